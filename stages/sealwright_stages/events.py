@@ -1,0 +1,325 @@
+"""What the stages say: typed events, and how each becomes a record of the log and back.
+
+- An event is one frozen dataclass of this module; its `e` name in the log is fixed by `NAMES`.
+- A body in the log holds only what log format 1 allows: printable ASCII strings, integers, booleans, lists,
+  objects. Any other string is `{"b64": base64 of its UTF-8}`; a float or None can't be said at all.
+- An unknown name, a missing or surplus field, a wrong type: `BadEventError`. A reviewer must not guess.
+"""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+import types
+import typing
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+
+class BadEventError(ValueError):
+    """A record that is no event of ours; the sentence says why."""
+
+
+class Stage(StrEnum):
+    """The five stages, in their order."""
+
+    GET_SOURCES = "get-sources"
+    VERIFY = "verify"
+    BUILD = "build"
+    SEAL = "seal"
+    SIGN = "sign"
+
+
+STAGES = tuple(Stage)
+
+
+@dataclass(frozen=True)
+class RunStarted:
+    """A console took up the release, for the first time or after a crash (`resumed`)."""
+
+    release: str
+    version: str
+    tool: str
+    manifest_sha256: str
+    policy_sha256: str
+    resumed: bool
+    official: bool
+
+
+@dataclass(frozen=True)
+class ItemDeclared:
+    """Something that must pass before the gate after `stage` opens. From here on it is pending."""
+
+    item: str
+    component: str
+    stage: str
+    kind: str
+    title: str
+
+
+@dataclass(frozen=True)
+class StageStarted:
+    """A stage began; the gate before it was open."""
+
+    stage: str
+
+
+@dataclass(frozen=True)
+class StageEnded:
+    """A stage has no more work; `ok` says whether all its items are green."""
+
+    stage: str
+    ok: bool
+
+
+@dataclass(frozen=True)
+class ItemStarted:
+    """A check or a fetch began."""
+
+    item: str
+
+
+@dataclass(frozen=True)
+class ItemProgress:
+    """How far it is, at most once a second; `total` 0 means unknown. Units are bytes unless `note` says."""
+
+    item: str
+    done: int
+    total: int
+    note: str
+
+
+@dataclass(frozen=True)
+class ItemVerdict:
+    """How a check ended. `evidence` is JSON text, or empty where it stands in a stream of its own."""
+
+    item: str
+    verdict: str
+    code: str
+    reason: str
+    next: str
+    subject_sha256: str
+    evidence: str
+    evidence_sha256: str
+    evidence_offset: int
+
+
+@dataclass(frozen=True)
+class ItemReset:
+    """An item is pending again, because of a retry or because a crash left it half done."""
+
+    item: str
+    because: str
+
+
+@dataclass(frozen=True)
+class FileDeleted:
+    """Bytes that failed, or were left over, are gone from everywhere."""
+
+    item: str
+    name: str
+    sha256: str
+    size: int
+    because: str
+
+
+@dataclass(frozen=True)
+class ItemWaived:
+    """A named acceptance of a warning."""
+
+    item: str
+    code: str
+    person: str
+    reason: str
+    item_sha256: str
+    policy_sha256: str
+
+
+@dataclass(frozen=True)
+class SourcesPromoted:
+    """A component's verified bytes went from the quarantine into its folder."""
+
+    component: str
+    manifest_sha256: str
+    files: int
+    bytes: int
+
+
+@dataclass(frozen=True)
+class GateDecided:
+    """What the gate before `stage` said, and of how many items."""
+
+    stage: str
+    open: bool
+    green: int
+    failed: int
+    warned: int
+    pending: int
+
+
+@dataclass(frozen=True)
+class BuildStarted:
+    """A component's build began; its whole output is on `stream`."""
+
+    component: str
+    item: str
+    stream: str
+    recipe: str
+    environment: str
+    environment_sha256: str
+    manifest_sha256: str
+    epoch: int
+
+
+@dataclass(frozen=True)
+class BuildSample:
+    """A look at a running build: percent of one core, bytes, counts."""
+
+    component: str
+    cpu: int
+    memory: int
+    processes: int
+    read: int
+    written: int
+
+
+@dataclass(frozen=True)
+class BuildEnded:
+    """A build's processes are all dead. `exit` is the status, negative for a signal."""
+
+    component: str
+    exit: int
+    wall_ms: int
+    because: str
+
+
+@dataclass(frozen=True)
+class ProductCollected:
+    """A file that a build made, as stored in products/."""
+
+    component: str
+    name: str
+    sha256: str
+    size: int
+
+
+@dataclass(frozen=True)
+class ProductCompared:
+    """A product beside what the archive published: `identical`, `differs` or `absent`."""
+
+    component: str
+    name: str
+    result: str
+    reference_sha256: str
+    reference: str
+
+
+@dataclass(frozen=True)
+class RunEnded:
+    """The console laid the release down: `exit` as documented, with the reason and the next step."""
+
+    exit: int
+    because: str
+    next: str
+
+
+Event = (
+    RunStarted
+    | ItemDeclared
+    | StageStarted
+    | StageEnded
+    | ItemStarted
+    | ItemProgress
+    | ItemVerdict
+    | ItemReset
+    | FileDeleted
+    | ItemWaived
+    | SourcesPromoted
+    | GateDecided
+    | BuildStarted
+    | BuildSample
+    | BuildEnded
+    | ProductCollected
+    | ProductCompared
+    | RunEnded
+)
+
+NAMES: Mapping[str, type[Any]] = {
+    "run.started": RunStarted,
+    "item.declared": ItemDeclared,
+    "stage.started": StageStarted,
+    "stage.ended": StageEnded,
+    "item.started": ItemStarted,
+    "item.progress": ItemProgress,
+    "item.verdict": ItemVerdict,
+    "item.reset": ItemReset,
+    "file.deleted": FileDeleted,
+    "item.waived": ItemWaived,
+    "sources.promoted": SourcesPromoted,
+    "gate.decided": GateDecided,
+    "build.started": BuildStarted,
+    "build.sample": BuildSample,
+    "build.ended": BuildEnded,
+    "product.collected": ProductCollected,
+    "product.compared": ProductCompared,
+    "run.ended": RunEnded,
+}
+_NAME_OF = {kind: name for name, kind in NAMES.items()}
+assert set(NAMES.values()) == set(typing.get_args(Event)) and isinstance(Event, types.UnionType)  # noqa: S101
+
+
+def to_body(event: Event) -> dict[str, object]:
+    """The event as a body for the log: `{"e": name, field: value, ...}`."""
+    body: dict[str, object] = {"e": _NAME_OF[type(event)]}
+    for field in dataclasses.fields(event):
+        value = getattr(event, field.name)
+        body[field.name] = _encode_text(value) if isinstance(value, str) else value
+    return body
+
+
+def from_body(body: Mapping[str, object]) -> Event:
+    """The event that `body` says, strictly.
+
+    Raises:
+        BadEventError: unknown name, missing or surplus field, or a value of the wrong type.
+    """
+    kind = NAMES.get(str(body.get("e")))
+    if kind is None:
+        raise BadEventError(f"unknown event {body.get('e')!r}")
+    wanted = _FIELDS[str(body["e"])]
+    if surplus := set(body) - set(wanted) - {"e"}:
+        raise BadEventError(f"{body['e']}: unknown field {sorted(surplus)[0]!r}")
+    values: dict[str, object] = {}
+    for name, wants in wanted.items():
+        if name not in body:
+            raise BadEventError(f"{body['e']}: no field {name!r}")
+        value = _decode_text(body[name]) if wants is str else body[name]
+        if type(value) is not wants:
+            raise BadEventError(f"{body['e']}: {name} is not {wants.__name__}")
+        values[name] = value
+    return typing.cast(Event, kind(**values))
+
+
+def _field_types(kind: type[Any]) -> dict[str, type[Any]]:
+    hints = typing.get_type_hints(kind)
+    return {field.name: hints[field.name] for field in dataclasses.fields(kind)}
+
+
+_FIELDS = {name: _field_types(kind) for name, kind in NAMES.items()}
+
+
+def _encode_text(text: str) -> object:
+    if all(" " <= character <= "~" for character in text):
+        return text
+    return {"b64": base64.b64encode(text.encode("utf-8", "surrogateescape")).decode()}
+
+
+def _decode_text(value: object) -> object:
+    if isinstance(value, dict) and set(value) == {"b64"} and isinstance(value["b64"], str):
+        try:
+            return base64.b64decode(value["b64"], validate=True).decode("utf-8", "replace")
+        except ValueError as error:
+            raise BadEventError("broken base64 in a text") from error
+    return value

@@ -1,0 +1,89 @@
+"""Small, careful file operations: whole or not at all.
+
+- A file appears under its name only when it is whole and on disk: temporary name, fsync, rename, fsync of
+  the folder.
+- A full disk or a refused write is a `MachineError` that names the folder, and leaves no half file.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import shutil
+import stat
+from collections.abc import Callable
+from pathlib import Path
+
+from sealwright_stages.errors import MachineError
+
+_CHUNK = 1 << 20
+
+
+def write_whole(path: Path, data: bytes, mode: int = 0o644) -> None:
+    """Write `data` to `path` so that a crash leaves the old file or the new one, never a part.
+
+    Raises:
+        MachineError: the disk is full or the folder refuses.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.new")
+    try:
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, mode)
+        with os.fdopen(descriptor, "wb") as stream:
+            stream.write(data)
+            stream.flush()
+            os.fsync(stream.fileno())
+        temporary.rename(path)
+        sync_folder(path.parent)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+        raise MachineError(
+            f"{path} can't be written", error.strerror or str(error), "make room or fix the folder, run again"
+        ) from error
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in `folder` durable."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def sha256_file(path: Path) -> str:
+    """SHA-256 of a regular file that is no symbolic link, as 64 hex digits.
+
+    Raises:
+        OSError: it can't be read, or is not a regular file.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    with os.fdopen(descriptor, "rb") as stream:
+        if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
+            raise OSError(f"{path} is not a regular file")
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def remove_tree(path: Path) -> None:
+    """Remove a folder whatever modes a build left in it; a symbolic link is removed, not followed.
+
+    Raises:
+        MachineError: something can't be removed.
+    """
+
+    def loosen(function: Callable[..., object], name: str, _info: object) -> None:
+        Path(name).parent.chmod(0o700)
+        if not Path(name).is_symlink():
+            Path(name).chmod(0o700)
+        function(name)
+
+    try:
+        if path.is_symlink() or path.is_file():
+            path.unlink()
+        elif path.exists():
+            shutil.rmtree(path, onerror=loosen)
+    except OSError as error:
+        raise MachineError(
+            f"{path} can't be removed", error.strerror or str(error), "remove it by hand, then run again"
+        ) from error

@@ -1,0 +1,104 @@
+"""The gate before a stage: open, or closed with every reason why. A pure function of the state.
+
+- Every item of every stage before must be passed, or warned and waived; one failed item closes the gate.
+- A failed item can't be waived: a waiver on it changes nothing.
+- Pending and running are not green.
+- Nothing declared is nothing proved: a gate without items before it stays closed.
+- Before the build, each component's verified sources stand in its folder under a logged manifest.
+- Before the seal, each component that is to be built has ended with exit 0.
+- Before signing, the log is sealed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sealwright_stages.events import STAGES, GateDecided, Stage
+from sealwright_stages.state import Item, State
+from sealwright_stages.verdict import Status
+
+
+@dataclass(frozen=True)
+class Blocker:
+    """One reason why the gate is closed."""
+
+    what: str
+    why: str
+    next_step: str
+    item: str = ""
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What the gate says: `open` iff `blockers` is empty. Counts are items of the stages before."""
+
+    stage: Stage
+    blockers: tuple[Blocker, ...]
+    green: int
+    failed: int
+    warned: int
+    pending: int
+
+    @property
+    def open(self) -> bool:
+        """Nothing blocks."""
+        return not self.blockers
+
+    def event(self) -> GateDecided:
+        """The decision as it goes into the log."""
+        return GateDecided(self.stage, self.open, self.green, self.failed, self.warned, self.pending)
+
+
+def decide(stage: Stage, state: State) -> Decision:
+    """Decide whether `stage` may begin.
+
+    get-sources and verify have no gate of their own: they make the verdicts that the later gates judge.
+    """
+    before = STAGES[: STAGES.index(stage)] if stage not in (Stage.GET_SOURCES, Stage.VERIFY) else ()
+    items = [item for item in state.items.values() if item.stage in before]
+    blockers = [_blocker(item) for item in items if not item.green]
+    if before and not items:
+        blockers.append(Blocker("nothing was checked", "no item was declared", "look at the manifest"))
+    if stage in (Stage.BUILD, Stage.SEAL, Stage.SIGN):
+        blockers += _unpromoted(state)
+    if stage in (Stage.SEAL, Stage.SIGN):
+        blockers += _unbuilt(state)
+    if stage is Stage.SIGN and not state.sealed:
+        blockers.append(Blocker("the log is not sealed", "entries could still be added", "seal it first"))
+    return Decision(
+        stage=stage,
+        blockers=tuple(blockers),
+        green=sum(item.green for item in items),
+        failed=sum(item.status is Status.FAILED for item in items),
+        warned=sum(item.status is Status.WARNED and not item.green for item in items),
+        pending=sum(item.status in (Status.PENDING, Status.RUNNING) for item in items),
+    )
+
+
+def _blocker(item: Item) -> Blocker:
+    if item.status is Status.FAILED:
+        return Blocker(f"{item.component}: {item.title}", item.reason, item.next_step, item.id)
+    if item.status is Status.WARNED:
+        return Blocker(
+            f"{item.component}: {item.title}", f"warning not waived: {item.reason}", item.next_step, item.id
+        )
+    return Blocker(f"{item.component}: {item.title}", f"it is {item.status}", "wait for it", item.id)
+
+
+def _unpromoted(state: State) -> list[Blocker]:
+    return [
+        Blocker(f"{name}: sources", "its verified sources are not in its folder", "run verify again")
+        for name, component in state.components.items()
+        if not component.manifest_sha256
+        and any(state.items[item].stage is Stage.VERIFY for item in component.items)
+        and not name.startswith("environment ")
+    ]
+
+
+def _unbuilt(state: State) -> list[Blocker]:
+    return [
+        Blocker(f"{name}: build", "its build did not end with exit 0", "read its log, then build again")
+        for name, component in state.components.items()
+        if component.build_exit != 0
+        and any(state.items[item].stage is Stage.BUILD for item in component.items)
+    ]

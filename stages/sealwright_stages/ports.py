@@ -1,0 +1,305 @@
+"""Where the engine meets the world: the log, the sandbox, sources, builds and the signer as interfaces.
+
+- Tests put fakes here and nowhere else; the engine never learns which it has.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, Protocol
+
+from sealwright_stages.events import Stage
+from sealwright_stages.state import Record
+from sealwright_stages.verdict import Green, Verdict
+
+
+class OutputStream(Protocol):
+    """One stream of raw bytes into the log, with its own connection."""
+
+    def write(self, channel: Literal["D", "E"], data: bytes) -> None:
+        """Send output; blocks while too much is unacknowledged. Raises LogLost."""
+
+    def finish(self, exit_status: int) -> Record:
+        """End the stream cleanly; returns the durable `eof` record. Raises LogLost."""
+
+    def abort(self) -> None:
+        """Drop the connection; the log records an unclean end."""
+
+
+class EventLog(Protocol):
+    """The log authority as the engine sees it. Every method raises LogLost when it is dead or frozen."""
+
+    lost: threading.Event
+    log_dir: Path | None
+
+    def append(self, event: Mapping[str, object]) -> Record:
+        """Append an event; returns its stamped record once that is durable. Thread-safe."""
+
+    def open_stream(self, name: str) -> OutputStream:
+        """Open a stream of raw bytes."""
+
+    def seal(self) -> Record:
+        """Close the log for good; returns the `seal` record."""
+
+    def export(self, destination: Path) -> None:
+        """Put the sealed log's files below `destination`, whole or not at all."""
+
+    def close(self) -> None:
+        """Let go of the authority, which ends if nobody else holds it."""
+
+
+@dataclass(frozen=True)
+class ItemSpec:
+    """An item as the manifest declares it, before anything was fetched."""
+
+    id: str
+    component: str
+    stage: Stage
+    kind: str
+    title: str
+
+
+Progress = Callable[[int, int, str], None]
+"""Called with bytes done, bytes in all (0: unknown) and a short note."""
+
+
+@dataclass(frozen=True)
+class Person:
+    """A chosen person's keys, as a verifier needs them."""
+
+    name: str
+    fingerprints: frozenset[str]
+
+
+@dataclass(frozen=True)
+class Trust:
+    """Whom a source is checked against: certificates, chosen persons, and how many of them must have signed."""
+
+    certificates: tuple[bytes, ...]
+    persons: tuple[Person, ...]
+    threshold: int = 1
+
+
+@dataclass(frozen=True)
+class Archive:
+    """A Debian archive: its address (without a trailing slash) and the file of keys that may sign its index."""
+
+    mirror: str
+    keyring: Path
+
+
+@dataclass(frozen=True)
+class Workshop:
+    """What a source gets to work with: a fresh quarantine folder of its own, a cache, and a way to stop."""
+
+    quarantine: Path
+    cache: Path
+    cancel: threading.Event
+    progress: Progress
+    sandbox: FetchSandbox
+
+
+class FetchSandbox(Protocol):
+    """Runs git and curl where they see the network and one writable folder, and nothing else."""
+
+    def run(  # noqa: PLR0913 - each is a rule of the sandbox
+        self,
+        argv: Sequence[str],
+        *,
+        writable: Path,
+        readable: Sequence[Path] = (),
+        timeout: float,
+        env: Mapping[str, str] | None = None,
+        cancel: threading.Event | None = None,
+        on_stderr: Callable[[bytes], None] | None = None,
+    ) -> FetchRun:
+        """Run `argv`; `writable` appears inside as /quarantine, each of `readable` under its own path."""
+
+
+class FetchRun(Protocol):
+    """How a program in the fetch sandbox ended."""
+
+    @property
+    def returncode(self) -> int: ...
+    @property
+    def stdout(self) -> bytes: ...
+    @property
+    def stderr(self) -> bytes: ...
+    def complaint(self, limit: int = 400) -> str: ...
+
+
+@dataclass(frozen=True)
+class Deleted:
+    """Bytes that a source removed because they failed."""
+
+    item: str
+    name: str
+    sha256: str
+    size: int
+    because: str
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What checking a source gave: a verdict per item, what was deleted, and facts that later stages want.
+
+    `facts` for a Debian source: `build_depends` (the field's text), `epoch` (seconds, of the changelog or
+    signature), `references` (product file name -> SHA-256 in the archive's verified index).
+    """
+
+    verdicts: Mapping[str, Verdict]
+    deleted: tuple[Deleted, ...] = ()
+    facts: Mapping[str, object] = field(default_factory=dict)
+
+
+class Source(Protocol):
+    """One source of a component: a git ref, a file, a Debian source package."""
+
+    @property
+    def component(self) -> str:
+        """The component's name."""
+
+    @property
+    def fetch_item(self) -> ItemSpec:
+        """The item of get-sources: it has arrived."""
+
+    @property
+    def verify_items(self) -> tuple[ItemSpec, ...]:
+        """The items of verify."""
+
+    def fetch(self, workshop: Workshop) -> Verdict:
+        """Bring the bytes into the quarantine; raises FetchError."""
+
+    def verify(self, workshop: Workshop) -> Outcome:
+        """Judge what lies in the quarantine; what failed is deleted before this returns."""
+
+    def stage(self, workshop: Workshop, green: Mapping[str, Green], destination: Path) -> None:
+        """Write the verified bytes below `destination` (inside the quarantine), given a `Green` per verify item."""
+
+
+@dataclass(frozen=True)
+class Package:
+    """A stock package of a build root, as the verified index names it."""
+
+    name: str
+    version: str
+    architecture: str
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A build root that stands ready: its folder (None: the host's /usr), its identity and how it was judged."""
+
+    name: str
+    root: Path | None
+    sha256: str
+    packages: tuple[Package, ...]
+    verdicts: Mapping[str, Verdict]
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a build may use: seconds, bytes, bytes, processes."""
+
+    wall: int = 7200
+    memory: int = 8 << 30
+    disk: int = 20 << 30
+    processes: int = 512
+
+
+@dataclass(frozen=True)
+class BuildJob:
+    """One component's build: what goes in, how, and within which limits."""
+
+    component: str
+    recipe: str
+    commands: tuple[str, ...]
+    environment: Prepared
+    sources: Path
+    epoch: int
+    limits: Limits
+    products: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Sampled:
+    """A look at a running build: percent of one core, bytes, counts."""
+
+    cpu: int
+    memory: int
+    processes: int
+    read: int
+    written: int
+
+
+@dataclass(frozen=True)
+class BuildResult:
+    """How a build ended: its exit status (negative: a signal), milliseconds, and why it was killed, if it was."""
+
+    exit: int
+    wall_ms: int
+    killed_because: str = ""
+
+
+@dataclass(frozen=True)
+class Collected:
+    """A product as stored: plain name, SHA-256, bytes."""
+
+    name: str
+    sha256: str
+    size: int
+
+
+class Builder(Protocol):
+    """Runs builds in the sandbox."""
+
+    def environment_items(self, name: str) -> tuple[ItemSpec, ...]:
+        """The items that preparing environment `name` will judge; component is `environment NAME`."""
+
+    def prepare(
+        self, name: str, packages: Sequence[str], build_depends: Sequence[str], workshop: Workshop
+    ) -> Prepared:
+        """Make or take from the cache a build root with these packages; raises BuildError."""
+
+    def run(
+        self,
+        job: BuildJob,
+        out: Path,
+        output: OutputStream,
+        on_sample: Callable[[Sampled], None],
+        stop: Callable[[], str],
+    ) -> BuildResult:
+        """Build into `out` (a fresh folder). `stop()` is asked often; a sentence from it kills the build."""
+
+    def collect(self, job: BuildJob, out: Path, destination: Path) -> tuple[Collected, ...]:
+        """Store the products below `destination`, strictly; raises BuildError and leaves nothing."""
+
+
+class Signer(Protocol):
+    """The signer, wherever it runs."""
+
+    def propose(
+        self, release: str, documents: Mapping[str, tuple[str, bytes]], context: Mapping[str, object]
+    ) -> Proposal:
+        """Show it what is to be signed: name -> (kind, bytes). Raises SigningError."""
+
+    def sign(self, proposal: Proposal, typed_digest: str, typed_release: str) -> Mapping[str, bytes]:
+        """Signatures by document name (empty typed words: by its own policy). Raises SigningError."""
+
+    def close(self) -> None:
+        """End it."""
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """What the signer understood: its own summary, the digest over all, and which keys it would use."""
+
+    id: str
+    digest: str
+    summary: tuple[str, ...]
+    needs: str
+    keys: tuple[str, ...]

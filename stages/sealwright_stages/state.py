@@ -1,0 +1,350 @@
+"""The one state of a release: a pure fold over the log.
+
+- `State` is what `fold` makes of the entries, in their order, and of nothing else: no clock, no disk.
+- The live console, `--batch`, resume, review and audit use this fold; none keeps a state of its own.
+- `apply` owns the state that it is given and changes it in place, so that an event costs the same in a release
+  of ten thousand items as in one of ten; whoever needs an old state folds again.
+- An event about something that was never declared is `BadEventError`: the log is not one of ours.
+- A verdict replaces the one before it; a reset takes it away together with its waiver.
+- A waiver counts only while the verdict that it names stands.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol
+
+from sealwright_stages import events as ev
+from sealwright_stages.events import BadEventError, Stage
+from sealwright_stages.verdict import Failed, Passed, Status, Verdict, Waiver, Warned, covers
+
+
+class Record(Protocol):
+    """An entry of the log as the reducer needs it: sequence, time, kind, and the body of an event."""
+
+    @property
+    def n(self) -> int: ...
+    @property
+    def t(self) -> str: ...
+    @property
+    def kind(self) -> str: ...
+    @property
+    def body(self) -> Mapping[str, object]: ...
+
+
+@dataclass(frozen=True)
+class Item:
+    """One thing that must pass, and how it stands."""
+
+    id: str
+    component: str
+    stage: Stage
+    kind: str
+    title: str
+    status: Status = Status.PENDING
+    code: str = ""
+    reason: str = ""
+    next_step: str = ""
+    subject_sha256: str = ""
+    evidence: str = ""
+    evidence_sha256: str = ""
+    evidence_offset: int = -1
+    done: int = 0
+    total: int = 0
+    note: str = ""
+    tries: int = 0
+    waiver: Waiver | None = None
+    deleted: tuple[str, ...] = ()
+    n: int = 0
+    t: str = ""
+
+    @property
+    def green(self) -> bool:
+        """Passed, or warned and covered by a waiver of these very bytes."""
+        return self.status is Status.PASSED or (self.status is Status.WARNED and self.waiver is not None)
+
+    def verdict(self) -> Verdict | None:
+        """The verdict that stands, or None while it is pending or running."""
+        if self.status is Status.PASSED:
+            return Passed(self.reason, self.subject_sha256, code=self.code)
+        if self.status is Status.WARNED:
+            return Warned(self.code, self.reason, self.next_step, self.subject_sha256)
+        if self.status is Status.FAILED:
+            return Failed(self.code, self.reason, self.next_step, self.subject_sha256)
+        return None
+
+
+@dataclass(frozen=True)
+class Product:
+    """A file that a build made, and how it compares with what the archive published."""
+
+    component: str
+    name: str
+    sha256: str
+    size: int
+    n: int
+    compared: str = ""
+    reference: str = ""
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A look at a running build: percent of one core, bytes, counts."""
+
+    cpu: int
+    memory: int
+    processes: int
+    read: int
+    written: int
+
+
+@dataclass
+class Component:
+    """What is known of a component beyond its items."""
+
+    name: str
+    items: list[str] = field(default_factory=list)
+    manifest_sha256: str = ""
+    files: int = 0
+    bytes: int = 0
+    build_stream: str = ""
+    building: bool = False
+    build_started: str = ""
+    build_ended: str = ""
+    build_exit: int | None = None
+    wall_ms: int = 0
+    environment: str = ""
+    samples: list[Sample] = field(default_factory=list)
+    updated: str = ""
+
+
+@dataclass
+class State:
+    """A release as the log tells it."""
+
+    release: str = ""
+    version: str = ""
+    tool: str = ""
+    manifest_sha256: str = ""
+    policy_sha256: str = ""
+    runs: int = 0
+    items: dict[str, Item] = field(default_factory=dict)
+    components: dict[str, Component] = field(default_factory=dict)
+    products: dict[tuple[str, str], Product] = field(default_factory=dict)
+    stages_started: dict[Stage, str] = field(default_factory=dict)
+    stages_ended: dict[Stage, bool] = field(default_factory=dict)
+    gates: dict[Stage, ev.GateDecided] = field(default_factory=dict)
+    waivers: list[Waiver] = field(default_factory=list)
+    counts: dict[tuple[Stage, Status], int] = field(default_factory=dict)
+    ended: ev.RunEnded | None = None
+    sealed: bool = False
+    unclean: list[str] = field(default_factory=list)
+    first_t: str = ""
+    last_n: int = -1
+    last_t: str = ""
+
+
+def fold(entries: Iterable[Record], state: State | None = None) -> State:
+    """Apply `entries` in order to `state` (a new one if left out).
+
+    Raises:
+        BadEventError: an entry is no event of ours, or speaks of what was never declared.
+    """
+    state = State() if state is None else state
+    for entry in entries:
+        apply(state, entry)
+    return state
+
+
+def apply(state: State, entry: Record) -> State:
+    """Take one entry into the state and return that state."""
+    state.last_n, state.last_t = entry.n, entry.t
+    state.first_t = state.first_t or entry.t
+    if entry.kind == "seal":
+        state.sealed = True
+    elif entry.kind == "eof" and entry.body.get("clean") is False:
+        state.unclean.append(str(entry.body.get("stream", "")))
+    elif entry.kind == "ev":
+        event = ev.from_body(entry.body)
+        _HANDLERS[type(event)](state, event, entry)
+    return state
+
+
+def _item(state: State, name: str) -> Item:
+    try:
+        return state.items[name]
+    except KeyError:
+        raise BadEventError(f"item {name!r} was never declared") from None
+
+
+def _component(state: State, name: str) -> Component:
+    try:
+        return state.components[name]
+    except KeyError:
+        raise BadEventError(f"component {name!r} was never declared") from None
+
+
+def _put(state: State, item: Item, entry: Record) -> None:
+    before = state.items.get(item.id)
+    if before is not None:
+        state.counts[before.stage, before.status] -= 1
+    key = item.stage, item.status
+    state.counts[key] = state.counts.get(key, 0) + 1
+    state.items[item.id] = replace(item, n=entry.n, t=entry.t)
+    state.components[item.component].updated = entry.t
+
+
+def _run_started(state: State, event: ev.RunStarted, entry: Record) -> None:
+    state.release, state.version, state.tool = event.release, event.version, event.tool
+    state.manifest_sha256, state.policy_sha256 = event.manifest_sha256, event.policy_sha256
+    state.runs += 1
+    state.ended = None
+
+
+def _item_declared(state: State, event: ev.ItemDeclared, entry: Record) -> None:
+    if event.item in state.items:
+        raise BadEventError(f"item {event.item!r} was declared twice")
+    try:
+        stage = Stage(event.stage)
+    except ValueError:
+        raise BadEventError(f"no stage is called {event.stage!r}") from None
+    component = state.components.setdefault(event.component, Component(event.component))
+    component.items.append(event.item)
+    _put(state, Item(event.item, event.component, stage, event.kind, event.title), entry)
+
+
+def _stage_started(state: State, event: ev.StageStarted, entry: Record) -> None:
+    state.stages_started[Stage(event.stage)] = entry.t
+    state.stages_ended.pop(Stage(event.stage), None)
+
+
+def _stage_ended(state: State, event: ev.StageEnded, entry: Record) -> None:
+    state.stages_ended[Stage(event.stage)] = event.ok
+
+
+def _item_started(state: State, event: ev.ItemStarted, entry: Record) -> None:
+    item = _item(state, event.item)
+    _put(state, replace(item, status=Status.RUNNING, tries=item.tries + 1, waiver=None), entry)
+
+
+def _item_progress(state: State, event: ev.ItemProgress, entry: Record) -> None:
+    item = _item(state, event.item)
+    _put(state, replace(item, done=event.done, total=event.total, note=event.note), entry)
+
+
+def _item_verdict(state: State, event: ev.ItemVerdict, entry: Record) -> None:
+    item = _item(state, event.item)
+    status = Status(event.verdict)
+    if status not in (Status.PASSED, Status.WARNED, Status.FAILED):
+        raise BadEventError(f"{event.item}: {event.verdict!r} is no verdict")
+    _put(
+        state,
+        replace(
+            item,
+            status=status,
+            code=event.code,
+            reason=event.reason,
+            next_step=event.next,
+            subject_sha256=event.subject_sha256,
+            evidence=event.evidence,
+            evidence_sha256=event.evidence_sha256,
+            evidence_offset=event.evidence_offset,
+            waiver=None,
+        ),
+        entry,
+    )
+
+
+def _item_reset(state: State, event: ev.ItemReset, entry: Record) -> None:
+    old = _item(state, event.item)
+    fresh = Item(old.id, old.component, old.stage, old.kind, old.title, tries=old.tries)
+    _put(state, fresh, entry)
+    for key in [key for key in state.products if old.stage is Stage.BUILD and key[0] == old.component]:
+        del state.products[key]
+
+
+def _file_deleted(state: State, event: ev.FileDeleted, entry: Record) -> None:
+    item = _item(state, event.item)
+    _put(state, replace(item, deleted=(*item.deleted, event.name)), entry)
+
+
+def _item_waived(state: State, event: ev.ItemWaived, entry: Record) -> None:
+    item = _item(state, event.item)
+    waiver = Waiver(
+        event.item, event.code, event.person, event.reason, event.item_sha256, event.policy_sha256
+    )
+    verdict = item.verdict()
+    if verdict is None or not covers(waiver, item.id, verdict) or waiver.policy_sha256 != state.policy_sha256:
+        raise BadEventError(f"{event.item}: a waiver that covers nothing")
+    state.waivers.append(waiver)
+    _put(state, replace(item, waiver=waiver), entry)
+
+
+def _sources_promoted(state: State, event: ev.SourcesPromoted, entry: Record) -> None:
+    component = _component(state, event.component)
+    component.manifest_sha256 = event.manifest_sha256
+    component.files, component.bytes, component.updated = event.files, event.bytes, entry.t
+
+
+def _gate_decided(state: State, event: ev.GateDecided, entry: Record) -> None:
+    state.gates[Stage(event.stage)] = event
+
+
+def _build_started(state: State, event: ev.BuildStarted, entry: Record) -> None:
+    component = _component(state, event.component)
+    component.building, component.build_stream = True, event.stream
+    component.build_started, component.build_ended, component.build_exit = entry.t, "", None
+    component.environment, component.samples = event.environment, []
+
+
+def _build_sample(state: State, event: ev.BuildSample, entry: Record) -> None:
+    samples = _component(state, event.component).samples
+    samples.append(Sample(event.cpu, event.memory, event.processes, event.read, event.written))
+    del samples[:-120]
+
+
+def _build_ended(state: State, event: ev.BuildEnded, entry: Record) -> None:
+    component = _component(state, event.component)
+    component.building, component.build_exit = False, event.exit
+    component.build_ended, component.wall_ms = entry.t, event.wall_ms
+
+
+def _product_collected(state: State, event: ev.ProductCollected, entry: Record) -> None:
+    _component(state, event.component)
+    state.products[event.component, event.name] = Product(
+        event.component, event.name, event.sha256, event.size, entry.n
+    )
+
+
+def _product_compared(state: State, event: ev.ProductCompared, entry: Record) -> None:
+    key = event.component, event.name
+    if key not in state.products:
+        raise BadEventError(f"{event.component}: {event.name!r} was compared but never collected")
+    state.products[key] = replace(state.products[key], compared=event.result, reference=event.reference)
+
+
+def _run_ended(state: State, event: ev.RunEnded, entry: Record) -> None:
+    state.ended = event
+
+
+_HANDLERS: Mapping[type[object], Callable[[State, Any, Record], None]] = {
+    ev.RunStarted: _run_started,
+    ev.ItemDeclared: _item_declared,
+    ev.StageStarted: _stage_started,
+    ev.StageEnded: _stage_ended,
+    ev.ItemStarted: _item_started,
+    ev.ItemProgress: _item_progress,
+    ev.ItemVerdict: _item_verdict,
+    ev.ItemReset: _item_reset,
+    ev.FileDeleted: _file_deleted,
+    ev.ItemWaived: _item_waived,
+    ev.SourcesPromoted: _sources_promoted,
+    ev.GateDecided: _gate_decided,
+    ev.BuildStarted: _build_started,
+    ev.BuildSample: _build_sample,
+    ev.BuildEnded: _build_ended,
+    ev.ProductCollected: _product_collected,
+    ev.ProductCompared: _product_compared,
+    ev.RunEnded: _run_ended,
+}
