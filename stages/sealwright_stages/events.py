@@ -93,7 +93,7 @@ class ItemProgress:
 
 @dataclass(frozen=True)
 class ItemVerdict:
-    """How a check ended. `evidence` is JSON text, or empty where it stands in a stream of its own."""
+    """How a check ended. `evidence` is JSON text, or empty where it fills `evidence_stream`."""
 
     item: str
     verdict: str
@@ -103,7 +103,7 @@ class ItemVerdict:
     subject_sha256: str
     evidence: str
     evidence_sha256: str
-    evidence_offset: int
+    evidence_stream: str
 
 
 @dataclass(frozen=True)
@@ -139,12 +139,18 @@ class ItemWaived:
 
 @dataclass(frozen=True)
 class SourcesPromoted:
-    """A component's verified bytes went from the quarantine into its folder."""
+    """A component's verified bytes went from the quarantine into its folder.
+
+    `facts` is JSON text that the build wants (build dependencies, epoch, references), placed like evidence.
+    """
 
     component: str
     manifest_sha256: str
     files: int
     bytes: int
+    facts: str
+    facts_sha256: str
+    facts_stream: str
 
 
 @dataclass(frozen=True)

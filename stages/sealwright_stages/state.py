@@ -49,7 +49,7 @@ class Item:
     subject_sha256: str = ""
     evidence: str = ""
     evidence_sha256: str = ""
-    evidence_offset: int = -1
+    evidence_stream: str = ""
     done: int = 0
     total: int = 0
     note: str = ""
@@ -108,6 +108,9 @@ class Component:
     manifest_sha256: str = ""
     files: int = 0
     bytes: int = 0
+    facts: str = ""
+    facts_sha256: str = ""
+    facts_stream: str = ""
     build_stream: str = ""
     building: bool = False
     build_started: str = ""
@@ -249,7 +252,7 @@ def _item_verdict(state: State, event: ev.ItemVerdict, entry: Record) -> None:
             subject_sha256=event.subject_sha256,
             evidence=event.evidence,
             evidence_sha256=event.evidence_sha256,
-            evidence_offset=event.evidence_offset,
+            evidence_stream=event.evidence_stream,
             waiver=None,
         ),
         entry,
@@ -285,6 +288,8 @@ def _sources_promoted(state: State, event: ev.SourcesPromoted, entry: Record) ->
     component = _component(state, event.component)
     component.manifest_sha256 = event.manifest_sha256
     component.files, component.bytes, component.updated = event.files, event.bytes, entry.t
+    component.facts, component.facts_sha256 = event.facts, event.facts_sha256
+    component.facts_stream = event.facts_stream
 
 
 def _gate_decided(state: State, event: ev.GateDecided, entry: Record) -> None:

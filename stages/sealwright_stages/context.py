@@ -1,0 +1,71 @@
+"""What the stages share while a release is walked: the plan, the pen, the folders and the way to stop."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import threading
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from sealwright_stages.errors import InterruptedRunError, LogError
+from sealwright_stages.journal import Journal
+from sealwright_stages.plan import Plan
+from sealwright_stages.ports import FetchSandbox, Prepared
+from sealwright_stages.work import WorkFolder
+
+
+@dataclass
+class Context:
+    """One run of one release."""
+
+    plan: Plan
+    journal: Journal
+    work: WorkFolder
+    cache: Path
+    fetch_sandbox: FetchSandbox
+    jobs: int
+    cancel: threading.Event
+    prepared: dict[str, Prepared] = field(default_factory=dict)
+
+    def check_cancel(self) -> None:
+        """Go on, or raise because the run was interrupted or the log lost."""
+        if reason := self.stop_reason():
+            if self.journal.log.lost.is_set():
+                raise LogError("the run was stopped", reason, "start the log authority, then run again")
+            raise InterruptedRunError("the run was stopped", reason, "run again to resume")
+
+    def stop_reason(self) -> str:
+        """Why everything must stop now, or nothing."""
+        if self.journal.log.lost.is_set():
+            return "the log authority is lost"
+        return "it was interrupted" if self.cancel.is_set() else ""
+
+    def facts(self, component: str) -> dict[str, object]:
+        """What verify found out about a component for its build, read back from the log.
+
+        Raises:
+            LogError: the log's copy does not hash as the event says.
+        """
+        known = self.journal.state.components[component]
+        text = known.facts.encode()
+        if known.facts_stream:
+            text = read_stream(self.journal, known.facts_stream)
+        if not known.facts_sha256:
+            return {}
+        if hashlib.sha256(text).hexdigest() != known.facts_sha256:
+            raise LogError(
+                f"{component}: what the log holds about it",
+                "it does not hash as recorded",
+                "do not go on: audit",
+            )
+        facts = json.loads(text)
+        return dict(facts)
+
+
+def read_stream(journal: Journal, stream: str) -> bytes:
+    """The bytes of a finished stream, from the log's files."""
+    folder = journal.log.log_dir
+    if folder is None:
+        return b""
+    return b"".join(path.read_bytes() for path in sorted((folder / "data" / stream).glob("*.log")))

@@ -1,0 +1,218 @@
+"""The engine: walks one release through its stages, asks the gate before each, and never goes round it.
+
+- The gate's decision before a stage is in the log before the stage begins.
+- A closed gate ends an unattended run; an attended one waits for a retry, a waiver or the end.
+- A retry fetches and verifies the whole component again; it can't touch a verdict.
+- A waiver is taken only for a warning, only with a person and a reason, and only for the bytes that were judged.
+- Whatever ends the run is said in the log, if the log still lives.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import queue
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from sealwright_stages import events as ev
+from sealwright_stages.context import Context
+from sealwright_stages.errors import Exit, LogError, SealwrightError
+from sealwright_stages.events import STAGES, Stage
+from sealwright_stages.gate import Decision, decide
+from sealwright_stages.log import LogLost
+from sealwright_stages.seal.evidence import EvidenceFolder
+from sealwright_stages.sign.signing import Confirm, sign_release
+from sealwright_stages.verdict import Status, Waiver
+from sealwright_stages.walk_builds import BuildWalk
+from sealwright_stages.walk_sources import SourceWalk
+
+
+@dataclass(frozen=True)
+class Retry:
+    """Fetch and verify the component of `item` again."""
+
+    item: str
+
+
+@dataclass(frozen=True)
+class Waive:
+    """Accept the warning of `item` by name."""
+
+    item: str
+    person: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class GoOn:
+    """Look at the gate again."""
+
+
+Command = Retry | Waive | GoOn
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a run ended: exit code, why, and what to do next."""
+
+    exit: Exit
+    because: str
+    next_step: str
+    decision: Decision | None = None
+
+
+class Engine:
+    """Walks one release. One thread calls `run`; any thread may `post` a command."""
+
+    def __init__(self, context: Context, confirm: Confirm, *, attended: bool, tool: str) -> None:
+        self.context = context
+        self.journal = context.journal
+        self.confirm = confirm
+        self.attended = attended
+        self.tool = tool
+        self._commands: queue.SimpleQueue[Command] = queue.SimpleQueue()
+        self.sources = SourceWalk(context)
+        self.builds = BuildWalk(context, self.sources)
+
+    def post(self, command: Command) -> None:
+        """Ask an attended run to do something; a command that the rules forbid changes nothing."""
+        self._commands.put(command)
+
+    def run(self, until: Stage = Stage.SIGN) -> Ended:
+        """Walk up to and including `until`. Never raises what a person can act on: that is in the answer."""
+        try:
+            return self._walk(until)
+        except LogLost as error:
+            return Ended(Exit.LOG, str(error), "nothing after this is proved; start the log, run again")
+        except SealwrightError as error:
+            ended = Ended(error.exit_code, f"{error.what}: {error.because}", error.next_step)
+            self._say_end(ended)
+            return ended
+
+    def _walk(self, until: Stage) -> Ended:
+        state = self.journal.state
+        if not state.sealed:
+            self._begin()
+            for stage, walk in self._stages():
+                ended = self._stage(stage, walk)
+                if ended is not None:
+                    return ended
+                if STAGES.index(until) < STAGES.index(_following(stage)):
+                    return self._laid_down(until)
+        return self._finish(until)
+
+    def _stages(self) -> tuple[tuple[Stage, Callable[[], None]], ...]:
+        return ((Stage.GET_SOURCES, self.sources.walk), (Stage.BUILD, self.builds.walk))
+
+    def _begin(self) -> None:
+        journal, plan = self.journal, self.context.plan
+        resumed = journal.state.runs > 0
+        journal.tell(
+            ev.RunStarted(
+                plan.manifest.name,
+                plan.manifest.version,
+                self.tool,
+                plan.manifest.sha256,
+                plan.policy_sha256,
+                resumed,
+                True,
+            )
+        )
+        for item in plan.items():
+            journal.declare(item.id, item.component, item.stage, item.kind, item.title)
+        if resumed:
+            for known in list(journal.state.items.values()):
+                if known.status is Status.RUNNING:
+                    journal.tell(ev.ItemReset(known.id, "an earlier run ended in the middle of it"))
+        self.sources.purge()
+
+    def _stage(self, stage: Stage, walk: Callable[[], None]) -> Ended | None:
+        if stage is not Stage.GET_SOURCES:
+            self._say_gate(decide(stage, self.journal.state))
+        walk()
+        self.context.check_cancel()
+        following = _following(stage)
+        decision = decide(following, self.journal.state)
+        while not decision.open and self.attended:
+            self._say_gate(decision)
+            self._attend()
+            decision = decide(following, self.journal.state)
+        if decision.open:
+            return None
+        self._say_gate(decision)
+        ended = Ended(Exit.CLOSED, f"the gate before {following} is closed", _advice(decision), decision)
+        self._say_end(ended)
+        return ended
+
+    def _say_gate(self, decision: Decision) -> None:
+        event = decision.event()
+        if self.journal.state.gates.get(decision.stage) != event:
+            self.journal.tell(event)
+
+    def _attend(self) -> None:
+        """Wait for one command of the release manager and carry it out."""
+        while True:
+            self.context.check_cancel()
+            with contextlib.suppress(queue.Empty):
+                self._obey(self._commands.get(timeout=0.2))
+                return
+
+    def _obey(self, command: Command) -> None:
+        state = self.journal.state
+        if isinstance(command, Waive) and command.item in state.items:
+            item = state.items[command.item]
+            if item.status is Status.WARNED and command.person.strip() and command.reason.strip():
+                self.journal.waive(
+                    Waiver(
+                        item.id,
+                        item.code,
+                        command.person.strip(),
+                        command.reason.strip(),
+                        item.subject_sha256,
+                        state.policy_sha256,
+                    )
+                )
+                self.sources.settle(item.component)
+        elif isinstance(command, Retry) and command.item in state.items:
+            item = state.items[command.item]
+            if item.stage is Stage.BUILD:
+                self.builds.walk()
+            else:
+                self.sources.again(item.component)
+
+    def _laid_down(self, until: Stage) -> Ended:
+        ended = Ended(Exit.DONE, f"stopped after {until}, as asked", "run again without --until to go on")
+        self._say_end(ended)
+        return ended
+
+    def _say_end(self, ended: Ended) -> None:
+        if self.journal.state.sealed or self.journal.log.lost.is_set():
+            return
+        with contextlib.suppress(LogLost, LogError):
+            self.journal.tell(ev.RunEnded(int(ended.exit), ended.because[:400], ended.next_step[:400]))
+
+    def _finish(self, until: Stage) -> Ended:
+        evidence = EvidenceFolder(self.context)
+        if not self.journal.state.sealed:
+            evidence.check_products()
+            self._say_gate(decide(Stage.SEAL, self.journal.state))
+            self.journal.tell(ev.StageStarted(Stage.SEAL))
+            self.journal.take(self.journal.log.seal())
+        evidence.write()
+        if until is Stage.SEAL:
+            return Ended(Exit.DONE, "the log is sealed; nothing is signed yet", "run again to sign")
+        decision = decide(Stage.SIGN, self.journal.state)
+        if not decision.open:
+            return Ended(Exit.CLOSED, "the gate before sign is closed", _advice(decision), decision)
+        signed = sign_release(self.context, evidence, self.confirm)
+        return Ended(Exit.DONE, signed, f"publish {evidence.folder}")
+
+
+def _following(stage: Stage) -> Stage:
+    """The next stage that has a gate (verify is walked together with get-sources)."""
+    return Stage.SEAL if stage is Stage.BUILD else Stage.BUILD
+
+
+def _advice(decision: Decision) -> str:
+    first = decision.blockers[0]
+    return f"{first.what}: {first.next_step}"

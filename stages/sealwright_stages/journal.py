@@ -1,0 +1,120 @@
+"""The engine's pen: says an event to the log, and only then lets the state know it.
+
+- The state changes by acknowledged entries alone, so what is shown was in the log first.
+- Evidence too long for a record goes as data on a stream of its own, and the event names its SHA-256.
+- A warning that the manifest waives by name is waived right after its verdict, on the record.
+- Texts from outside are cut to `TEXT_LIMIT` characters before they go into a record.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import threading
+from collections.abc import Callable, Mapping, Sequence
+
+from sealwright_stages import events as ev
+from sealwright_stages.ports import Deleted, EventLog
+from sealwright_stages.state import Record, State, apply
+from sealwright_stages.verdict import Verdict, Waiver, Warned, covers
+
+TEXT_LIMIT = 400
+_INLINE = 1200
+
+
+class Journal:
+    """Appends events and holds the state that they make."""
+
+    def __init__(
+        self,
+        log: EventLog,
+        state: State,
+        waivers: Sequence[Waiver] = (),
+        listener: Callable[[Record], None] = lambda record: None,
+    ) -> None:
+        self.log = log
+        self.state = state
+        self._waivers = waivers
+        self._listener = listener
+        self._lock = threading.RLock()
+        self._spilled = 0
+
+    def tell(self, event: ev.Event) -> Record:
+        """Append an event; when this returns it is durable and in the state.
+
+        Raises:
+            LogLost: the authority is gone; nothing has changed.
+        """
+        with self._lock:
+            record = self.log.append(ev.to_body(event))
+            apply(self.state, record)
+            self._listener(record)
+            return record
+
+    def take(self, record: Record) -> None:
+        """Take a record that the authority made by itself (`seal`) into the state."""
+        with self._lock:
+            apply(self.state, record)
+            self._listener(record)
+
+    def declare(self, spec_id: str, component: str, stage: ev.Stage, kind: str, title: str) -> None:
+        """Declare an item, unless a run before has."""
+        if spec_id not in self.state.items:
+            self.tell(ev.ItemDeclared(spec_id, component, stage, kind, clip(title)))
+
+    def verdict(self, item: str, verdict: Verdict) -> None:
+        """Say how an item's check ended, and waive it where the manifest does."""
+        text, digest, stream = self.spill(verdict.evidence)
+        self.tell(
+            ev.ItemVerdict(
+                item=item,
+                verdict=verdict.status,
+                code=verdict.code,
+                reason=clip(verdict.reason),
+                next=clip(verdict.next_step),
+                subject_sha256=verdict.subject_sha256,
+                evidence=text,
+                evidence_sha256=digest,
+                evidence_stream=stream,
+            )
+        )
+        for waiver in self._waivers:
+            if isinstance(verdict, Warned) and covers(waiver, item, verdict):
+                self.waive(waiver)
+
+    def waive(self, waiver: Waiver) -> None:
+        """Record a named acceptance, if it was given under the policy that is in force."""
+        if waiver.policy_sha256 == self.state.policy_sha256:
+            self.tell(
+                ev.ItemWaived(
+                    waiver.item,
+                    waiver.code,
+                    clip(waiver.person),
+                    clip(waiver.reason),
+                    waiver.item_sha256,
+                    waiver.policy_sha256,
+                )
+            )
+
+    def deleted(self, gone: Deleted) -> None:
+        """Say that bytes are gone."""
+        self.tell(ev.FileDeleted(gone.item, clip(gone.name), gone.sha256, gone.size, clip(gone.because)))
+
+    def spill(self, evidence: Mapping[str, object]) -> tuple[str, str, str]:
+        """Place JSON: (text or empty, SHA-256, stream or empty)."""
+        text = json.dumps(evidence, sort_keys=True, default=str) if evidence else ""
+        digest = hashlib.sha256(text.encode()).hexdigest() if text else ""
+        if len(text) <= _INLINE:
+            return text, digest, ""
+        with self._lock:
+            self._spilled += 1
+            name = f"evidence/{self.state.runs}-{self._spilled}"
+        stream = self.log.open_stream(name)
+        stream.write("D", text.encode())
+        stream.finish(0)
+        return "", digest, name
+
+
+def clip(text: str) -> str:
+    """`text`, cut to what a record takes."""
+    return text if len(text) <= TEXT_LIMIT else text[: TEXT_LIMIT - 1] + "…"

@@ -1,0 +1,58 @@
+"""What a release consists of, before anything is fetched: sources, builds and their items.
+
+- Everything that must pass is declared from the manifest alone, so that the gate knows what is still to come.
+- A component's item of the build is declared with it: no gate can open past a build that was forgotten.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from sealwright_stages.events import Stage
+from sealwright_stages.manifest import ComponentSpec, Manifest
+from sealwright_stages.ports import Builder, ItemSpec, Source
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The manifest with its sources made, ready to be walked."""
+
+    manifest: Manifest
+    policy_sha256: str
+    sources: Mapping[str, Sequence[Source]]
+    builder: Builder
+
+    def components(self) -> tuple[ComponentSpec, ...]:
+        """The components, each after what it needs."""
+        return self.manifest.in_order()
+
+    def environments(self) -> dict[str, list[ComponentSpec]]:
+        """Environment name -> the components that are built in it."""
+        found: dict[str, list[ComponentSpec]] = {}
+        for component in self.components():
+            if component.build:
+                found.setdefault(component.build.environment, []).append(component)
+        return found
+
+    def items(self) -> list[ItemSpec]:
+        """Every item of the release."""
+        items: list[ItemSpec] = []
+        for component in self.components():
+            for source in self.sources[component.name]:
+                items += [source.fetch_item, *source.verify_items]
+        for environment in self.environments():
+            items += self.builder.environment_items(environment)
+        items += [build_item(c) for c in self.components() if c.build]
+        return items
+
+
+def build_item(component: ComponentSpec) -> ItemSpec:
+    """The item that a component's build must turn green."""
+    recipe = component.build.recipe if component.build else ""
+    return ItemSpec(f"{component.name}/build", component.name, Stage.BUILD, "build", f"build ({recipe})")
+
+
+def environment_component(name: str) -> str:
+    """Under which name the items of a build root stand in the state."""
+    return f"environment {name}"

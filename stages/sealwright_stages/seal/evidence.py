@@ -1,0 +1,114 @@
+"""The evidence folder: what is published, made from the sealed log and the products, and nothing else.
+
+- Each product is hashed once more against the log before the seal; one that differs stops the run.
+- `SHA256SUMS` holds products only, sorted: the same bytes for every builder that reproduced them.
+- The folder is made under another name and renamed whole; an interrupted run makes it anew.
+- Policy, keys and manifest lie in it as they were used.
+"""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from sealwright_stages.context import Context
+from sealwright_stages.errors import LogError, MachineError
+from sealwright_stages.files import remove_tree, sha256_file, sync_folder, write_whole
+from sealwright_stages.seal.pages import how_to_verify, index_page
+from sealwright_stages.seal.proofs import write_proofs
+from sealwright_stages.sign.provenance import statement
+from sealwright_stages.state import Product
+
+
+class EvidenceFolder:
+    """Makes and names the evidence folder of a run."""
+
+    def __init__(self, context: Context) -> None:
+        self.context = context
+        self.folder = context.work.evidence
+
+    def products(self) -> list[Product]:
+        """The products as the log names them, sorted by their published path."""
+        return sorted(self.context.journal.state.products.values(), key=published_path)
+
+    def check_products(self) -> None:
+        """Hash every stored product against the log.
+
+        Raises:
+            LogError: one is missing or differs.
+        """
+        for product in self.products():
+            path = self.context.work.products / product.component / product.name
+            try:
+                found = sha256_file(path)
+            except OSError:
+                found = "nothing"
+            if found != product.sha256:
+                raise LogError(
+                    f"product {product.component}/{product.name}",
+                    f"the log says {product.sha256[:16]}…, the disk holds {found[:16]}…",
+                    "something wrote into the products folder; find out what, then start a new release folder",
+                )
+
+    def sums(self) -> bytes:
+        """`SHA256SUMS` of the products."""
+        return "".join(f"{p.sha256}  {published_path(p)}\n" for p in self.products()).encode()
+
+    def provenance(self) -> bytes:
+        """The in-toto statement about this build, as bytes to sign."""
+        context = self.context
+        return statement(context.journal.state, context.plan.manifest, self.products())
+
+    def write(self) -> None:
+        """Make the folder whole from the sealed log and the products; signatures come later.
+
+        Raises:
+            MachineError: the disk is full.
+            LogLost: the authority does not hand over the sealed log.
+        """
+        self.check_products()
+        fresh = self.folder.with_name("evidence.new")
+        remove_tree(fresh)
+        try:
+            fresh.mkdir()
+            self.context.journal.log.export(fresh / "log")
+            for product in self.products():
+                target = fresh / published_path(product)
+                target.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(self.context.work.products / product.component / product.name, target)
+            write_whole(fresh / "SHA256SUMS", self.sums())
+            write_proofs(fresh / "log", self.products())
+            self._policy(fresh / "policy")
+            state, manifest = self.context.journal.state, self.context.plan.manifest
+            write_whole(fresh / "HOW-TO-VERIFY.txt", how_to_verify(manifest).encode())
+            write_whole(fresh / "verify.py", verifier().read_bytes(), 0o755)
+            write_whole(fresh / "index.html", index_page(state, manifest).encode())
+        except OSError as error:
+            remove_tree(fresh)
+            raise MachineError(
+                f"{self.folder} can't be written", error.strerror or str(error), "make room, run again"
+            ) from error
+        remove_tree(self.folder)
+        fresh.rename(self.folder)
+        sync_folder(self.folder.parent)
+
+    def _policy(self, folder: Path) -> None:
+        manifest = self.context.plan.manifest
+        (folder / "keys").mkdir(parents=True)
+        shutil.copyfile(manifest.path, folder / "release.toml")
+        shutil.copyfile(manifest.keyring / "signers.toml", folder / "signers.toml")
+        for key in sorted((manifest.keyring / "keys").iterdir()):
+            if key.is_file() and not key.is_symlink() and key.suffix in (".asc", ".pub"):
+                shutil.copyfile(key, folder / "keys" / key.name)
+
+
+def published_path(product: Product) -> str:
+    """Where a product lies below the evidence folder."""
+    return f"products/{product.component}/{product.name}"
+
+
+def verifier() -> Path:
+    """The stand-alone verifier that goes into each evidence folder."""
+    import sealwright_appendlog  # noqa: PLC0415 - only its place is wanted
+
+    return Path(sealwright_appendlog.__file__).with_name("verify.py")

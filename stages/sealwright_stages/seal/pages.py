@@ -1,0 +1,76 @@
+"""The two pages of an evidence folder that are for people: how to verify it by hand, and an overview."""
+
+from __future__ import annotations
+
+import html
+
+from sealwright_stages.manifest import Manifest
+from sealwright_stages.state import State
+
+_HOW = """HOW TO VERIFY {release} WITHOUT SEALWRIGHT
+
+You need: gpg, sha256sum, python3. Get the signers' fingerprints from somewhere other than this folder.
+
+1. Who signed. Import the keys into a home of their own and compare the full fingerprints:
+     export GNUPGHOME="$(mktemp -d)"
+     gpg --import policy/keys/*.asc
+     gpg --fingerprint
+     gpg --verify SHA256SUMS.asc SHA256SUMS
+     gpg --verify log/SHA256SUMS.asc log/SHA256SUMS
+   {threshold} of these persons must have signed: {signers}.
+   gpg must say "Good signature" for a fingerprint that you know; exit codes alone prove nothing.
+
+2. The files are the signed ones:
+     sha256sum -c SHA256SUMS
+     (cd log && sha256sum -c SHA256SUMS)
+
+3. The log is whole, and is the one that was sealed:
+     python3 verify.py log
+
+4. What happened: log/index.jsonl is one JSON object a line; data/ holds every build's output.
+     grep '"e":"item.verdict"' log/index.jsonl
+     grep '"e":"gate.decided"' log/index.jsonl
+
+With Sealwright:  sealwright audit .     and     sealwright check FILE --evidence .
+"""
+
+_PAGE = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><title>{release}</title>
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
+<style>body{{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem}}
+table{{border-collapse:collapse;width:100%}}td,th{{text-align:left;padding:.3rem .6rem;border-bottom:1px solid #ccc}}
+code{{font-size:.85em;word-break:break-all}}</style></head><body>
+<h1>{release}</h1>
+<p>Built by Sealwright. This page proves nothing by itself: follow <code>HOW-TO-VERIFY.txt</code>.</p>
+<h2>Products</h2><table><tr><th>file</th><th>SHA-256</th><th>beside the archive's</th></tr>{products}</table>
+<h2>What was checked</h2><table><tr><th>component</th><th>item</th><th>verdict</th><th>reason</th></tr>{items}</table>
+</body></html>
+"""
+
+
+def how_to_verify(manifest: Manifest) -> str:
+    """The text of HOW-TO-VERIFY.txt."""
+    return _HOW.format(
+        release=manifest.release, threshold=manifest.threshold, signers=", ".join(manifest.signers)
+    )
+
+
+def index_page(state: State, manifest: Manifest) -> str:
+    """The overview page: a static file without scripts, every text from outside escaped."""
+    products = "".join(
+        f"<tr><td>{_safe(p.component)}/{_safe(p.name)}</td><td><code>{p.sha256}</code></td>"
+        f"<td>{_safe(p.compared)}</td></tr>"
+        for p in state.products.values()
+    )
+    items = "".join(
+        f"<tr><td>{_safe(i.component)}</td><td>{_safe(i.title)}</td><td>{i.status}"
+        f"{' (waived by ' + _safe(i.waiver.person) + ')' if i.waiver else ''}</td><td>{_safe(i.reason)}</td></tr>"
+        for i in state.items.values()
+    )
+    return _PAGE.format(release=_safe(manifest.release), products=products, items=items)
+
+
+def _safe(text: str) -> str:
+    """Escape for HTML, with control and bidi characters made visible."""
+    shown = "".join(c if c.isprintable() else f"<U+{ord(c):04X}>" for c in text)
+    return html.escape(shown)

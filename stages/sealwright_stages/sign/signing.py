@@ -1,0 +1,159 @@
+"""The sign stage: show the signer what it is to sign, and believe nothing of it before it is verified.
+
+- What is signed: `SHA256SUMS`, the log's `SHA256SUMS`, and the provenance statement in its DSSE envelope.
+- A person types the first digits of the digest and the release's name, or the signer's own policy speaks.
+- Each signature is verified, strictly and in a clean home, before it is written; then persons are counted.
+- Signatures appear under their names whole; none is ever written that did not verify.
+- A release that has its signatures already is verified again, and not signed twice.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from sealwright_stages.context import Context
+from sealwright_stages.errors import SigningError
+from sealwright_stages.files import write_whole
+from sealwright_stages.ports import Proposal, Signer
+from sealwright_stages.seal.evidence import EvidenceFolder
+from sealwright_stages.sign.provenance import PAYLOAD_TYPE
+from sealwright_stages.sign.release_signatures import persons_of, signed_pairs
+from sealwright_stages.verdict import Status
+
+SUMS = ("SHA256SUMS", "log/SHA256SUMS")
+
+
+@dataclass(frozen=True)
+class SigningRequest:
+    """What a person is asked to agree to."""
+
+    release: str
+    proposal: Proposal
+    products: int
+    warnings: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Typed:
+    """What the person typed: the digest's first digits and the release's name; empty for a policy's yes."""
+
+    digest: str
+    release: str
+
+
+@dataclass(frozen=True)
+class Confirm:
+    """How to reach the signer, and how to ask the person. `ask` gives None for a no."""
+
+    open_signer: Callable[[], Signer]
+    ask: Callable[[SigningRequest], Typed | None]
+
+
+def sign_release(context: Context, evidence: EvidenceFolder, confirm: Confirm) -> str:
+    """Sign what lies in the evidence folder; says how many persons have.
+
+    Raises:
+        SigningError: refused, unreachable, or what came back does not verify; nothing was written.
+    """
+    if any((evidence.folder / f"{name}.asc").exists() for name in SUMS):
+        return _counted(context, evidence)
+    documents = _documents(evidence)
+    signer = confirm.open_signer()
+    try:
+        request = _request(context, signer.propose(context.plan.manifest.release, documents, _facts(context)))
+        typed = confirm.ask(request)
+        if typed is None:
+            raise SigningError("nothing was signed", "the release manager said no", "run again to sign")
+        signatures = signer.sign(request.proposal, typed.digest, typed.release)
+    finally:
+        signer.close()
+    _write(context, evidence, documents, signatures)
+    return _counted(context, evidence)
+
+
+def _documents(evidence: EvidenceFolder) -> dict[str, tuple[str, bytes]]:
+    return {
+        "SHA256SUMS": ("sha256sums", (evidence.folder / "SHA256SUMS").read_bytes()),
+        "log/SHA256SUMS": ("log-sha256sums", (evidence.folder / "log" / "SHA256SUMS").read_bytes()),
+        "provenance": ("dsse-payload", evidence.provenance()),
+    }
+
+
+def _facts(context: Context) -> dict[str, object]:
+    state = context.journal.state
+    warned = [item.id for item in state.items.values() if item.status is Status.WARNED]
+    return {
+        "components": sum(1 for c in state.components.values() if c.build_exit == 0),
+        "products": len(state.products),
+        "items": len(state.items),
+        "warnings": warned,
+        "waivers": [f"{w.item}: {w.reason} ({w.person})" for w in state.waivers],
+    }
+
+
+def _request(context: Context, proposal: Proposal) -> SigningRequest:
+    state = context.journal.state
+    warnings = tuple(f"{w.item}: {w.reason} ({w.person})" for w in state.waivers)
+    return SigningRequest(context.plan.manifest.release, proposal, len(state.products), warnings)
+
+
+def _write(
+    context: Context,
+    evidence: EvidenceFolder,
+    documents: Mapping[str, tuple[str, bytes]],
+    signatures: Mapping[str, bytes],
+) -> None:
+    if set(signatures) != set(documents):
+        raise SigningError(
+            "the signer's answer", "it did not sign all that it was shown", "look at its record"
+        )
+    manifest = context.plan.manifest
+    envelope_name = ""
+    for name in SUMS:
+        who = persons_of(signatures[name], documents[name][1], manifest.keyring, manifest.signers)
+        if not who:
+            raise SigningError(
+                f"the signature over {name}",
+                "it is by none of the release's signers",
+                "look at the signer's key",
+            )
+        envelope_name = f"provenance.{sorted(who)[0]}.dsse.json"
+    payload = documents["provenance"][1]
+    if not persons_of(signatures["provenance"], pae(payload), manifest.keyring, manifest.signers):
+        raise SigningError("the provenance's signature", "it does not verify", "look at the signer's record")
+    write_whole(evidence.folder / envelope_name, envelope(payload, signatures["provenance"]))
+    for name in SUMS:
+        write_whole(evidence.folder / f"{name}.asc", signatures[name])
+
+
+def pae(payload: bytes) -> bytes:
+    """DSSE's pre-authentication encoding (https://github.com/secure-systems-lab/dsse, protocol.md)."""
+    return b"DSSEv1 %d %s %d %s" % (len(PAYLOAD_TYPE), PAYLOAD_TYPE.encode(), len(payload), payload)
+
+
+def envelope(payload: bytes, signature: bytes) -> bytes:
+    """A DSSE envelope with one OpenPGP signature."""
+    body = {
+        "payload": base64.b64encode(payload).decode(),
+        "payloadType": PAYLOAD_TYPE,
+        "signatures": [{"keyid": "", "sig": base64.b64encode(signature).decode()}],
+    }
+    return json.dumps(body, sort_keys=True, indent=1).encode() + b"\n"
+
+
+def _counted(context: Context, evidence: EvidenceFolder) -> str:
+    manifest = context.plan.manifest
+    per_document = [
+        persons_of(signature, data, manifest.keyring, manifest.signers)
+        for signature, data in signed_pairs(evidence.folder)
+    ]
+    persons = frozenset.intersection(*per_document) if per_document else frozenset()
+    if not persons:
+        raise SigningError(
+            "the evidence folder's signatures", "they do not verify", "remove them, sign again"
+        )
+    final = "final" if len(persons) >= manifest.threshold else "not final yet"
+    return f"signed by {', '.join(sorted(persons))}: {len(persons)} of {manifest.threshold} needed, {final}"

@@ -1,0 +1,177 @@
+"""The build stage: each component in the sandbox, in dependency order, its output in the log as it comes.
+
+- A component's folder is hashed against its logged manifest right before its build, and what differs is red.
+- A build that lost its log is dead, its products are thrown away, and it is never resumed.
+- Products are collected after every process of the build is dead, strictly, and each one is in the log.
+- A component that an earlier run built is kept only if each of its products still hashes as logged.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from sealwright_stages import events as ev
+from sealwright_stages.context import Context
+from sealwright_stages.crew import work
+from sealwright_stages.errors import BuildError
+from sealwright_stages.events import Stage
+from sealwright_stages.files import remove_tree, sha256_file
+from sealwright_stages.manifest import ComponentSpec
+from sealwright_stages.plan import build_item
+from sealwright_stages.ports import BuildJob, BuildResult, Collected, OutputStream, Sampled
+from sealwright_stages.verdict import Failed, Passed, Status, Verdict
+from sealwright_stages.walk_sources import SourceWalk
+
+
+class BuildWalk:
+    """Walks the build stage over a plan."""
+
+    def __init__(self, context: Context, sources: SourceWalk) -> None:
+        self.context = context
+        self.journal = context.journal
+        self.sources = sources
+
+    def walk(self) -> None:
+        """Build everything that is to be built; verdicts go to the log."""
+        self.journal.tell(ev.StageStarted(Stage.BUILD))
+        built = {c.name: c for c in self.context.plan.components() if c.build}
+        jobs = {name: self._job(component) for name, component in built.items()}
+        needs = {name: component.needs for name, component in built.items()}
+        work(jobs, needs, self.context.jobs, self.context.cancel)
+        items = [i for i in self.journal.state.items.values() if i.stage is Stage.BUILD]
+        self.journal.tell(ev.StageEnded(Stage.BUILD, all(item.green for item in items)))
+
+    def _job(self, component: ComponentSpec) -> Callable[[], bool]:
+        return lambda: self._build(component)
+
+    def _build(self, component: ComponentSpec) -> bool:
+        item = build_item(component).id
+        if self._still_stands(component):
+            return True
+        if self.journal.state.items[item].status is not Status.PENDING:
+            self.journal.tell(ev.ItemReset(item, "it is built again"))
+        self.journal.tell(ev.ItemStarted(item))
+        recheck = self.sources.recheck(component.name)
+        verdict = recheck if isinstance(recheck, Failed) else self._run(component, item)
+        self.journal.verdict(item, verdict)
+        return isinstance(verdict, Passed)
+
+    def _still_stands(self, component: ComponentSpec) -> bool:
+        if not self.journal.state.items[build_item(component).id].green:
+            return False
+        folder = self.context.work.products / component.name
+        known = [p for p in self.journal.state.products.values() if p.component == component.name]
+        try:
+            return bool(known) and all(sha256_file(folder / p.name) == p.sha256 for p in known)
+        except OSError:
+            return False
+
+    def _run(self, component: ComponentSpec, item: str) -> Verdict:
+        context, journal = self.context, self.journal
+        build = component.build
+        assert build is not None  # noqa: S101 - only components with a build come here
+        state = journal.state.components[component.name]
+        environment = context.prepared[build.environment]
+        facts = context.facts(component.name)
+        epoch = facts.get("epoch")
+        job = BuildJob(
+            component=component.name,
+            recipe=build.recipe,
+            commands=build.commands,
+            environment=environment,
+            sources=context.work.sources / component.name,
+            epoch=epoch if isinstance(epoch, int) else 0,
+            limits=build.limits,
+            products=build.products,
+        )
+        name = f"build/{component.name}/{journal.state.runs}-{journal.state.items[item].tries}"
+        out = context.work.build / component.name
+        destination = context.work.products / component.name
+        for folder in (out, destination):
+            remove_tree(folder)
+        out.mkdir()
+        journal.tell(
+            ev.BuildStarted(
+                component.name,
+                item,
+                name,
+                build.recipe,
+                environment.name,
+                environment.sha256,
+                state.manifest_sha256,
+                job.epoch,
+            )
+        )
+        stream = journal.log.open_stream(name)
+        try:
+            return self._sandboxed(job, out, destination, stream, facts)
+        except BuildError as error:
+            return Failed(error.code, f"{error.what}: {error.because}", error.next_step)
+        except BaseException:
+            stream.abort()
+            remove_tree(destination)
+            raise
+        finally:
+            remove_tree(out)
+
+    def _sandboxed(
+        self,
+        job: BuildJob,
+        out: Path,
+        destination: Path,
+        stream: OutputStream,
+        facts: Mapping[str, object],
+    ) -> Verdict:
+        context, journal = self.context, self.journal
+
+        def sampled(sample: Sampled) -> None:
+            journal.tell(
+                ev.BuildSample(
+                    job.component, sample.cpu, sample.memory, sample.processes, sample.read, sample.written
+                )
+            )
+
+        result = context.plan.builder.run(job, out, stream, sampled, context.stop_reason)
+        context.check_cancel()
+        stream.finish(result.exit)
+        journal.tell(ev.BuildEnded(job.component, result.exit, result.wall_ms, result.killed_because))
+        if result.exit != 0 or result.killed_because:
+            return _failed(job, result)
+        products = context.plan.builder.collect(job, out, destination)
+        for product in products:
+            journal.tell(ev.ProductCollected(job.component, product.name, product.sha256, product.size))
+            self._compare(job.component, product, facts.get("references"))
+        return Passed(
+            f"built in {result.wall_ms / 1000:.1f} s, {len(products)} products",
+            products_sha256(products),
+            {"products": {product.name: product.sha256 for product in products}},
+        )
+
+    def _compare(self, component: str, product: Collected, references: object) -> None:
+        """Set a product beside what the archive's verified index names; says so and judges nothing."""
+        if not isinstance(references, dict):
+            return
+        published = references.get(product.name)
+        result = "absent" if published is None else "identical" if published == product.sha256 else "differs"
+        self.journal.tell(
+            ev.ProductCompared(
+                component, product.name, result, str(published or ""), "the archive's signed index"
+            )
+        )
+
+
+def _failed(job: BuildJob, result: BuildResult) -> Failed:
+    because = result.killed_because or f"it ended with exit {result.exit}"
+    return Failed(
+        "build-failed",
+        f"{job.component}: {because}",
+        "read its log, mend the source or the limits, run again",
+    )
+
+
+def products_sha256(products: tuple[Collected, ...]) -> str:
+    """One SHA-256 over the products' lines in sha256sum form, sorted by name."""
+    lines = "".join(f"{p.sha256}  {p.name}\n" for p in sorted(products, key=lambda p: p.name))
+    return hashlib.sha256(lines.encode()).hexdigest()

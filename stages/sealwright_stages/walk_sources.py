@@ -1,0 +1,274 @@
+"""The first two stages: each source is fetched into the quarantine, judged at once, and only then promoted.
+
+- What arrives is verified as soon as it has arrived; nothing waits for the others.
+- A component's bytes leave the quarantine together, and only with a `Green` for every one of its items.
+- What failed is deleted, and the log says so.
+- A component promoted by an earlier run is verified again against its logged manifest, and fetched anew if it
+  differs.
+- What is left in the quarantine by a crash is purged before anything begins.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+
+from sealwright_stages import events as ev
+from sealwright_stages.context import Context
+from sealwright_stages.crew import work
+from sealwright_stages.errors import BuildError, FetchError, SealwrightError
+from sealwright_stages.events import Stage
+from sealwright_stages.files import remove_tree
+from sealwright_stages.get_sources.quarantine import purge
+from sealwright_stages.log import LogLost
+from sealwright_stages.plan import environment_component
+from sealwright_stages.ports import Outcome, Source, Workshop
+from sealwright_stages.state import Item
+from sealwright_stages.verdict import Failed, Green, Passed, Status, Verdict, Warned, guarded
+from sealwright_stages.verify.promote import promote
+from sealwright_stages.verify.sources_manifest import check_manifest
+
+_PROGRESS_EVERY = 1.0  # seconds between two progress records of one item
+
+
+class SourceWalk:
+    """Walks get-sources and verify over a plan."""
+
+    def __init__(self, context: Context) -> None:
+        self.context = context
+        self.journal = context.journal
+        self._workshops: dict[str, Workshop] = {}
+        self._facts: dict[str, dict[str, object]] = {}
+
+    def purge(self) -> None:
+        """Delete what an earlier run left unverified."""
+        for gone in purge(self.context.work.quarantine):
+            component = gone.name.split("/", 1)[0]
+            items = [i for i in self.journal.state.items.values() if i.component == component]
+            if items:
+                self.journal.deleted(replace(gone, item=items[0].id))
+
+    def walk(self) -> None:
+        """Bring every component as far as it gets; verdicts go to the log."""
+        begin = [Stage.GET_SOURCES, Stage.VERIFY]
+        for stage in begin:
+            self.journal.tell(ev.StageStarted(stage))
+        jobs: dict[str, Callable[[], bool]] = {
+            component.name: self._job(component.name) for component in self.context.plan.components()
+        }
+        work(jobs, {}, self.context.jobs, self.context.cancel)
+        self._environments()
+        for stage in begin:
+            items = [item for item in self.journal.state.items.values() if item.stage is stage]
+            self.journal.tell(ev.StageEnded(stage, all(item.green for item in items)))
+
+    def _job(self, component: str) -> Callable[[], bool]:
+        return lambda: self._component(component)
+
+    def _component(self, component: str) -> bool:
+        if self._still_stands(component):
+            return True
+        for item in self._items(component):
+            if item.status is not Status.PENDING:
+                self.journal.tell(ev.ItemReset(item.id, "its sources are fetched again"))
+        fetched = all([self._source(source) for source in self.context.plan.sources[component]])
+        return fetched and self.promote(component)
+
+    def _items(self, component: str) -> list[Item]:
+        return [
+            item
+            for item in self.journal.state.items.values()
+            if item.component == component and item.stage in (Stage.GET_SOURCES, Stage.VERIFY)
+        ]
+
+    def _still_stands(self, component: str) -> bool:
+        """Whether an earlier run promoted it, and its bytes are still the ones in the log."""
+        known = self.journal.state.components[component].manifest_sha256
+        if not known or not all(item.green for item in self._items(component)):
+            return False
+        return isinstance(self.recheck(component), Passed)
+
+    def recheck(self, component: str) -> Verdict:
+        """Hash a component's folder against its logged manifest, as before every later stage."""
+        work_folder = self.context.work
+        known = self.journal.state.components[component].manifest_sha256
+        return guarded(
+            lambda: check_manifest(
+                work_folder.sources / component, work_folder.manifest_file(component), known
+            ),
+            f"{component}: sources",
+        )
+
+    def _source(self, source: Source) -> bool:
+        context, item = self.context, source.fetch_item.id
+        workshop = self._workshop(source)
+        self.journal.tell(ev.ItemStarted(item))
+        verdict = self._attempt(lambda: source.fetch(workshop), source.fetch_item.title)
+        self.journal.verdict(item, verdict)
+        if not isinstance(verdict, Passed):
+            remove_tree(workshop.quarantine)
+            self._not_checked(source)
+            return False
+        for spec in source.verify_items:
+            self.journal.tell(ev.ItemStarted(spec.id))
+        outcome = self._judge(source, workshop)
+        for gone in outcome.deleted:
+            self.journal.deleted(gone)
+        for spec in source.verify_items:
+            self.journal.verdict(
+                spec.id,
+                outcome.verdicts.get(
+                    spec.id,
+                    Failed("check-missing", f"{spec.title} was not checked", "report this with the log"),
+                ),
+            )
+        if any(isinstance(v, Failed) for v in outcome.verdicts.values()) or not outcome.verdicts:
+            remove_tree(workshop.quarantine)
+        self._facts.setdefault(source.component, {}).update(outcome.facts)
+        context.check_cancel()
+        return True
+
+    def _not_checked(self, source: Source) -> None:
+        for spec in source.verify_items:
+            self.journal.verdict(
+                spec.id,
+                Failed(
+                    "not-fetched", "there is nothing to verify: it did not arrive", "mend the fetch first"
+                ),
+            )
+
+    def _judge(self, source: Source, workshop: Workshop) -> Outcome:
+        outcome = Outcome({})
+
+        def check() -> Verdict:
+            nonlocal outcome
+            outcome = source.verify(workshop)
+            return Passed("judged", "")
+
+        verdict = self._attempt(check, source.fetch_item.title)
+        if isinstance(verdict, Failed):
+            return Outcome({spec.id: verdict for spec in source.verify_items})
+        return outcome
+
+    def _attempt(self, check: Callable[[], Verdict], what: str) -> Verdict:
+        """Run a fetch or a check: refusals become red, but a lost log, a full disk or a stop ends the run."""
+        refusal: SealwrightError | LogLost | None = None
+
+        def tried() -> Verdict:
+            nonlocal refusal
+            try:
+                return check()
+            except FetchError as error:
+                return Failed(error.code, f"{error.what}: {error.because}", error.next_step)
+            except BuildError as error:
+                return Failed(error.code, f"{error.what}: {error.because}", error.next_step)
+            except (SealwrightError, LogLost) as error:
+                refusal = error
+                return Failed("stopped", str(error), "run again")
+
+        verdict = guarded(tried, what)
+        if refusal is not None:
+            raise refusal
+        return verdict
+
+    def _workshop(self, source: Source) -> Workshop:
+        context, item = self.context, source.fetch_item.id
+        folder = context.work.quarantine / source.component / item.replace("/", "_")
+        remove_tree(folder)
+        folder.mkdir(parents=True)
+        workshop = Workshop(
+            folder, context.cache, context.cancel, self._progress(item), context.fetch_sandbox
+        )
+        self._workshops[item] = workshop
+        return workshop
+
+    def _progress(self, item: str) -> Callable[[int, int, str], None]:
+        last = 0.0
+
+        def tell(done: int, total: int, note: str) -> None:
+            nonlocal last
+            now = time.monotonic()
+            if now - last >= _PROGRESS_EVERY:
+                last = now
+                self.journal.tell(ev.ItemProgress(item, done, total, note))
+
+        return tell
+
+    def promote(self, component: str) -> bool:
+        """Move a component out of the quarantine if every item of it is green; say whether it was."""
+        items = self._items(component)
+        if not all(item.green for item in items):
+            return False
+        green: dict[str, Green] = {}
+        for item in items:
+            verdict = item.verdict()
+            if isinstance(verdict, (Passed, Warned)):
+                green[item.id] = Green(item.id, verdict, item.waiver)
+        sources = self.context.plan.sources[component]
+        pairs = [(source, self._workshops[source.fetch_item.id]) for source in sources]
+        staging = self.context.work.quarantine / component / "promoted"
+        promoted = promote(component, pairs, green, staging, self.context.work.sources)
+        facts = self._facts.get(component, {})
+        text, digest, stream = self.journal.spill(facts)
+        self.journal.tell(
+            ev.SourcesPromoted(
+                component, promoted.manifest_sha256, promoted.files, promoted.bytes, text, digest, stream
+            )
+        )
+        remove_tree(self.context.work.quarantine / component)
+        return True
+
+    def again(self, component: str) -> None:
+        """Fetch and verify one component again, whatever it said before, then what was waiting for it."""
+        if component in self.context.plan.sources:
+            self._component(component)
+        self._environments()
+
+    def settle(self, component: str) -> None:
+        """Promote a component whose last warning was waived, then what was waiting for it."""
+        if component in self.context.plan.sources and self.promote(component):
+            self._environments()
+
+    def _environments(self) -> None:
+        """Prepare the build roots, whose packages are items like any source."""
+        for name, components in self.context.plan.environments().items():
+            items = [
+                i.id for i in self.journal.state.items.values() if i.component == environment_component(name)
+            ]
+            for item in items:
+                self.journal.tell(ev.ItemStarted(item))
+            wanted = [component.name for component in components]
+            if not all(self.journal.state.components[each].manifest_sha256 for each in wanted):
+                self._environment_waits(items)
+                continue
+            verdict = self._attempt(lambda name=name, items=items: self._prepare(name, items), name)  # type: ignore[misc]
+            if isinstance(verdict, Failed):
+                for item in items:
+                    self.journal.verdict(item, verdict)
+
+    def _environment_waits(self, items: list[str]) -> None:
+        for item in items:
+            self.journal.tell(ev.ItemReset(item, "made once all that is built in it is verified"))
+
+    def _prepare(self, name: str, items: list[str]) -> Verdict:
+        context = self.context
+        components = context.plan.environments()[name]
+        packages = sorted({p for c in components if c.build for p in c.build.packages})
+        depends = sorted({str(d) for c in components if (d := context.facts(c.name).get("build_depends"))})
+        folder = context.work.quarantine / environment_component(name).replace(" ", "-").replace(":", "-")
+        remove_tree(folder)
+        folder.mkdir(parents=True)
+        progress = self._progress(items[0]) if items else (lambda done, total, note: None)
+        workshop = Workshop(folder, context.cache, context.cancel, progress, context.fetch_sandbox)
+        prepared = context.plan.builder.prepare(name, packages, depends, workshop)
+        context.prepared[name] = prepared
+        for item in items:
+            self.journal.verdict(
+                item,
+                prepared.verdicts.get(
+                    item, Failed("check-missing", f"{item} was not checked", "report this")
+                ),
+            )
+        remove_tree(folder)
+        return Passed("prepared", prepared.sha256)

@@ -1,0 +1,138 @@
+"""The work folder of one release: where each thing lies, and the lock that keeps a second console out.
+
+- One console at a time: an advisory lock on the open file `lock`, which a dead process does not hold.
+- A folder of another release is refused before anything in it is touched.
+- Folders appear with modes that let only their owner write.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from sealwright_stages.errors import MachineError, ManifestError
+from sealwright_stages.files import write_whole
+
+
+@dataclass(frozen=True)
+class WorkFolder:
+    """Paths below the work folder (section 5 of the design)."""
+
+    root: Path
+
+    @property
+    def quarantine(self) -> Path:
+        """The only home of unverified bytes."""
+        return self.root / "quarantine"
+
+    @property
+    def sources(self) -> Path:
+        """Verified sources, a folder for each component."""
+        return self.root / "sources"
+
+    @property
+    def environments(self) -> Path:
+        """Build roots."""
+        return self.root / "environments"
+
+    @property
+    def build(self) -> Path:
+        """What builds write, a folder for each component."""
+        return self.root / "build"
+
+    @property
+    def products(self) -> Path:
+        """Collected products, a folder for each component."""
+        return self.root / "products"
+
+    @property
+    def log(self) -> Path:
+        """The log's files; only the log authority writes here."""
+        return self.root / "log"
+
+    @property
+    def evidence(self) -> Path:
+        """What is published."""
+        return self.root / "evidence"
+
+    @property
+    def private(self) -> Path:
+        """What is kept and never published: the log's key, the console's memory of the log."""
+        return self.root / "private"
+
+    def manifest_file(self, component: str) -> Path:
+        """Where a component's manifest of verified files lies."""
+        return self.sources / f"{component}.manifest.jsonl"
+
+    def prepare(self, release: str) -> None:
+        """Make the folders, or recognise them.
+
+        Raises:
+            ManifestError: the folder belongs to another release.
+            MachineError: it can't be written.
+        """
+        marker = self.root / "release.json"
+        try:
+            self.root.mkdir(parents=True, exist_ok=True)
+            if marker.exists():
+                held = str(json.loads(marker.read_text())["release"])
+            else:
+                others = [entry for entry in self.root.iterdir() if entry.name != "lock"]
+                held = "something else" if others else ""
+            if held not in ("", release):
+                raise ManifestError(
+                    f"{self.root} is not this release's work folder",
+                    f"it holds {held}",
+                    "name another with --work DIR",
+                )
+            for folder in (
+                self.quarantine,
+                self.sources,
+                self.environments,
+                self.build,
+                self.products,
+                self.log,
+            ):
+                folder.mkdir(mode=0o755, exist_ok=True)
+            self.private.mkdir(mode=0o711, exist_ok=True)
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise MachineError(
+                f"{self.root} can't be used", str(error), "make room, or name another with --work DIR"
+            ) from error
+        if not marker.exists():
+            write_whole(marker, json.dumps({"release": release}).encode() + b"\n")
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the lock while the block runs.
+
+        Raises:
+            MachineError: another console holds it; its pid is named.
+        """
+        try:
+            self.root.mkdir(parents=True, exist_ok=True)
+            descriptor = os.open(self.root / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        except OSError as error:
+            raise MachineError(
+                f"{self.root} can't be used", error.strerror or str(error), "name another with --work DIR"
+            ) from error
+        try:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError as error:
+                holder = os.read(descriptor, 32).decode("ascii", "replace").strip() or "unknown"
+                raise MachineError(
+                    f"{self.root} is in use",
+                    f"the console with pid {holder} holds it",
+                    "quit that one, or watch with `sealwright status`",
+                ) from error
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+            yield
+        finally:
+            os.close(descriptor)
