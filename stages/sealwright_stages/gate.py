@@ -99,6 +99,5 @@ def _unbuilt(state: State) -> list[Blocker]:
     return [
         Blocker(f"{name}: build", "its build did not end with exit 0", "read its log, then build again")
         for name, component in state.components.items()
-        if component.build_exit != 0
-        and any(state.items[item].stage is Stage.BUILD for item in component.items)
+        if component.build_exit != 0 and any(state.items[item].stage is Stage.BUILD for item in component.items)
     ]

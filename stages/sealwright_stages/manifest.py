@@ -331,9 +331,7 @@ def _git(table: _Table, signers: Sequence[str]) -> GitSource | None:
         table.fail(("branch",), 'a branch wants signed = "commit"', "add it, or name a tag")
     for key in ("tag", "branch"):
         if refs[key] is not None and not re.match(r"[A-Za-z0-9][A-Za-z0-9._+/~-]*\Z", refs[key] or ""):
-            table.fail(
-                (key,), f"{key} = {refs[key]!r} is no plain ref", "name the ref without refs/ or wildcards"
-            )
+            table.fail((key,), f"{key} = {refs[key]!r} is no plain ref", "name the ref without refs/ or wildcards")
     if not signers:
         table.fail(("git",), "git without signers", "say whose signature counts: signers = [...]")
     return GitSource(_address(table, "git", url), refs["tag"], refs["commit"], refs["branch"])
@@ -343,9 +341,7 @@ def _address(table: _Table, key: str, url: str) -> str:
     if re.match(r"(https?|ssh|file)://[^\s\x00-\x1f-]", url):
         return url
     if "://" in url or url.startswith("-") or not url or re.search(r"[\x00-\x1f]", url):
-        table.fail(
-            (key,), f"{url!r} is no address that we fetch from", "use https, ssh, file or a local path"
-        )
+        table.fail((key,), f"{url!r} is no address that we fetch from", "use https, ssh, file or a local path")
     return str(table.reader.locate(url))
 
 
@@ -378,9 +374,7 @@ def _file(table: _Table) -> FileSource:
         table.fail(("signature",), "signature without signers", "say whose signature counts")
     name = url.rsplit("/", 1)[-1]
     if not _PLAIN.match(name):
-        table.fail(
-            ("url",), f"its last part {name!r} is no plain file name", "use an address that ends in one"
-        )
+        table.fail(("url",), f"its last part {name!r} is no plain file name", "use an address that ends in one")
     threshold = _threshold(table, signers)
     table.done()
     return FileSource(
@@ -404,13 +398,9 @@ def _build(table: _Table) -> Build:
     if recipe == "deb" and commands:
         table.fail(("commands",), 'recipe "deb" takes no commands', "remove them")
     if not _ENVIRONMENT.match(environment):
-        table.fail(
-            ("environment",), f"environment {environment!r} is unknown", 'use "host" or "debian:SUITE"'
-        )
+        table.fail(("environment",), f"environment {environment!r} is unknown", 'use "host" or "debian:SUITE"')
     if environment.startswith("tar:"):
-        table.fail(
-            ("environment",), "environments from a tar are not offered by this version", "use debian:SUITE"
-        )
+        table.fail(("environment",), "environments from a tar are not offered by this version", "use debian:SUITE")
     for package in packages:
         if not re.match(r"[a-z0-9][a-z0-9+.-]+\Z", package):
             table.fail(("packages",), f"{package!r} is no package name", "name Debian packages")
@@ -472,9 +462,7 @@ def _check_components(manifest: Manifest, top: _Table) -> None:
         top.fail((), "the manifest has no [[component]]", "add one")
     for number, component in enumerate(manifest.components):
         if names.index(component.name) != number:
-            top.fail(
-                ("component", number, "name"), f"two components are called {component.name}", "rename one"
-            )
+            top.fail(("component", number, "name"), f"two components are called {component.name}", "rename one")
         for need in component.needs:
             if need not in names:
                 top.fail(

@@ -105,7 +105,7 @@ class Workshop:
 class FetchSandbox(Protocol):
     """Runs git and curl where they see the network and one writable folder, and nothing else."""
 
-    def run(  # noqa: PLR0913 - each is a rule of the sandbox
+    def run(
         self,
         argv: Sequence[str],
         *,

@@ -48,7 +48,7 @@ class Completed:
         return " / ".join(line.strip() for line in text.splitlines() if line.strip()) or "it said nothing"
 
 
-def run(  # noqa: PLR0913 - one helper for all programs has a knob for each rule
+def run(
     argv: Sequence[str | Path],
     *,
     timeout: float,
@@ -147,13 +147,9 @@ class _Conversation:
 
     def _check(self, deadline: float, cancel: threading.Event | None) -> None:
         if cancel is not None and cancel.is_set():
-            raise InterruptedRunError(
-                f"{self.name} was stopped", "the run was interrupted", "run again to resume"
-            )
+            raise InterruptedRunError(f"{self.name} was stopped", "the run was interrupted", "run again to resume")
         if time.monotonic() > deadline:
-            raise MachineError(
-                f"{self.name} was stopped", "it took too long", "look at the machine, then retry"
-            )
+            raise MachineError(f"{self.name} was stopped", "it took too long", "look at the machine, then retry")
 
     def _take(self, watch: selectors.BaseSelector, key: selectors.SelectorKey) -> bytes:
         data = os.read(key.fd, 1 << 16)

@@ -274,9 +274,7 @@ def _file_deleted(state: State, event: ev.FileDeleted, entry: Record) -> None:
 
 def _item_waived(state: State, event: ev.ItemWaived, entry: Record) -> None:
     item = _item(state, event.item)
-    waiver = Waiver(
-        event.item, event.code, event.person, event.reason, event.item_sha256, event.policy_sha256
-    )
+    waiver = Waiver(event.item, event.code, event.person, event.reason, event.item_sha256, event.policy_sha256)
     verdict = item.verdict()
     if verdict is None or not covers(waiver, item.id, verdict) or waiver.policy_sha256 != state.policy_sha256:
         raise BadEventError(f"{event.item}: a waiver that covers nothing")

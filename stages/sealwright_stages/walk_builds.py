@@ -156,9 +156,7 @@ class BuildWalk:
         published = references.get(product.name)
         result = "absent" if published is None else "identical" if published == product.sha256 else "differs"
         self.journal.tell(
-            ev.ProductCompared(
-                component, product.name, result, str(published or ""), "the archive's signed index"
-            )
+            ev.ProductCompared(component, product.name, result, str(published or ""), "the archive's signed index")
         )
 
 

@@ -94,9 +94,7 @@ class SourceWalk:
         work_folder = self.context.work
         known = self.journal.state.components[component].manifest_sha256
         return guarded(
-            lambda: check_manifest(
-                work_folder.sources / component, work_folder.manifest_file(component), known
-            ),
+            lambda: check_manifest(work_folder.sources / component, work_folder.manifest_file(component), known),
             f"{component}: sources",
         )
 
@@ -133,9 +131,7 @@ class SourceWalk:
         for spec in source.verify_items:
             self.journal.verdict(
                 spec.id,
-                Failed(
-                    "not-fetched", "there is nothing to verify: it did not arrive", "mend the fetch first"
-                ),
+                Failed("not-fetched", "there is nothing to verify: it did not arrive", "mend the fetch first"),
             )
 
     def _judge(self, source: Source, workshop: Workshop) -> Outcome:
@@ -177,9 +173,7 @@ class SourceWalk:
         folder = context.work.quarantine / source.component / item.replace("/", "_")
         remove_tree(folder)
         folder.mkdir(parents=True)
-        workshop = Workshop(
-            folder, context.cache, context.cancel, self._progress(item), context.fetch_sandbox
-        )
+        workshop = Workshop(folder, context.cache, context.cancel, self._progress(item), context.fetch_sandbox)
         self._workshops[item] = workshop
         return workshop
 
@@ -233,9 +227,7 @@ class SourceWalk:
     def _environments(self) -> None:
         """Prepare the build roots, whose packages are items like any source."""
         for name, components in self.context.plan.environments().items():
-            items = [
-                i.id for i in self.journal.state.items.values() if i.component == environment_component(name)
-            ]
+            items = [i.id for i in self.journal.state.items.values() if i.component == environment_component(name)]
             for item in items:
                 self.journal.tell(ev.ItemStarted(item))
             wanted = [component.name for component in components]
@@ -266,9 +258,7 @@ class SourceWalk:
         for item in items:
             self.journal.verdict(
                 item,
-                prepared.verdicts.get(
-                    item, Failed("check-missing", f"{item} was not checked", "report this")
-                ),
+                prepared.verdicts.get(item, Failed("check-missing", f"{item} was not checked", "report this")),
             )
         remove_tree(folder)
         return Passed("prepared", prepared.sha256)

@@ -1,0 +1,17 @@
+"""The engine's side of the log: a client that believes only what was acknowledged."""
+
+from sealwright_stages.log.client import LogSession, OutputStream
+from sealwright_stages.log.connection import LogLost, LogRollback
+from sealwright_stages.log.embedded import open_embedded, open_transport
+from sealwright_stages.log.entries import Entry, read_entries
+
+__all__ = [
+    "Entry",
+    "LogLost",
+    "LogRollback",
+    "LogSession",
+    "OutputStream",
+    "open_embedded",
+    "open_transport",
+    "read_entries",
+]

@@ -50,9 +50,7 @@ code{{font-size:.85em;word-break:break-all}}</style></head><body>
 
 def how_to_verify(manifest: Manifest) -> str:
     """The text of HOW-TO-VERIFY.txt."""
-    return _HOW.format(
-        release=manifest.release, threshold=manifest.threshold, signers=", ".join(manifest.signers)
-    )
+    return _HOW.format(release=manifest.release, threshold=manifest.threshold, signers=", ".join(manifest.signers))
 
 
 def index_page(state: State, manifest: Manifest) -> str:

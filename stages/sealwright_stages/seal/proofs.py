@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from sealwright_appendlog.proof import make_proof
-
 from sealwright_stages.files import write_whole
 from sealwright_stages.state import Product
 

@@ -107,9 +107,7 @@ def _write(
     signatures: Mapping[str, bytes],
 ) -> None:
     if set(signatures) != set(documents):
-        raise SigningError(
-            "the signer's answer", "it did not sign all that it was shown", "look at its record"
-        )
+        raise SigningError("the signer's answer", "it did not sign all that it was shown", "look at its record")
     manifest = context.plan.manifest
     envelope_name = ""
     for name in SUMS:
@@ -152,8 +150,6 @@ def _counted(context: Context, evidence: EvidenceFolder) -> str:
     ]
     persons = frozenset.intersection(*per_document) if per_document else frozenset()
     if not persons:
-        raise SigningError(
-            "the evidence folder's signatures", "they do not verify", "remove them, sign again"
-        )
+        raise SigningError("the evidence folder's signatures", "they do not verify", "remove them, sign again")
     final = "final" if len(persons) >= manifest.threshold else "not final yet"
     return f"signed by {', '.join(sorted(persons))}: {len(persons)} of {manifest.threshold} needed, {final}"

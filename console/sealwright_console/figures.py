@@ -1,0 +1,80 @@
+"""Figures as people read them: grouped digits, sizes, times, small curves. Pure functions."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from datetime import datetime
+
+_HEX = re.compile(r"[0-9a-fA-F]{32,128}")
+_BARS = "▁▂▃▄▅▆▇█"
+_UNITS = ("B", "KB", "MB", "GB", "TB")
+
+
+def is_digest(text: str) -> bool:
+    """Whether the text is a fingerprint or hash in hex, 32 to 128 digits."""
+    return _HEX.fullmatch(text) is not None
+
+
+def grouped(digits: str) -> str:
+    """Digits in fours, a wider gap in the middle, for reading aloud; in full, never abbreviated."""
+    fours = [digits[start : start + 4] for start in range(0, len(digits), 4)]
+    half = (len(fours) + 1) // 2
+    return "  ".join(" ".join(part) for part in (fours[:half], fours[half:]) if part)
+
+
+def head(digits: str) -> str:
+    """The first twelve digits, for places where the full value stands elsewhere."""
+    return f"{grouped(digits[:12])}…" if len(digits) > 12 else digits
+
+
+def clock(stamp: str) -> str:
+    """`12:53:10` of a log time stamp; the stamp itself if it is none."""
+    return stamp[11:19] if _moment(stamp) is not None else stamp
+
+
+def seconds_between(earlier: str, later: str) -> float:
+    """Seconds between two stamps of the log; 0 if either is none."""
+    start, end = _moment(earlier), _moment(later)
+    if start is None or end is None:
+        return 0.0
+    return max(0.0, (end - start).total_seconds())
+
+
+def duration(seconds: float) -> str:
+    """`1:12:40` or `0:09`."""
+    whole = int(seconds)
+    hours, minutes = divmod(whole // 60, 60)
+    return f"{hours}:{minutes:02}:{whole % 60:02}" if hours else f"{minutes}:{whole % 60:02}"
+
+
+def size(count: int) -> str:
+    """Bytes with a decimal unit, such as `2.1 GB`."""
+    value = float(count)
+    for unit in _UNITS:
+        if value < 1000 or unit == _UNITS[-1]:
+            return f"{value:.0f} {unit}" if unit == "B" or value >= 100 else f"{value:.1f} {unit}"
+        value /= 1000
+    raise AssertionError("unreachable")
+
+
+def progress(done: int, total: int) -> str:
+    """`61%`, or how much there is while the whole is unknown; empty before anything is known."""
+    if total > 0:
+        return f"{min(100, 100 * done // total)}%"
+    return size(done) if done > 0 else ""
+
+
+def sparkline(values: Sequence[int], width: int, top: int = 0) -> str:
+    """The last `width` values as a curve of block characters, from 0 to `top` (left out: the largest)."""
+    shown = list(values)[-width:] if width > 0 else []
+    highest = max(top, max(shown, default=0), 1)
+    return "".join(_BARS[min(7, max(0, value) * 8 // (highest + 1))] for value in shown)
+
+
+def _moment(stamp: str) -> datetime | None:
+    try:
+        moment = datetime.fromisoformat(stamp)
+    except ValueError:
+        return None
+    return moment if len(stamp) >= 19 else None

@@ -1,0 +1,151 @@
+"""Lines of text as the screens show them: parts with a tone, all of them clean.
+
+- A `Part` is clean by construction: no way leads from outside to the screen around `sanitise`.
+- A tone is a meaning, not a colour; the theme says how it looks, and every meaning has a word or a shape too.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from rich.cells import cell_len, set_cell_size
+
+from sealwright_console.sanitise import LIMIT, clean
+from sealwright_stages.verdict import Status
+
+
+class Tone(StrEnum):
+    """What a part means."""
+
+    PLAIN = "plain"
+    DIM = "dim"
+    HEAD = "head"
+    KEY = "key"
+    PASSED = "passed"
+    WARNED = "warned"
+    FAILED = "failed"
+    RUNNING = "running"
+    PENDING = "pending"
+
+
+MARKS = {
+    Status.PASSED: "✓",
+    Status.WARNED: "!",
+    Status.FAILED: "✗",
+    Status.RUNNING: "…",
+    Status.PENDING: "·",
+}
+
+
+@dataclass(frozen=True)
+class Part:
+    """A piece of a line; its text is cleaned and capped when it is made."""
+
+    text: str
+    tone: Tone = Tone.PLAIN
+    limit: int = field(default=LIMIT, compare=False)
+
+    def __post_init__(self) -> None:
+        """Clean the text."""
+        object.__setattr__(self, "text", clean(self.text, self.limit))
+
+
+Line = tuple[Part, ...]
+
+
+@dataclass(frozen=True)
+class Row:
+    """Lines that belong together; `key` says what can be selected there, empty for what can't."""
+
+    key: str
+    lines: tuple[Line, ...]
+
+
+def plain(line: Line) -> str:
+    """The line's text without its tones."""
+    return "".join(part.text for part in line)
+
+
+def heading(text: str) -> Row:
+    """A row that names what follows."""
+    return Row("", ((Part(text, Tone.HEAD),),))
+
+
+def blank() -> Row:
+    """An empty row."""
+    return Row("", ((),))
+
+
+def labelled(label: str, text: str, tone: Tone = Tone.PLAIN, indent: int = 6) -> Line:
+    """A line such as `      why     the file differs from its pin`."""
+    return (Part(f"{'':{indent}}{label:<9}", Tone.DIM), Part(text, tone))
+
+
+def mark(status: Status) -> Part:
+    """Shape and tone of a status; the word stands beside it."""
+    return Part(MARKS[status], tone_of(status))
+
+
+def word(status: Status, width: int = 0) -> Part:
+    """Shape, word and tone of a status, padded to `width` cells."""
+    return Part(f"{MARKS[status]} {status.value}".ljust(width), tone_of(status))
+
+
+def tone_of(status: Status) -> Tone:
+    """The tone that means this status."""
+    return Tone(status.value)
+
+
+def fit(text: str, width: int) -> str:
+    """The text, cleaned, in exactly `width` cells: padded, or cut with an ellipsis."""
+    text = clean(text)
+    return set_cell_size(text, width) if cell_len(text) <= width else f"{set_cell_size(text, width - 1)}…"
+
+
+def join(parts: Iterable[Line], between: str = "  ") -> Line:
+    """Several lines as one."""
+    out: list[Part] = []
+    for line in parts:
+        if out:
+            out.append(Part(between))
+        out.extend(line)
+    return tuple(out)
+
+
+def wrap(line: Line, width: int) -> list[Line]:
+    """The line in pieces of at most `width` cells, cut at blanks where it can be, the rest indented as its text.
+
+    The hanging indent is that of the second part where the first is a label, else that of the leading blanks.
+    """
+    if width < 1 or cell_len(plain(line)) <= width:
+        return [line]
+    hang = cell_len(line[0].text) if len(line) > 1 and line[0].text[:1] == " " else 2
+    hang = hang if hang < width // 2 else 2
+    pieces: list[Line] = []
+    current: list[Part] = []
+    used = 0
+    for text, tone in _words(line, width - hang):
+        long = cell_len(text)
+        if used + long > width and used > (hang if pieces else 0):
+            pieces.append(tuple(current))
+            current, used = [Part(" " * hang)], hang
+            text = text.lstrip(" ")
+            long = cell_len(text)
+        current.append(Part(text, tone))
+        used += long
+    return [*pieces, tuple(current)]
+
+
+def _words(line: Line, longest: int) -> Iterable[tuple[str, Tone]]:
+    """Blanks and the word after them, each with its tone; words longer than a line are cut."""
+    for part in line:
+        for found in re.finditer(r" *[^ ]+| +$", part.text):
+            text = found.group()
+            while cell_len(text) > longest:
+                cut = max(1, len(set_cell_size(text, longest).rstrip()) if not text.isascii() else longest)
+                yield text[:cut], part.tone
+                text = text[cut:]
+            yield text, part.tone

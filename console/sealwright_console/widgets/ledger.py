@@ -1,0 +1,177 @@
+"""A list of rows that may have several lines each, with a cursor; only the visible lines are ever rendered.
+
+- The cursor stays on its key while rows come, go and change their order.
+- The selected row is marked by a shape at its edge, not by colour alone.
+- Rows without a key are headings: the cursor never stands on them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from textual.binding import Binding, BindingType
+from textual.events import Click, Resize
+from textual.geometry import Region, Size
+from textual.message import Message
+from textual.scroll_view import ScrollView
+from textual.strip import Strip
+from textual.visual import Visual
+
+from sealwright_console.lines import Line, Row, wrap
+from sealwright_console.theme import content
+
+_GUTTER = 2
+
+
+class Ledger(ScrollView, can_focus=True):
+    """Rows with a cursor."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("down,j", "move(1)", "Down", show=False),
+        Binding("up,k", "move(-1)", "Up", show=False),
+        Binding("pagedown", "page(1)", "Page down", show=False),
+        Binding("pageup", "page(-1)", "Page up", show=False),
+        Binding("home", "end(0)", "First", show=False),
+        Binding("end", "end(-1)", "Last", show=False),
+        Binding("enter", "choose", "Detail", show=False),
+    ]
+    COMPONENT_CLASSES: ClassVar[set[str]] = {"ledger--cursor"}
+    DEFAULT_CSS = """
+    Ledger { height: 1fr; scrollbar-size-vertical: 1; overflow-x: hidden; }
+    Ledger .ledger--cursor { background: $panel; }
+    """
+
+    class Moved(Message):
+        """The cursor stands on another key."""
+
+        def __init__(self, ledger: Ledger, key: str) -> None:
+            """Say which ledger and which key."""
+            super().__init__()
+            self.ledger = ledger
+            self.key = key
+
+    class Chosen(Moved):
+        """The person pressed enter on a row, or clicked the selected one."""
+
+    def __init__(self, *, wrapped: bool = False, id: str | None = None) -> None:  # noqa: A002
+        """Make an empty one; `wrapped` folds long lines instead of cutting them."""
+        super().__init__(id=id)
+        self._wrapped = wrapped
+        self._rows: list[Row] = []
+        self._keys: list[str] = []
+        self._flat: list[tuple[str, Line, bool]] = []
+        self._first_line: dict[str, int] = {}
+        self.key = ""
+
+    def show(self, rows: Sequence[Row]) -> None:
+        """Show these rows; the cursor stays on its key, or goes to the nearest place."""
+        rows = list(rows)
+        if rows == self._rows:
+            return
+        place = self._keys.index(self.key) if self.key in self._keys else 0
+        self._rows = rows
+        self._keys = [row.key for row in rows if row.key]
+        self._lay_out()
+        if self.key not in self._first_line:
+            self._go(self._keys[min(place, len(self._keys) - 1)] if self._keys else "")
+        self.refresh()
+
+    def _lay_out(self) -> None:
+        width = max(1, self.size.width - _GUTTER - self.scrollbar_size_vertical)
+        self._flat, self._first_line = [], {}
+        for row in self._rows:
+            if row.key:
+                self._first_line.setdefault(row.key, len(self._flat))
+            lines = row.lines
+            if self._wrapped:
+                lines = tuple(piece for line in lines for piece in wrap(line, width))
+            self._flat += [(row.key, line, number == 0) for number, line in enumerate(lines)]
+        self.virtual_size = Size(self.size.width, len(self._flat))
+
+    def on_resize(self, event: Resize) -> None:
+        """Fold the lines anew."""
+        self._lay_out()
+        self.refresh()
+
+    def render_line(self, y: int) -> Strip:
+        """Render the line at `y` of the window."""
+        number = y + self.scroll_offset.y
+        if not 0 <= number < len(self._flat):
+            return Strip.blank(self.size.width, self.rich_style)
+        key, line, first = self._flat[number]
+        style = self.visual_style
+        selected = bool(key) and key == self.key
+        if selected:
+            style += self.get_visual_style("ledger--cursor", partial=True)
+        edge = (">" if first else "|") if selected else " "
+        text = content(line)
+        whole = type(text).assemble((f"{edge} ", "bold $primary"), text)
+        strips = Visual.to_strips(self, whole, max(self.size.width, whole.cell_length), 1, style)
+        return strips[0].crop(0, self.size.width) if strips else Strip.blank(self.size.width)
+
+    def action_move(self, step: int) -> None:
+        """Go to the row `step` further."""
+        if not self._keys:
+            self.scroll_relative(y=step, animate=False)
+            return
+        place = self._keys.index(self.key) + step if self.key in self._keys else 0
+        self._go(self._keys[min(max(place, 0), len(self._keys) - 1)])
+        self._reveal()
+
+    def action_page(self, pages: int) -> None:
+        """Go a window further."""
+        if not self._keys:
+            self.scroll_relative(y=pages * self.size.height, animate=False)
+            return
+        goal = self._first_line.get(self.key, 0) + pages * self.size.height
+        nearest = min(self._keys, key=lambda key: abs(self._first_line[key] - goal))
+        if nearest == self.key:  # a row taller than the window
+            self.scroll_relative(y=pages * self.size.height, animate=False)
+            return
+        self._go(nearest)
+        self._reveal()
+
+    def action_end(self, place: int) -> None:
+        """Go to the first or the last row."""
+        if self._keys:
+            self._go(self._keys[place])
+            self._reveal()
+        if place:
+            self.scroll_end(animate=False)
+        else:
+            self.scroll_home(animate=False)
+
+    def action_choose(self) -> None:
+        """Say that the person wants this row."""
+        if self.key:
+            self.post_message(self.Chosen(self, self.key))
+
+    def select(self, key: str) -> None:
+        """Put the cursor on `key` if it is there."""
+        if key in self._first_line:
+            self._go(key)
+            self._reveal()
+
+    def on_click(self, event: Click) -> None:
+        """Select the row under the mouse; a click on the selected one chooses it."""
+        number = event.y + self.scroll_offset.y
+        key = self._flat[number][0] if 0 <= number < len(self._flat) else ""
+        if key and key == self.key:
+            self.action_choose()
+        elif key:
+            self._go(key)
+
+    def _go(self, key: str) -> None:
+        if key != self.key:
+            self.key = key
+            self.refresh()
+            self.post_message(self.Moved(self, key))
+
+    def _reveal(self) -> None:
+        first = self._first_line.get(self.key)
+        if first is None:
+            return
+        height = sum(1 for entry in self._flat[first : first + self.size.height] if entry[0] == self.key)
+        above = 1 if first > 0 and not self._flat[first - 1][0] else 0
+        self.scroll_to_region(Region(0, first - above, 1, height + above), animate=False, force=True)

@@ -1,0 +1,180 @@
+"""One connection to the log authority: frames out, acknowledgements in, and the news when it is lost.
+
+- It pings each second; five seconds without a word from the authority is a lost log, also of a silent build.
+- At most 1 MiB stays unacknowledged; then the sender waits.
+- A refusal, an end of stream, an unknown frame: lost, with the reason. Nothing is ever tried again behind
+  the caller's back.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import selectors
+import threading
+import time
+from collections.abc import Callable
+
+from sealwright_appendlog.frames import AUTHORITY_TYPES, Decoder, FrameError, frame
+
+PATIENCE = 5.0
+WINDOW = 1 << 20
+PING_EVERY = 1.0
+
+
+class LogLost(Exception):  # noqa: N818 - it is what the log is
+    """The log authority is dead, frozen, refuses, or was never there; the sentence says which."""
+
+
+class LogRollback(LogLost):
+    """The log does not continue what this console saw before: a rollback or a split view."""
+
+
+class Connection:
+    """A connection over two file descriptors (the same one twice for a socket)."""
+
+    def __init__(
+        self,
+        read_fd: int,
+        write_fd: int,
+        on_frame: Callable[[str, bytes], None],
+        on_lost: Callable[[str], None],
+        close: Callable[[], None],
+    ) -> None:
+        self._read_fd, self._write_fd = read_fd, write_fd
+        self._on_frame, self._on_lost, self._close = on_frame, on_lost, close
+        self._send_lock = threading.Lock()
+        self.change = threading.Condition()
+        self.lost = ""
+        self.acknowledged = 0
+        self.sent = 0
+        self.lines: list[bytes] = []
+        self._closing = False
+        self._wake_r, self._wake_w = os.pipe()
+        os.set_blocking(read_fd, False)
+        self._thread = threading.Thread(target=self._listen, name="log connection", daemon=True)
+        self._thread.start()
+
+    def send(self, kind: str, payload: bytes = b"", *, counted: bool = False) -> None:
+        """Send one frame; `counted` bytes wait for room in the window.
+
+        Raises:
+            LogLost: there is nobody to send to.
+        """
+        if counted:
+            with self.change:
+                self._wait(lambda: self.sent - self.acknowledged + len(payload) <= WINDOW)
+                self.sent += len(payload)
+        with self._send_lock:
+            self._write(frame(kind, payload))
+
+    def wait_line(self) -> bytes:
+        """The next record line that the authority sends back.
+
+        Raises:
+            LogLost: it never will.
+        """
+        with self.change:
+            self._wait(lambda: bool(self.lines))
+            return self.lines.pop(0)
+
+    def close(self) -> None:
+        """Let go of the connection."""
+        self._closing = True
+        with contextlib.suppress(OSError):
+            os.write(self._wake_w, b"x")
+        if threading.current_thread() is not self._thread:
+            self._thread.join(2)
+        self._close()
+
+    def fail(self, why: str) -> None:
+        """Declare the log lost."""
+        with self.change:
+            if self.lost or self._closing:
+                return
+            self.lost = why
+            self.change.notify_all()
+        self._on_lost(why)
+
+    def _wait(self, ready: Callable[[], bool]) -> None:
+        while not ready():
+            if self.lost:
+                raise LogLost(self.lost)
+            self.change.wait(0.5)
+
+    def _write(self, data: bytes) -> None:
+        rest = memoryview(data)
+        deadline = time.monotonic() + PATIENCE
+        while rest:
+            if self.lost:
+                raise LogLost(self.lost)
+            try:
+                rest = rest[os.write(self._write_fd, rest) :]
+            except BlockingIOError:
+                if time.monotonic() > deadline:
+                    self.fail(f"the log authority took nothing for {PATIENCE:.0f} s")
+                with selectors.DefaultSelector() as watch:
+                    watch.register(self._write_fd, selectors.EVENT_WRITE)
+                    watch.select(0.2)
+            except OSError as error:
+                self.fail(f"the log authority is gone: {error.strerror}")
+
+    def _listen(self) -> None:
+        decoder = Decoder(AUTHORITY_TYPES)
+        heard = pinged = time.monotonic()
+        with selectors.DefaultSelector() as watch:
+            watch.register(self._read_fd, selectors.EVENT_READ)
+            watch.register(self._wake_r, selectors.EVENT_READ)
+            while not self.lost and not self._closing:
+                readable = {key.fd for key, _ in watch.select(0.25)}
+                now = time.monotonic()
+                if self._read_fd in readable:
+                    heard = now
+                    self._take(decoder)
+                elif now - heard > PATIENCE:
+                    self.fail(f"the log authority has not answered for {PATIENCE:.0f} s")
+                if now - pinged >= PING_EVERY and not self._closing:
+                    pinged = now
+                    self._ping()
+
+    def _ping(self) -> None:
+        if self._send_lock.acquire(blocking=False):  # a sender at work is as good as a ping
+            try:
+                with contextlib.suppress(LogLost):
+                    self._write(frame("P"))
+            finally:
+                self._send_lock.release()
+
+    def _take(self, decoder: Decoder) -> None:
+        try:
+            data = os.read(self._read_fd, 1 << 18)
+        except BlockingIOError:
+            return
+        except OSError as error:
+            self.fail(f"the log authority is gone: {error.strerror}")
+            return
+        if not data:
+            self.fail("the log authority closed the connection")
+            return
+        try:
+            for kind, payload in decoder.feed(data):
+                self._frame(kind, payload)
+        except (FrameError, ValueError) as error:
+            self.fail(f"the log authority talks nonsense: {error}")
+
+    def _frame(self, kind: str, payload: bytes) -> None:
+        if kind == "R":
+            self.fail("the log authority refuses: " + payload.decode("utf-8", "replace")[:300])
+        elif kind == "A":
+            head, newline, line = payload.partition(b"\n")
+            _, durable = head.split(b" ")
+            with self.change:
+                self.acknowledged = max(self.acknowledged, int(durable) - self.base)
+                if newline:
+                    self.lines.append(line)
+                self.change.notify_all()
+        else:
+            self._on_frame(kind, payload)
+
+    base = 0
+    """Bytes that the stream held before this connection."""

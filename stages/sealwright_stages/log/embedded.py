@@ -1,0 +1,156 @@
+"""Start an embedded authority, or reach one elsewhere: a transport is an argument list.
+
+- The embedded authority is a process of its own, with its own uid when started as root; it ends when the
+  console's end of a pipe is closed, however the console died.
+- Its socket lies in a fresh folder of its own, since a socket's path is short and a work folder's may be long.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from sealwright_appendlog.note import NoteError, VerifierKey
+from sealwright_stages.errors import LogError
+from sealwright_stages.files import write_whole
+from sealwright_stages.log.client import LogSession
+from sealwright_stages.log.connection import Connection
+from sealwright_stages.process import BASE_ENVIRONMENT
+
+_NEXT = "look at the folder's free space and permissions, then run again"
+
+
+def open_embedded(
+    log_dir: Path,
+    key_file: Path,
+    origin: str,
+    uid: int | None,
+    gid: int | None,
+    saved_checkpoint: Path,
+) -> LogSession:
+    """Start `sealwright-appendlog serve` on `log_dir` and open a session with it.
+
+    Raises:
+        LogError: it does not start; its own words are the cause.
+        LogLost: it does not continue what was seen before.
+    """
+    nest = Path(tempfile.mkdtemp(prefix="sealwright-"))
+    nest.chmod(0o711)
+    lifeline_r, lifeline_w = os.pipe()
+    ready_r, ready_w = os.pipe()
+    argv = [sys.executable, "-I", "-m", "sealwright_appendlog.cli", "serve", "--dir", str(log_dir)]
+    argv += ["--key", str(key_file), "--socket", str(nest / "log"), "--origin", plain_origin(origin)]
+    argv += ["--lifeline", str(lifeline_r), "--ready", str(ready_w)]
+    if uid is not None and gid is not None:
+        argv += ["--uid", str(uid), "--gid", str(gid)]
+    child = subprocess.Popen(
+        argv,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        env=dict(BASE_ENVIRONMENT),
+        pass_fds=(lifeline_r, ready_w),
+        start_new_session=True,
+    )
+    os.close(lifeline_r)
+    os.close(ready_w)
+    with os.fdopen(ready_r, "rb") as ready:
+        line = ready.readline().decode("ascii", "replace").strip()
+
+    def end() -> None:
+        with contextlib.suppress(OSError):
+            os.close(lifeline_w)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            child.wait(5)
+        if child.stderr is not None:
+            child.stderr.close()
+        shutil.rmtree(nest, ignore_errors=True)
+
+    if not line:
+        assert child.stderr is not None  # noqa: S101 - it is a pipe
+        said = child.stderr.read().decode("utf-8", "replace").strip().splitlines()
+        end()
+        because = next((s.removeprefix("because: ") for s in said if s.startswith("because: ")), "it said nothing")
+        raise LogError("the log authority did not start", because, _NEXT)
+    _pin(saved_checkpoint, line)
+    session = LogSession(_socket_connector(nest / "log"), log_dir, saved_checkpoint, mirror=False, end=end)
+    session.process_id = child.pid
+    return session
+
+
+def open_transport(argv: Sequence[str], vkey: str, local_copy: Path, saved_checkpoint: Path) -> LogSession:
+    """Open a session with an authority elsewhere; `argv` carries the protocol on its stdin and stdout.
+
+    `vkey` is the log's verifier key, given by whoever set the authority up.
+
+    Raises:
+        LogLost: it does not answer, or does not continue what was seen before.
+    """
+    _pin(saved_checkpoint, vkey)
+    return LogSession(_program_connector(argv), local_copy, saved_checkpoint, mirror=True, end=lambda: None)
+
+
+def plain_origin(release: str) -> str:
+    """A new log's name, never used before: the release with a random end, without what a key's name forbids."""
+    safe = "".join(c if c.isascii() and (c.isalnum() or c in "._~-") else "_" for c in release)
+    return f"sealwright.invalid/log/{safe}/{secrets.token_hex(8)}"
+
+
+def _pin(saved: Path, vkey: str) -> None:
+    """Remember the log's key on first use; later ones must be the same."""
+    try:
+        VerifierKey.parse(vkey)
+    except NoteError as error:
+        raise LogError("the log's key", str(error), "set the authority up again") from error
+    pinned = saved.with_name(saved.name + ".vkey")
+    if not pinned.exists():
+        write_whole(pinned, vkey.encode() + b"\n")
+    elif pinned.read_text().strip() != vkey:
+        raise LogError(
+            "the log's key is another one than before",
+            f"{pinned} remembers {pinned.read_text().strip()[:60]}",
+            "treat it as tampering: keep both folders, and start the release anew",
+        )
+
+
+def _socket_connector(path: Path) -> Callable[..., Connection]:
+    def connect(on_frame: Callable[[str, bytes], None], on_lost: Callable[[str], None]) -> Connection:
+        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            sock.connect(str(path))
+        except OSError as error:
+            sock.close()
+            raise LogError("the log authority can't be reached", str(error), _NEXT) from error
+        return Connection(sock.fileno(), sock.fileno(), on_frame, on_lost, sock.close)
+
+    return connect
+
+
+def _program_connector(argv: Sequence[str]) -> Callable[..., Connection]:
+    def connect(on_frame: Callable[[str, bytes], None], on_lost: Callable[[str], None]) -> Connection:
+        try:
+            child = subprocess.Popen(
+                list(argv), stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True
+            )
+        except OSError as error:
+            raise LogError(f"the log's transport {argv[0]}", str(error), "mend [log] transport") from error
+        assert child.stdin and child.stdout  # noqa: S101 - both are pipes
+
+        def close() -> None:
+            for stream in (child.stdin, child.stdout):
+                with contextlib.suppress(OSError):
+                    stream.close()  # type: ignore[union-attr]
+            child.terminate()
+            child.wait()
+
+        return Connection(child.stdout.fileno(), child.stdin.fileno(), on_frame, on_lost, close)
+
+    return connect

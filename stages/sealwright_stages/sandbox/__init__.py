@@ -1,0 +1,1 @@
+"""Where other people's programs run: fetchers with a network, builders without."""

@@ -1,0 +1,223 @@
+"""The one place that knows how a sandbox is made: argument lists for setpriv, prlimit and bwrap.
+
+- bwrap never runs as the machine's uid 0: root first drops to a uid that nobody owns, for good.
+- Every namespace is new (the network's too, unless this is a fetcher); no further user namespace can be made.
+- Nothing is inherited: no variable, no file descriptor, no capability, no terminal.
+- Nothing is writable but what is named, and tmpfs of a set size; the root itself is read-only.
+- What /proc tells about the host's keys, memory and kernel is masked.
+- Processes, file sizes and memory are limited from outside before anything runs.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psutil
+
+from sealwright_stages.sandbox.reach import reach, staged
+from sealwright_stages.sandbox.seccomp import program
+
+_MASKED_FILES = (
+    *("keys", "key-users", "kallsyms", "kcore", "kmsg", "config.gz", "cmdline", "timer_list", "sched_debug"),
+    *(
+        "slabinfo",
+        "iomem",
+        "ioports",
+        "modules",
+        "vmallocinfo",
+        "pagetypeinfo",
+        "sysrq-trigger",
+        "interrupts",
+    ),
+    *("kpagecount", "kpageflags", "kpagecgroup", "diskstats", "partitions", "mtrr", "latency_stats"),
+)
+_MASKED_FOLDERS = ("acpi", "scsi", "bus", "irq", "driver", "fs", "asound", "dynamic_debug", "tty")
+_HOST_ETC = ("alternatives", "ld.so.cache", "ld.so.conf", "ld.so.conf.d", "dpkg", "perl", "debian_version")
+_USR_LINKS = ("bin", "sbin", "lib", "lib32", "lib64", "libx32")
+_SPARE_PROCESSES = 4  # bwrap's own
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+
+@dataclass(frozen=True)
+class Bind:
+    """A folder or file of the host and where it appears inside."""
+
+    source: Path
+    target: str
+    writable: bool = False
+
+
+@dataclass(frozen=True)
+class Sandbox:
+    """What one sandbox may see and use; sizes are bytes, uids are the host's unless they say inside."""
+
+    uid: int | None
+    binds: tuple[Bind, ...] = ()
+    files: Mapping[str, bytes] = field(default_factory=dict)
+    root: Path | None = None
+    network: bool = False
+    inside_uid: int = 0
+    environment: Mapping[str, str] = field(default_factory=dict)
+    folder: str = "/"
+    hostname: str = "sealwright"
+    processes: int = 512
+    memory: int = 8 << 30
+    file_size: int = 20 << 30
+    scratch: int = 2 << 30
+
+
+@dataclass(frozen=True)
+class Start:
+    """An argument list and the descriptors that it needs; `info` is where bwrap tells its child's pid."""
+
+    argv: tuple[str, ...]
+    descriptors: tuple[int, ...]
+    info: int
+    release: Callable[[], None]
+    """To be called once the program runs: closes our end of `info`, so that its end is seen."""
+
+
+@contextlib.contextmanager
+def prepared(box: Sandbox, argv: Sequence[str]) -> Iterator[Start]:
+    """Give what is needed to start `argv` in `box`; the descriptors are ours until the block ends.
+
+    Raises:
+        MachineError: the system call filter can't be made.
+        ValueError: a variable's name is none.
+    """
+    with contextlib.ExitStack() as stack:
+        reading, writing = os.pipe()
+        stack.callback(os.close, reading)
+        writer = stack.enter_context(os.fdopen(writing, "wb"))
+        handed = [writing]
+
+        def memory_file(data: bytes) -> str:
+            descriptor = os.memfd_create("sealwright")
+            stack.callback(os.close, descriptor)
+            os.write(descriptor, data)
+            os.lseek(descriptor, 0, os.SEEK_SET)
+            handed.append(descriptor)
+            return str(descriptor)
+
+        binds, staging = _stage(box)
+        words = [
+            *_identity(box),
+            *_limits(box),
+            *(
+                "bwrap",
+                "--seccomp",
+                memory_file(program(local_sockets=not box.network)),
+                "--info-fd",
+                str(writing),
+            ),
+            *_namespaces(box),
+            *_root(box),
+            *_kernel(box),
+            *(word for bind in binds for word in _bind(bind)),
+            *(w for name, data in box.files.items() for w in ("--ro-bind-data", memory_file(data), name)),
+            *(() if box.root else ("--remount-ro", "/")),
+            *_environment(box),
+            *("--chdir", box.folder, "--"),
+            *argv,
+        ]
+        yield Start(reach(staging, words), tuple(handed), reading, writer.close)
+
+
+def _stage(box: Sandbox) -> tuple[list[Bind], dict[str, Path]]:
+    """The binds with sources that the dropped uid can reach, and what must be staged for that."""
+    if box.uid is None:
+        return list(box.binds), {}
+    names = {f"bind-{number}": bind for number, bind in enumerate(box.binds)}
+    staging = {name: bind.source for name, bind in names.items()}
+    if box.root is not None:
+        staging["root"] = box.root
+    return [Bind(staged(name), bind.target, bind.writable) for name, bind in names.items()], staging
+
+
+def _identity(box: Sandbox) -> tuple[str, ...]:
+    if box.uid is None:
+        return ("setpriv", "--no-new-privs", "--inh-caps=-all")
+    drop = ("setpriv", f"--reuid={box.uid}", f"--regid={box.uid}", "--clear-groups")
+    return (*drop, "--no-new-privs", "--inh-caps=-all", "--bounding-set=-all")
+
+
+def _limits(box: Sandbox) -> tuple[str, ...]:
+    """Limits of each process, and of the uid's number of processes; those of the tree are the runner's."""
+    processes = box.processes + _SPARE_PROCESSES
+    if box.uid is None:
+        processes += _tasks_of(os.geteuid())
+    return (
+        "prlimit",
+        f"--nproc={processes}",
+        f"--fsize={box.file_size}",
+        f"--data={box.memory}",
+        "--core=0",
+        "--memlock=65536",
+        "--",
+    )
+
+
+def _tasks_of(uid: int) -> int:
+    """How many tasks the shared uid has already: the limit counts them all."""
+    count = 0
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            if process.uids().real == uid:
+                count += process.num_threads()
+    return count
+
+
+def _namespaces(box: Sandbox) -> tuple[str, ...]:
+    uid = str(box.inside_uid)
+    return (
+        *("--unshare-user", "--unshare-all", "--disable-userns", "--uid", uid, "--gid", uid),
+        *(("--share-net",) if box.network else ()),
+        *("--hostname", box.hostname, "--die-with-parent", "--new-session", "--cap-drop", "ALL"),
+    )
+
+
+def _root(box: Sandbox) -> Iterator[str]:
+    if box.root is not None:
+        yield from ("--ro-bind", str(box.root if box.uid is None else staged("root")), "/")
+    else:
+        yield from ("--ro-bind", "/usr", "/usr")
+        for name in _USR_LINKS:
+            path = Path("/", name)
+            if path.is_symlink():
+                yield from ("--symlink", f"usr/{name}", str(path))
+            elif path.is_dir():
+                yield from ("--ro-bind", str(path), str(path))
+        for name in _HOST_ETC:
+            yield from ("--ro-bind-try", f"/etc/{name}", f"/etc/{name}")
+    for folder in ("/tmp", "/var/tmp", "/run"):  # noqa: S108 - inside the sandbox these are its own
+        size = box.scratch if folder == "/tmp" else 64 << 20  # noqa: S108
+        yield from ("--perms", "1777", "--size", str(size), "--tmpfs", folder)
+
+
+def _kernel(box: Sandbox) -> Iterator[str]:
+    yield from ("--proc", "/proc", "--ro-bind", "/proc/sys", "/proc/sys")
+    for name in _MASKED_FILES:
+        if Path("/proc", name).exists():
+            yield from ("--ro-bind", "/dev/null", f"/proc/{name}")
+    for name in _MASKED_FOLDERS:
+        if Path("/proc", name).is_dir():
+            yield from ("--size", "4096", "--tmpfs", f"/proc/{name}", "--remount-ro", f"/proc/{name}")
+    yield from ("--dev", "/dev", "--perms", "1777", "--size", str(box.scratch), "--tmpfs", "/dev/shm")  # noqa: S108
+    yield from ("--remount-ro", "/dev")
+
+
+def _bind(bind: Bind) -> tuple[str, ...]:
+    return ("--bind" if bind.writable else "--ro-bind", str(bind.source), bind.target)
+
+
+def _environment(box: Sandbox) -> Iterator[str]:
+    yield "--clearenv"
+    for name, value in box.environment.items():
+        if not _VARIABLE.fullmatch(name):
+            raise ValueError(f"{name!r} is no variable name")
+        yield from ("--setenv", name, value)

@@ -1,0 +1,102 @@
+"""Which uids the programs run as: numbers that nobody owns, one for each part, when we are root.
+
+- No chosen uid has an entry in the password file or a running process.
+- Two consoles on one machine never share one: each is claimed by a socket name that dies with its claimer.
+- Started as an ordinary user there is nobody to change into: the parts are then processes of one uid.
+- Two builds at a time never share a uid, so neither can signal or trace the other.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pwd
+import queue
+import socket
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import psutil
+
+from sealwright_stages.errors import MachineError
+
+_FIRST, _LAST = 61184, 65519  # the range for uids that live no longer than their service
+_BUILDERS = 8
+
+
+@dataclass(frozen=True)
+class Identities:
+    """The uids of the parts (each is also its gid); None everywhere when we are not root."""
+
+    log: int | None
+    signer: int | None
+    fetcher: int | None
+    builders: tuple[int, ...]
+    _claims: tuple[socket.socket, ...] = field(default=(), repr=False, compare=False)
+    _free: queue.SimpleQueue[int] = field(default_factory=queue.SimpleQueue, repr=False, compare=False)
+
+    @classmethod
+    def choose(cls) -> Identities:
+        """Claim a set of uids for this process.
+
+        Raises:
+            MachineError: root, and not enough of the range is free.
+        """
+        if os.geteuid() != 0:
+            return cls(None, None, None, ())
+        taken = _taken()
+        claims: list[socket.socket] = []
+        uids: list[int] = []
+        for uid in range(_FIRST, _LAST + 1):
+            if uid not in taken and (claim := _claim(uid)) is not None:
+                claims.append(claim)
+                uids.append(uid)
+            if len(uids) == 3 + _BUILDERS:
+                break
+        else:
+            raise MachineError(
+                "no uids for the sandboxes",
+                f"nearly all of {_FIRST} to {_LAST} are in use",
+                "end the programs that use them, or start as an ordinary user",
+            )
+        chosen = cls(uids[0], uids[1], uids[2], tuple(uids[3:]), tuple(claims))
+        for uid in chosen.builders:
+            chosen._free.put(uid)
+        return chosen
+
+    @contextlib.contextmanager
+    def builder(self) -> Iterator[int | None]:
+        """Lend a builder's uid to one build; waits when all are lent."""
+        if not self.builders:
+            yield None
+            return
+        uid = self._free.get()
+        try:
+            yield uid
+        finally:
+            self._free.put(uid)
+
+    def release(self) -> None:
+        """Give the uids up; the process's end does so too."""
+        for claim in self._claims:
+            claim.close()
+
+
+def _taken() -> set[int]:
+    """Every uid that has a name or a process."""
+    taken = {entry.pw_uid for entry in pwd.getpwall()}
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            taken.update(process.uids())
+    return taken
+
+
+def _claim(uid: int) -> socket.socket | None:
+    """Bind an abstract socket name for `uid`; None if another console holds it."""
+    claim = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        claim.bind(f"\0sealwright-uid-{uid}")
+    except OSError:
+        claim.close()
+        return None
+    return claim

@@ -1,0 +1,66 @@
+"""Tells when a sandbox is dead: not its first process, but every process that ever ran in it.
+
+- A pid namespace dies with its first process, and the kernel lets that one end only after all others: a
+  descriptor of it becomes readable when nothing of the sandbox lives.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+from pathlib import Path
+
+from sealwright_stages.errors import MachineError
+
+_INFO_LIMIT = 65536
+
+
+def first_process(info: int, wait: float) -> int | None:
+    """A descriptor of the sandbox's first process, from what bwrap wrote to `info`; None if there is none.
+
+    `wait` is in seconds: how long bwrap may take to tell. The caller closes the descriptor.
+    """
+    told = b""
+    while b"}" not in told and len(told) < _INFO_LIMIT:
+        if not select.select([info], [], [], wait)[0]:
+            return None
+        data = os.read(info, 4096)
+        if not data:
+            return None
+        told += data
+    try:
+        pid = int(json.loads(told)["child-pid"])
+        descriptor = os.pidfd_open(pid)
+    except (ValueError, KeyError, OSError):
+        return None
+    if _shares_our_namespace(pid):  # the number was given to somebody else meanwhile
+        os.close(descriptor)
+        return None
+    return descriptor
+
+
+def _shares_our_namespace(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/ns/pid").readlink() == Path("/proc/self/ns/pid").readlink()
+    except OSError:
+        return False
+
+
+def wait_dead(process: int | None, seconds: float, what: str) -> None:
+    """Wait until the sandbox of `process` has no living process; takes the descriptor.
+
+    Raises:
+        MachineError: something of it outlives the wait.
+    """
+    if process is None:
+        return
+    try:
+        if not select.select([process], [], [], seconds)[0]:
+            raise MachineError(
+                f"{what}: its processes can't be ended",
+                f"some still live after {seconds:.0f} s",
+                "look for a process that hangs in the kernel (state D), then run again",
+            )
+    finally:
+        os.close(process)

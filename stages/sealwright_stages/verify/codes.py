@@ -1,0 +1,120 @@
+"""Every code that a fetch or a check may give, with a sentence for each.
+
+- A verdict's code comes from `CODES`; one that is not there can't be given.
+- A code never changes its meaning: scripts and waivers name it.
+- Text from outside enters a reason only through `shown`, as printable characters.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from sealwright_stages.errors import FetchError
+from sealwright_stages.verdict import Evidence, Failed, Passed, Warned
+
+CODES: Mapping[str, str] = {
+    "ok": "All is as demanded.",
+    # arriving
+    "fetch-failed": "The source did not arrive.",
+    "fetch-refused": "The address is not of a kind that is fetched.",
+    "fetch-too-large": "More bytes came than the limit, or than the signed index announced.",
+    "fetch-too-slow": "The other side sent too little, or it took longer than the limit.",
+    "redirect-other-host": "The server sent us on to another host, or from https back to http.",
+    "ref-missing": "The repository does not have the ref that was asked for.",
+    "quarantine-odd-file": "The quarantine holds something that is no plain file or folder.",
+    "repository-crooked": "The fetched repository points outside itself, or can't be read.",
+    # digests
+    "digest-mismatch": "The bytes do not have the SHA-256 that was asked for.",
+    "size-mismatch": "The file is not as long as the signed index says.",
+    "changed-since-verified": "The bytes are not the ones that were judged.",
+    # git objects
+    "object-malformed": "A git object is not written as git writes it.",
+    "object-hash-mismatch": "A git object does not have the name that it is asked for by.",
+    "object-too-large": "A git object is larger than the limit.",
+    "tag-lightweight": "The tag is no signed object, just a pointer.",
+    "tag-name-mismatch": "The signed tag bears another name than the one that was asked for.",
+    "tag-not-a-commit": "The signed tag names something that is no commit.",
+    "commit-signed-only": "A signed commit says who wrote it, not that it was to be released.",
+    "commit-mismatch": "The commit is not the one that was asked for.",
+    "tree-refused": "The tree holds a name, a mode or a link that could reach outside or hide.",
+    "tree-submodule": "The tree holds a submodule, whose content no signature here covers.",
+    # signatures
+    "signature-missing": "It is not signed, or its signature did not arrive.",
+    "signature-bad": "The signature is not valid for these bytes.",
+    "signature-unknown-key": "The signature is by a key that was not chosen for this component.",
+    "signature-malformed": "The signature is not one plain armored or binary detached signature.",
+    "signature-ambiguous": "More than one signature block, or bytes around it, so that it is unclear what is signed.",
+    "signature-kind-unsupported": "The signature is of a kind that is not checked here.",
+    "signature-expired": "The signature itself had an end, and it has passed.",
+    "signature-in-future": "The signature bears a date that is still to come.",
+    "signature-weak-digest": "The signature uses a digest that is broken, such as SHA-1 or MD5.",
+    "signature-weak-key": "The key's algorithm or length is too weak.",
+    "signature-class": "The signature is of another class than one over bytes.",
+    "signature-text-mode": "The signature is over text, whose line ends and blanks it does not cover.",
+    "key-expired": "The key had expired when it signed.",
+    "key-expired-since": "The key has expired since it signed; genuine, but needs a named waiver.",
+    "key-revoked": "The key, or the subkey that signed, is revoked.",
+    "threshold-not-met": "Fewer distinct persons signed than the policy demands.",
+    "verifier-crashed": "The verifier failed, was killed, or said something that is not understood.",
+    "verifier-missing": "The verifier is not on this machine.",
+    # Debian
+    "archive-suite-mismatch": "The signed index is of another suite than the one that was asked for.",
+    "archive-expired": "The signed index says that it is no longer valid.",
+    "archive-index-malformed": "An index of the archive is not written as Debian writes it.",
+    "archive-digest-missing": "The signed index names no SHA-256 for what is needed.",
+    "archive-package-missing": "The archive's index does not have the package.",
+    "dsc-malformed": "The .dsc is not written as Debian writes it.",
+    "dsc-file-unlisted": "A file lies there that the .dsc does not name, or the other way round.",
+    "dsc-mismatch": "The .dsc names another package, version or file than the archive's index does.",
+    # the verified folder
+    "sources-changed": "The verified sources are not as they were when they were promoted.",
+    "sources-missing": "The verified sources, or their manifest, are not there.",
+    # the engine's
+    "check-crashed": "The check itself failed.",
+    "check-missing": "The check was not made.",
+    "not-fetched": "There was nothing to check.",
+}
+
+
+def passed(reason: str, subject_sha256: str, evidence: Evidence | None = None) -> Passed:
+    """A green verdict about the bytes with that SHA-256."""
+    return Passed(reason, subject_sha256, evidence or {})
+
+
+def warned(code: str, reason: str, next_step: str, subject: str, evidence: Evidence | None = None) -> Warned:
+    """A yellow verdict; KeyError for a code that `CODES` doesn't have."""
+    CODES[code]
+    return Warned(code, reason, next_step, subject, evidence or {})
+
+
+def failed(code: str, reason: str, next_step: str, subject: str = "", evidence: Evidence | None = None) -> Failed:
+    """A red verdict; KeyError for a code that `CODES` doesn't have."""
+    CODES[code]
+    return Failed(code, reason, next_step, subject, evidence or {})
+
+
+class RefusedError(Exception):
+    """Something inside a check was refused; becomes a `Failed` where the check ends."""
+
+    def __init__(self, code: str, reason: str, next_step: str) -> None:
+        CODES[code]
+        super().__init__(reason)
+        self.code, self.reason, self.next_step = code, reason, next_step
+
+    def verdict(self, subject: str = "", evidence: Evidence | None = None) -> Failed:
+        """The red verdict that this refusal is."""
+        return Failed(self.code, self.reason, self.next_step, subject, evidence or {})
+
+
+def not_fetched(code: str, what: str, because: str, next_step: str) -> FetchError:
+    """The error of a fetch; KeyError for a code that `CODES` doesn't have."""
+    CODES[code]
+    return FetchError(what, because, next_step, code)
+
+
+def shown(text: str | bytes, limit: int = 200) -> str:
+    """Text from outside as printable characters only: controls, bidi marks and the like as escapes."""
+    if isinstance(text, bytes):
+        text = text.decode("utf-8", "backslashreplace")
+    kept = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text[:limit])
+    return kept + ("..." if len(text) > limit else "")
