@@ -84,9 +84,7 @@ class Feed(Protocol):
 class ReviewFeed:
     """A past release: the entries of its log, folded in slices so that the first screen comes at once."""
 
-    def __init__(
-        self, title: str, entries: Iterable[Record], data: Path, notices: Sequence[str] = ()
-    ) -> None:
+    def __init__(self, title: str, entries: Iterable[Record], data: Path, notices: Sequence[str] = ()) -> None:
         """Look at `entries`; `data` is the folder of that log that holds a folder per stream."""
         self._title = title
         self._entries = iter(entries)

@@ -4,6 +4,7 @@
 - The index has one number per 64 KiB block: how many lines end before it. A line is found inside its block.
 - A line is read up to `CAP` bytes; what is longer says so, and costs no more.
 - A file that shrinks or is gone reads as empty: the log view must not fall over its subject.
+- Two threads may read; after closing, reading gives nothing.
 - Searching is by bytes, without regard to ASCII case, in slices, and can be given up at any slice.
 """
 
@@ -11,6 +12,7 @@ from __future__ import annotations
 
 import os
 import re
+import threading
 from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator, Sequence
@@ -29,6 +31,7 @@ class LogText:
 
     def __init__(self, paths: Sequence[Path] = ()) -> None:
         """Open `paths`, in their order; index nothing yet."""
+        self._lock = threading.Lock()
         self._fds: list[int] = []
         self._starts: list[int] = []
         self._paths: list[Path] = []
@@ -43,15 +46,18 @@ class LogText:
         """Give itself."""
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         """Close."""
         self.close()
 
     def close(self) -> None:
         """Let go of the files."""
-        while self._fds:
-            os.close(self._fds.pop())
-        self._starts, self._paths = [], []
+        with self._lock:
+            while self._fds:
+                os.close(self._fds.pop())
+            self._starts = []
 
     def follow_files(self, paths: Sequence[Path]) -> None:
         """Open the segments of `paths` that are new; the ones before them are full by then."""
@@ -67,7 +73,8 @@ class LogText:
     @property
     def size(self) -> int:
         """Bytes that are there by now."""
-        return self._starts[-1] + os.fstat(self._fds[-1]).st_size if self._fds else 0
+        with self._lock:
+            return self._starts[-1] + os.fstat(self._fds[-1]).st_size if self._fds else 0
 
     @property
     def lines(self) -> int:
@@ -98,18 +105,22 @@ class LogText:
         """Bytes from `offset` of the whole stream; fewer at its end."""
         out = b""
         while length > 0:
-            number = bisect_right(self._starts, offset) - 1
-            if number < 0:
-                return out
-            last = number + 1 == len(self._starts)
-            room = length if last else min(length, self._starts[number + 1] - offset)
-            chunk = os.pread(self._fds[number], room, offset - self._starts[number])
+            chunk = self._read_one(offset, length)
             if not chunk:
-                return out
+                break
             out += chunk
             offset += len(chunk)
             length -= len(chunk)
         return out
+
+    def _read_one(self, offset: int, length: int) -> bytes:
+        with self._lock:  # a closed descriptor's number may be another file's by now
+            number = bisect_right(self._starts, offset) - 1
+            if number < 0:
+                return b""
+            if number + 1 < len(self._starts):
+                length = min(length, self._starts[number + 1] - offset)
+            return os.pread(self._fds[number], length, offset - self._starts[number])
 
     def line(self, number: int) -> tuple[bytes, bool]:
         """Line `number` (from 0) without its end, and whether it was cut at `CAP`."""
@@ -175,6 +186,7 @@ class LogText:
         return block * BLOCK + at + 1
 
     def _block(self, block: int) -> bytes:
-        if self._cache[0] != block:
-            self._cache = (block, self.read(block * BLOCK, BLOCK))
-        return self._cache[1]
+        held = self._cache
+        if held[0] != block:
+            held = self._cache = (block, self.read(block * BLOCK, BLOCK))
+        return held[1]

@@ -1,0 +1,1 @@
+"""Whom we trust, and who signs. Imports nothing else of Sealwright."""

@@ -167,7 +167,7 @@ def _signature(line: str) -> tuple[str, bytes, bytes]:
 
 
 def _check_text(text: str) -> None:
-    if not text.endswith("\n") or any(c < " " and c != "\n" for c in text) or "\x7f" in text:
+    if not text.endswith("\n") or any(c < " " and c != "\n" for c in text):
         raise NoteError("the note's text has control characters, or no newline at its end")
 
 

@@ -1,16 +1,18 @@
 """Inclusion proofs as files (C2SP tlog-proof): made from a sealed log's tiles, parsed and checked offline.
 
-c2sp.org/tlog-proof@v1
-index <decimal>
-<base64 hash>       one a line, from the leaf upwards
-<empty line>
-<checkpoint note>
+    c2sp.org/tlog-proof@v1
+    extra <base64>      may be left out; never trusted, since nothing signs it
+    index <decimal>
+    <base64 hash>       one a line, from the leaf upwards
+    <empty line>
+    <checkpoint note>
 """
 
 from __future__ import annotations
 
 import base64
 import binascii
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,15 +22,17 @@ from sealwright_appendlog.tree import HASH_SIZE, ProofError, inclusion_proof, le
 
 MAGIC = "c2sp.org/tlog-proof@v1"
 _MAX_HASHES = 63
+_INDEX = re.compile(r"index (0|[1-9][0-9]{0,15})", re.ASCII)
 
 
 @dataclass(frozen=True)
 class TlogProof:
-    """A parsed proof: leaf index, path of hashes, and the checkpoint's signed note."""
+    """A parsed proof: leaf index, path of hashes, the checkpoint's signed note, and what came as extra."""
 
     index: int
     path: tuple[bytes, ...]
     note: str
+    extra: bytes = b""
 
 
 def make_proof(log: Path, index: int) -> bytes:
@@ -59,12 +63,16 @@ def parse_proof(data: bytes) -> TlogProof:
     except UnicodeDecodeError:
         raise ProofError("the proof is not UTF-8") from None
     lines = head.split("\n")
-    if len(lines) < 2 or lines[0] != MAGIC or not lines[1].startswith("index ") or not note:
+    if lines.pop(0) != MAGIC or not note:
         raise ProofError("not a tlog-proof")
-    number = lines[1].removeprefix("index ")
-    if not number.isascii() or not number.isdigit() or str(int(number)) != number or len(lines) > _MAX_HASHES + 2:
-        raise ProofError("the proof's index is no plain number, or it is too long")
-    return TlogProof(int(number), tuple(_hash(line) for line in lines[2:]), note)
+    extra = b""
+    if lines and lines[0].startswith("extra "):
+        extra = _decode(lines.pop(0).removeprefix("extra "))
+    if not lines or not _INDEX.fullmatch(lines[0]):
+        raise ProofError("the proof's index is no plain number")
+    if len(lines) > _MAX_HASHES + 1:
+        raise ProofError("the proof is too long")
+    return TlogProof(int(lines[0].removeprefix("index ")), tuple(map(_hash, lines[1:])), note, extra)
 
 
 def check_proof(data: bytes, line: bytes, key: VerifierKey) -> Checkpoint:
@@ -83,10 +91,17 @@ def check_proof(data: bytes, line: bytes, key: VerifierKey) -> Checkpoint:
 
 
 def _hash(line: str) -> bytes:
-    try:
-        value = base64.b64decode(line.encode("ascii"), validate=True)
-    except (binascii.Error, ValueError):
-        raise ProofError("broken base64 in a proof") from None
+    value = _decode(line)
     if len(value) != HASH_SIZE:
         raise ProofError("a hash of a wrong size in a proof")
+    return value
+
+
+def _decode(text: str) -> bytes:
+    try:
+        value = base64.b64decode(text.encode("ascii"), validate=True)
+    except (binascii.Error, ValueError):
+        raise ProofError("broken base64 in a proof") from None
+    if base64.b64encode(value).decode() != text:
+        raise ProofError("base64 in a proof that is not canonical")
     return value

@@ -36,8 +36,7 @@ def summary(state: State, decision: Decision) -> Line:
     """`CLOSED before build: 2 failed, 1 warned, 2 waiting, 41 green`."""
     word = Part("OPEN", Tone.PASSED) if decision.open else Part("CLOSED", Tone.FAILED)
     counts = (
-        f"{decision.failed} failed, {decision.warned} warned, "
-        f"{decision.pending} waiting, {decision.green} green"
+        f"{decision.failed} failed, {decision.warned} warned, {decision.pending} waiting, {decision.green} green"
     )
     return (Part(f"GATE before {decision.stage}: ", Tone.HEAD), word, Part(f"   {counts}", Tone.DIM))
 
@@ -74,7 +73,10 @@ def _waived(state: State) -> list[Row]:
     if not items:
         return []
     rows = [
-        Row(item.id, ((Part("  "), mark(item.status), Part(f" {item.component}: {item.title}")), *waiver_lines(item)))
+        Row(
+            item.id,
+            ((Part("  "), mark(item.status), Part(f" {item.component}: {item.title}")), *waiver_lines(item)),
+        )
         for item in items
     ]
     return [heading("WAIVED (shown at signing)"), *rows]

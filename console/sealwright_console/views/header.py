@@ -6,8 +6,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from rich.cells import cell_len
+
 from sealwright_console.figures import clock, duration, seconds_between
-from sealwright_console.lines import Line, Part, Tone, mark, tone_of
+from sealwright_console.lines import MARKS, Line, Part, Tone, mark, plain, tone_of
 from sealwright_stages.events import STAGES, Stage
 from sealwright_stages.gate import Decision, decide
 from sealwright_stages.state import Item, State
@@ -107,3 +111,22 @@ def timeline(state: State, width: int) -> Line:
         parts.append(Part("█" * max(1, int(room * span / whole)), tone_of(stage_status(state, stage))))
         parts.append(Part(" "))
     return (*parts, Part(clock(state.last_t), Tone.DIM))
+
+
+def status_line(state: State, decision: Decision, width: int) -> Line:
+    """The stepper on the left, the gate word on the right."""
+    gate = gate_word(decision)
+    steps = stepper(state)
+    if cell_len(plain(steps)) + cell_len(plain(gate)) + 2 > width:
+        steps = stepper(state, narrow=True)
+    gap = max(1, width - cell_len(plain(steps)) - cell_len(plain(gate)))
+    return (*steps, Part(" " * gap), *gate)
+
+
+def notice_line(notices: Sequence[str]) -> Line:
+    """The notices in one line; the first takes the tone of the mark that it begins with."""
+    if not notices:
+        return ()
+    tones = {shape: tone_of(status) for status, shape in MARKS.items()}
+    first = Part(notices[0], tones.get(notices[0][:1], Tone.PLAIN))
+    return (first, *(Part(f" · {text}", Tone.DIM) for text in notices[1:]))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sealwright_console.figures import clock, progress
-from sealwright_console.lines import Line, Part, Row, Tone, fit, labelled, word
+from sealwright_console.lines import Line, Part, Row, Tone, fit, word
 from sealwright_console.views.header import SEVERITY, shown_status, worst
 from sealwright_stages.events import Stage
 from sealwright_stages.state import Item, State

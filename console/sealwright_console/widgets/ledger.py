@@ -18,7 +18,7 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 from textual.visual import Visual
 
-from sealwright_console.lines import Line, Row, wrap
+from sealwright_console.lines import Line, Row, plain, wrap
 from sealwright_console.theme import content
 
 _GUTTER = 2
@@ -54,7 +54,7 @@ class Ledger(ScrollView, can_focus=True):
     class Chosen(Moved):
         """The person pressed enter on a row, or clicked the selected one."""
 
-    def __init__(self, *, wrapped: bool = False, id: str | None = None) -> None:  # noqa: A002
+    def __init__(self, *, wrapped: bool = False, id: str | None = None) -> None:
         """Make an empty one; `wrapped` folds long lines instead of cutting them."""
         super().__init__(id=id)
         self._wrapped = wrapped
@@ -146,6 +146,11 @@ class Ledger(ScrollView, can_focus=True):
         """Say that the person wants this row."""
         if self.key:
             self.post_message(self.Chosen(self, self.key))
+
+    def selected_text(self) -> str:
+        """The selected row in full, as plain text."""
+        lines = [line for row in self._rows if row.key == self.key for line in row.lines] if self.key else []
+        return "\n".join(plain(line).rstrip() for line in lines)
 
     def select(self, key: str) -> None:
         """Put the cursor on `key` if it is there."""

@@ -52,10 +52,10 @@ class LogView(ScrollView, can_focus=True):
     class Stepped(Message):
         """What the status line says has changed."""
 
-    def __init__(self, *, id: str | None = None) -> None:  # noqa: A002
+    def __init__(self, *, id: str | None = None) -> None:
         """Make one that shows nothing yet."""
         super().__init__(id=id)
-        self._log = LogText()
+        self._source = LogText()
         self._busy = False
         self._hit = -1
         self.needle = ""
@@ -64,28 +64,28 @@ class LogView(ScrollView, can_focus=True):
 
     def look_at(self, paths: Sequence[Path]) -> None:
         """Show another log from its end."""
-        self._log.close()
-        self._log = LogText(paths)
+        self._source.close()
+        self._source = LogText(paths)
         self._hit, self.said, self.following = -1, "", True
         self.grow(paths)
 
     def grow(self, paths: Sequence[Path]) -> None:
         """Take up what was appended, and segments that are new."""
-        self._log.follow_files(paths)
-        backlog = self._log.size - self._log.indexed
+        self._source.follow_files(paths)
+        backlog = self._source.size - self._source.indexed
         if backlog > _AT_ONCE:
             if not self._busy:
                 self._busy = True
-                self._index(self._log)
+                self._index(self._source)
         elif backlog > 0 and not self._busy:
-            self._log.extend()
+            self._source.extend()
             self._grown()
 
     @work(thread=True, group="index")
     def _index(self, log: LogText) -> None:
         worker = get_current_worker()
         try:
-            while not worker.is_cancelled and log is self._log and log.extend(16 << 20):
+            while not worker.is_cancelled and log is self._source and log.extend(16 << 20):
                 self.app.call_from_thread(self._grown)
         except OSError:  # the view was closed or turned to another log, which took the files with it
             return
@@ -93,7 +93,7 @@ class LogView(ScrollView, can_focus=True):
             self._busy = False
 
     def _grown(self) -> None:
-        self.virtual_size = Size(self.size.width, self._log.lines)
+        self.virtual_size = Size(self.size.width, self._source.lines)
         if self.following:
             self.scroll_to(y=self.max_scroll_y, animate=False, immediate=True, force=True)
         self.refresh()
@@ -101,10 +101,10 @@ class LogView(ScrollView, can_focus=True):
 
     def status(self) -> str:
         """`FOLLOW  line 204 of 204`, and what the search says."""
-        lines = self._log.lines
+        lines = self._source.lines
         bottom = min(lines, self.scroll_offset.y + self.size.height)
         mode = "FOLLOW" if self.following else "PAUSED"
-        reading = f", reading {self._log.indexed * 100 // max(1, self._log.size)}%" if self._busy else ""
+        reading = f", reading {self._source.indexed * 100 // max(1, self._source.size)}%" if self._busy else ""
         said = f"   {self.said}" if self.said else ""
         return f"{mode}  line {bottom:,} of {lines:,}{reading}{said}"
 
@@ -112,9 +112,9 @@ class LogView(ScrollView, can_focus=True):
         """Render the line at `y` of the window."""
         number = y + self.scroll_offset.y
         width = self.size.width
-        if number >= self._log.lines:
+        if number >= self._source.lines:
             return Strip.blank(width, self.rich_style)
-        data, cut = self._log.line(number)
+        data, cut = self._source.line(number)
         text = clean(data.rstrip(b"\r").decode("utf-8", "surrogateescape").expandtabs(8))
         style = self.rich_style
         if number == self._hit:
@@ -158,17 +158,17 @@ class LogView(ScrollView, can_focus=True):
         """Go to the next hit, or to the one before."""
         if self.needle:
             self.said = "searching"
-            self._search(self._log, self.needle, self._hit, forward)
+            self._search(self._source, self.needle, self._hit, forward)
             self.post_message(self.Stepped())
 
     @work(thread=True, group="search", exclusive=True)
     def _search(self, log: LogText, needle: str, line: int, forward: bool) -> None:
         worker = get_current_worker()
         try:
-            hit = log.find(needle, line, forward, stop=lambda: worker.is_cancelled or log is not self._log)
+            hit = log.find(needle, line, forward, stop=lambda: worker.is_cancelled or log is not self._source)
         except OSError:  # as in _index
             return
-        if not worker.is_cancelled and log is self._log:
+        if not worker.is_cancelled and log is self._source:
             self.app.call_from_thread(self._found, hit)
 
     def _found(self, hit: int | None) -> None:
@@ -189,4 +189,4 @@ class LogView(ScrollView, can_focus=True):
 
     def on_unmount(self) -> None:
         """Let go of the files."""
-        self._log.close()
+        self._source.close()

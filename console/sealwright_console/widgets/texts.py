@@ -11,7 +11,7 @@ from sealwright_console.theme import content
 class Texts(Static):
     """Shows lines; does nothing if they are the ones that stand there."""
 
-    def __init__(self, *lines: Line, id: str | None = None, classes: str | None = None) -> None:  # noqa: A002
+    def __init__(self, *lines: Line, id: str | None = None, classes: str | None = None) -> None:
         """Begin with `lines`."""
         super().__init__(content(*lines), id=id, classes=classes, markup=False)
         self.lines: tuple[Line, ...] = lines

@@ -83,23 +83,20 @@ def passed(reason: str, subject_sha256: str, evidence: Evidence | None = None) -
 
 def warned(code: str, reason: str, next_step: str, subject: str, evidence: Evidence | None = None) -> Warned:
     """A yellow verdict; KeyError for a code that `CODES` doesn't have."""
-    CODES[code]
-    return Warned(code, reason, next_step, subject, evidence or {})
+    return Warned(_known(code), reason, next_step, subject, evidence or {})
 
 
 def failed(code: str, reason: str, next_step: str, subject: str = "", evidence: Evidence | None = None) -> Failed:
     """A red verdict; KeyError for a code that `CODES` doesn't have."""
-    CODES[code]
-    return Failed(code, reason, next_step, subject, evidence or {})
+    return Failed(_known(code), reason, next_step, subject, evidence or {})
 
 
 class RefusedError(Exception):
     """Something inside a check was refused; becomes a `Failed` where the check ends."""
 
     def __init__(self, code: str, reason: str, next_step: str) -> None:
-        CODES[code]
-        super().__init__(reason)
-        self.code, self.reason, self.next_step = code, reason, next_step
+            super().__init__(reason)
+        self.code, self.reason, self.next_step = _known(code), reason, next_step
 
     def verdict(self, subject: str = "", evidence: Evidence | None = None) -> Failed:
         """The red verdict that this refusal is."""
@@ -108,8 +105,7 @@ class RefusedError(Exception):
 
 def not_fetched(code: str, what: str, because: str, next_step: str) -> FetchError:
     """The error of a fetch; KeyError for a code that `CODES` doesn't have."""
-    CODES[code]
-    return FetchError(what, because, next_step, code)
+    return FetchError(what, because, next_step, _known(code))
 
 
 def shown(text: str | bytes, limit: int = 200) -> str:
@@ -118,3 +114,9 @@ def shown(text: str | bytes, limit: int = 200) -> str:
         text = text.decode("utf-8", "backslashreplace")
     kept = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text[:limit])
     return kept + ("..." if len(text) > limit else "")
+
+
+def _known(code: str) -> str:
+    if code not in CODES:
+        raise KeyError(f"{code} is no documented code")
+    return code

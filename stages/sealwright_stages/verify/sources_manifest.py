@@ -101,8 +101,10 @@ def _walk(folder: int, prefix: str) -> Iterator[dict[str, object]]:
                 os.close(inner)
         elif stat.S_ISLNK(info.st_mode):
             yield {"path": path, "target": os.readlink(name, dir_fd=folder)}
-        else:
+        elif stat.S_ISREG(info.st_mode):
             yield _file(folder, name, path)
+        else:
+            raise RefusedError("sources-changed", f"{shown(path)} is no plain file", _AGAIN)
 
 
 def _file(folder: int, name: str, path: str) -> dict[str, object]:

@@ -1,0 +1,78 @@
+"""Small windows that ask a question, and the input field that has to be typed into.
+
+- `esc` means no: the window goes, and nothing happens.
+- A `TypedInput` refuses pasted text: what is asked for must have been read.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, Vertical
+from textual.events import Paste
+from textual.screen import ModalScreen
+from textual.widgets import Button, Input
+
+from sealwright_console.lines import Line
+from sealwright_console.widgets.texts import Texts
+
+WINDOW_CSS = """
+    align: center middle;
+    & > #window {
+        width: 74; max-width: 100%; height: auto; max-height: 100%;
+        padding: 1 2; background: $surface; border: solid $primary;
+    }
+    & Texts { height: auto; margin-bottom: 1; }
+    & #buttons { height: auto; align-horizontal: right; }
+    & Button { margin-left: 2; }
+"""
+
+
+class TypedInput(Input):
+    """An input field that takes keys only."""
+
+    def on_paste(self, event: Paste) -> None:
+        """Refuse."""
+        event.prevent_default()
+        event.stop()
+        self.app.notify("pasting is refused here: please type it", markup=False, timeout=3)
+
+    def action_paste(self) -> None:
+        """Refuse."""
+
+
+class AskScreen(ModalScreen[bool]):
+    """A question with yes and no; no is where the cursor stands."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "no", "No"),
+        Binding("left,right", "app.focus_next", show=False),
+    ]
+    DEFAULT_CSS = f"AskScreen {{ {WINDOW_CSS} }}"
+
+    def __init__(self, question: tuple[Line, ...], yes: str, no: str) -> None:
+        """Ask `question`; `yes` and `no` are the words on the buttons."""
+        super().__init__()
+        self._question, self._yes, self._no = question, yes, no
+
+    def compose(self) -> ComposeResult:
+        """The question and two buttons."""
+        with Vertical(id="window"):
+            yield Texts(*self._question)
+            with Horizontal(id="buttons"):
+                yield Button(self._no, id="no", compact=True)
+                yield Button(self._yes, id="yes", variant="warning", compact=True)
+
+    def on_mount(self) -> None:
+        """Stand on no."""
+        self.query_one("#no", Button).focus()
+
+    def on_button_pressed(self, message: Button.Pressed) -> None:
+        """Give the answer."""
+        self.dismiss(message.button.id == "yes")
+
+    def action_no(self) -> None:
+        """The answer is no."""
+        self.dismiss(False)

@@ -1,0 +1,122 @@
+"""What all screens share: the heading, the stepper with the gate word, the notices and the keys.
+
+- A screen shows the feed's state and nothing that it remembers itself, but for cursors and filters.
+- `esc` goes back; it never ends, refuses or deletes anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.events import Resize
+from textual.screen import Screen
+from textual.widget import Widget
+from textual.widgets import Footer
+
+from sealwright_console.feed import Feed
+from sealwright_console.views.header import heading_line, next_gate, notice_line, status_line, timeline
+from sealwright_console.widgets.ledger import Ledger
+from sealwright_console.widgets.texts import Texts
+
+
+class ConsoleScreen(Screen[None]):
+    """A screen over a feed."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "back", "Back"),
+        Binding("y", "copy", "Copy", show=False),
+    ]
+    DEFAULT_CSS = """
+    ConsoleScreen #top { height: auto; background: $panel; padding: 0 1; }
+    ConsoleScreen #title { height: auto; padding: 0 1; background: $surface; }
+    ConsoleScreen #notices { height: 1; padding: 0 1; background: $surface; }
+    ConsoleScreen Texts { text-wrap: nowrap; text-overflow: ellipsis; }
+    ConsoleScreen .folded { text-wrap: wrap; }
+    """
+
+    def __init__(self, feed: Feed) -> None:
+        """Show `feed`."""
+        super().__init__()
+        self.feed = feed
+
+    def compose(self) -> ComposeResult:
+        """Heading, body, notices, keys."""
+        with Vertical(id="top"):
+            yield Texts(id="heading")
+            yield Texts(id="steps")
+        yield from self.body()
+        yield Texts(id="notices")
+        yield Footer(compact=True, show_command_palette=False)
+
+    def body(self) -> Iterable[Widget]:
+        """The screen's own widgets."""
+        return ()
+
+    def on_mount(self) -> None:
+        """Show the state at once."""
+        self.show_state()
+
+    def on_screen_resume(self) -> None:
+        """Catch up with what happened while another screen was on top."""
+        self.show_state()
+
+    def on_resize(self, event: Resize) -> None:
+        """Lines are made for the width."""
+        self.show_state()
+
+    @property
+    def room(self) -> int:
+        """Cells that a line of the body has, beside the edges."""
+        return max(20, self.app.size.width - 2)
+
+    def show_state(self) -> None:
+        """Show the feed's state as it is now; the screens add their own part."""
+        state = self.feed.state
+        heading = [heading_line(state, self.feed.title, self.feed.read_only)]
+        if self.feed.read_only:
+            heading.append(timeline(state, self.room))
+        self.query_one("#heading", Texts).show(*heading)
+        self.query_one("#steps", Texts).show(status_line(state, next_gate(state), self.room))
+        self.show_notices()
+
+    def show_notices(self) -> None:
+        """Show the log line; what waits for the person comes first."""
+        notices = list(self.feed.notices())
+        if self.feed.signing() is not None:
+            notices.insert(0, "! the signer waits for you: 5")
+        ended = self.feed.state.ended
+        if ended is not None and ended.because:
+            mark = "✓" if ended.exit == 0 else "✗"
+            notices.insert(
+                0, f"{mark} {ended.because}; next: {ended.next}" if ended.next else f"{mark} {ended.because}"
+            )
+        self.query_one("#notices", Texts).show(notice_line(notices))
+
+    def tick(self) -> None:
+        """Called ten times a second, whether or not the state changed."""
+
+    def action_back(self) -> None:
+        """Go back to the screen below."""
+        if len(self.app.screen_stack) > 2:
+            self.app.pop_screen()
+
+    @property
+    def shown_component(self) -> str:
+        """The component that the person looks at; empty if there is none."""
+        return ""
+
+    def copied(self) -> str:
+        """What `y` puts on the clipboard: the selected row in full."""
+        ledger = next(iter(self.query(Ledger)), None)
+        return ledger.selected_text() if ledger is not None else ""
+
+    def action_copy(self) -> None:
+        """Copy the selected row."""
+        text = self.copied()
+        if text:
+            self.app.copy_to_clipboard(text)
+            self.notify("copied", markup=False, timeout=2)

@@ -1,0 +1,125 @@
+"""A build as it runs: its sandbox, its curves, its log."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import ClassVar
+
+from textual.binding import Binding, BindingType
+from textual.widget import Widget
+from textual.widgets import Input
+
+from sealwright_console.feed import Feed
+from sealwright_console.lines import Part, Tone
+from sealwright_console.screens.base import ConsoleScreen
+from sealwright_console.views.build import build_lines, builds, busiest
+from sealwright_console.widgets.log_view import LogView
+from sealwright_console.widgets.texts import Texts
+
+
+class BuildScreen(ConsoleScreen):
+    """One component's build and its log."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("slash", "search", "Search", key_display="/"),
+        Binding("n", "hit(True)", "Next"),
+        Binding("N", "hit(False)", "Prev"),
+        Binding("left_square_bracket", "turn(-1)", "Other build", key_display="["),
+        Binding("right_square_bracket", "turn(1)", "Other build", key_display="]", show=False),
+        Binding("enter", "detail", "Evidence", show=False),
+    ]
+    DEFAULT_CSS = """
+    BuildScreen #build { height: auto; padding: 0 1; background: $surface; }
+    BuildScreen #search { display: none; height: 1; border: none; padding: 0 1; }
+    BuildScreen #search.open { display: block; }
+    BuildScreen #place { height: 1; padding: 0 1; background: $surface; }
+    """
+
+    def __init__(self, feed: Feed, name: str = "") -> None:
+        """Show the build of `name`, or of the one that matters most now."""
+        super().__init__(feed)
+        self._asked = name
+        self._shown = ""
+        self._stream = ""
+
+    def body(self) -> Iterable[Widget]:
+        """Facts, log, search field, place in the log."""
+        yield Texts(id="build")
+        yield LogView(id="log")
+        yield Input(id="search", placeholder="search the log", select_on_focus=False)
+        yield Texts(id="place")
+
+    def on_mount(self) -> None:
+        """Begin with the keys on the log."""
+        super().on_mount()
+        self.query_one(LogView).focus()
+
+    def show_state(self) -> None:
+        """Show the facts, and turn to the log that belongs to them."""
+        super().show_state()
+        state = self.feed.state
+        names = builds(state)
+        name = self._asked if self._asked in names else self._shown or busiest(state)
+        stream = state.components[name].build_stream if name in names else ""
+        if (name, stream) != (self._shown, self._stream):
+            self._shown, self._stream = name, stream
+            self.query_one(LogView).look_at(self.feed.log_files(stream) if stream else [])
+        self.query_one("#build", Texts).show(*build_lines(state, name, self.room))
+
+    def tick(self) -> None:
+        """Take up what was appended to the log."""
+        if self._stream:
+            self.query_one(LogView).grow(self.feed.log_files(self._stream))
+
+    def on_log_view_stepped(self, message: LogView.Stepped) -> None:
+        """Say where in the log we are."""
+        self.query_one("#place", Texts).show((Part(self.query_one(LogView).status(), Tone.DIM),))
+
+    def on_input_submitted(self, message: Input.Submitted) -> None:
+        """Search, and give the keys back to the log."""
+        log = self.query_one(LogView)
+        log.focus()
+        self._close_search()
+        log.search(message.value)
+
+    def action_search(self) -> None:
+        """Open the search field."""
+        field = self.query_one("#search", Input)
+        field.add_class("open")
+        field.focus()
+
+    def _close_search(self) -> bool:
+        field = self.query_one("#search", Input)
+        was_open = field.has_class("open")
+        field.remove_class("open")
+        return was_open
+
+    def action_back(self) -> None:
+        """Close the search field first."""
+        if self._close_search():
+            self.query_one(LogView).focus()
+        else:
+            super().action_back()
+
+    def action_hit(self, forward: bool) -> None:
+        """Go to the next hit, or the one before."""
+        self.query_one(LogView).action_search_next(forward)
+
+    def action_turn(self, step: int) -> None:
+        """Look at another build."""
+        names = builds(self.feed.state)
+        if names:
+            here = names.index(self._shown) if self._shown in names else 0
+            self._asked = names[(here + step) % len(names)]
+            self.show_state()
+
+    def action_detail(self) -> None:
+        """Open the evidence of this component."""
+        from sealwright_console.screens.component import ComponentScreen  # noqa: PLC0415 - after the first paint
+
+        if self._shown:
+            self.app.push_screen(ComponentScreen(self.feed, self._shown))
+
+    def copied(self) -> str:
+        """The facts about the build."""
+        return "\n".join("".join(part.text for part in line) for line in self.query_one("#build", Texts).lines)

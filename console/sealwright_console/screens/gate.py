@@ -1,0 +1,95 @@
+"""The gate panel: each reason why the gate is closed, and what to do about it.
+
+- The verdict is that of `gate.decide`; this screen only displays it.
+- Nothing here opens a gate over a red item: there is no such key.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import ClassVar
+
+from textual.binding import Binding, BindingType
+from textual.widget import Widget
+
+from sealwright_console.screens.base import ConsoleScreen
+from sealwright_console.screens.waive import WaiveScreen
+from sealwright_console.views.gate import gate_rows, summary, waivable
+from sealwright_console.views.header import next_gate
+from sealwright_console.widgets.ledger import Ledger
+from sealwright_console.widgets.texts import Texts
+from sealwright_stages.verdict import Status
+
+
+class GateScreen(ConsoleScreen):
+    """Why the next gate is closed."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter", "evidence", "Evidence"),
+        Binding("a", "waive", "Waive a warning"),
+        Binding("r", "retry", "Retry"),
+        Binding("R", "retry_all", "Retry all red"),
+    ]
+
+    def body(self) -> Iterable[Widget]:
+        """The decision, and its reasons."""
+        yield Texts(id="title")
+        yield Ledger(wrapped=True, id="reasons")
+
+    def on_mount(self) -> None:
+        """Begin with the keys on the reasons."""
+        super().on_mount()
+        self.query_one(Ledger).focus()
+
+    def show_state(self) -> None:
+        """Ask the gate anew."""
+        super().show_state()
+        state = self.feed.state
+        decision = next_gate(state)
+        self.query_one("#title", Texts).show(summary(state, decision))
+        self.query_one(Ledger).show(gate_rows(state, decision))
+
+    def on_ledger_chosen(self, message: Ledger.Chosen) -> None:
+        """Open the evidence of a reason."""
+        self.action_evidence()
+
+    def action_evidence(self) -> None:
+        """Open the evidence of the item under the cursor."""
+        from sealwright_console.screens.component import ComponentScreen  # noqa: PLC0415 - after the first paint
+
+        item = self.feed.state.items.get(self.query_one(Ledger).key)
+        if item is not None:
+            self.app.push_screen(ComponentScreen(self.feed, item.component, item.id))
+
+    def action_waive(self) -> None:
+        """Ask for a name and a reason, for a warning only."""
+        key = self.query_one(Ledger).key
+        if self.feed.read_only or not waivable(self.feed.state, key):
+            self.notify("only a warning can be waived, and only in a live run", markup=False, timeout=3)
+            return
+        item = self.feed.state.items[key]
+
+        def waived(answer: tuple[str, str] | None) -> None:
+            now = self.feed.state.items.get(key)
+            unchanged = now is not None and (now.code, now.subject_sha256) == (item.code, item.subject_sha256)
+            if answer is not None and unchanged and waivable(self.feed.state, key):
+                self.feed.waive(key, *answer)
+
+        self.app.push_screen(WaiveScreen(item), waived)
+
+    def action_retry(self) -> None:
+        """Fetch and check the item under the cursor again, if it failed."""
+        self._retry([self.query_one(Ledger).key])
+
+    def action_retry_all(self) -> None:
+        """Fetch and check every failed item again."""
+        self._retry(list(self.feed.state.items))
+
+    def _retry(self, keys: list[str]) -> None:
+        items = self.feed.state.items
+        failed = [key for key in keys if key in items and items[key].status is Status.FAILED]
+        if self.feed.read_only or not failed:
+            return
+        for key in failed:
+            self.feed.retry(key)
+        self.notify(f"asked for {len(failed)} failed item(s) again", markup=False, timeout=3)

@@ -1,0 +1,97 @@
+"""What stands above the log of a build: where it runs, how long, what it uses; and the products at the seal."""
+
+from __future__ import annotations
+
+from sealwright_console.figures import duration, head, seconds_between, size, sparkline
+from sealwright_console.lines import Line, Part, Row, Tone, blank, heading, mark, word
+from sealwright_console.views.detail import product_row
+from sealwright_stages.state import Component, State
+from sealwright_stages.verdict import Status
+
+
+def builds(state: State) -> list[str]:
+    """Components whose build has begun, in the order of the manifest."""
+    return [name for name, component in state.components.items() if component.build_stream]
+
+
+def busiest(state: State) -> str:
+    """The component to look at first: one that builds now, else one that failed, else the last."""
+    names = builds(state)
+    running = [name for name in names if state.components[name].building]
+    failed = [name for name in names if build_status(state.components[name]) is Status.FAILED]
+    return (running or failed or names[-1:] or [""])[0]
+
+
+def build_status(component: Component) -> Status:
+    """How a component's build stands."""
+    if component.building:
+        return Status.RUNNING
+    if component.build_exit is None:
+        return Status.PENDING
+    return Status.PASSED if component.build_exit == 0 else Status.FAILED
+
+
+def build_lines(state: State, name: str, width: int) -> tuple[Line, ...]:
+    """Three lines about a build: which and how it stands, its sandbox, its curves."""
+    component = state.components.get(name)
+    if component is None or not component.build_stream:
+        return ((Part("no build has begun yet", Tone.DIM),), (), ())
+    names = builds(state)
+    where = f"({names.index(name) + 1} of {len(names)})"
+    first = (
+        Part("BUILD ", Tone.DIM),
+        Part(f"{name} ", Tone.HEAD),
+        Part(f"{where}  ", Tone.DIM),
+        word(build_status(component)),
+        Part(f"  wall {_wall(state, component)}{_exit(component)}"),
+    )
+    second = (
+        Part("sandbox ", Tone.DIM),
+        Part(component.environment or "host"),
+        Part("  network: none", Tone.DIM),
+        Part(f"  in: {component.files} verified files, {size(component.bytes)}, manifest ", Tone.DIM),
+        Part(head(component.manifest_sha256), Tone.DIM),
+    )
+    return (first, second, _curves(component, max(8, min(30, (width - 44) // 2))))
+
+
+def _wall(state: State, component: Component) -> str:
+    if component.building:
+        return duration(seconds_between(component.build_started, state.last_t))
+    return duration(component.wall_ms / 1000)
+
+
+def _exit(component: Component) -> str:
+    return f"  exit {component.build_exit}" if component.build_exit is not None else ""
+
+
+def _curves(component: Component, width: int) -> Line:
+    if not component.samples:
+        return (Part("no figures yet", Tone.DIM),)
+    last = component.samples[-1]
+    cpu = sparkline([sample.cpu for sample in component.samples], width, top=100)
+    memory = sparkline([sample.memory for sample in component.samples], width)
+    return (
+        Part("CPU ", Tone.DIM),
+        Part(cpu, Tone.RUNNING),
+        Part(f" {last.cpu}%  "),
+        Part("MEM ", Tone.DIM),
+        Part(memory, Tone.RUNNING),
+        Part(f" {size(last.memory)}  "),
+        Part(f"{last.processes} processes", Tone.DIM),
+    )
+
+
+def seal_rows(state: State) -> list[Row]:
+    """Whether the log is sealed, streams that ended uncleanly, and every product with its hash."""
+    status = Status.PASSED if state.sealed else Status.PENDING
+    sealed = f" the log is sealed: {state.last_n + 1:,} records" if state.sealed else " the log is not sealed yet"
+    rows = [heading("log"), Row("", ((Part("  "), mark(status), Part(sealed)),))]
+    rows += [
+        Row("", ((Part("  "), mark(Status.FAILED), Part(f" stream {stream} did not end cleanly")),))
+        for stream in state.unclean
+    ]
+    rows.append(blank())
+    if state.products:
+        rows += [heading(f"products ({len(state.products)})"), *map(product_row, state.products.values())]
+    return rows

@@ -1,0 +1,158 @@
+"""A private gpg home that holds the chosen keys, and no others.
+
+- The home is a new folder that only we may enter, and is gone afterwards.
+- Only certificates whose primary fingerprint was chosen reach gpg, without trust packets and minimal.
+- After the import gpg must hold exactly the chosen keys; one that is missing is an error.
+- The SHA-256 of the minimal export names the keyring that was used.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import shutil
+import tempfile
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from sealwright_keyring.certificates import Certificate
+from sealwright_keyring.errors import KeyringError
+from sealwright_keyring.gpg import Gpg, GpgRun
+from sealwright_keyring.text import printable
+
+_FULL = re.compile(r"[0-9A-F]{40}\Z|[0-9A-F]{64}\Z")
+_VERSION = re.compile(rb"gpg \(GnuPG[^)]*\) (2\.\d+\.\d+)[^\n]*\n")
+
+
+@dataclass(frozen=True)
+class Key:
+    """A primary key or subkey as gpg lists it. `bits` counts for RSA only; `expires` None: never."""
+
+    fingerprint: str
+    primary: str
+    algorithm: int
+    bits: int
+    created: datetime
+    expires: datetime | None
+    revoked: bool
+
+
+class PrivateHome:
+    """Makes the home, and answers for what is in it. Close it after use."""
+
+    def __init__(self, gpg: Gpg) -> None:
+        self.gpg = gpg
+        self.folder = Path(tempfile.mkdtemp(prefix="sealwright-keys-"))
+        self.keys: Mapping[str, Key] = {}
+        self.sha256 = ""
+        self.version = ""
+
+    def close(self) -> None:
+        """Remove the home."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def load(self, found: Iterable[Certificate], chosen: Collection[str]) -> None:
+        """Import the chosen ones among `found`.
+
+        Raises:
+            KeyringError: a chosen key is missing or unusable, or gpg is.
+        """
+        wanted = normalised(chosen)
+        self.version = self._version()
+        parts: dict[str, list[bytes]] = {name: [] for name in wanted}
+        for certificate in found:
+            if certificate.fingerprint in wanted:
+                parts[certificate.fingerprint].append(certificate.raw)
+        if missing := sorted(name for name, raw in parts.items() if not raw):
+            raise KeyringError(
+                "the keyring", f"it holds no key {missing[0]}", "add the key file, or correct the fingerprint"
+            )
+        blob = b"".join(raw for name in sorted(parts) for raw in parts[name])
+        # Minimal, or a certificate with a million third-party signatures would stall every check.
+        self._import(blob)
+        listing = self._run(["--with-colons", "--fixed-list-mode", "--with-subkey-fingerprint", "--list-keys"])
+        self.keys = {key.fingerprint: key for key in _listed(listing.stdout.decode("utf-8", "replace"))}
+        held = {key.primary for key in self.keys.values()}
+        if held != wanted:
+            odd = sorted(held ^ wanted)[0]
+            raise KeyringError(
+                f"key {odd}", "gpg does not accept it as it is", "ask its owner for a fresh export"
+            )
+        export = self._run(["--export-options", "export-minimal", "--export", *sorted(wanted)])
+        self.sha256 = hashlib.sha256(export.stdout).hexdigest()
+
+    def _import(self, blob: bytes) -> None:
+        options = "import-minimal,no-repair-keys,no-import-local-sigs"
+        run = self.gpg.run(self.folder, ["--import-options", options, "--import"], stdin=blob)
+        if run.returncode < 0 or b"[GNUPG:] IMPORT_OK " not in run.status:
+            raise KeyringError(
+                "gpg does not import the keys",
+                complaint(run),
+                "ask the keys' owners for a fresh export",
+            )
+
+    def _run(self, arguments: Sequence[str]) -> GpgRun:
+        run = self.gpg.run(self.folder, arguments)
+        if run.returncode != 0:
+            raise KeyringError("gpg refuses the private keyring", complaint(run), "run `sealwright doctor`")
+        return run
+
+    def _version(self) -> str:
+        run = self.gpg.run(self.folder, ["--version"])
+        match = _VERSION.match(run.stdout)
+        if run.returncode != 0 or not match:
+            raise KeyringError("gpg", "it is missing, or not version 2", "install gnupg 2.2 or later")
+        return f"gpg (GnuPG) {match[1].decode()}"
+
+
+def complaint(run: GpgRun) -> str:
+    """How a run ended, and the end of what gpg said on stderr, printable."""
+    said = printable(b" / ".join(run.stderr.strip().splitlines())[-300:])
+    return f"exit status {run.returncode}" + (f": {said}" if said else "")
+
+
+def normalised(chosen: Collection[str]) -> set[str]:
+    """Full fingerprints in upper case.
+
+    Raises:
+        KeyringError: none was chosen, or one is not a full fingerprint.
+    """
+    names = {name.upper() for name in chosen}
+    if not names:
+        raise KeyringError("the keyring", "no key was chosen", "name the keys by full fingerprint")
+    for name in names:
+        if not _FULL.match(name):
+            raise KeyringError(
+                f"key {printable(name, 80)}", "it is not a full fingerprint", "give all 40 hex digits"
+            )
+    return names
+
+
+def _listed(listing: str) -> list[Key]:
+    """Keys of a `--with-colons` listing (doc/DETAILS of GnuPG)."""
+    keys: list[Key] = []
+    pending: list[str] = []
+    primary = ""
+    primary_revoked = False
+    for line in listing.splitlines():
+        fields = line.split(":")
+        if fields[0] in ("pub", "sub"):
+            pending = fields
+        elif fields[0] == "fpr" and pending:
+            if pending[0] == "pub":
+                primary, primary_revoked = fields[9], pending[1] == "r"
+            keys.append(
+                Key(
+                    fields[9],
+                    primary,
+                    int(pending[3]),
+                    int(pending[2] or 0),
+                    datetime.fromtimestamp(int(pending[5]), UTC),
+                    datetime.fromtimestamp(int(pending[6]), UTC) if pending[6] else None,
+                    primary_revoked or pending[1] == "r",
+                )
+            )
+            pending = []
+    return keys

@@ -1,0 +1,182 @@
+"""The release manager's choice of keys: `signers.toml`, read strictly.
+
+- A person has OpenPGP keys by full fingerprint (40 or 64 hex digits); a short key id is refused.
+- A key belongs to one person only, so that a threshold counts persons.
+- An unknown key, a wrong type, a duplicate is an error with file and line; nothing is guessed.
+- Each chosen fingerprint must be in a certificate of `keys/`; a missing one is an error.
+- A person may be limited to components, and to a time.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import tomllib
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from sealwright_keyring.toml_lines import line_of
+
+_FINGERPRINT = re.compile(r"(?:[0-9A-F]{40}|[0-9A-F]{64})\Z")
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}\Z")
+_FIELDS = frozenset({"openpgp", "ssh", "minisign", "not_before", "not_after", "components"})
+
+
+class PolicyError(Exception):
+    """The policy is refused: where, because of what, and what to do."""
+
+    def __init__(self, where: str, because: str, next_step: str) -> None:
+        super().__init__(f"{where}: {because}")
+        self.where, self.because, self.next_step = where, because, next_step
+
+
+@dataclass(frozen=True)
+class Person:
+    """A person who may vouch: keys by kind, the components (empty: all), and from when to when (inclusive)."""
+
+    name: str
+    openpgp: tuple[str, ...]
+    ssh: tuple[str, ...] = ()
+    minisign: tuple[str, ...] = ()
+    components: tuple[str, ...] = ()
+    not_before: date | None = None
+    not_after: date | None = None
+
+    def may_vouch(self, component: str, today: date) -> bool:
+        """Whether the person's scope and time cover `component` on `today`."""
+        in_scope = not self.components or component in self.components
+        begun = self.not_before is None or self.not_before <= today
+        return in_scope and begun and (self.not_after is None or today <= self.not_after)
+
+
+@dataclass(frozen=True)
+class Policy:
+    """All persons of a keyring folder; `sha256` is of signers.toml and every key file, in order of their names."""
+
+    folder: Path
+    sha256: str
+    persons: Mapping[str, Person]
+    certificates: tuple[bytes, ...]
+
+    def persons_for(self, component: str, names: Collection[str], today: date) -> tuple[Person, ...]:
+        """The named persons who may vouch for `component` today.
+
+        Raises:
+            PolicyError: a name that is no person.
+        """
+        for name in names:
+            if name not in self.persons:
+                raise PolicyError(
+                    str(self.folder / "signers.toml"), f"no person is called {name!r}", "add the person"
+                )
+        return tuple(self.persons[n] for n in names if self.persons[n].may_vouch(component, today))
+
+    def person_of(self, fingerprint: str) -> Person | None:
+        """Whose primary key this is."""
+        return next((p for p in self.persons.values() if fingerprint.upper() in p.openpgp), None)
+
+
+def load_policy(folder: Path) -> Policy:
+    """Read `signers.toml` and `keys/` of a keyring folder.
+
+    Raises:
+        PolicyError: with file, line, what is wrong and what to do.
+    """
+    path = folder / "signers.toml"
+    try:
+        data = path.read_bytes()
+        raw = tomllib.loads(data.decode("utf-8"))
+        keys = sorted(
+            key
+            for key in (folder / "keys").iterdir()
+            if key.suffix in (".asc", ".gpg", ".pub") and key.is_file() and not key.is_symlink()
+        )
+        contents = [key.read_bytes() for key in keys]
+    except OSError as error:
+        raise PolicyError(
+            str(error.filename or path), error.strerror or "can't be read", "make it with `sealwright new`"
+        ) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        place = re.search(r"\(at line (\d+)", str(error))
+        raise PolicyError(
+            f"{path}:{place.group(1) if place else 1}", f"not valid TOML: {error}", "mend that line"
+        ) from error
+    persons = _Reader(path, data.decode("utf-8")).persons(raw)
+    digest = hashlib.sha256(hashlib.sha256(data).digest())
+    for key, content in zip(keys, contents, strict=True):
+        digest.update(key.name.encode("utf-8", "surrogateescape") + b"\0" + hashlib.sha256(content).digest())
+    certificates = tuple(c for k, c in zip(keys, contents, strict=True) if k.suffix != ".pub")
+    return Policy(folder, digest.hexdigest(), persons, certificates)
+
+
+class _Reader:
+    def __init__(self, path: Path, text: str) -> None:
+        self.path, self.text = path, text
+
+    def fail(self, where: tuple[str | int, ...], because: str, next_step: str) -> PolicyError:
+        return PolicyError(f"{self.path}:{line_of(self.text, where)}", because, next_step)
+
+    def persons(self, raw: Mapping[str, Any]) -> dict[str, Person]:
+        for key in raw:
+            if key != "person":
+                raise self.fail((key,), f"unknown key {key!r}", "only [person.NAME] tables stand here")
+        tables = raw.get("person", {})
+        if not isinstance(tables, dict) or not tables:
+            raise self.fail(("person",), "it names no person", "add a [person.NAME] table")
+        persons = {name: self._person(name, table) for name, table in tables.items()}
+        owners: dict[str, str] = {}
+        for person in persons.values():
+            for fingerprint in person.openpgp:
+                if fingerprint in owners:
+                    raise self.fail(
+                        ("person", person.name, "openpgp"),
+                        f"{fingerprint} belongs to {owners[fingerprint]} already",
+                        "a key belongs to one person",
+                    )
+                owners[fingerprint] = person.name
+        return persons
+
+    def _person(self, name: str, table: Any) -> Person:
+        where = ("person", name)
+        if not isinstance(table, dict) or not _NAME.match(name):
+            raise self.fail(where, f"{name!r} is no plain name with a table", "write [person.NAME]")
+        for key in table:
+            if key not in _FIELDS:
+                raise self.fail((*where, key), f"unknown key {key!r}", "remove it, or mend its spelling")
+        openpgp = tuple(word.replace(" ", "").upper() for word in self._texts(where, table, "openpgp"))
+        for fingerprint in openpgp:
+            if not _FINGERPRINT.match(fingerprint):
+                raise self.fail(
+                    (*where, "openpgp"),
+                    f"{fingerprint!r} is not a full fingerprint",
+                    "give all 40 hex digits (`gpg --fingerprint`); short key ids can be forged",
+                )
+        person = Person(
+            name,
+            openpgp,
+            self._texts(where, table, "ssh"),
+            self._texts(where, table, "minisign"),
+            self._texts(where, table, "components"),
+            self._date(where, table, "not_before"),
+            self._date(where, table, "not_after"),
+        )
+        if not (person.openpgp or person.ssh or person.minisign):
+            raise self.fail(where, f"{name} has no key", 'add openpgp = ["<full fingerprint>"]')
+        return person
+
+    def _texts(self, where: tuple[str, str], table: Mapping[str, Any], key: str) -> tuple[str, ...]:
+        values = table.get(key, [])
+        if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
+            raise self.fail((*where, key), f"{key!r} must be a list of texts", f'write {key} = ["..."]')
+        if len(set(values)) != len(values):
+            raise self.fail((*where, key), f"{key!r} names one thing twice", "name each once")
+        return tuple(values)
+
+    def _date(self, where: tuple[str, str], table: Mapping[str, Any], key: str) -> date | None:
+        value = table.get(key)
+        if value is not None and type(value) is not date:
+            raise self.fail((*where, key), f"{key!r} must be a date", f"write {key} = 2026-01-31, without quotes")
+        return value

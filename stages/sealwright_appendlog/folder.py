@@ -1,0 +1,78 @@
+"""Small, careful file operations in the log's folder, on relative paths.
+
+- A file appears under its name only when it is whole and on disk; a batch of files costs one fsync per folder.
+- Nothing here swallows an error of fsync: after one, what the disk holds is not known.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+
+class Folder:
+    """The log's folder. Its own path may be ".", so that a process without a way to its parents can work."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def write(self, files: Mapping[str, bytes]) -> None:
+        """Write files by their relative paths: temporary name, fsync, rename, fsync of each folder.
+
+        Raises:
+            OSError: the disk is full or refuses; whatever was renamed is whole.
+        """
+        touched: set[Path] = set()
+        renames: list[tuple[Path, Path]] = []
+        for name, data in files.items():
+            path = self.path / name
+            touched |= self.make_parents(path)
+            temporary = path.with_name(f".{path.name}.new")
+            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o644)
+            try:
+                write_all(descriptor, data)
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+            renames.append((temporary, path))
+            touched.add(path.parent)
+        for temporary, path in renames:
+            temporary.rename(path)
+        for folder in touched:
+            sync_folder(folder)
+
+    def make_parents(self, path: Path) -> set[Path]:
+        """Make the folders above `path` inside the log; returns those whose names are not on disk yet."""
+        missing = []
+        parent = path.parent
+        while parent != self.path and not parent.is_dir():
+            missing.append(parent)
+            parent = parent.parent
+        for folder in reversed(missing):
+            folder.mkdir(mode=0o755, exist_ok=True)
+        return {folder.parent for folder in missing}
+
+    def remove(self, name: str) -> None:
+        """Remove a derived file, if it is there."""
+        (self.path / name).unlink(missing_ok=True)
+
+
+def write_all(descriptor: int, data: bytes) -> None:
+    """Write `data` at the descriptor's position, all of it.
+
+    Raises:
+        OSError: the disk is full or refuses; a part may be written.
+    """
+    view = memoryview(data)
+    while view:
+        view = view[os.write(descriptor, view) :]
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in `folder` durable."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

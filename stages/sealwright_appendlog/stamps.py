@@ -1,0 +1,89 @@
+"""The time on a record: wall clock and uptime together, so that a step of the one shows beside the other.
+
+- Wall time is UTC in microseconds; uptime is CLOCK_BOOTTIME, which counts suspended time and never steps.
+- Where the wall clock moves by more than a second against the uptime, between two records of one boot, that
+  is a step, and has a `clock` record of its own.
+"""
+
+from __future__ import annotations
+
+import calendar
+import re
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from sealwright_appendlog.record import RecordError, Stamp
+
+STEP = 1_000_000
+"""The smallest step, in microseconds."""
+_T = re.compile(r"(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)\.(\d{6})Z", re.ASCII)
+
+
+class Clock:
+    """Gives stamps. `wall` and `up` give nanoseconds; tests put their own here."""
+
+    def __init__(
+        self,
+        wall: Callable[[], int] = time.time_ns,
+        up: Callable[[], int] = lambda: time.clock_gettime_ns(time.CLOCK_BOOTTIME),
+        boot: str = "",
+    ) -> None:
+        self._wall, self._up = wall, up
+        self._boot = boot or boot_id()
+        self._second = -1
+        self._text = ""
+
+    def now(self) -> Stamp:
+        """The stamp of this moment."""
+        up = self._up() // 1000
+        second, micro = divmod(self._wall() // 1000, 1_000_000)
+        if second != self._second:
+            self._second = second
+            self._text = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
+        return Stamp(f"{self._text}.{micro:06d}Z", up, self._boot)
+
+
+class Course:
+    """Follows stamps and says how far the wall clock left the course that the uptime gives."""
+
+    def __init__(self) -> None:
+        self._boot = ""
+        self._up = 0
+        self._difference = 0
+        self._minute = ""
+        self._minute_at = 0
+
+    def step(self, stamp: Stamp) -> int:
+        """Take the next stamp: microseconds by which the wall clock stepped, 0 if it did not.
+
+        Raises:
+            RecordError: no time as a record has it, or an uptime that runs backwards.
+        """
+        difference = self._microseconds(stamp.t) - stamp.up
+        step = 0
+        if stamp.boot == self._boot:
+            if stamp.up < self._up:
+                raise RecordError("its uptime lies before the one of the record before it")
+            moved = difference - self._difference
+            step = moved if abs(moved) > STEP else 0
+        self._boot, self._up, self._difference = stamp.boot, stamp.up, difference
+        return step
+
+    def _microseconds(self, t: str) -> int:
+        if t[:17] != self._minute or not _T.fullmatch(t):
+            found = _T.fullmatch(t)
+            if not found:
+                raise RecordError("its time is not of the form 2000-01-01T00:00:00.000000Z")
+            year, month, day, hour, minute = (int(word) for word in found.groups()[:5])
+            self._minute = t[:17]
+            self._minute_at = calendar.timegm((year, month, day, hour, minute, 0)) * 1_000_000
+        return self._minute_at + int(t[17:19]) * 1_000_000 + int(t[20:26])
+
+
+def boot_id() -> str:
+    """The first 8 hex digits of this boot's id; zeros where the system does not tell."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text("ascii")[:8]
+    except OSError:
+        return "0" * 8

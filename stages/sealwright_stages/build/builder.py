@@ -1,0 +1,111 @@
+"""The engine's builder on this machine: build roots, sandboxed runs, collected products.
+
+- A build sees its own verified sources, read-only; a folder to work in and a folder for products; nothing else.
+- It has no network, and a uid that no other build has at that time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from sealwright_stages.build import runner
+from sealwright_stages.build.collector import collect
+from sealwright_stages.build.environments import Environments
+from sealwright_stages.build.recipes import Recipe, recipe
+from sealwright_stages.errors import BuildError
+from sealwright_stages.ports import (
+    BuildJob,
+    BuildResult,
+    Collected,
+    ItemSpec,
+    OutputStream,
+    Prepared,
+    Sampled,
+    Workshop,
+)
+from sealwright_stages.sandbox.bwrap import Bind, Sandbox
+from sealwright_stages.sandbox.identity import Identities
+from sealwright_stages.sandbox.ownership import hand_over, take_back
+
+_PASSWD = b"root:x:0:0:root:/nonexistent:/bin/sh\nnobody:x:65534:65534:nobody:/nonexistent:/bin/false\n"
+_GROUP = b"root:x:0:\nnogroup:x:65534:\n"
+_HOSTS = b"127.0.0.1 localhost\n::1 localhost\n"
+
+
+@dataclass(frozen=True)
+class SandboxBuilder:
+    """Implements `ports.Builder`."""
+
+    identities: Identities
+    environments: Environments
+
+    def environment_items(self, name: str) -> tuple[ItemSpec, ...]:
+        """The items that preparing environment `name` will judge."""
+        return self.environments.items(name)
+
+    def prepare(
+        self, name: str, packages: Sequence[str], build_depends: Sequence[str], workshop: Workshop
+    ) -> Prepared:
+        """Make or take from the cache a build root with these packages; raises BuildError."""
+        return self.environments.prepare(name, packages, build_depends, workshop)
+
+    def run(
+        self,
+        job: BuildJob,
+        out: Path,
+        output: OutputStream,
+        on_sample: Callable[[Sampled], None],
+        stop: Callable[[], str],
+    ) -> BuildResult:
+        """Build into `out` (a fresh folder). `stop()` is asked often; a sentence from it kills the build.
+
+        Raises:
+            BuildError: there is no such recipe.
+            MachineError: the sandbox can't be made or ended.
+            LogLost: `output` or `on_sample` raised it; the build is dead.
+        """
+        how = recipe(job)
+        folders = (out / "build", out / "products")
+        for folder in folders:
+            folder.mkdir(mode=0o755)
+        with self.identities.builder() as uid:
+            for folder in folders:
+                hand_over(folder, uid)
+            try:
+                box = _box(job, how, out, uid)
+                watched = runner.Watched(output, on_sample, stop)
+                return runner.run(box, how.argv, job.limits, out, watched)
+            finally:
+                for folder in folders:
+                    take_back(folder, uid)
+
+    def collect(self, job: BuildJob, out: Path, destination: Path) -> tuple[Collected, ...]:
+        """Store the products below `destination`, strictly; raises BuildError and leaves nothing."""
+        patterns = job.products or recipe(job).products
+        return collect(out / "products", patterns, job.limits.disk, destination)
+
+
+def _box(job: BuildJob, how: Recipe, out: Path, uid: int | None) -> Sandbox:
+    if not job.sources.is_dir():
+        raise BuildError(
+            f"{job.component} can't be built", "its sources are not there", "verify again", "sources-missing"
+        )
+    files = {} if job.environment.root else {"/etc/passwd": _PASSWD, "/etc/group": _GROUP, "/etc/hosts": _HOSTS}
+    return Sandbox(
+        uid=uid,
+        root=job.environment.root,
+        binds=(
+            Bind(job.sources, "/sources"),
+            Bind(out / "build", "/build", writable=True),
+            Bind(out / "products", "/out", writable=True),
+        ),
+        files=files,
+        environment=how.environment,
+        folder="/build",
+        hostname="build",
+        processes=job.limits.processes,
+        memory=job.limits.memory,
+        file_size=job.limits.disk,
+    )

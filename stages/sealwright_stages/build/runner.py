@@ -1,0 +1,195 @@
+"""Runs one build in the sandbox and watches it: output to the log, samples, limits, and a sure end.
+
+- All output goes to the log as it comes; a build waits while the log does.
+- A build that has lost its log is dead before the loss is raised, also when it says nothing.
+- The caller is asked ten times a second whether to stop, the build is measured once a second.
+- Over its time, memory or room it is killed, and the result says which.
+- `run` returns, or raises, only after every process of the build is dead, daemons included.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import selectors
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from sealwright_stages.errors import BuildError, LogError, MachineError
+from sealwright_stages.ports import BuildResult, Limits, OutputStream, Sampled
+from sealwright_stages.build.watch import RoomWatch, TreeWatch
+from sealwright_stages.process import BASE_ENVIRONMENT, kill_group
+from sealwright_stages.sandbox.bwrap import Sandbox, Start, prepared
+from sealwright_stages.sandbox.life import first_process, wait_dead
+
+_TICK = 0.1
+_SAMPLE_EVERY = 1.0
+_CHUNK = 64 << 10
+_DEATH = 30.0  # seconds until a killed sandbox must be gone
+_DRAIN = 120.0  # seconds until the log must have taken what a dead build had said
+
+
+@dataclass(frozen=True)
+class Watched:
+    """What the runner reports to and obeys."""
+
+    output: OutputStream
+    on_sample: Callable[[Sampled], None]
+    stop: Callable[[], str]
+
+
+def run(box: Sandbox, argv: tuple[str, ...], limits: Limits, room: Path, watched: Watched) -> BuildResult:
+    """Run `argv` in `box`; `room` is the folder whose size `limits.disk` bounds.
+
+    Raises:
+        MachineError: the sandbox can't be made, or its processes can't be ended.
+        Exception: whatever `watched` raises, after the build is dead.
+    """
+    begun = time.monotonic()
+    with prepared(box, argv) as start, RoomWatch(room) as taken:
+        with _started(start) as (child, life):
+            pump = _Pump(child, watched.output)
+            try:
+                killed = _watch(child, pump, limits, watched, taken, begun)
+            finally:
+                kill_group(child)
+                life.wait()
+                pump.join()
+    pump.check()
+    if child.returncode != 0 and not killed and life.never_began:
+        raise MachineError(
+            "the build sandbox can't be made", pump.last_words(), "run `sealwright doctor`, then run again"
+        )
+    return BuildResult(child.returncode, round((time.monotonic() - begun) * 1000), killed)
+
+
+class _Life:
+    """The sandbox's first process, awaited once."""
+
+    def __init__(self, info: int) -> None:
+        self._first = first_process(info, 10.0)
+        self.never_began = self._first is None
+
+    def wait(self) -> None:
+        first, self._first = self._first, None
+        wait_dead(first, _DEATH, "the build")
+
+
+@contextlib.contextmanager
+def _started(start: Start) -> Iterator[tuple[subprocess.Popen[bytes], _Life]]:
+    try:
+        child = subprocess.Popen(
+            start.argv,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=dict(BASE_ENVIRONMENT),
+            cwd="/",
+            pass_fds=start.descriptors,
+            start_new_session=True,
+        )
+    except OSError as error:
+        raise MachineError(
+            "the build sandbox can't be started", error.strerror or str(error), "run `sealwright doctor`"
+        ) from error
+    start.release()
+    with child:
+        try:
+            life = _Life(start.info)
+            yield child, life
+        except BaseException:
+            kill_group(child)
+            raise
+
+
+def _watch(
+    child: subprocess.Popen[bytes],
+    pump: _Pump,
+    limits: Limits,
+    watched: Watched,
+    taken: RoomWatch,
+    begun: float,
+) -> str:
+    """Stand by until the build ends or must be ended; returns why it must, or nothing."""
+    tree = TreeWatch(child.pid)
+    sample_at = begun
+    while True:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            child.wait(_TICK)
+            return ""
+        now = time.monotonic()
+        if pump.lost.is_set():
+            return "its log is lost"
+        if reason := watched.stop() or _over(limits, now - begun, taken.used):
+            return reason
+        if now >= sample_at:
+            sample_at = now + _SAMPLE_EVERY
+            sample = tree.sample()
+            watched.on_sample(sample)
+            if sample.memory > limits.memory:
+                return f"it used {sample.memory >> 20} MiB of memory, more than {limits.memory >> 20}"
+
+
+def _over(limits: Limits, seconds: float, room: int) -> str:
+    if seconds > limits.wall:
+        return f"it took longer than {limits.wall} s"
+    if room > limits.disk:
+        return f"it took {room >> 20} MiB of disk, more than {limits.disk >> 20}"
+    return ""
+
+
+class _Pump:
+    """Carries the build's output to the log, in a thread of its own, since writing may block."""
+
+    def __init__(self, child: subprocess.Popen[bytes], output: OutputStream) -> None:
+        assert child.stdout and child.stderr  # noqa: S101 - both are pipes
+        self.lost = threading.Event()
+        self._error: BaseException | None = None
+        self._output = output
+        self._tail = b""
+        self._pipes: dict[int, Literal["D", "E"]] = {child.stdout.fileno(): "D", child.stderr.fileno(): "E"}
+        self._thread = threading.Thread(target=self._carry, name="output", daemon=True)
+        self._thread.start()
+
+    def _carry(self) -> None:
+        try:
+            with selectors.DefaultSelector() as watch:
+                for pipe, channel in self._pipes.items():
+                    watch.register(pipe, selectors.EVENT_READ, channel)
+                while watch.get_map():
+                    for key, _ in watch.select():
+                        data = os.read(key.fd, _CHUNK)
+                        if not data:
+                            watch.unregister(key.fd)
+                            continue
+                        self._tail = (self._tail + data)[-400:]
+                        self._output.write(key.data, data)
+        except BaseException as error:  # noqa: BLE001 - carried to the thread that asked, see `check`
+            self._error = error
+            self.lost.set()
+
+    def join(self) -> None:
+        """Wait until all that was said is in the log.
+
+        Raises:
+            LogError: the log takes nothing any more.
+        """
+        self._thread.join(_DRAIN)
+        if self._thread.is_alive():
+            raise LogError(
+                "a build's output is lost", "the log takes nothing any more", "look at the log authority"
+            )
+
+    def check(self) -> None:
+        """Raise what the log raised."""
+        if self._error is not None:
+            raise self._error
+
+    def last_words(self) -> str:
+        """The end of the output as one line."""
+        return " / ".join(self._tail.decode("utf-8", "replace").split("\n")).strip(" /") or "it said nothing"

@@ -1,0 +1,95 @@
+"""Looks at a running build from outside: processor, memory, processes, bytes moved, and room taken.
+
+- Time and bytes of processes that have ended count on through the parent that reaped them.
+- A look never fails because a process ended meanwhile.
+- The room that a tree takes is measured in a thread of its own, at most a tenth of the time.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+
+from sealwright_stages.ports import Sampled
+
+_BLOCK = 512  # bytes of st_blocks
+
+
+class TreeWatch:
+    """Samples a process and all its descendants."""
+
+    def __init__(self, pid: int, clock: Callable[[], float] = time.monotonic) -> None:
+        self._top = psutil.Process(pid)
+        self._clock = clock
+        self._seen: tuple[float, float] | None = None
+
+    def sample(self) -> Sampled:
+        """Look once; processor time is over the interval since the last look, in percent of one core."""
+        busy = memory = processes = read = written = 0.0
+        for process in self._tree():
+            with contextlib.suppress(psutil.Error), process.oneshot():
+                times = process.cpu_times()
+                busy += times.user + times.system + times.children_user + times.children_system
+                memory += process.memory_info().rss
+                processes += 1
+                moved = process.io_counters()
+                read += moved.read_bytes
+                written += moved.write_bytes
+        now = self._clock()
+        percent = 0.0
+        if self._seen is not None and now > self._seen[0]:
+            percent = max(0.0, (busy - self._seen[1]) / (now - self._seen[0]) * 100)
+        self._seen = (now, busy)
+        return Sampled(round(percent), int(memory), int(processes), int(read), int(written))
+
+    def _tree(self) -> list[psutil.Process]:
+        try:
+            return [self._top, *self._top.children(recursive=True)]
+        except psutil.Error:
+            return []
+
+
+class RoomWatch:
+    """Measures, again and again, how many bytes of disk a folder takes."""
+
+    def __init__(self, folder: Path, pause: float = 2.0) -> None:
+        self.used = 0
+        self._folder = folder
+        self._pause = pause
+        self._end = threading.Event()
+        self._thread = threading.Thread(target=self._watch, name="room", daemon=True)
+
+    def __enter__(self) -> RoomWatch:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        self._end.set()
+        self._thread.join()
+
+    def _watch(self) -> None:
+        while not self._end.is_set():
+            begun = time.monotonic()
+            self.used = room(self._folder, self._end)
+            self._end.wait(max(self._pause, 9 * (time.monotonic() - begun)))
+
+
+def room(folder: Path, end: threading.Event | None = None) -> int:
+    """Bytes of disk that `folder` takes, following nothing; a part of it when `end` is set meanwhile."""
+    total = 0
+    try:
+        for _path, _folders, names, here in os.fwalk(folder, follow_symlinks=False):
+            for name in names:
+                with contextlib.suppress(OSError):
+                    total += os.stat(name, dir_fd=here, follow_symlinks=False).st_blocks * _BLOCK
+            if end is not None and end.is_set():
+                break
+    except OSError:
+        return total  # a folder vanished while it was read; the next look counts again
+    return total

@@ -1,0 +1,150 @@
+"""Judge a fetched git ref: signed tag, or signed commit, down to every byte of its tree.
+
+- The signature is checked over the raw object that was fetched, by the chosen keys only.
+- From the signed object on, each object is found by a name that is hashed again: tag, commit, tree, blobs.
+- A lightweight tag is no signature; neither is an unsigned commit: both are red.
+- A signed commit is never plain green: it says who wrote it, not that it was to be released.
+- Verdicts name the SHA-256 of the signed object, and what is written later must hash to it again.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from dataclasses import dataclass
+
+from sealwright_stages.ports import Trust
+from sealwright_stages.verdict import Failed, Green, Verdict
+from sealwright_stages.verify.codes import RefusedError, passed, warned
+from sealwright_stages.verify.git_objects import (
+    LIMIT,
+    Commit,
+    openpgp_signature,
+    parse_commit,
+    parse_tag,
+)
+from sealwright_stages.verify.git_store import ObjectStore
+from sealwright_stages.verify.openpgp import judge_detached
+from sealwright_stages.verify.tree_rules import FOLDER
+from sealwright_stages.verify.writer import list_tree
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """The ref in the bare repository, and what it must be: a tag of this name, a commit, or a branch's tip."""
+
+    ref: str
+    tag: str | None
+    commit: str | None
+
+
+@dataclass(frozen=True)
+class Signed:
+    """The signed object as found: its bytes' SHA-256, payload and signature, and the commit below it."""
+
+    sha256: str
+    raw: bytes
+    payload: bytes
+    signature: bytes
+    commit_id: str
+    commit: Commit
+
+
+def find(store: ObjectStore, wanted: Wanted) -> Signed:
+    """Follow the ref to the signed object and its commit.
+
+    Raises:
+        RefusedError: it is not what was asked for.
+    """
+    target = store.ref(wanted.ref)
+    kind = store.kind(target)
+    if wanted.tag is not None:
+        if kind != "tag":
+            raise RefusedError(
+                "tag-lightweight",
+                f"{wanted.tag} is a bare pointer to a {kind}, which nobody signed",
+                "ask upstream for a signed tag, or pin the commit",
+            )
+        raw = store.read(target, "tag", LIMIT)
+        tag = parse_tag(raw, wanted.tag)
+        commit = parse_commit(store.read(tag.target, "commit", LIMIT))
+        return Signed(_sha256(raw), raw, tag.payload, tag.signature, tag.target, commit)
+    if wanted.commit is not None and target != wanted.commit:
+        raise RefusedError(
+            "commit-mismatch", f"{target} arrived instead of {wanted.commit}", "look at the server"
+        )
+    raw = store.read(target, "commit", LIMIT)
+    commit = parse_commit(raw)
+    return Signed(_sha256(raw), raw, commit.payload, commit.signature, target, commit)
+
+
+def judge(store: ObjectStore, wanted: Wanted, trust: Trust) -> Verdict:
+    """Judge the ref: structure first, then the signature, then every byte of the tree."""
+    what = "tag" if wanted.tag is not None else "commit"
+    try:
+        signed = find(store, wanted)
+        signature = openpgp_signature(signed.signature, what)
+    except RefusedError as error:
+        return error.verdict()
+    verdict = judge_detached(signature, signed.payload, trust, f"{what} {wanted.tag or signed.commit_id}")
+    evidence = {**_evidence(signed), "signature": dict(verdict.evidence)}
+    if isinstance(verdict, Failed):
+        return Failed(verdict.code, verdict.reason, verdict.next_step, signed.sha256, evidence)
+    try:
+        evidence |= read_whole_tree(store, signed.commit.tree)
+    except RefusedError as error:
+        return error.verdict(signed.sha256, evidence)
+    if verdict.code != "ok":
+        return warned(verdict.code, verdict.reason, verdict.next_step, signed.sha256, evidence)
+    if wanted.tag is None:
+        return warned(
+            "commit-signed-only",
+            f"commit {signed.commit_id}: {verdict.reason}; but no signed tag says that it is a release",
+            "ask upstream for a signed tag, or waive it with the reason why this commit",
+            signed.sha256,
+            evidence,
+        )
+    return passed(f"tag {wanted.tag}: {verdict.reason}", signed.sha256, evidence)
+
+
+def read_whole_tree(store: ObjectStore, tree: str) -> dict[str, object]:
+    """Read and hash every object of a tree once; returns counts for the evidence.
+
+    Raises:
+        RefusedError: an object is missing or wrong, or the tree breaks a rule.
+    """
+    listing = list_tree(store, tree)
+    size = sum(
+        len(store.read(entry.id, "blob"))
+        for path, entry in listing.entries.items()
+        if entry.mode != FOLDER and path not in listing.links
+    )
+    return {"entries": len(listing.entries), "links": len(listing.links), "bytes": size}
+
+
+def judged_tree(store: ObjectStore, wanted: Wanted, green: Green) -> str:
+    """The tree of the very object that `green` was given for.
+
+    Raises:
+        RefusedError: the repository holds another object by now.
+    """
+    signed = find(store, wanted)
+    if signed.sha256 != green.verdict.subject_sha256:
+        raise RefusedError(
+            "changed-since-verified", "the signed object is not the one that was judged", "run again"
+        )
+    return signed.commit.tree
+
+
+def _evidence(signed: Signed) -> dict[str, object]:
+    return {
+        "commit": signed.commit_id,
+        "tree": signed.commit.tree,
+        "committer": signed.commit.committer,
+        "object_sha256": signed.sha256,
+        "object_base64": base64.b64encode(signed.raw[:32768]).decode(),
+    }
+
+
+def _sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
