@@ -6,26 +6,28 @@ import re
 from collections.abc import Sequence
 from datetime import datetime
 
-_HEX = re.compile(r"[0-9a-fA-F]{32,128}")
+_HEX_INSIDE = re.compile(r"(?<![0-9a-zA-Z])[0-9a-fA-F]{32,128}(?![0-9a-zA-Z])")
 _BARS = "▁▂▃▄▅▆▇█"
 _UNITS = ("B", "KB", "MB", "GB", "TB")
-
-
-def is_digest(text: str) -> bool:
-    """Whether the text is a fingerprint or hash in hex, 32 to 128 digits."""
-    return _HEX.fullmatch(text) is not None
 
 
 def grouped(digits: str) -> str:
     """Digits in fours, a wider gap in the middle, for reading aloud; in full, never abbreviated."""
     fours = [digits[start : start + 4] for start in range(0, len(digits), 4)]
+    if len(fours) < 8:
+        return " ".join(fours)
     half = (len(fours) + 1) // 2
     return "  ".join(" ".join(part) for part in (fours[:half], fours[half:]) if part)
 
 
+def spaced(text: str) -> str:
+    """The text with each fingerprint or hash in it in fours."""
+    return _HEX_INSIDE.sub(lambda found: grouped(found.group()), text)
+
+
 def head(digits: str) -> str:
     """The first twelve digits, for places where the full value stands elsewhere."""
-    return f"{grouped(digits[:12])}…" if len(digits) > 12 else digits
+    return f"{grouped(digits[:12])} …" if len(digits) > 12 else digits
 
 
 def clock(stamp: str) -> str:

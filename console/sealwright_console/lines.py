@@ -39,6 +39,9 @@ MARKS = {
     Status.PENDING: "·",
 }
 
+_NARROWEST = 8
+"""Cells below which folding would give nothing to read."""
+
 
 @dataclass(frozen=True)
 class Part:
@@ -120,22 +123,21 @@ def wrap(line: Line, width: int) -> list[Line]:
 
     The hanging indent is that of the second part where the first is a label, else that of the leading blanks.
     """
-    if width < 1 or cell_len(plain(line)) <= width:
+    if width < _NARROWEST or cell_len(plain(line)) <= width:
         return [line]
     hang = cell_len(line[0].text) if len(line) > 1 and line[0].text[:1] == " " else 2
     hang = hang if hang < width // 2 else 2
     pieces: list[Line] = []
     current: list[Part] = []
     used = 0
-    for text, tone in _words(line, width - hang):
-        long = cell_len(text)
-        if used + long > width and used > (hang if pieces else 0):
+    for word_, tone in _words(line, width - hang):
+        text = word_
+        if used + cell_len(text) > width and used > (hang if pieces else 0):
             pieces.append(tuple(current))
             current, used = [Part(" " * hang)], hang
             text = text.lstrip(" ")
-            long = cell_len(text)
         current.append(Part(text, tone))
-        used += long
+        used += cell_len(text)
     return [*pieces, tuple(current)]
 
 
@@ -145,7 +147,7 @@ def _words(line: Line, longest: int) -> Iterable[tuple[str, Tone]]:
         for found in re.finditer(r" *[^ ]+| +$", part.text):
             text = found.group()
             while cell_len(text) > longest:
-                cut = max(1, len(set_cell_size(text, longest).rstrip()) if not text.isascii() else longest)
+                cut = longest if text.isascii() else max(1, longest // 2)
                 yield text[:cut], part.tone
                 text = text[cut:]
             yield text, part.tone

@@ -16,6 +16,7 @@ import unicodedata
 LIMIT = 4096
 """Characters of one text that are shown, if nothing else is said."""
 
+_SUFFIX = 32
 _INVISIBLE = frozenset("\u115f\u1160\u3164\uffa0\u2800\u034f\u17b4\u17b5") | frozenset(
     chr(code) for code in (*range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0), *range(0x180B, 0x180F))
 )
@@ -33,16 +34,16 @@ def clean(text: str | bytes, limit: int = LIMIT) -> str:
 
     Args:
         text: anything from outside; bytes are read as UTF-8, and what is none stays visible.
-        limit: characters of `text` that are shown at most.
+        limit: characters that come out at most, if it is large enough to say by how much it was cut.
     """
     if isinstance(text, bytes):
         text = text.decode("utf-8", "surrogateescape")
-    surplus = len(text) - limit
-    if surplus > 0:
-        text = text[:limit]
     if not (text.isascii() and text.isprintable()):
         text = _visible(text)
-    return f"{text}… (+{surplus} characters)" if surplus > 0 else text
+    if len(text) <= limit:
+        return text
+    kept = max(0, limit - _SUFFIX)
+    return f"{text[:kept]}… (+{len(text) - kept} characters)"
 
 
 def dead(character: str) -> str:

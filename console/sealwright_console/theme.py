@@ -20,7 +20,7 @@ DARK = Theme(
     surface="#1a1d29",
     panel="#222637",
     dark=True,
-    variables={"running": "#7dcfff", "dim": "#8a91ad"},
+    variables={"running": "#7dcfff", "dim": "#8a91ad", "cursor-row": "#2b3048"},
 )
 LIGHT = Theme(
     name="sealwright-light",
@@ -35,7 +35,7 @@ LIGHT = Theme(
     surface="#f2f0ea",
     panel="#e6e3da",
     dark=False,
-    variables={"running": "#005f87", "dim": "#5b6175"},
+    variables={"running": "#005f87", "dim": "#5b6175", "cursor-row": "#dcd8ca"},
 )
 THEMES = (DARK, LIGHT)
 

@@ -63,7 +63,7 @@ class Gpg:
     program: str = "gpg"
     timeout: float = 60.0
 
-    def run(  # noqa: PLR0913 - one helper has a knob for each rule
+    def run(
         self,
         home: Path,
         arguments: Sequence[str],

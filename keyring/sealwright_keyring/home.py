@@ -77,9 +77,7 @@ class PrivateHome:
         held = {key.primary for key in self.keys.values()}
         if held != wanted:
             odd = sorted(held ^ wanted)[0]
-            raise KeyringError(
-                f"key {odd}", "gpg does not accept it as it is", "ask its owner for a fresh export"
-            )
+            raise KeyringError(f"key {odd}", "gpg does not accept it as it is", "ask its owner for a fresh export")
         export = self._run(["--export-options", "export-minimal", "--export", *sorted(wanted)])
         self.sha256 = hashlib.sha256(export.stdout).hexdigest()
 

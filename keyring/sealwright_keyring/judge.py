@@ -29,7 +29,7 @@ _BINARY, _TEXT = 0, 1
 _LEEWAY = timedelta(seconds=60)
 _MISSING_KEY = 9
 _NEXT: Mapping[str, str] = {
-    "signature-unknown-key": "if the signer should be trusted, add the key by full fingerprint; else get other bytes",
+    "signature-unknown-key": "if you trust the signer, add the key by full fingerprint; else get other bytes",
     "signature-bad": "do not use the bytes; fetch them again from elsewhere, and ask the signer",
     "key-expired-since": "get the signer's extended key, or waive this by name",
     "text-mode": "ask the signer for a binary signature, or waive this by name",
@@ -99,9 +99,7 @@ def _invalid(case: Case, report: Report, evidence: Evidence) -> Bad:
 
 def _valid(case: Case, report: Report, valid: ValidSignature, rules: Rules, evidence: Evidence) -> Verdict:
     refusal = (
-        _identity(case, valid, evidence)
-        or _strength(case, valid, evidence)
-        or _times(valid, rules, evidence)
+        _identity(case, valid, evidence) or _strength(case, valid, evidence) or _times(valid, rules, evidence)
     )
     if refusal:
         return refusal
@@ -123,9 +121,7 @@ def _valid(case: Case, report: Report, valid: ValidSignature, rules: Rules, evid
         weaknesses.append("unhashed-extra")
     if weaknesses:
         sentence = "; ".join(CODES[code] for code in weaknesses)
-        return Weak(
-            "+".join(weaknesses), sentence, valid.primary, valid.created, _NEXT[weaknesses[0]], evidence
-        )
+        return Weak("+".join(weaknesses), sentence, valid.primary, valid.created, _NEXT[weaknesses[0]], evidence)
     return Good(valid.primary, valid.created, DIGESTS[valid.digest], ALGORITHMS[valid.algorithm], evidence)
 
 

@@ -55,9 +55,7 @@ class Keyring:
         self.version = home.version
 
     @classmethod
-    def of(
-        cls, certificate_files: Sequence[bytes], chosen: Collection[str], *, gpg: Gpg | None = None
-    ) -> Keyring:
+    def of(cls, certificate_files: Sequence[bytes], chosen: Collection[str], *, gpg: Gpg | None = None) -> Keyring:
         """A keyring of the `chosen` full fingerprints, taken out of the bytes of key files.
 
         Raises:
@@ -129,7 +127,7 @@ class Keyring:
     def verify_clearsigned_many(
         self, document: bytes | Path, *, now: datetime | None = None, judged_at_signing: bool = False
     ) -> tuple[list[Verdict], bytes]:
-        """One verdict for each signature of a clearsigned document, and the signed bytes (empty if none counts)."""
+        """One verdict for each signature of a clearsigned document, and the signed bytes (or none)."""
         rules = Rules(now or datetime.now(UTC), judged_at_signing, clearsigned=True)
         base: Evidence = self._facts()
         try:
@@ -173,15 +171,13 @@ class Keyring:
         try:
             with self._file(packet.raw) as name, _opened(data) as (stream, size):
                 arguments = ["--verify", "--", name, "-"]
-                run = self._home.gpg.run(
-                    self._home.folder, arguments, stdin=stream, size=size, now=_fake(now)
-                )
+                run = self._home.gpg.run(self._home.folder, arguments, stdin=stream, size=size, now=_fake(now))
         except OSError as error:
             return bad("data-unreadable", base, error.strerror or str(error))
         except KeyringError as error:
             return bad(_trouble(error), base, error.because)
         evidence = {**base, **_evidence(run, packet), "data_sha256": run.input_sha256}
-        return _named(judge(Case(packet, run, self._home.keys), rules, evidence))
+        return judge(Case(packet, run, self._home.keys), rules, evidence)
 
     def _clearsigned(
         self,
@@ -194,13 +190,11 @@ class Keyring:
         """Check the text with this one signature below it."""
         try:
             arguments = ["--output", "-", "--verify", "--", "-"]
-            run = self._home.gpg.run(
-                self._home.folder, arguments, stdin=parts.with_only(packet), now=_fake(now)
-            )
+            run = self._home.gpg.run(self._home.folder, arguments, stdin=parts.with_only(packet), now=_fake(now))
         except KeyringError as error:
             return bad(_trouble(error), base, error.because), b""
         evidence = {**base, **_evidence(run, packet)}
-        verdict = _named(judge(Case(packet, run, self._home.keys), rules, evidence))
+        verdict = judge(Case(packet, run, self._home.keys), rules, evidence)
         if not isinstance(verdict, Bad) and not parts.agrees(run.stdout):
             return bad("verifier-confused", evidence, "gpg's signed text is not the document's"), b""
         return verdict, run.stdout
@@ -244,10 +238,6 @@ def _trouble(error: KeyringError) -> str:
 
 def _fake(now: datetime | None) -> str:
     return f"{now.astimezone(UTC):%Y%m%dT%H%M%S}!" if now else ""
-
-
-def _named(verdict: Verdict) -> Verdict:
-    return verdict
 
 
 def _evidence(run: GpgRun, packet: SignaturePacket) -> dict[str, object]:

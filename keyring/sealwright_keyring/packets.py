@@ -1,170 +1,197 @@
-"""The packets of a detached OpenPGP signature, counted and read independently of gpg (RFC 9580, 4 and 5.2).
+"""OpenPGP packets, walked by our own strict parser before any tool sees them (RFC 9580, sections 4 and 5).
 
-- A signature file is one armor block with nothing before or after it, or binary packets.
-- It holds signature packets (tag 2) of version 4 to 6 only, each with a definite length, and at least one.
-- What an unhashed area says (the issuer) is advice for choosing certificates; nothing is decided by it.
+- A length is definite and lies within the data; partial and indeterminate lengths are refused.
+- A detached signature consists of signature packets only: no message, compressed, marker or padding packet.
+- A signature is of version 4, has its creation time in the hashed area once, and its numbers end where it does.
+- The issuers named in a signature must not contradict each other; they are advice for choosing a key, no more.
+- What stands in the unhashed area beyond issuers can be added by anybody, and is reported.
 """
 
 from __future__ import annotations
 
-import base64
-import binascii
-import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
-_BEGIN = b"-----BEGIN PGP SIGNATURE-----"
-_END = b"-----END PGP SIGNATURE-----"
-_MAX_SIZE = 1 << 20
-_ISSUER, _ISSUER_FINGERPRINT = 16, 33
+from sealwright_keyring.armor import dearmor
+from sealwright_keyring.errors import MalformedError
+
+SIGNATURE = 2
+MAX_SIGNATURE_FILE = 1 << 18
+MAX_SIGNATURES = 32
+_CREATED, _ISSUER, _ISSUER_FINGERPRINT = 2, 16, 33
+_NUMBERS = {1: 1, 3: 1, 17: 2, 19: 2, 22: 2}  # algorithm -> count of MPIs in a signature
 
 
-class PacketError(ValueError):
-    """Not a plain detached signature; the sentence says why."""
+@dataclass(frozen=True)
+class Packet:
+    """One packet: its tag, its body, and itself with its header."""
+
+    tag: int
+    body: bytes
+    raw: bytes
 
 
 @dataclass(frozen=True)
 class SignaturePacket:
-    """A signature packet: its class, algorithms (RFC 9580 numbers) and who it says made it (advice)."""
+    """What a signature packet says of itself; only a verifier can tell whether it is true."""
 
-    version: int
-    kind: int
-    public_algorithm: int
-    hash_algorithm: int
+    raw: bytes
+    signature_class: int
+    algorithm: int
+    digest: int
+    created: datetime
     issuers: tuple[str, ...]
+    unhashed_extra: tuple[int, ...]
 
 
-def signature_packets(signature: bytes) -> list[SignaturePacket]:
-    """The packets of a detached signature, armored or binary.
+class _Reader:
+    """Takes bytes from the front, and never beyond the end."""
+
+    def __init__(self, data: bytes) -> None:
+        self.data, self.position = data, 0
+
+    def take(self, count: int) -> bytes:
+        end = self.position + count
+        if end > len(self.data):
+            raise MalformedError("a packet is cut short")
+        part = self.data[self.position : end]
+        self.position = end
+        return part
+
+    def number(self, count: int) -> int:
+        return int.from_bytes(self.take(count), "big")
+
+    def more(self) -> bool:
+        return self.position < len(self.data)
+
+
+def packets(data: bytes) -> Iterator[Packet]:
+    """Walk the packets of `data`.
 
     Raises:
-        PacketError: it holds anything else.
+        MalformedError: `data` is no plain sequence of packets.
     """
-    if len(signature) > _MAX_SIZE:
-        raise PacketError("the signature is larger than 1 MiB")
-    data = signature if signature[:1] >= b"\x80" else dearmor(signature)
-    packets = [_signature(tag, body) for tag, body in _walk(data)]
-    if not packets:
-        raise PacketError("there is no signature in it")
-    return packets
+    reader = _Reader(data)
+    while reader.more():
+        start = reader.position
+        first = reader.number(1)
+        if not first & 0x80:
+            raise MalformedError("what should be a packet does not begin like one")
+        if first & 0x40:
+            tag, length = first & 0x3F, _new_length(reader)
+        else:
+            tag = first >> 2 & 0x0F
+            if first & 3 == 3:
+                raise MalformedError("a packet has no definite length")
+            length = reader.number(1 << (first & 3))
+        body = reader.take(length)
+        yield Packet(tag, body, data[start : reader.position])
+
+
+def _new_length(reader: _Reader) -> int:
+    first = reader.number(1)
+    if first < 192:
+        return first
+    if first < 224:
+        return (first - 192 << 8) + reader.number(1) + 192
+    if first == 255:
+        return reader.number(4)
+    raise MalformedError("a packet has no definite length")
+
+
+def detached_signatures(signature: bytes) -> tuple[SignaturePacket, ...]:
+    """The signature packets of a detached signature file, armored or binary.
+
+    Raises:
+        MalformedError: it is empty, too large, or holds anything else.
+    """
+    if not signature:
+        raise MalformedError("the signature is empty")
+    if len(signature) > MAX_SIGNATURE_FILE:
+        raise MalformedError("the signature file is too large to be one")
+    data = signature if signature[0] & 0x80 else dearmor(signature, "SIGNATURE")
+    found = []
+    for packet in packets(data):
+        if packet.tag != SIGNATURE:
+            raise MalformedError(f"a packet of type {packet.tag} stands where only signatures may")
+        found.append(parse_signature(packet))
+        if len(found) > MAX_SIGNATURES:
+            raise MalformedError(f"more than {MAX_SIGNATURES} signatures in a file")
+    if not found:
+        raise MalformedError("the signature holds no signature packet")
+    return tuple(found)
+
+
+def parse_signature(packet: Packet) -> SignaturePacket:
+    """Read one signature packet, version 4.
+
+    Raises:
+        MalformedError: it is of another version, or breaks a rule of this module.
+    """
+    reader = _Reader(packet.body)
+    if (version := reader.number(1)) != 4:
+        raise MalformedError(f"the signature is of version {version}; only version 4 is accepted")
+    signature_class, algorithm, digest = reader.number(1), reader.number(1), reader.number(1)
+    hashed = list(_subpackets(reader.take(reader.number(2))))
+    unhashed = list(_subpackets(reader.take(reader.number(2))))
+    reader.take(2)  # the left two octets of the digest
+    _numbers(reader, algorithm)
+    times = [value for kind, value in hashed if kind == _CREATED]
+    if len(times) != 1 or len(times[0]) != 4:
+        raise MalformedError("the signature does not say once, hashed, when it was made")
+    created = datetime.fromtimestamp(int.from_bytes(times[0], "big"), UTC)
+    extra = tuple(kind for kind, _ in unhashed if kind not in (_ISSUER, _ISSUER_FINGERPRINT))
+    issuers = _issuers([*hashed, *unhashed])
+    return SignaturePacket(packet.raw, signature_class, algorithm, digest, created, issuers, extra)
+
+
+def _subpackets(area: bytes) -> Iterator[tuple[int, bytes]]:
+    reader = _Reader(area)
+    while reader.more():
+        first = reader.number(1)
+        if first < 192:
+            length = first
+        elif first < 255:
+            length = (first - 192 << 8) + reader.number(1) + 192
+        else:
+            length = reader.number(4)
+        if length == 0:
+            raise MalformedError("a signature subpacket is empty")
+        body = reader.take(length)
+        yield body[0] & 0x7F, body[1:]
+
+
+def _numbers(reader: _Reader, algorithm: int) -> None:
+    """Step over the signature's numbers; the packet must end with the last of them."""
+    if algorithm not in _NUMBERS:
+        return  # judged, and refused, by its algorithm
+    for _ in range(_NUMBERS[algorithm]):
+        reader.take((reader.number(2) + 7) // 8)
+    if reader.more():
+        raise MalformedError("bytes follow the signature's numbers")
+
+
+def _issuers(subpackets: Sequence[tuple[int, bytes]]) -> tuple[str, ...]:
+    """The fingerprints if there are any, else the key ids."""
+    fingerprints = []
+    for kind, value in subpackets:
+        if kind == _ISSUER_FINGERPRINT:
+            if len(value) != 21 or value[0] != 4:
+                raise MalformedError("the signature names its issuer in a form that is not known")
+            fingerprints.append(value[1:].hex().upper())
+    key_ids = [value.hex().upper() for kind, value in subpackets if kind == _ISSUER]
+    if any(len(key_id) != 16 for key_id in key_ids):
+        raise MalformedError("the signature holds an issuer id of a wrong length")
+    if len({name[-16:] for name in fingerprints + key_ids}) > 1 or len(set(fingerprints)) > 1:
+        raise MalformedError("the signature names two different issuers")
+    return tuple(dict.fromkeys(fingerprints or key_ids))
 
 
 def signature_issuers(signature: bytes) -> list[str]:
-    """Who a signature says made it: fingerprints or 64-bit ids, in upper-case hex. Advice only."""
-    return [issuer for packet in signature_packets(signature) for issuer in packet.issuers]
-
-
-def dearmor(armored: bytes) -> bytes:
-    """The bytes of the one armor block that `armored` is.
+    """Fingerprints or key ids that a detached signature names: advice on which certificate to load.
 
     Raises:
-        PacketError: text around the block, a second block, broken base64 or checksum.
+        MalformedError: see `detached_signatures`.
     """
-    lines = [line.rstrip(b" \t\r") for line in armored.strip(b"\r\n").split(b"\n")]
-    if len(lines) < 3 or lines[0] != _BEGIN or lines[-1] != _END:
-        raise PacketError("it is not one armor block with nothing around it")
-    if any(line.startswith(b"-----") for line in lines[1:-1]):
-        raise PacketError("it has more than one armor block")
-    at = 1
-    while at < len(lines) - 1 and lines[at]:
-        if not re.match(rb"[A-Za-z]+: ", lines[at]) and not re.fullmatch(rb"[A-Za-z]+:", lines[at]):
-            raise PacketError("malformed armor header")
-        at += 1
-    body = lines[at + 1 : -1]
-    checksum = body.pop()[1:] if body and re.fullmatch(rb"=[A-Za-z0-9+/]{4}", body[-1]) else None
-    try:
-        data = base64.b64decode(b"".join(body), validate=True)
-        if checksum is not None and base64.b64decode(checksum) != _crc24(data):
-            raise PacketError("the armor's checksum is wrong")
-    except binascii.Error:
-        raise PacketError("broken base64 in the armor") from None
-    return data
-
-
-def _crc24(data: bytes) -> bytes:
-    crc = 0xB704CE
-    for byte in data:
-        crc ^= byte << 16
-        for _ in range(8):
-            crc = (crc << 1) ^ (0x1864CFB if crc & 0x800000 else 0)
-    return (crc & 0xFFFFFF).to_bytes(3, "big")
-
-
-def _walk(data: bytes) -> list[tuple[int, bytes]]:
-    found: list[tuple[int, bytes]] = []
-    at = 0
-    try:
-        while at < len(data):
-            first = data[at]
-            if not first & 0x80:
-                raise PacketError("not OpenPGP packets")
-            tag, at, length = _new_header(data, at) if first & 0x40 else _old_header(data, at)
-            if at + length > len(data):
-                raise PacketError("a packet is cut off")
-            found.append((tag, data[at : at + length]))
-            at += length
-    except IndexError:
-        raise PacketError("a packet is cut off") from None
-    return found
-
-
-def _new_header(data: bytes, at: int) -> tuple[int, int, int]:
-    tag, first = data[at] & 0x3F, data[at + 1]
-    if first < 192:
-        return tag, at + 2, first
-    if first < 224:
-        return tag, at + 3, ((first - 192) << 8) + data[at + 2] + 192
-    if first == 255:
-        return tag, at + 6, int.from_bytes(data[at + 2 : at + 6], "big")
-    raise PacketError("a packet of partial length")
-
-
-def _old_header(data: bytes, at: int) -> tuple[int, int, int]:
-    tag, kind = (data[at] >> 2) & 0x0F, data[at] & 3
-    if kind == 3:
-        raise PacketError("a packet of indefinite length")
-    width = 1 << kind
-    if at + 1 + width > len(data):
-        raise PacketError("a packet is cut off")
-    return tag, at + 1 + width, int.from_bytes(data[at + 1 : at + 1 + width], "big")
-
-
-def _signature(tag: int, body: bytes) -> SignaturePacket:
-    if tag != 2:
-        raise PacketError(f"a packet of tag {tag}, where only signatures may stand")
-    if len(body) < 12 or body[0] not in (4, 6):
-        raise PacketError(f"a signature of version {body[0] if body else '?'}, which is not accepted")
-    width = 2 if body[0] == 4 else 4
-    hashed, at = _area(body, 4, width)
-    unhashed, _ = _area(body, at, width)
-    issuers = tuple(dict.fromkeys([*_issuers(hashed), *_issuers(unhashed)]))
-    return SignaturePacket(body[0], body[1], body[2], body[3], issuers)
-
-
-def _area(body: bytes, at: int, width: int) -> tuple[bytes, int]:
-    length = int.from_bytes(body[at : at + width], "big")
-    end = at + width + length
-    if end > len(body):
-        raise PacketError("a signature's subpackets are cut off")
-    return body[at + width : end], end
-
-
-def _issuers(area: bytes) -> list[str]:
-    found: list[str] = []
-    at = 0
-    while at < len(area):
-        first = area[at]
-        if first < 192:
-            length, at = first, at + 1
-        elif first < 255:
-            length, at = ((first - 192) << 8) + int.from_bytes(area[at + 1 : at + 2], "big") + 192, at + 2
-        else:
-            length, at = int.from_bytes(area[at + 1 : at + 5], "big"), at + 5
-        if length < 1 or at + length > len(area):
-            raise PacketError("a signature's subpackets are cut off")
-        kind, value = area[at] & 0x7F, area[at + 1 : at + length]
-        if kind == _ISSUER and len(value) == 8:
-            found.append(value.hex().upper())
-        elif kind == _ISSUER_FINGERPRINT and len(value) in (21, 33):
-            found.insert(0, value[1:].hex().upper())
-        at += length
-    return found
+    return list(dict.fromkeys(name for part in detached_signatures(signature) for name in part.issuers))

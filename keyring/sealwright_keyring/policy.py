@@ -3,34 +3,31 @@
 - A person has OpenPGP keys by full fingerprint (40 or 64 hex digits); a short key id is refused.
 - A key belongs to one person only, so that a threshold counts persons.
 - An unknown key, a wrong type, a duplicate is an error with file and line; nothing is guessed.
-- Each chosen fingerprint must be in a certificate of `keys/`; a missing one is an error.
-- A person may be limited to components, and to a time.
+- Each fingerprint must be in a certificate of `keys/`, each ssh and minisign file must be there; else an error.
+- Key files are regular files, and are read once: what was hashed is what is used.
+- A person may be limited to components (and is then no release signer), and to a time.
 """
 
 from __future__ import annotations
 
 import hashlib
+import os
 import re
+import stat
 import tomllib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
+from sealwright_keyring.certificates import certificates
+from sealwright_keyring.errors import MalformedError, PolicyError
 from sealwright_keyring.toml_lines import line_of
 
 _FINGERPRINT = re.compile(r"(?:[0-9A-F]{40}|[0-9A-F]{64})\Z")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}\Z")
 _FIELDS = frozenset({"openpgp", "ssh", "minisign", "not_before", "not_after", "components"})
-
-
-class PolicyError(Exception):
-    """The policy is refused: where, because of what, and what to do."""
-
-    def __init__(self, where: str, because: str, next_step: str) -> None:
-        super().__init__(f"{where}: {because}")
-        self.where, self.because, self.next_step = where, because, next_step
 
 
 @dataclass(frozen=True)
@@ -45,8 +42,8 @@ class Person:
     not_before: date | None = None
     not_after: date | None = None
 
-    def may_vouch(self, component: str, today: date) -> bool:
-        """Whether the person's scope and time cover `component` on `today`."""
+    def may_vouch(self, component: str | None, today: date) -> bool:
+        """Whether the person's scope and time cover `component` (None: the release itself) on `today`."""
         in_scope = not self.components or component in self.components
         begun = self.not_before is None or self.not_before <= today
         return in_scope and begun and (self.not_after is None or today <= self.not_after)
@@ -61,8 +58,10 @@ class Policy:
     persons: Mapping[str, Person]
     certificates: tuple[bytes, ...]
 
-    def persons_for(self, component: str, names: Collection[str], today: date) -> tuple[Person, ...]:
-        """The named persons who may vouch for `component` today.
+    def persons_for(
+        self, component: str | None, names: Collection[str], today: date | None = None
+    ) -> tuple[Person, ...]:
+        """The named persons who may vouch for `component` (None: the release itself) today (UTC).
 
         Raises:
             PolicyError: a name that is no person.
@@ -70,9 +69,10 @@ class Policy:
         for name in names:
             if name not in self.persons:
                 raise PolicyError(
-                    str(self.folder / "signers.toml"), f"no person is called {name!r}", "add the person"
+                    self.folder / "signers.toml", 1, f"no person is called {name!r}", "add the person"
                 )
-        return tuple(self.persons[n] for n in names if self.persons[n].may_vouch(component, today))
+        day = today or datetime.now(UTC).date()
+        return tuple(self.persons[n] for n in names if self.persons[n].may_vouch(component, day))
 
     def person_of(self, fingerprint: str) -> Person | None:
         """Whose primary key this is."""
@@ -86,38 +86,64 @@ def load_policy(folder: Path) -> Policy:
         PolicyError: with file, line, what is wrong and what to do.
     """
     path = folder / "signers.toml"
+    data = _read(path, "make it with `sealwright new`")
     try:
-        data = path.read_bytes()
-        raw = tomllib.loads(data.decode("utf-8"))
-        keys = sorted(
-            key
-            for key in (folder / "keys").iterdir()
-            if key.suffix in (".asc", ".gpg", ".pub") and key.is_file() and not key.is_symlink()
-        )
-        contents = [key.read_bytes() for key in keys]
-    except OSError as error:
-        raise PolicyError(
-            str(error.filename or path), error.strerror or "can't be read", "make it with `sealwright new`"
-        ) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        text = data.decode("utf-8")
+        raw = tomllib.loads(text)
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise PolicyError(path, line, "it is not UTF-8 text", "mend that line") from error
+    except tomllib.TOMLDecodeError as error:
         place = re.search(r"\(at line (\d+)", str(error))
-        raise PolicyError(
-            f"{path}:{place.group(1) if place else 1}", f"not valid TOML: {error}", "mend that line"
-        ) from error
-    persons = _Reader(path, data.decode("utf-8")).persons(raw)
+        line = int(place[1]) if place else data.count(b"\n") + 1
+        raise PolicyError(path, line, f"not valid TOML: {error}", "mend that line") from error
+    contents = _key_files(folder / "keys")
+    held = _held(folder / "keys", contents)
+    persons = _Reader(path, text, frozenset(contents), held).persons(raw)
     digest = hashlib.sha256(hashlib.sha256(data).digest())
-    for key, content in zip(keys, contents, strict=True):
-        digest.update(key.name.encode("utf-8", "surrogateescape") + b"\0" + hashlib.sha256(content).digest())
-    certificates = tuple(c for k, c in zip(keys, contents, strict=True) if k.suffix != ".pub")
-    return Policy(folder, digest.hexdigest(), persons, certificates)
+    for name, content in contents.items():
+        digest.update(name.encode("utf-8", "surrogateescape") + b"\0" + hashlib.sha256(content).digest())
+    files = tuple(content for name, content in contents.items() if not name.endswith(".pub"))
+    return Policy(folder, digest.hexdigest(), persons, files)
+
+
+def _read(path: Path, next_step: str) -> bytes:
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        with os.fdopen(descriptor, "rb") as stream:
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                raise PolicyError(path, 1, "it is not a regular file", next_step)
+            return stream.read()
+    except OSError as error:
+        raise PolicyError(path, 1, error.strerror or "it can't be read", next_step) from error
+
+
+def _key_files(folder: Path) -> dict[str, bytes]:
+    try:
+        names = sorted(path.name for path in folder.iterdir() if path.suffix in (".asc", ".gpg", ".pub"))
+    except OSError as error:
+        raise PolicyError(folder, 1, error.strerror or "it can't be read", "make the folder") from error
+    return {name: _read(folder / name, "put the key file itself here, not a link") for name in names}
+
+
+def _held(folder: Path, contents: Mapping[str, bytes]) -> frozenset[str]:
+    """The primary fingerprints of all certificates in the key files."""
+    held: set[str] = set()
+    for name, content in contents.items():
+        if not name.endswith(".pub"):
+            try:
+                held.update(certificate.fingerprint for certificate in certificates(content))
+            except MalformedError as error:
+                raise PolicyError(folder / name, 1, error.because, "export the key anew") from error
+    return frozenset(held)
 
 
 class _Reader:
-    def __init__(self, path: Path, text: str) -> None:
-        self.path, self.text = path, text
+    def __init__(self, path: Path, text: str, files: frozenset[str], held: frozenset[str]) -> None:
+        self.path, self.text, self.files, self.held = path, text, files, held
 
     def fail(self, where: tuple[str | int, ...], because: str, next_step: str) -> PolicyError:
-        return PolicyError(f"{self.path}:{line_of(self.text, where)}", because, next_step)
+        return PolicyError(self.path, line_of(self.text, where), because, next_step)
 
     def persons(self, raw: Mapping[str, Any]) -> dict[str, Person]:
         for key in raw:
@@ -154,11 +180,17 @@ class _Reader:
                     f"{fingerprint!r} is not a full fingerprint",
                     "give all 40 hex digits (`gpg --fingerprint`); short key ids can be forged",
                 )
+            if fingerprint not in self.held:
+                raise self.fail(
+                    (*where, "openpgp"),
+                    f"no file of keys/ holds the key {fingerprint}",
+                    "add it: `sealwright keyring add`",
+                )
         person = Person(
             name,
             openpgp,
-            self._texts(where, table, "ssh"),
-            self._texts(where, table, "minisign"),
+            self._files(where, table, "ssh"),
+            self._files(where, table, "minisign"),
             self._texts(where, table, "components"),
             self._date(where, table, "not_before"),
             self._date(where, table, "not_after"),
@@ -174,6 +206,13 @@ class _Reader:
         if len(set(values)) != len(values):
             raise self.fail((*where, key), f"{key!r} names one thing twice", "name each once")
         return tuple(values)
+
+    def _files(self, where: tuple[str, str], table: Mapping[str, Any], key: str) -> tuple[str, ...]:
+        names = self._texts(where, table, key)
+        for name in names:
+            if not name.endswith(".pub") or name not in self.files:
+                raise self.fail((*where, key), f"keys/ has no file {name!r}", "name a .pub file of keys/")
+        return names
 
     def _date(self, where: tuple[str, str], table: Mapping[str, Any], key: str) -> date | None:
         value = table.get(key)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-from sealwright_keyring.openpgp import Good, Verdict, Weak
 from sealwright_keyring.policy import Policy
+from sealwright_keyring.verdicts import Good, Verdict, Weak
 
 
 def count_persons(verdicts: Sequence[Verdict], policy: Policy, names: Collection[str]) -> frozenset[str]:

@@ -1,35 +1,46 @@
 """Check a sealed log offline, in one pass and in flat memory.
 
-- Every line is the canonical form of a record, in sequence, with a known kind and a source.
+- Every line is the canonical form of a record, in sequence, of a known kind with its fields and no others.
 - Every byte of every segment is named by exactly one data record, in order, and hashes as it says.
-- The tree over the lines has the root of `checkpoint.sealed`, which the log's key has signed.
-- The last record is the `seal`, and its counts and segment hashes are true.
-- `SHA256SUMS` is what the files say; full tiles are not believed, the tree is computed from the lines.
-- A stream of a build that ended unclean, and records put aside by a recovery, are named.
-- Wall clock times that go back without a `clock` record are named.
+- A stream ends once, counts its bytes right, and says nothing after its end, but for `engine`, which a console
+  may take up again.
+- The tree over the lines has the root of `checkpoint.sealed`, which the log's key has signed; the tiles agree.
+- The last record is the `seal`, its counts and segment hashes are true, and nothing follows it.
+- `SHA256SUMS` is what the files say.
+- Uptime never runs backwards, and the wall clock leaves its course only with a `clock` record.
+- Streams that ended unclean, frames that were refused and bytes that a recovery put aside are told.
 """
 
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from sealwright_appendlog import layout, record
 from sealwright_appendlog.note import Checkpoint, NoteError, VerifierKey, open_checkpoint
+from sealwright_appendlog.segcheck import SegmentCheck
+from sealwright_appendlog.stamps import Course
+from sealwright_appendlog.tilecheck import TileCheck
 from sealwright_appendlog.tree import CompactRange, leaf_hash
+
+OnRecord = Callable[[Mapping[str, Any], bytes], None]
 
 
 class LogBroken(Exception):  # noqa: N818 - it is what the log is
-    """The log is not what was sealed; the sentence names the first bad record or file."""
+    """The log is not what was sealed; the sentence names the first bad record (`record`) or file."""
+
+    def __init__(self, what: str, n: int | None = None) -> None:
+        super().__init__(what if n is None else f"record {n}: {what}")
+        self.record = n
 
 
 @dataclass
 class LogReport:
-    """What a log that checks out says of itself."""
+    """What a log that checks out says of itself. `unclean` are streams whose end was never told by their source;
+    `resumed` counts how often a console was lost and another took the log up."""
 
     checkpoint: Checkpoint
     vkey: str
@@ -37,84 +48,33 @@ class LogReport:
     data_bytes: int = 0
     kinds: dict[str, int] = field(default_factory=dict)
     unclean: list[str] = field(default_factory=list)
+    resumed: int = 0
     notices: list[str] = field(default_factory=list)
 
 
-class _Segments:
-    """Reads each segment once, in step with the index."""
-
-    def __init__(self, log: Path) -> None:
-        self._log = log
-        self._ends: dict[str, int] = {}
-        self._open: tuple[str, BinaryIO] | None = None
-
-    def check(self, entry: Mapping[str, Any]) -> None:
-        name, offset, length = entry["seg"], entry["off"], entry["len"]
-        if not isinstance(name, str) or not name.startswith("data/") or ".." in name or "//" in name:
-            raise LogBroken(f"record {entry['n']}: no segment is called {name!r}")
-        if offset != self._ends.get(name, 0):
-            raise LogBroken(f"record {entry['n']}: its data does not follow the data before it")
-        data = self._read(name, offset, length)
-        if len(data) != length or hashlib.sha256(data).hexdigest() != entry["sha256"]:
-            raise LogBroken(f"record {entry['n']}: its data in {name} was changed")
-        self._ends[name] = offset + length
-
-    def _read(self, name: str, offset: int, length: int) -> bytes:
-        if self._open is None or self._open[0] != name:
-            self.close()
-            try:
-                descriptor = os.open(self._log / name, os.O_RDONLY | os.O_NOFOLLOW)
-            except OSError as error:
-                raise LogBroken(f"{name}: {error.strerror}") from error
-            self._open = name, os.fdopen(descriptor, "rb", buffering=0)
-        return os.pread(self._open[1].fileno(), length, offset)
-
-    def close(self) -> None:
-        if self._open is not None:
-            self._open[1].close()
-        self._open = None
-
-    def finish(self) -> None:
-        self.close()
-        for name in layout.segments(self._log):
-            size = (self._log / name).stat().st_size
-            if size != self._ends.get(name):
-                raise LogBroken(f"{name}: {size - self._ends.get(name, 0)} bytes that no record names")
-
-
-def check_log(log: Path, on_record: Callable[[Mapping[str, Any], bytes], None] | None = None) -> LogReport:
+def check_log(log: Path, on_record: OnRecord | None = None) -> LogReport:
     """Check the sealed log at `log`; `on_record` sees every record and its line as it is read.
+
+    `on_record` runs while the check does: what it is given is proved only when this returns.
 
     Raises:
         LogBroken: it is not whole; the first bad record is named.
     """
     try:
-        key = VerifierKey.parse((log / layout.VKEY).read_text().strip())
+        key = VerifierKey.parse((log / layout.VKEY).read_text("ascii").removesuffix("\n"))
         checkpoint = open_checkpoint((log / layout.SEALED).read_bytes(), key)
     except OSError as error:
-        raise LogBroken(f"{error.filename}: {error.strerror}; the log is not sealed, or not whole") from error
+        name = Path(str(error.filename)).name
+        raise LogBroken(f"{name}: {error.strerror}; the log is not sealed, or not whole") from error
     except (NoteError, UnicodeDecodeError) as error:
-        raise LogBroken(f"checkpoint.sealed: {error}") from error
-    report = LogReport(checkpoint, str(key))
-    tree, segments = CompactRange(), _Segments(log)
-    last: Mapping[str, Any] = {}
+        raise LogBroken(f"{layout.SEALED} or {layout.VKEY}: {error}") from error
+    check = _Check(log, LogReport(checkpoint, str(key)))
     try:
-        for entry, line in read_records(log):
-            if last.get("k") == "seal":
-                raise LogBroken(f"record {entry['n']}: it stands after the seal")
-            _note(report, entry, last)
-            if entry["k"] == "data":
-                segments.check(entry)
-                report.data_bytes += entry["len"]
-            tree.append(leaf_hash(line))
-            if on_record is not None:
-                on_record(entry, line)
-            last = entry
-        segments.finish()
-    finally:
-        segments.close()
-    _check_end(log, report, tree, last)
-    return report
+        check.read(on_record)
+        check.end(key)
+    except OSError as error:
+        raise LogBroken(f"{Path(str(error.filename)).name}: {error.strerror}") from error
+    return check.report
 
 
 def read_records(log: Path) -> Iterator[tuple[dict[str, Any], bytes]]:
@@ -129,72 +89,160 @@ def read_records(log: Path) -> Iterator[tuple[dict[str, Any], bytes]]:
             try:
                 entry = record.decode(line)
             except record.RecordError as error:
-                raise LogBroken(f"record {count}: {error}") from error
-            if entry.get("n") != count or entry.get("k") not in record.KINDS:
-                raise LogBroken(f"record {count}: out of sequence, or of an unknown kind")
-            if not _well_formed(entry):
-                raise LogBroken(f"record {count}: a field is missing or of a wrong type")
-            count += 1
+                raise LogBroken(str(error), count) from error
+            if entry["n"] != count:
+                raise LogBroken(f"out of sequence: it says {entry['n']}", count)
             yield entry, line
+            count += 1
     except OSError as error:
         raise LogBroken(f"{layout.INDEX}: {error.strerror}") from error
 
 
-_STAMPS: Mapping[str, type] = {"t": str, "up": int, "boot": str, "src": str, "s": str}
-_FIELDS: Mapping[str, Mapping[str, type]] = {
-    "open": {"format": int, "origin": str, "key": str},
-    "data": {"ch": str, "len": int, "off": int, "seg": str, "sha256": str},
-    "ev": {"body": dict},
-    "eof": {"clean": bool, "bytes": int},
-    "seal": {"records": int, "bytes": int, "segments": int, "segments_sha256": str},
-}
+class _Check:
+    """One pass over one log."""
 
+    def __init__(self, log: Path, report: LogReport) -> None:
+        self.log = log
+        self.report = report
+        self.tree = CompactRange()
+        self.tiles = TileCheck(log)
+        self.segments = SegmentCheck(log)
+        self.index_hash = hashlib.sha256()
+        self.index_size = 0
+        self.seal: Mapping[str, Any] | None = None
+        self._course = Course()
+        self._open: dict[str, int] = {}
+        self._ended: set[str] = set()
 
-def _well_formed(entry: Mapping[str, Any]) -> bool:
-    wanted = {**_STAMPS, **_FIELDS.get(entry["k"], {})}
-    return all(type(entry.get(name)) is kind for name, kind in wanted.items())
+    def read(self, on_record: OnRecord | None) -> None:
+        """Walk through the index; of all that is wrong, the first record is told."""
+        problem: LogBroken | None = None
+        try:
+            for entry, line in read_records(self.log):
+                self._take(entry, line)
+                if on_record is not None:
+                    on_record(entry, line)
+        except LogBroken as error:
+            problem = error
+        finally:
+            bad = self.segments.finish()
+        changed = self.tiles.first_bad(complete=problem is None)
+        found = [(problem.record if problem.record is not None else 1 << 60, problem)] if problem else []
+        if bad is not None:
+            found.append((bad[0], LogBroken(bad[1], bad[0])))
+        if changed is not None:
+            found.append((changed[0], LogBroken(changed[1], changed[0])))
+        if found:
+            raise min(found, key=lambda pair: pair[0])[1]
 
+    def _take(self, entry: dict[str, Any], line: bytes) -> None:
+        n, kind = entry["n"], entry["k"]
+        if self.seal is not None:
+            raise LogBroken("it stands after the seal", n)
+        self.tree.append(leaf_hash(line))
+        self.tiles.take(line)
+        self.index_hash.update(line + b"\n")
+        self.index_size += len(line) + 1
+        self.report.records += 1
+        self.report.kinds[kind] = self.report.kinds.get(kind, 0) + 1
+        try:
+            step = self._course.step(record.Stamp(entry["t"], entry["up"], entry["boot"]))
+        except record.RecordError as error:
+            raise LogBroken(str(error), n) from error
+        if step and kind != "clock":
+            raise LogBroken("the wall clock left its course, and no clock record says so", n)
+        if (kind == "open") != (n == 0):
+            raise LogBroken("a log has one open record, its first", n)
+        _KINDS[kind](self, entry)
 
-def _note(report: LogReport, entry: Mapping[str, Any], last: Mapping[str, Any]) -> None:
-    kind = entry["k"]
-    report.records += 1
-    report.kinds[kind] = report.kinds.get(kind, 0) + 1
-    if entry["n"] == 0 and (kind != "open" or entry["format"] != 1 or entry["origin"] != report.checkpoint.origin):
-        raise LogBroken("record 0: it does not open a log of format 1 with this origin")
-    if entry["n"] > 0 and kind == "open":
-        raise LogBroken(f"record {entry['n']}: the log is opened twice")
-    if kind == "eof" and not entry["clean"]:
-        report.unclean.append(entry["s"])
-    if kind in ("torn", "rej", "clock"):
-        report.notices.append(
-            f"record {entry['n']}: {kind} {entry.get('file') or entry.get('why') or entry.get('step')}"
-        )
-    if last and entry["t"] < last["t"] and kind != "clock" and last["k"] != "clock":
-        report.notices.append(f"record {entry['n']}: the wall clock went back")
-    if last and entry["boot"] == last["boot"] and entry["up"] < last["up"]:
-        raise LogBroken(f"record {entry['n']}: it is older than the one before it")
+    def _on_open(self, entry: dict[str, Any]) -> None:
+        told = entry["format"], entry["origin"], entry["key"]
+        if told != (1, self.report.checkpoint.origin, self.report.vkey):
+            raise LogBroken("it does not open a log of format 1 with this origin and key", 0)
 
+    def _on_data(self, entry: dict[str, Any]) -> None:
+        self._speaking(entry)
+        if wrong := self.segments.add(entry):
+            raise LogBroken(wrong, entry["n"])
+        self._open[entry["s"]] += entry["len"]
+        self.report.data_bytes += entry["len"]
 
-def _check_end(log: Path, report: LogReport, tree: CompactRange, last: Mapping[str, Any]) -> None:
-    checkpoint = report.checkpoint
-    if last.get("k") != "seal":
-        raise LogBroken("the log is not sealed")
-    if tree.size != checkpoint.size or tree.root() != checkpoint.root:
-        raise LogBroken(
-            f"the index has {tree.size} records with another root than the sealed checkpoint of {checkpoint.size}"
-        )
-    said = (last["records"], last["bytes"], last["segments"], last["segments_sha256"])
-    found = (report.records, report.data_bytes, len(layout.segments(log)), layout.segments_sha256(log))
-    if said != found:
-        raise LogBroken(f"record {last['n']}: the seal's counts are not true")
-    index_end = (log / layout.INDEX).stat().st_size
-    with (log / layout.INDEX).open("rb") as stream:
-        stream.seek(max(0, index_end - 1))
-        if stream.read() != b"\n":
+    def _speaking(self, entry: dict[str, Any]) -> None:
+        stream = entry["s"]
+        if stream in self._ended and stream != "engine":
+            raise LogBroken(f"stream {stream} goes on after its end", entry["n"])
+        self._open.setdefault(stream, 0)
+
+    def _on_eof(self, entry: dict[str, Any]) -> None:
+        stream = entry["s"]
+        self._speaking(entry)
+        if entry["bytes"] != self._open.pop(stream):
+            raise LogBroken(f"stream {stream} did not have {entry['bytes']} bytes", entry["n"])
+        self._ended.add(stream)
+        if not entry["clean"] and stream == "engine":
+            self.report.resumed += 1
+            self._tell(entry, "the console was lost here, and one took the log up again")
+        elif not entry["clean"]:
+            self.report.unclean.append(stream)
+
+    def _on_notice(self, entry: dict[str, Any]) -> None:
+        if entry["k"] == "rej":
+            self._tell(entry, f"a frame was refused: {entry['why']}")
+        elif entry["k"] == "torn":
+            self._tell(entry, f"a recovery cut {entry['len']} bytes off {entry['file']}")
+        else:
+            self._tell(entry, f"the wall clock stepped by {entry['step'] / 1e6:.1f} s")
+
+    def _on_seal(self, entry: dict[str, Any]) -> None:
+        self.seal = entry
+        if self._open:
+            raise LogBroken(f"sealed while stream {min(self._open)} was open", entry["n"])
+
+    def _tell(self, entry: dict[str, Any], what: str) -> None:
+        self.report.notices.append(f"record {entry['n']}: {what}")
+
+    def end(self, key: VerifierKey) -> None:
+        """Compare what was read with the seal, the checkpoints and the sums."""
+        checkpoint, report = self.report.checkpoint, self.report
+        if self.seal is None:
+            raise LogBroken("the log is not sealed")
+        if (self.tree.size, self.tree.root()) != (checkpoint.size, checkpoint.root):
+            raise LogBroken(f"the index has another root than the sealed checkpoint of {checkpoint.size} records")
+        if (self.log / layout.INDEX).stat().st_size != self.index_size:
             raise LogBroken("index.jsonl goes on after its last record")
-    try:
-        sums = (log / layout.SUMS).read_bytes()
-    except OSError as error:
-        raise LogBroken(f"SHA256SUMS: {error.strerror}") from error
-    if sums != layout.sums(log):
-        raise LogBroken("SHA256SUMS is not what the log's files say")
+        sizes, hashes = self.segments.sizes(), self.segments.hashes()
+        for name in layout.segments(self.log):
+            path = self.log / name
+            if path.is_symlink() or name not in sizes or path.stat().st_size != sizes[name]:
+                raise LogBroken(f"{name}: bytes that no record names")
+        said = tuple(self.seal[name] for name in ("records", "bytes", "segments", "segments_sha256"))
+        if said != (report.records, report.data_bytes, len(hashes), layout.segments_sha256(hashes)):
+            raise LogBroken("the seal's counts or hashes are not true", self.seal["n"])
+        self._newest(key)
+        if (self.log / layout.SUMS).read_bytes() != layout.sums(self.log, hashes):
+            raise LogBroken("SHA256SUMS is not what the log's files say")
+        if self.tiles.missing:
+            report.notices.append(f"{self.tiles.missing} tiles are missing; they can be made from the index")
+
+    def _newest(self, key: VerifierKey) -> None:
+        path = self.log / layout.CHECKPOINT
+        if not path.exists():
+            return
+        try:
+            newest = open_checkpoint(path.read_bytes(), key)
+        except NoteError as error:
+            raise LogBroken(f"{layout.CHECKPOINT}: {error}") from error
+        if newest != self.report.checkpoint:
+            raise LogBroken(f"{layout.CHECKPOINT} is not the sealed one")
+
+
+_KINDS: Mapping[str, Callable[[_Check, dict[str, Any]], None]] = {
+    "open": _Check._on_open,
+    "data": _Check._on_data,
+    "ev": _Check._speaking,
+    "eof": _Check._on_eof,
+    "seal": _Check._on_seal,
+    "clock": _Check._on_notice,
+    "torn": _Check._on_notice,
+    "rej": _Check._on_notice,
+}

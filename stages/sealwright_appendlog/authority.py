@@ -1,9 +1,13 @@
 """The log authority's loop: many clients on one socket, one writer, one thread.
 
-- What a client says never decides who it is: `src` is the peer's uid, as the kernel tells it.
-- One stream is open once at a time; `engine` too. A stream that ends without `F` is recorded as unclean.
+- What a client says never decides who it is: `src` is what the transport tells, and only the uids that may use
+  the log are heard at all.
+- One stream is open once at a time, and a stream that has ended is never continued, but for `engine`, which a
+  console takes up again after a crash. A stream that ends without `F` is recorded as unclean.
 - An event is committed at once, output within 100 ms or 512 KiB; a chunk closes at 64 KiB.
 - A malformed frame is recorded as `rej`, answered with the reason, and ends that client only.
+- Each checkpoint that a client gets is proved to continue the one that it saw before.
+- While segments are hashed for the seal, pings are answered and everything else is refused.
 - A write error ends the authority: every client is told, and nothing more is acknowledged.
 - It ends by itself when its owner's end of the lifeline is closed.
 """
@@ -11,17 +15,19 @@
 from __future__ import annotations
 
 import base64
-import contextlib
-import json
+import itertools
 import selectors
 import socket
-import struct
 import time
-from dataclasses import dataclass, field
+from collections.abc import Collection
 from pathlib import Path
 
 from sealwright_appendlog import layout, record
-from sealwright_appendlog.frames import CLIENT_TYPES, MAX_PAYLOAD, Decoder, FrameError, frame
+from sealwright_appendlog.clients import Client, Refused
+from sealwright_appendlog.export import export_frames
+from sealwright_appendlog.frames import FrameError
+from sealwright_appendlog.requests import Hello, event_body, exit_status, joined
+from sealwright_appendlog.sealing import Sealing
 from sealwright_appendlog.store import Store, StoreError
 from sealwright_appendlog.tree import ProofError
 
@@ -31,281 +37,277 @@ BATCH_SECONDS = 0.1
 CHECKPOINT_SECONDS = 1.0
 
 
-class Refused(Exception):  # noqa: N818 - it is the protocol's word for it
-    """A client is refused; the sentence goes to it and into the log."""
-
-
-@dataclass(eq=False)
-class _Client:
-    sock: socket.socket
-    src: str
-    decoder: Decoder = field(default_factory=lambda: Decoder(CLIENT_TYPES))
-    stream: str = ""
-    channel: str = "D"
-    chunk: bytearray = field(default_factory=bytearray)
-    out: bytearray = field(default_factory=bytearray)
-    waiting: list[bytes] = field(default_factory=list)
-    dirty: bool = False
-    finished: bool = False
-
-
 class Authority:
-    """Serves `store` on a listening unix socket until `lifeline` (a file descriptor) ends."""
+    """Serves `store` on a listening unix socket until `lifeline` (a file descriptor) ends.
 
-    def __init__(self, store: Store, listener: socket.socket, lifeline: int | None) -> None:
+    `allowed` are the uids that may connect.
+    """
+
+    def __init__(
+        self, store: Store, listener: socket.socket, lifeline: int | None, allowed: Collection[int]
+    ) -> None:
         self.store = store
         self.listener = listener
         self.lifeline = lifeline
-        self.clients: set[_Client] = set()
-        self.watch = selectors.DefaultSelector()
-        self.watch.register(listener, selectors.EVENT_READ, None)
+        self.allowed = frozenset(allowed)
+        self.clients: set[Client] = set()
+        self.stopped = False
+        self._watch = selectors.DefaultSelector()
+        listener.setblocking(False)
+        self._watch.register(listener, selectors.EVENT_READ, None)
         if lifeline is not None:
-            self.watch.register(lifeline, selectors.EVENT_READ, None)
+            self._watch.register(lifeline, selectors.EVENT_READ, None)
         self._pending_since = 0.0
         self._pending_bytes = 0
         self._urgent = False
         self._checkpointed = time.monotonic()
         self._published = store.next_n
+        self._sealing: Sealing | None = None
 
     def serve(self) -> None:
-        """Serve until the lifeline ends.
+        """Serve until the lifeline ends or `stopped` is set.
 
         Raises:
             StoreError: the log can't be written any more; every client was told.
         """
         try:
-            while self._turn():
+            while not self.stopped and self._turn():
                 pass
+            for client in list(self.clients):
+                self._drop(client)
+            if not self.store.sealed:
+                self._commit()
+                self.store.publish()
         except StoreError as error:
             for client in self.clients:
-                with contextlib.suppress(OSError):
-                    client.sock.sendall(frame("R", str(error).encode()))
+                client.refuse(str(error))
+                client.send()
             raise
-        for client in list(self.clients):
-            self._drop(client)
-        if not self.store.sealed:
-            self.store.commit()
-            self.store.publish()
 
     def _turn(self) -> bool:
-        for key, mask in self.watch.select(BATCH_SECONDS / 2):
+        for key, mask in self._watch.select(BATCH_SECONDS / 2):
             if key.fileobj is self.listener:
                 self._accept()
             elif key.fd == self.lifeline and key.data is None:
                 return False
             elif key.data in self.clients:
-                if mask & selectors.EVENT_WRITE:
-                    self._send(key.data)
-                if mask & selectors.EVENT_READ:
-                    self._receive(key.data)
+                self._serve_client(key.data, mask)
         now = time.monotonic()
         old = self._pending_since and now - self._pending_since >= BATCH_SECONDS
         if self._urgent or old or self._pending_bytes >= BATCH_BYTES:
             self._commit()
+        if self._sealing is not None and self._sealing.ready:
+            self._end_seal(self._sealing)
         if now - self._checkpointed >= CHECKPOINT_SECONDS and self._published != self.store.next_n:
             self._checkpoint()
+        for client in [client for client in self.clients if client.overdue(now)]:
+            self._drop(client)
         return True
 
     # -- clients ----------------------------------------------------------------------------------------
 
     def _accept(self) -> None:
-        sock, _ = self.listener.accept()
-        sock.setblocking(False)
-        _, uid, _ = struct.unpack("3i", sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
-        client = _Client(sock, f"uid:{uid}")
-        self.clients.add(client)
-        self.watch.register(sock, selectors.EVENT_READ, client)
-
-    def _receive(self, client: _Client) -> None:
         try:
-            data = client.sock.recv(1 << 18)
-        except BlockingIOError:
-            return
+            client = Client.accept(self.listener)
         except OSError:
-            data = b""
-        if not data:
-            self._drop(client)
+            return  # it went away before it was taken, or there are too many
+        if client.uid not in self.allowed:
+            client.refuse(f"uid {client.uid} may not use this log")
+            client.send()
+            client.sock.close()
             return
+        self.clients.add(client)
+        self._watch.register(client.sock, selectors.EVENT_READ, client)
+
+    def _serve_client(self, client: Client, mask: int) -> None:
+        if mask & selectors.EVENT_WRITE:
+            self._flush(client)
+        if mask & selectors.EVENT_READ and client in self.clients:
+            data = client.receive()
+            if data == b"":
+                self._drop(client)
+            elif data and not client.refused_at:
+                self._take(client, data)
+
+    def _take(self, client: Client, data: bytes) -> None:
         try:
             for kind, payload in client.decoder.feed(data):
                 self._obey(client, kind, payload)
         except (Refused, FrameError, record.RecordError, ProofError) as error:
-            if not self.store.sealed:
-                self.store.reject(client.stream or "-refused", str(error), client.src)
-                if not client.stream:
-                    self.store._streams.pop("-refused", None)
-                self._mark()
-            self._say(client, "R", str(error).encode()[:1000])
-            with contextlib.suppress(OSError):
-                client.sock.settimeout(1)
-                client.sock.sendall(bytes(client.out))
-            client.out.clear()
-            self._drop(client)
+            self._close_chunk(client)
+            if not self.store.sealed and self._sealing is None:
+                self.store.reject(client.stream or "engine", str(error), client.src)
+                self._mark(urgent=True)
+            self._end_stream(client)
+            client.refuse(str(error))
+            self._flush(client)
 
-    def _drop(self, client: _Client) -> None:
+    def _drop(self, client: Client) -> None:
         if client not in self.clients:
             return
         self.clients.discard(client)
-        self.watch.unregister(client.sock)
+        self._watch.unregister(client.sock)
         client.sock.close()
-        if client.stream and not client.finished and not self.store.sealed:
+        self._end_stream(client)
+
+    def _end_stream(self, client: Client) -> None:
+        """Record that a client's stream ended without its finish."""
+        if client.live and not self.store.sealed:
             self._close_chunk(client)
+            if self._sealing is not None and self._sealing.client is client:
+                client.finished = True  # its eof is there, and the seal goes on without anyone to tell
+                return
             self.store.eof(client.stream, clean=False, exit_status=None, src=client.src)
-            self._mark()
+            self._mark(urgent=True)
+        client.finished = True
 
-    def _say(self, client: _Client, kind: str, payload: bytes) -> None:
-        client.out += frame(kind, payload)
-        self._send(client)
+    def _say(self, client: Client, kind: str, payload: bytes) -> None:
+        client.say(kind, payload)
+        self._flush(client)
 
-    def _send(self, client: _Client) -> None:
-        try:
-            while client.out:
-                sent = client.sock.send(client.out[: 1 << 18])
-                del client.out[:sent]
-        except BlockingIOError:
-            pass
-        except OSError:
-            client.out.clear()
-        if client in self.clients:
-            mask = selectors.EVENT_READ | (selectors.EVENT_WRITE if client.out else 0)
-            self.watch.modify(client.sock, mask, client)
+    def _flush(self, client: Client) -> None:
+        if not client.send():
+            self._drop(client)
+        elif client in self.clients:
+            waits = client.out or client.supply is not None
+            self._watch.modify(client.sock, selectors.EVENT_READ | (selectors.EVENT_WRITE if waits else 0), client)
 
     # -- frames -----------------------------------------------------------------------------------------
 
-    def _obey(self, client: _Client, kind: str, payload: bytes) -> None:
-        if client.finished:
-            raise Refused("a frame after the stream's end")
-        if kind == "H":
+    def _obey(self, client: Client, kind: str, payload: bytes) -> None:
+        if kind == "I":
+            client.identify(payload)
+        elif kind == "H":
             self._hello(client, payload)
-            return
-        if not client.stream:
+        elif not client.stream:
             raise Refused("a frame before the hello")
-        if kind == "P":
-            client.dirty = True
-            self._urgent = True
-            self._pending_since = self._pending_since or time.monotonic()
+        elif kind == "P":
+            client.dirty = self._urgent = True
         elif kind == "X":
-            self._export(client)
-        elif self.store.sealed:
+            if not self.store.sealed:
+                raise Refused("the log is not sealed")
+            client.supply_from(export_frames(self.store.path))
+            self._flush(client)
+        elif self.store.sealed or self._sealing is not None:
             raise Refused("the log is sealed")
-        elif kind in "DE":
+        elif client.finished:
+            raise Refused("a frame after the stream's end")
+        else:
+            self._append(client, kind, payload)
+
+    def _append(self, client: Client, kind: str, payload: bytes) -> None:
+        if kind in "DE":
             self._output(client, kind, payload)
         elif kind == "J":
             self._close_chunk(client)
-            client.waiting.append(self.store.event(client.stream, _body(payload), client.src))
+            client.waiting.append(self.store.event(client.stream, event_body(payload), client.src))
             self._mark(urgent=True)
         elif kind == "F":
             self._finish(client, payload)
         else:
-            self._seal(client, payload)
+            self._begin_seal(client, payload)
 
-    def _hello(self, client: _Client, payload: bytes) -> None:
-        hello = _json(payload)
-        stream = hello.get("stream")
-        if (
-            client.stream
-            or hello.get("format") != 1
-            or not isinstance(stream, str)
-            or set(hello)
-            - {
-                "format",
-                "stream",
-                "seen",
-            }
-        ):
-            raise Refused("not a hello of format 1")
-        if not layout.STREAM.match(stream) or len(stream) > 200:
-            raise Refused("the stream's name is not plain")
-        if any(other.stream == stream for other in self.clients if other is not client):
+    def _hello(self, client: Client, payload: bytes) -> None:
+        hello = Hello.parse(payload)
+        stream = hello.stream
+        if client.stream:
+            raise Refused("a second hello")
+        if any(other.live and other.stream == stream for other in self.clients):
             raise Refused(f"stream {stream} is open already")
-        client.stream = stream
-        if self.store.sealed:
-            client.finished = False
-        else:
+        if not self.store.sealed:
+            if self._sealing is not None:
+                raise Refused("the log is being sealed")
+            if stream in self.store.ended and stream != "engine":
+                raise Refused(f"stream {stream} has ended; take another name")
             self._commit()
             self.store.open_stream(stream)
-        self._say(client, "A", b"%d %d" % (self.store.next_n - 1, self.store.total(stream)))
+        client.stream, client.seen = stream, hello.seen
+        client.say("A", b"%d 0" % (self.store.next_n - 1))
         if stream == "engine":
-            self._say(client, "C", self._proof(hello.get("seen")))
+            if hello.since is not None:
+                client.follows = True
+                for lines in joined(itertools.islice(layout.lines(self._index), hello.since, None)):
+                    client.say("L", lines)
+            self._say_checkpoint(client, self._note())
+        self._flush(client)
 
-    def _proof(self, seen: object) -> bytes:
-        """The newest checkpoint, with the proof that it continues the one of size `seen`."""
-        if not self.store.sealed:
-            self._commit()
-        note = self.store.publish() if not self.store.sealed else Path(layout.CHECKPOINT).read_text()
-        if seen is None:
-            return note.encode()
-        if type(seen) is not int or seen < 1:
-            raise Refused("seen is no size")
-        proof = self.store.consistency(seen)
+    @property
+    def _index(self) -> Path:
+        return self.store.path / layout.INDEX
+
+    def _note(self) -> str:
+        """The newest checkpoint's note, published."""
+        if self.store.sealed:
+            return (self.store.path / layout.SEALED).read_text("utf-8")
+        self._checkpointed, self._published = time.monotonic(), self.store.next_n
+        return self.store.publish()
+
+    def _say_checkpoint(self, client: Client, note: str) -> None:
+        old, proof = client.seen, []
+        try:
+            proof = self.store.consistency(old) if old else []
+        except ProofError:
+            old = 0  # it saw more than there is; the note itself is the proof of that
         hashes = "".join(base64.b64encode(value).decode() + "\n" for value in proof)
-        return f"old {seen}\n{hashes}\n{note}".encode()
+        client.say("C", f"old {old}\n{hashes}\n{note}".encode())
+        client.seen = int(note.split("\n", 2)[1])
+        self._flush(client)
 
-    def _output(self, client: _Client, channel: str, payload: bytes) -> None:
+    def _output(self, client: Client, channel: str, payload: bytes) -> None:
         if client.channel != channel:
             self._close_chunk(client)
             client.channel = channel
-        client.chunk += payload
+        if not client.chunk and len(payload) == CHUNK:
+            self.store.data(client.stream, channel, payload, client.src)
+        else:
+            client.chunk += payload
+            if len(client.chunk) >= CHUNK:
+                self.store.data(client.stream, channel, bytes(client.chunk[:CHUNK]), client.src)
+                del client.chunk[:CHUNK]
         self._pending_bytes += len(payload)
-        self._mark()
         client.dirty = True
-        while len(client.chunk) >= CHUNK:
-            self.store.data(client.stream, channel, bytes(client.chunk[:CHUNK]), client.src)
-            del client.chunk[:CHUNK]
+        self._mark()
+        if self._pending_bytes >= BATCH_BYTES:
+            self._commit()
 
-    def _close_chunk(self, client: _Client) -> None:
+    def _close_chunk(self, client: Client) -> None:
         if client.chunk:
             self.store.data(client.stream, client.channel, bytes(client.chunk), client.src)
             client.chunk.clear()
 
-    def _finish(self, client: _Client, payload: bytes) -> None:
-        try:
-            status = int(payload)
-        except ValueError:
-            raise Refused("no exit status") from None
-        if not -(1 << 31) < status < 1 << 31:
-            raise Refused("no exit status")
+    def _finish(self, client: Client, payload: bytes) -> None:
+        status = exit_status(payload)
         self._close_chunk(client)
         client.waiting.append(self.store.eof(client.stream, clean=True, exit_status=status, src=client.src))
         client.finished = True
         self._mark(urgent=True)
 
-    def _seal(self, client: _Client, payload: bytes) -> None:
+    # -- the seal ---------------------------------------------------------------------------------------
+
+    def _begin_seal(self, client: Client, payload: bytes) -> None:
         if client.stream != "engine":
             raise Refused("only the stream engine seals")
-        others = [
-            other.stream for other in self.clients if other.stream and not other.finished and other is not client
-        ]
-        if others:
-            raise Refused(f"stream {sorted(others)[0]} is still open")
-        seen = _json(payload).get("seen")
+        if others := sorted(other.stream for other in self.clients if other.live and other is not client):
+            raise Refused(f"stream {others[0]} is still open")
+        if payload:
+            raise Refused("a seal says nothing more")
         self._close_chunk(client)
         self.store.eof("engine", clean=True, exit_status=0, src=client.src)
-        line = self.store.seal(client.src)
-        self._say(client, "A", b"%d %d\n%s" % (self.store.next_n - 1, 0, line))
-        self._say(client, "C", self._proof(seen))
+        self._commit()
+        self._sealing = Sealing(client, self.store)
 
-    def _export(self, client: _Client) -> None:
-        if not self.store.sealed:
-            raise Refused("the log is not sealed")
-        client.sock.settimeout(60)
-        self._send(client)
-        names = [
-            layout.INDEX,
-            layout.SEALED,
-            layout.CHECKPOINT,
-            layout.VKEY,
-            layout.SUMS,
-            *layout.segments(Path()),
-        ]
-        names += sorted(p.as_posix() for p in Path("tile").rglob("*") if p.is_file())
-        for name in names:
-            client.sock.sendall(frame("N", name.encode()))
-            with Path(name).open("rb") as stream:
-                while block := stream.read(MAX_PAYLOAD):
-                    client.sock.sendall(frame("B", block))
-        client.sock.sendall(frame("Z"))
-        client.sock.setblocking(False)
+    def _end_seal(self, sealing: Sealing) -> None:
+        if sealing.error:
+            raise StoreError(sealing.error)
+        client = sealing.client
+        line = self.store.seal(client.src, sealing.hashes)
+        client.finished = True
+        self._sealing = None
+        if client in self.clients:
+            if client.follows:
+                client.say("L", line + b"\n")
+            client.say("A", b"%d 0\n%s" % (self.store.next_n - 1, line))
+            self._say_checkpoint(client, self._note())
 
     # -- batches ----------------------------------------------------------------------------------------
 
@@ -314,42 +316,29 @@ class Authority:
         self._pending_since = self._pending_since or time.monotonic()
 
     def _commit(self) -> None:
-        if not self.store.sealed:
+        lines: list[bytes] = []
+        if not self.store.sealed and self._sealing is None:
             for client in self.clients:
                 self._close_chunk(client)
-            self.store.commit()
+            lines = self.store.commit()
         self._urgent, self._pending_since, self._pending_bytes = False, 0.0, 0
         durable = self.store.next_n - 1
         for client in list(self.clients):
+            if client.follows:
+                for block in joined(iter(lines)):
+                    client.say("L", block)
             total = self.store.total(client.stream)
             for line in client.waiting:
-                self._say(client, "A", b"%d %d\n%s" % (durable, total, line))
+                client.say("A", b"%d %d\n%s" % (durable, total, line))
+            if client.dirty and not client.waiting:
+                client.say("A", b"%d %d" % (durable, total))
             client.waiting.clear()
-            if client.dirty:
-                self._say(client, "A", b"%d %d" % (durable, total))
-                client.dirty = False
+            client.dirty = False
+            if client.out:
+                self._flush(client)
 
     def _checkpoint(self) -> None:
         self._commit()
-        note = self.store.publish()
-        self._checkpointed, self._published = time.monotonic(), self.store.next_n
-        for client in list(self.clients):
-            if client.stream == "engine":
-                self._say(client, "C", note.encode())
-
-
-def _json(payload: bytes) -> dict[str, object]:
-    try:
-        value = json.loads(payload or b"{}")
-    except (ValueError, RecursionError):
-        raise Refused("not JSON") from None
-    if not isinstance(value, dict):
-        raise Refused("not a JSON object")
-    return value
-
-
-def _body(payload: bytes) -> dict[str, object]:
-    body = _json(payload)
-    if len(payload) > record.MAX_LINE:
-        raise Refused("an event over 4 KiB")
-    return body
+        note = self._note()
+        for client in [client for client in self.clients if client.stream == "engine" and not client.refused_at]:
+            self._say_checkpoint(client, note)

@@ -5,12 +5,14 @@ from __future__ import annotations
 import argparse
 import contextlib
 import gc
+import json
 import os
 import selectors
 import signal
 import socket
 import sys
-from collections.abc import Sequence
+import threading
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -21,9 +23,12 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
+from sealwright_appendlog import layout
 from sealwright_appendlog.audit import LogBroken, check_log
 from sealwright_appendlog.authority import Authority
-from sealwright_appendlog.frames import AUTHORITY_TYPES, Decoder, frame
+from sealwright_appendlog.folder import sync_folder
+from sealwright_appendlog.frames import AUTHORITY_TYPES, Decoder, FrameError, frame
+from sealwright_appendlog.note import VerifierKey
 from sealwright_appendlog.proof import make_proof
 from sealwright_appendlog.store import Store, StoreError
 from sealwright_appendlog.tree import ProofError
@@ -58,19 +63,27 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument("--origin", required=True, help="the log's name for good, if it is new")
     serve.add_argument("--uid", type=int, help="become this user once all is open")
     serve.add_argument("--gid", type=int, help="and this group")
+    serve.add_argument(
+        "--allow-uid", type=int, action="append", default=[], help="one more uid that may connect (repeatable)"
+    )
     serve.add_argument("--lifeline", type=int, help="a file descriptor whose end ends the authority")
     serve.add_argument("--ready", type=int, help="a file descriptor that gets a line when it serves")
     serve.set_defaults(run=_serve)
     connect = commands.add_parser("connect", help="carry stdin and stdout to a served socket (for ssh and qrexec)")
     connect.add_argument("--socket", type=Path, required=True)
+    connect.add_argument("--identity", default="", help="whom it carries; else as qrexec or ssh tell")
     connect.set_defaults(run=_connect)
     append = commands.add_parser("append", help="append stdin to a stream, as a plain pipe")
     append.add_argument("--socket", type=Path, required=True)
     append.add_argument("--stream", required=True)
+    append.add_argument("--raw", action="store_true", help="do not wait for the acknowledgement")
     append.set_defaults(run=_append)
     verify = commands.add_parser("verify", help="check a sealed log")
     verify.add_argument("dir", type=Path)
     verify.set_defaults(run=_verify)
+    vkey = commands.add_parser("vkey", help="print a log's verifier key")
+    vkey.add_argument("dir", type=Path)
+    vkey.set_defaults(run=_vkey)
     prove = commands.add_parser("prove", help="print the inclusion proof of a record")
     prove.add_argument("dir", type=Path)
     prove.add_argument("index", type=int)
@@ -81,15 +94,13 @@ def _parser() -> argparse.ArgumentParser:
 def _serve(options: argparse.Namespace) -> int:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a Ctrl-C at the console is the console's to handle
     os.umask(0o022)
-    key = _key(options.key, options.uid, options.gid)
+    allowed = {os.getuid(), *options.allow_uid}
+    key = _key(options.key)
     options.dir.mkdir(parents=True, exist_ok=True)
+    listener = _listen(options.socket, 0o600 if allowed == {os.getuid()} and options.uid is None else 0o666)
     if options.uid is not None:
         _give(options.dir, options.uid, options.gid)
-    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    with contextlib.suppress(FileNotFoundError):
-        options.socket.unlink()
-    listener.bind(str(options.socket))
-    options.socket.chmod(0o666 if options.uid is not None else 0o600)
+        allowed.add(options.uid)
     os.chdir(options.dir)
     if options.uid is not None:
         os.setgroups([])
@@ -101,24 +112,44 @@ def _serve(options: argparse.Namespace) -> int:
     if options.ready is not None:
         os.write(options.ready, f"{store.vkey}\n".encode())
         os.close(options.ready)
-    Authority(store, listener, options.lifeline).serve()
+    authority = Authority(store, listener, options.lifeline, allowed)
+
+    def stop(_signal: int, _frame: object) -> None:
+        authority.stopped = True
+
+    signal.signal(signal.SIGTERM, stop)
+    authority.serve()
     return 0
 
 
-def _key(path: Path, uid: int | None, gid: int | None) -> Ed25519PrivateKey:
-    """Read the private key, or make it. It stays outside of the log's folder, which is published."""
-    if path.exists():
+def _listen(path: Path, mode: int) -> socket.socket:
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    path.unlink(missing_ok=True)
+    listener.bind(str(path))
+    path.chmod(mode)  # who may connect is decided by uid, at each connection
+    return listener
+
+
+def _key(path: Path) -> Ed25519PrivateKey:
+    """Read the private key, or make it. It stays outside of the log's folder, which is published.
+
+    It is read before the uid is dropped, so its file may belong to whoever starts the authority.
+    """
+    try:
         key = load_pem_private_key(path.read_bytes(), None)
-        if not isinstance(key, Ed25519PrivateKey):
-            raise ValueError(f"{path} is no Ed25519 key")
-        return key
-    key = Ed25519PrivateKey.generate()
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "wb") as stream:
-        stream.write(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
-        os.fsync(stream.fileno())
-    if uid is not None and gid is not None:
-        os.chown(path, uid, gid)
+    except FileNotFoundError:
+        key = Ed25519PrivateKey.generate()
+        temporary = path.with_name(f".{path.name}.new")
+        temporary.unlink(missing_ok=True)
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+        with os.fdopen(descriptor, "wb") as stream:
+            stream.write(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+            stream.flush()
+            os.fsync(stream.fileno())
+        temporary.rename(path)
+        sync_folder(path.parent)
+    if not isinstance(key, Ed25519PrivateKey):
+        raise ValueError(f"{path} is no Ed25519 key")
     return key
 
 
@@ -131,6 +162,8 @@ def _give(folder: Path, uid: int, gid: int) -> None:
 def _connect(options: argparse.Namespace) -> int:
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock, selectors.DefaultSelector() as watch:
         sock.connect(str(options.socket))
+        if who := options.identity or _carried(os.environ):
+            sock.sendall(frame("I", who.encode("ascii", "replace")))
         watch.register(0, selectors.EVENT_READ, "in")
         watch.register(sock, selectors.EVENT_READ, "out")
         while True:
@@ -144,6 +177,15 @@ def _connect(options: argparse.Namespace) -> int:
                     _write_out(data)
 
 
+def _carried(environment: Mapping[str, str]) -> str:
+    """Whom the program that started this bridge says it carries: a qrexec source, or an ssh peer's address."""
+    if domain := environment.get("QREXEC_REMOTE_DOMAIN"):
+        return f"qrexec:{domain}"
+    if peer := environment.get("SSH_CONNECTION"):
+        return f"ssh:{peer.split(' ')[0]}"
+    return ""
+
+
 def _write_out(data: bytes) -> None:
     rest = memoryview(data)
     while rest:
@@ -151,20 +193,41 @@ def _write_out(data: bytes) -> None:
 
 
 def _append(options: argparse.Namespace) -> int:
-    decoder = Decoder(AUTHORITY_TYPES)
+    """A plain pipe into a stream. With --raw nobody waits for the authority's word, so nothing is proved by it."""
+    hello = json.dumps({"format": 1, "stream": options.stream}).encode()
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
         sock.connect(str(options.socket))
-        sock.sendall(frame("H", b'{"format":1,"stream":"%s"}' % options.stream.encode("ascii")))
-        while data := os.read(0, 1 << 16):
-            sock.sendall(frame("D", data))
-        sock.sendall(frame("F", b"0"))
+        sock.sendall(frame("H", hello))
+        said: list[str] = []
+        listener = threading.Thread(target=_listen_for_end, args=(sock, said), daemon=True)
+        listener.start()
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            while data := os.read(0, 1 << 16):
+                sock.sendall(frame("D", data))
+            sock.sendall(frame("F", b"0"))
+        if options.raw:
+            return 0
+        listener.join()
+    if said:
+        raise StoreError(said[0])
+    return 0
+
+
+def _listen_for_end(sock: socket.socket, said: list[str]) -> None:
+    """Read until the end of the stream is acknowledged; anything else is said."""
+    decoder = Decoder(AUTHORITY_TYPES)
+    try:
         while data := sock.recv(1 << 16):
             for kind, payload in decoder.feed(data):
                 if kind == "R":
-                    raise StoreError(payload.decode("utf-8", "replace"))
+                    said.append(payload.decode("utf-8", "replace"))
+                    return
                 if kind == "A" and b"\n" in payload:
-                    return 0
-    raise StoreError("the authority closed before it acknowledged")
+                    return
+    except (OSError, FrameError) as error:
+        said.append(str(error))
+        return
+    said.append("the authority closed before it acknowledged")
 
 
 def _verify(options: argparse.Namespace) -> int:
@@ -172,6 +235,11 @@ def _verify(options: argparse.Namespace) -> int:
     print(f"whole: {report.records} records, {report.data_bytes} bytes, root {report.checkpoint.root.hex()}")
     for line in [*report.notices, *(f"stream {name} ended unclean" for name in report.unclean)]:
         print(f"notice: {line}")
+    return 0
+
+
+def _vkey(options: argparse.Namespace) -> int:
+    print(VerifierKey.parse((options.dir / layout.VKEY).read_text("ascii").removesuffix("\n")))
     return 0
 
 

@@ -1,19 +1,24 @@
 """The frames of the log's protocol: type (1 byte), length (uint32, big-endian, at most 65,536), payload.
 
 Client to authority:
-    H hello      JSON {"format": 1, "stream": name, "seen": size of the checkpoint seen last, or left out}
+    I identity   who the transport says the client is, in printable ASCII; only as the first frame, sent by the
+                 bridge that carries the client's bytes. It is recorded behind the bridge's own uid.
+    H hello      JSON {"format": 1, "stream": name}; the stream "engine" may add "seen", the size of the checkpoint
+                 that it saw last, and "since", the first record that it wants to follow the log from
     D, E         output, error output: raw bytes
     J event      one JSON object, the event's body
     P ping       empty
     F finish     exit status in decimal
-    S seal       JSON {"seen": size}; from the stream "engine" only, when no other stream is open
+    S seal       empty; from the stream "engine" only, when no other stream is open
     X export     empty; only after the seal
 
 Authority to client:
     A ack        "<n> <bytes>": durable up to record n, and so many bytes of this stream. For J, F and S, a newline
                  and the record's line as it stands in the log follow.
-    C checkpoint the signed note. Where "seen" was given, in the form of C2SP tlog-witness' add-checkpoint:
-                 "old <size>", the consistency proof a hash a line, an empty line, the note.
+    C checkpoint each second and at the end, to "engine": "old <size>", the consistency proof from there a hash a
+                 line, an empty line, the signed note (the form of C2SP tlog-witness' add-checkpoint). The old size
+                 is the one that the client saw last, 0 without a proof where that has none.
+    L lines      records as they become durable, to a client that follows: whole lines of the index
     R reason     why the authority refuses and closes
     N name, B bytes, Z end    the files of an export
 """
@@ -24,8 +29,8 @@ import struct
 from collections.abc import Iterator
 
 MAX_PAYLOAD = 65_536
-CLIENT_TYPES = frozenset(b"HDEJPFSX")
-AUTHORITY_TYPES = frozenset(b"ACRNBZ")
+CLIENT_TYPES = frozenset(b"IHDEJPFSX")
+AUTHORITY_TYPES = frozenset(b"ACLRNBZ")
 _HEADER = struct.Struct(">BI")
 
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 INDEX = "index.jsonl"
@@ -12,7 +11,6 @@ SEALED = "checkpoint.sealed"
 CHECKPOINT = "checkpoint"
 VKEY = "log.vkey"
 SUMS = "SHA256SUMS"
-STREAM = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+~-]*(/[A-Za-z0-9][A-Za-z0-9._+~-]*){0,3}\Z")
 _BLOCK = 1 << 20
 
 
@@ -27,8 +25,8 @@ def lines(path: Path) -> Iterator[bytes]:
 
 
 def segments(log: Path) -> list[str]:
-    """The segments' paths relative to the log, sorted."""
-    found = [p for p in (log / "data").rglob("*.log") if p.is_file() and not p.is_symlink()]
+    """The paths of all that lies below data/ and is no folder, relative to the log, sorted."""
+    found = [p for p in (log / "data").rglob("*") if p.is_symlink() or not p.is_dir()]
     return sorted(p.relative_to(log).as_posix() for p in found)
 
 
@@ -38,13 +36,19 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def sums(log: Path) -> bytes:
-    """The log's `SHA256SUMS`: index, sealed checkpoint, verifier key and every segment, sorted by path."""
-    paths = sorted([INDEX, SEALED, VKEY, *segments(log)])
-    return "".join(f"{sha256(log / path)}  {path}\n" for path in paths).encode()
+def sums(log: Path, hashes: Mapping[str, str]) -> bytes:
+    """The log's `SHA256SUMS`: index, sealed checkpoint, verifier key and every segment, sorted by path.
+
+    `hashes` are the segments', by path.
+    """
+    files = {**hashes, **{name: sha256(log / name) for name in (INDEX, SEALED, VKEY)}}
+    return _listing(files)
 
 
-def segments_sha256(log: Path) -> str:
+def segments_sha256(hashes: Mapping[str, str]) -> str:
     """One SHA-256 over the segments' sha256sum lines, as the `seal` record names it."""
-    listing = "".join(f"{sha256(log / path)}  {path}\n" for path in segments(log))
-    return hashlib.sha256(listing.encode()).hexdigest()
+    return hashlib.sha256(_listing(hashes)).hexdigest()
+
+
+def _listing(hashes: Mapping[str, str]) -> bytes:
+    return "".join(f"{digest}  {path}\n" for path, digest in sorted(hashes.items())).encode()

@@ -1,11 +1,11 @@
 """Inclusion proofs as files (C2SP tlog-proof): made from a sealed log's tiles, parsed and checked offline.
 
-    c2sp.org/tlog-proof@v1
-    extra <base64>      may be left out; never trusted, since nothing signs it
-    index <decimal>
-    <base64 hash>       one a line, from the leaf upwards
-    <empty line>
-    <checkpoint note>
+c2sp.org/tlog-proof@v1
+extra <base64>      may be left out; never trusted, since nothing signs it
+index <decimal>
+<base64 hash>       one a line, from the leaf upwards
+<empty line>
+<checkpoint note>
 """
 
 from __future__ import annotations

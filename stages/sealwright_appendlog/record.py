@@ -4,18 +4,18 @@
 - Any other text or bytes is an object `{"b64": ...}`.
 - A line is at most 4 KiB, and is refused unless it is its own canonical form.
 - Every record has `n` (sequence, also the leaf's index), `t` (UTC), `up` (microseconds since boot, suspended
-  time included), `boot` (8 hex digits of the boot id), `src` (who sent it, as the transport knows) and `k`.
+  time included), `boot` (8 hex digits of the boot id), `src` (who sent it, as the transport knows; "-" is the
+  authority itself), `s` (the stream) and `k`; then the fields of its kind, and no others.
 
-What each kind `k` has beside those (`s` is the stream's name):
-    open   format, origin, key (verifier key), prev (the checkpoint of the log before: origin, root, size) or not
-    data   s, ch ("D" output, "E" error output), len, off, seg, sha256: `len` bytes at `off` of
-           data/<s>/<seg, eight digits>.log
-    ev     s, body
+What each kind has:
+    open   format, origin, key (the verifier key)
+    data   ch ("D" output, "E" error output), len, off, seg, sha256: `len` bytes at `off` of the file `seg`
+    ev     body: an event of the engine
     clock  step: microseconds by which the wall clock left its course
-    torn   file, off, len, sha256: what recovery cut off; its bytes lie in recovery/<sha256>
-    rej    s, type, why: a frame that was refused
-    eof    s, clean, bytes, and exit where it is clean
-    seal   records, streams, bytes, segments, segments_sha256: SHA-256 over the segments' lines in SHA256SUMS
+    torn   file, len, sha256: what recovery cut off; its bytes lie in recovery/
+    rej    why: a frame was refused
+    eof    clean, bytes, and exit where the stream told one
+    seal   records, bytes, segments, segments_sha256: SHA-256 over the segments' lines in SHA256SUMS
 """
 
 from __future__ import annotations
@@ -24,39 +24,36 @@ import base64
 import json
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 MAX_LINE = 4096
 _MAX_INT = 1 << 53
 _MAX_DEPTH = 16
-_ALWAYS = frozenset({"n", "t", "up", "boot", "src", "k"})
-FIELDS: Mapping[str, frozenset[str]] = {
-    "open": frozenset({"format", "origin", "key"}),
-    "data": frozenset({"s", "ch", "len", "off", "seg", "sha256"}),
-    "ev": frozenset({"s", "body"}),
-    "clock": frozenset({"step"}),
-    "torn": frozenset({"file", "off", "len", "sha256"}),
-    "rej": frozenset({"s", "type", "why"}),
-    "eof": frozenset({"s", "clean", "bytes"}),
-    "seal": frozenset({"records", "streams", "bytes", "segments", "segments_sha256"}),
+_STAMPS: Mapping[str, type] = {"n": int, "t": str, "up": int, "boot": str, "src": str, "s": str, "k": str}
+_TEXT = object  # a text, or the object that `text` makes of one that is not plain
+FIELDS: Mapping[str, Mapping[str, type]] = {
+    "open": {"format": int, "origin": _TEXT, "key": str},
+    "data": {"ch": str, "len": int, "off": int, "seg": str, "sha256": str},
+    "ev": {"body": dict},
+    "clock": {"step": int},
+    "torn": {"file": _TEXT, "len": int, "sha256": str},
+    "rej": {"why": _TEXT},
+    "eof": {"clean": bool, "bytes": int},
+    "seal": {"records": int, "bytes": int, "segments": int, "segments_sha256": str},
 }
-_OPTIONAL = {"open": frozenset({"prev"}), "eof": frozenset({"exit"})}
-_PART = r"[A-Za-z0-9][A-Za-z0-9._+~#@-]{0,99}"
-STREAM = re.compile(rf"(?=.{{1,200}}\Z){_PART}(/{_PART}){{0,3}}", re.ASCII)
+_OPTIONAL: Mapping[str, Mapping[str, type]] = {"eof": {"exit": int}}
 _INT = rb"(0|[1-9][0-9]{0,14})"
+_SEGMENT = rb"(data/[A-Za-z0-9._+~#@/-]+/[0-9]{8,}\.log)"
 _DATA = re.compile(
     rb'\{"boot":"([0-9a-f]{8})","ch":"([DE])","k":"data","len":' + _INT + rb',"n":' + _INT + rb',"off":' + _INT
-    + rb',"s":"([A-Za-z0-9._+~#@/-]+)","seg":' + _INT + rb',"sha256":"([0-9a-f]{64})","src":"([ !#-\[\]-~]*)"'
-    + rb',"t":"([0-9T:.Z-]+)","up":' + _INT + rb"\}"
+    + rb',"s":"([A-Za-z0-9._+~#@/-]+)","seg":"' + _SEGMENT + rb'","sha256":"([0-9a-f]{64})"'
+    + rb',"src":"([ !#-\[\]-~]*)","t":"([0-9T:.Z-]+)","up":' + _INT + rb"\}"
 )  # fmt: skip
 _DATA_KEYS = ("boot", "ch", "len", "n", "off", "s", "seg", "sha256", "src", "t", "up")
-_INTEGERS = frozenset({"len", "n", "off", "seg", "up"})
-_TYPES: Mapping[str, type] = {
-    **dict.fromkeys((*_INTEGERS, "format", "step", "bytes", "exit", "records", "streams", "segments"), int),
-    **dict.fromkeys(("t", "boot", "src", "k", "s", "ch", "sha256", "origin", "key", "file", "type"), str),
-    "body": dict,
-    "clean": bool,
-}
+_INTEGERS = frozenset({"len", "n", "off", "up"})
+_PART = r"[A-Za-z0-9][A-Za-z0-9._+~#@-]{0,99}"
+_STREAM = re.compile(rf"{_PART}(/{_PART}){{0,3}}", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -68,35 +65,44 @@ class Stamp:
     boot: str
 
 
-def stream_name(name: str) -> str:
-    """`name`, if a stream may have it: it is a folder's path below data/.
+@dataclass(frozen=True)
+class Chunk:
+    """A run of a stream's bytes: its channel, length and SHA-256 (hex), and where it lies."""
 
-    Raises:
-        RecordError: it may not.
-    """
-    if not STREAM.fullmatch(name) or any(part.endswith(".log") for part in name.split("/")):
-        raise RecordError("a stream has one to four plain names, joined by slashes, none of which ends in .log")
-    return name
-
-
-def segment_path(stream: str, segment: int) -> str:
-    """Where a segment lies, relative to the log."""
-    return f"data/{stream}/{segment:08d}.log"
-
-
-def data_line(stamp: Stamp, n: int, src: str, place: tuple[str, int, int], chunk: tuple[str, int, str]) -> bytes:
-    """The line of a `data` record, as `encode` would make it; `place` is stream, segment and offset, `chunk`
-    channel, length and SHA-256. There are many of these, so they are not made by way of a mapping."""
-    stream, segment, offset = place
-    channel, length, digest = chunk
-    return (
-        f'{{"boot":"{stamp.boot}","ch":"{channel}","k":"data","len":{length},"n":{n},"off":{offset},'
-        f'"s":"{stream}","seg":{segment},"sha256":"{digest}","src":"{src}","t":"{stamp.t}","up":{stamp.up}}}'
-    ).encode("ascii")
+    channel: str
+    length: int
+    sha256: str
+    segment: str
+    offset: int
 
 
 class RecordError(ValueError):
     """A record that format 1 does not know; the sentence says why."""
+
+
+def stream_name(name: str) -> str:
+    """`name`, if a stream may have it: it becomes a folder's path below data/.
+
+    Raises:
+        RecordError: it may not.
+    """
+    if len(name) > 200 or not _STREAM.fullmatch(name) or any(part.endswith(".log") for part in name.split("/")):
+        raise RecordError("a stream has one to four plain names, joined by slashes, none of which ends in .log")
+    return name
+
+
+def segment_path(stream: str, first: int) -> str:
+    """The path of the segment of `stream` whose first record is `first`."""
+    return f"data/{stream}/{first:08d}.log"
+
+
+def data_line(stamp: Stamp, n: int, src: str, stream: str, chunk: Chunk) -> bytes:
+    """The line of a `data` record, as `encode` would make it: there are too many of these to go by a mapping."""
+    return (
+        f'{{"boot":"{stamp.boot}","ch":"{chunk.channel}","k":"data","len":{chunk.length},"n":{n},'
+        f'"off":{chunk.offset},"s":"{stream}","seg":"{chunk.segment}","sha256":"{chunk.sha256}","src":"{src}",'
+        f'"t":"{stamp.t}","up":{stamp.up}}}'
+    ).encode("ascii")
 
 
 def encode(record: Mapping[str, object]) -> bytes:
@@ -143,23 +149,25 @@ def check_fields(record: Mapping[str, object]) -> None:
     kind = record.get("k")
     if not isinstance(kind, str) or kind not in FIELDS:
         raise RecordError("a record of no known kind")
-    wanted = FIELDS[kind] | _ALWAYS
-    if missing := wanted - set(record):
+    wanted = {**_STAMPS, **FIELDS[kind]}
+    optional = _OPTIONAL.get(kind, {})
+    if missing := set(wanted) - set(record):
         raise RecordError(f"{kind} without {min(missing)}")
-    if surplus := set(record) - wanted - _OPTIONAL.get(kind, frozenset()):
+    if surplus := set(record) - set(wanted) - set(optional):
         raise RecordError(f"{kind} with an unknown {min(surplus)}")
     for key, value in record.items():
-        if type(value) is not _TYPES.get(key, type(value)):
+        wants = wanted.get(key) or optional[key]
+        if wants is not _TEXT and type(value) is not wants:
             raise RecordError(f"{kind}: {key} is of a wrong type")
-    if "s" in record:
-        stream_name(str(record["s"]))
+    stream_name(str(record["s"]))
+    if kind == "data":
+        raise RecordError("data that is not written as data is")
 
 
 def _data(found: re.Match[bytes]) -> dict[str, Any]:
     record: dict[str, Any] = {"k": "data"}
     for key, value in zip(_DATA_KEYS, found.groups(), strict=True):
         record[key] = int(value) if key in _INTEGERS else value.decode("ascii")
-    stream_name(record["s"])
     return record
 
 

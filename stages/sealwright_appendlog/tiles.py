@@ -14,7 +14,7 @@ from sealwright_appendlog.tree import HASH_SIZE, ProofError, leaf_hash, node_has
 
 WIDTH = 256
 Write = Callable[[str, bytes], None]
-"""Writes a file of the log by its relative path, whole."""
+"""Takes a full tile, by its relative path."""
 
 
 def tile_path(level: int | str, number: int, width: int = WIDTH) -> str:
@@ -28,7 +28,7 @@ def tile_path(level: int | str, number: int, width: int = WIDTH) -> str:
 
 
 class TileWriter:
-    """Keeps the right edge of every level in memory (at most 255 hashes each) and writes tiles."""
+    """Keeps the right edge of every level in memory (at most 255 hashes each) and makes tiles."""
 
     def __init__(self, write: Write) -> None:
         self._write = write
@@ -38,7 +38,7 @@ class TileWriter:
         self._bundles = 0
 
     def append(self, line: bytes) -> None:
-        """Take the next leaf; full tiles are written at once."""
+        """Take the next leaf; full tiles are given away at once."""
         self._bundle.append(line)
         if len(self._bundle) == WIDTH:
             self._write(tile_path("entries", self._bundles), _bundle(self._bundle))
@@ -59,13 +59,15 @@ class TileWriter:
             hashes.clear()
             self._add(level + 1, root)
 
-    def partial(self) -> None:
-        """Write the partial tiles of the tree as it stands."""
+    def partial(self) -> dict[str, bytes]:
+        """The partial tiles of the tree as it stands, by path."""
+        files = {}
         if self._bundle:
-            self._write(tile_path("entries", self._bundles, len(self._bundle)), _bundle(self._bundle))
+            files[tile_path("entries", self._bundles, len(self._bundle))] = _bundle(self._bundle)
         for level, hashes in enumerate(self._levels):
             if hashes:
-                self._write(tile_path(level, self._full[level], len(hashes)), b"".join(hashes))
+                files[tile_path(level, self._full[level], len(hashes))] = b"".join(hashes)
+        return files
 
 
 class TileReader:

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Check a sealed log alone: python3 verify.py [LOG]. Then check LOG/SHA256SUMS with gpg and sha256sum -c."""
+"""Check a sealed log alone: python3 verify.py [LOG]. Who signed it: gpg --verify LOG/SHA256SUMS.asc LOG/SHA256SUMS"""
 import base64, hashlib, json, pathlib, sys
 log = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else "log")
 def sha(*parts): return hashlib.sha256(b"".join(parts)).digest()
@@ -20,9 +20,10 @@ for line in (log / "index.jsonl").open("rb"):
                  f"record {last['n']}: its data was changed")
         ends[seg] = off + last["len"]
 root = stack.pop() if stack else b""
-while stack:
-    root = sha(b"\1", stack.pop(), root)
+while stack: root = sha(b"\1", stack.pop(), root)
 size, told = (log / "checkpoint.sealed").read_text().split("\n")[1:3]
 need(size == str(count) and base64.b64decode(told) == root and last["k"] == "seal", "the checkpoint is of another index")
-need({p.relative_to(log).as_posix(): p.stat().st_size for p in log.glob("data/**/*.log")} == ends, "stray data")
+need({p.relative_to(log).as_posix(): p.stat().st_size for p in log.glob("data/**/*") if not p.is_dir()} == ends, "stray data")
+sums = [f"{hashlib.sha256((log / p).read_bytes()).hexdigest()}  {p}\n" for p in sorted([*ends, "index.jsonl", "checkpoint.sealed", "log.vkey"])]
+need("".join(sums) == (log / "SHA256SUMS").read_text(), "SHA256SUMS is of other files")
 print(f"whole: {count} records, {sum(ends.values())} bytes of output, root {root.hex()}")

@@ -177,7 +177,7 @@ class Source(Protocol):
         """Judge what lies in the quarantine; what failed is deleted before this returns."""
 
     def stage(self, workshop: Workshop, green: Mapping[str, Green], destination: Path) -> None:
-        """Write the verified bytes below `destination` (inside the quarantine), given a `Green` per verify item."""
+        """Write the verified bytes below `destination` (in the quarantine), given a `Green` per verify item."""
 
 
 @dataclass(frozen=True)

@@ -72,8 +72,8 @@ class SourceWalk:
         for item in self._items(component):
             if item.status is not Status.PENDING:
                 self.journal.tell(ev.ItemReset(item.id, "its sources are fetched again"))
-        fetched = all([self._source(source) for source in self.context.plan.sources[component]])
-        return fetched and self.promote(component)
+        fetched = [self._source(source) for source in self.context.plan.sources[component]]
+        return all(fetched) and self.promote(component)
 
     def _items(self, component: str) -> list[Item]:
         return [

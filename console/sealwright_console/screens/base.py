@@ -22,6 +22,8 @@ from sealwright_console.views.header import heading_line, next_gate, notice_line
 from sealwright_console.widgets.ledger import Ledger
 from sealwright_console.widgets.texts import Texts
 
+_CHANGING = frozenset({"retry", "retry_all", "waive"})
+
 
 class ConsoleScreen(Screen[None]):
     """A screen over a feed."""
@@ -98,6 +100,10 @@ class ConsoleScreen(Screen[None]):
 
     def tick(self) -> None:
         """Called ten times a second, whether or not the state changed."""
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """A past release offers no key that would change anything."""
+        return not (self.feed.read_only and action in _CHANGING)
 
     def action_back(self) -> None:
         """Go back to the screen below."""

@@ -16,7 +16,7 @@ from textual.widget import Widget
 from textual.widgets import Button, Input
 
 from sealwright_console.feed import Feed
-from sealwright_console.lines import Part, Tone
+from sealwright_console.lines import Line, Part, Tone, wrap
 from sealwright_console.screens.asking import AskScreen, TypedInput
 from sealwright_console.screens.base import ConsoleScreen
 from sealwright_console.views.sign import (
@@ -92,11 +92,14 @@ class SignScreen(ConsoleScreen):
             if digest:
                 self.query_one("#digits", TypedInput).focus()
         if request is None:
-            self.query_one("#request", Texts).show(*waiting_lines(self.feed.state))
+            self.query_one("#request", Texts).show(*self._folded(waiting_lines(self.feed.state)))
         else:
-            self.query_one("#request", Texts).show(*request_lines(request))
+            self.query_one("#request", Texts).show(*self._folded(request_lines(request)))
             self.query_one("#digest", Texts).show(*digest_lines(request))
         self._judge()
+
+    def _folded(self, lines: tuple[Line, ...]) -> tuple[Line, ...]:
+        return tuple(piece for line in lines for piece in wrap(line, self.room - 2))
 
     def _typed(self) -> tuple[str, str]:
         digits, release = (self.query_one(name, Input).value for name in ("#digits", "#release"))

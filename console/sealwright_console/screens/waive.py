@@ -11,7 +11,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Button, Input
 
 from sealwright_console.figures import grouped
-from sealwright_console.lines import Line, Part, Tone, labelled, mark
+from sealwright_console.lines import Line, Part, Tone, mark
 from sealwright_console.screens.asking import WINDOW_CSS
 from sealwright_console.widgets.texts import Texts
 from sealwright_stages.state import Item
@@ -40,7 +40,7 @@ class WaiveScreen(ModalScreen[tuple[str, str] | None]):
             (Part(item.reason),),
             (Part("sha256 ", Tone.DIM), Part(grouped(item.subject_sha256[:32]))),
             (Part("       ", Tone.DIM), Part(grouped(item.subject_sha256[32:]))),
-            labelled("", "The waiver holds for these bytes and this policy only. It goes into the log.", indent=0),
+            (Part("It holds for these bytes and this policy only, and goes into the log.", Tone.DIM),),
         ]
         with Vertical(id="window"):
             yield Texts(*lines)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 
-from sealwright_console.figures import clock, duration, grouped, is_digest, size
+from sealwright_console.figures import clock, duration, grouped, size, spaced
 from sealwright_console.lines import Line, Part, Row, Tone, blank, heading, labelled, word
 from sealwright_console.views.header import shown_status, worst
 from sealwright_console.views.overview import doing, items_of
@@ -108,7 +108,7 @@ def _walk(value: object, key: str, indent: int, depth: int, lines: list[Line]) -
 
 def _scalar(value: object) -> str:
     if isinstance(value, str):
-        return grouped(value) if is_digest(value) else value
+        return spaced(value)
     return json.dumps(value, ensure_ascii=True)
 
 

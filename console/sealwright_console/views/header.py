@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 from rich.cells import cell_len
 
@@ -80,6 +81,9 @@ def totals(state: State, stage: Stage | None = None) -> Line:
         )
         tone = tone_of(status) if count else Tone.DIM
         parts.append(Part(f"{mark(status).text} {count}  ", tone))
+    waived = sum(item.waiver is not None for item in state.items.values() if stage in (None, item.stage))
+    if waived:
+        parts.append(Part(f"({waived} waived)  ", Tone.DIM))
     return tuple(parts)
 
 
@@ -102,7 +106,7 @@ def timeline(state: State, width: int) -> Line:
         return (Part("no stage has begun", Tone.DIM),)
     begun = [stage for stage in STAGES if stage in state.stages_started]
     stamps = [state.stages_started[stage] for stage in begun] + [state.last_t]
-    spans = [seconds_between(start, end) for start, end in zip(stamps, stamps[1:], strict=False)]
+    spans = [seconds_between(start, end) for start, end in pairwise(stamps)]
     room = max(0, width - 24 - sum(len(stage.value) + 2 for stage in begun))
     whole = sum(spans) or 1.0
     parts = [Part(f"{clock(state.first_t)} ", Tone.DIM)]

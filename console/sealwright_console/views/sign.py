@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 from sealwright_console.feed import SigningRequest
-from sealwright_console.figures import grouped
+from sealwright_console.figures import grouped, spaced
 from sealwright_console.lines import Line, Part, Tone, labelled, mark
 from sealwright_stages.events import Stage
 from sealwright_stages.gate import decide
@@ -44,9 +44,9 @@ def request_lines(request: SigningRequest) -> tuple[Line, ...]:
     """What exactly is signed."""
     counts = ", ".join(f"{number:,} {what}" for what, number in request.counts)
     lines: list[Line] = [(Part("YOU ARE ABOUT TO SIGN  ", Tone.WARNED), Part(request.release, Tone.HEAD))]
-    lines += [labelled("", text, indent=2) for text in request.summary]
+    lines += [labelled("", spaced(text), indent=2) for text in request.summary]
     lines.append(labelled("counts", counts or "none", indent=2))
-    lines += [labelled("key", grouped(key) if " " not in key else key, indent=2) for key in request.keys]
+    lines += [labelled("key", spaced(key), indent=2) for key in request.keys]
     if not request.warnings:
         lines.append(labelled("warnings", "none was waived", indent=2))
     lines += [labelled("waived", text, Tone.WARNED, indent=2) for text in request.warnings]

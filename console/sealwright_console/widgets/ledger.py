@@ -34,12 +34,11 @@ class Ledger(ScrollView, can_focus=True):
         Binding("pageup", "page(-1)", "Page up", show=False),
         Binding("home", "end(0)", "First", show=False),
         Binding("end", "end(-1)", "Last", show=False),
-        Binding("enter", "choose", "Detail", show=False),
     ]
     COMPONENT_CLASSES: ClassVar[set[str]] = {"ledger--cursor"}
     DEFAULT_CSS = """
     Ledger { height: 1fr; scrollbar-size-vertical: 1; overflow-x: hidden; }
-    Ledger .ledger--cursor { background: $panel; }
+    Ledger .ledger--cursor { background: $cursor-row; }
     """
 
     class Moved(Message):
@@ -52,7 +51,7 @@ class Ledger(ScrollView, can_focus=True):
             self.key = key
 
     class Chosen(Moved):
-        """The person pressed enter on a row, or clicked the selected one."""
+        """The person clicked the selected row; the enter key is the screen's."""
 
     def __init__(self, *, wrapped: bool = False, id: str | None = None) -> None:
         """Make an empty one; `wrapped` folds long lines instead of cutting them."""
@@ -100,15 +99,14 @@ class Ledger(ScrollView, can_focus=True):
         if not 0 <= number < len(self._flat):
             return Strip.blank(self.size.width, self.rich_style)
         key, line, first = self._flat[number]
-        style = self.visual_style
         selected = bool(key) and key == self.key
-        if selected:
-            style += self.get_visual_style("ledger--cursor", partial=True)
+        style = self.get_visual_style("ledger--cursor") if selected else self.visual_style
         edge = (">" if first else "|") if selected else " "
         text = content(line)
         whole = type(text).assemble((f"{edge} ", "bold $primary"), text)
         strips = Visual.to_strips(self, whole, max(self.size.width, whole.cell_length), 1, style)
-        return strips[0].crop(0, self.size.width) if strips else Strip.blank(self.size.width)
+        strip = strips[0] if strips else Strip([])
+        return strip.adjust_cell_length(self.size.width, style.rich_style)
 
     def action_move(self, step: int) -> None:
         """Go to the row `step` further."""
@@ -142,11 +140,6 @@ class Ledger(ScrollView, can_focus=True):
         else:
             self.scroll_home(animate=False)
 
-    def action_choose(self) -> None:
-        """Say that the person wants this row."""
-        if self.key:
-            self.post_message(self.Chosen(self, self.key))
-
     def selected_text(self) -> str:
         """The selected row in full, as plain text."""
         lines = [line for row in self._rows if row.key == self.key for line in row.lines] if self.key else []
@@ -163,7 +156,7 @@ class Ledger(ScrollView, can_focus=True):
         number = event.y + self.scroll_offset.y
         key = self._flat[number][0] if 0 <= number < len(self._flat) else ""
         if key and key == self.key:
-            self.action_choose()
+            self.post_message(self.Chosen(self, key))
         elif key:
             self._go(key)
 

@@ -36,6 +36,8 @@ class LogView(ScrollView, can_focus=True):
         Binding("up,k", "scroll_lines(-1)", "Up", show=False),
         Binding("pagedown,space", "scroll_pages(1)", "Page down", show=False),
         Binding("pageup", "scroll_pages(-1)", "Page up", show=False),
+        Binding("right", "shift(20)", "Right", show=False),
+        Binding("left", "shift(-20)", "Left", show=False),
         Binding("home", "to_line(0)", "First", show=False),
         Binding("end", "follow(True)", "Last", show=False),
         Binding("f", "follow(True)", "Follow"),
@@ -58,6 +60,7 @@ class LogView(ScrollView, can_focus=True):
         self._source = LogText()
         self._busy = False
         self._hit = -1
+        self._shift = 0
         self.needle = ""
         self.said = ""
         self.following = True
@@ -106,7 +109,8 @@ class LogView(ScrollView, can_focus=True):
         mode = "FOLLOW" if self.following else "PAUSED"
         reading = f", reading {self._source.indexed * 100 // max(1, self._source.size)}%" if self._busy else ""
         said = f"   {self.said}" if self.said else ""
-        return f"{mode}  line {bottom:,} of {lines:,}{reading}{said}"
+        shift = f", column {self._shift + 1}" if self._shift else ""
+        return f"{mode}  line {bottom:,} of {lines:,}{shift}{reading}{said}"
 
     def render_line(self, y: int) -> Strip:
         """Render the line at `y` of the window."""
@@ -119,7 +123,7 @@ class LogView(ScrollView, can_focus=True):
         style = self.rich_style
         if number == self._hit:
             style += self.get_component_rich_style("log-view--hit", partial=True)
-        segments = [Segment("> " if number == self._hit else "  ", style), Segment(text, style)]
+        segments = [Segment("> " if number == self._hit else "  ", style), Segment(text[self._shift :], style)]
         strip = Strip(segments)
         if cut:
             more = f" … cut after {CAP} bytes"
@@ -134,6 +138,12 @@ class LogView(ScrollView, can_focus=True):
     def action_scroll_pages(self, pages: int) -> None:
         """Go some windows up or down."""
         self._go_to(self.scroll_offset.y + pages * max(1, self.size.height - 1), upwards=pages < 0)
+
+    def action_shift(self, step: int) -> None:
+        """Look further right or left in long lines."""
+        self._shift = min(max(0, self._shift + step), CAP)
+        self.refresh()
+        self.post_message(self.Stepped())
 
     def action_to_line(self, line: int) -> None:
         """Go to a line."""

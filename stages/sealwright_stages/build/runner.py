@@ -20,9 +20,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from sealwright_stages.errors import BuildError, LogError, MachineError
-from sealwright_stages.ports import BuildResult, Limits, OutputStream, Sampled
 from sealwright_stages.build.watch import RoomWatch, TreeWatch
+from sealwright_stages.errors import LogError, MachineError
+from sealwright_stages.ports import BuildResult, Limits, OutputStream, Sampled
 from sealwright_stages.process import BASE_ENVIRONMENT, kill_group
 from sealwright_stages.sandbox.bwrap import Sandbox, Start, prepared
 from sealwright_stages.sandbox.life import first_process, wait_dead
@@ -51,15 +51,14 @@ def run(box: Sandbox, argv: tuple[str, ...], limits: Limits, room: Path, watched
         Exception: whatever `watched` raises, after the build is dead.
     """
     begun = time.monotonic()
-    with prepared(box, argv) as start, RoomWatch(room) as taken:
-        with _started(start) as (child, life):
-            pump = _Pump(child, watched.output)
-            try:
-                killed = _watch(child, pump, limits, watched, taken, begun)
-            finally:
-                kill_group(child)
-                life.wait()
-                pump.join()
+    with prepared(box, argv) as start, RoomWatch(room) as taken, _started(start) as (child, life):
+        pump = _Pump(child, watched.output)
+        try:
+            killed = _watch(child, pump, limits, watched, taken, begun)
+        finally:
+            kill_group(child)
+            life.wait()
+            pump.join()
     pump.check()
     if child.returncode != 0 and not killed and life.never_began:
         raise MachineError(

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote, unquote, urlsplit
 
+from sealwright_stages.errors import FetchError
 from sealwright_stages.verify.codes import not_fetched, shown
 
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+~-]{0,199}\Z")
@@ -79,5 +80,5 @@ def _local(path: Path) -> Address:
     return Address("file://" + quote(str(path)), "file", "", path)
 
 
-def _refused(url: str, because: str) -> Exception:
+def _refused(url: str, because: str) -> FetchError:
     return not_fetched("fetch-refused", f"{shown(url)} is not fetched", because, "mend it in the manifest")

@@ -13,6 +13,7 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
+from sealwright_stages.errors import FetchError
 from sealwright_stages.files import write_whole
 from sealwright_stages.get_sources.addresses import Address
 from sealwright_stages.ports import FetchRun, Workshop
@@ -117,7 +118,7 @@ def _progress(workshop: Workshop) -> Callable[[bytes], None]:
     return look
 
 
-def _why(run: FetchRun, source: Address, remote: str) -> Exception:
+def _why(run: FetchRun, source: Address, remote: str) -> FetchError:
     """What git's complaint means; its words are evidence, the exit code decided."""
     said = run.stderr.decode("utf-8", "replace")
     what = f"{shown(remote)} of {shown(source.url)} did not arrive"

@@ -1,29 +1,30 @@
 """A session with the log authority: events with their durable records, streams of output, seal and export.
 
 - An event's call returns when its record is durable, with the record as it stands in the log.
-- The newest checkpoint is kept in a file of the console's own; at opening and at the seal the authority must
-  prove that its log continues it. If it can't, both notes are kept beside that file and the log is lost.
-- Where the log's files are elsewhere, a local copy of what was acknowledged serves for display and resume.
+- The newest checkpoint is remembered; every later one must be proved to continue it, or the log is lost.
+- A sealed log is open for reading and export; what would add to it is refused here already.
+- Where the log's files are elsewhere, the authority's records are followed into a local copy, for display and
+  resume. It is what the authority says: the evidence is made from the exported log, which is checked.
 """
 
 from __future__ import annotations
 
-import base64
 import contextlib
 import json
-import shutil
 import threading
 from collections.abc import Callable, Mapping
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Literal
 
-from sealwright_appendlog.note import Checkpoint, NoteError, VerifierKey, open_checkpoint
-from sealwright_appendlog.tree import ProofError, verify_consistency
-from sealwright_stages.files import remove_tree, write_whole
+from sealwright_appendlog import layout, record
+from sealwright_appendlog.note import Checkpoint
 from sealwright_stages.log.connection import Connection, LogLost, LogRollback
 from sealwright_stages.log.entries import Entry, entry_of
+from sealwright_stages.log.export import Export
+from sealwright_stages.log.memory import Memory
 
 Connect = Callable[[Callable[[str, bytes], None], Callable[[str], None]], Connection]
+_EVENT_LIMIT = 3600
 
 
 class LogSession:
@@ -36,22 +37,33 @@ class LogSession:
         self.lost = threading.Event()
         self.why_lost = ""
         self.process_id = 0
-        self._sealed = False
-        self.checkpoint: Checkpoint | None = None
         self._connect = connect
-        self._saved = saved
-        self._mirror = mirror
         self._end = end
+        self._mirror = Mirror(log_dir) if mirror else None
         self._append_lock = threading.Lock()
-        self._key: VerifierKey | None = None
-        self._asked: Checkpoint | None = None
-        self._answered = threading.Event()
+        self._news = threading.Condition()
+        self._rolled_back = False
+        self._export: Export | None = None
+        self._memory = Memory(saved)
         self._connection = connect(self._frame, self._gone)
         try:
             self._greet()
         except BaseException:
-            self.close()
+            self._connection.close()
+            self._end()
             raise
+
+    @property
+    def checkpoint(self) -> Checkpoint | None:
+        """The newest checkpoint, proved to continue all that were seen before."""
+        return self._memory.checkpoint
+
+    @property
+    def sealed(self) -> bool:
+        """Whether the log is sealed."""
+        if self._mirror is not None:
+            return self._mirror.sealed
+        return self.log_dir is not None and (self.log_dir / layout.SEALED).exists()
 
     def append(self, event: Mapping[str, object]) -> Entry:
         """Append an event; returns its record when that is durable.
@@ -59,15 +71,22 @@ class LogSession:
         Raises:
             LogLost: it may not be in the log; treat it as not.
         """
-        payload = json.dumps(event, sort_keys=True, separators=(",", ":")).encode()
+        try:
+            payload = record.encode(event)
+        except record.RecordError as error:
+            raise LogLost(f"the event can't be said in the log: {error}") from error
+        if len(payload) > _EVENT_LIMIT:
+            raise LogLost(f"the event has {len(payload)} bytes, {_EVENT_LIMIT} is the most")
         with self._append_lock:
+            self._refuse_if_sealed()
             self._connection.send("J", payload)
-            return self._record(self._connection.wait_line())
+            return entry_of(self._connection.wait_line())
 
     def open_stream(self, name: str) -> OutputStream:
         """Open a stream of raw bytes on a connection of its own."""
-        copy = self.log_dir / "data" / name / "00000000.log" if self._mirror and self.log_dir else None
-        return OutputStream(self._connect, name, self.lost, self._gone, copy)
+        self._refuse_if_sealed()
+        copy = self._mirror.data_file(name) if self._mirror is not None else None
+        return OutputStream(self._connect, name, self.lost, self._stream_gone, copy)
 
     def seal(self) -> Entry:
         """Seal the log; the authority must prove that it continues the checkpoint seen last.
@@ -76,35 +95,29 @@ class LogSession:
             LogLost: it is not sealed, or not provably the same log.
         """
         with self._append_lock:
-            self._answered.clear()
-            self._asked = self.checkpoint
-            self._connection.send("S", json.dumps(self._seen()).encode())
-            entry = self._record(self._connection.wait_line())
-            self._await_checkpoint()
-            self._sealed = True
+            self._refuse_if_sealed()
+            self._connection.send("S")
+            entry = entry_of(self._connection.wait_line())
+            self._await_checkpoint(entry.n + 1)
             return entry
 
     def export(self, destination: Path) -> None:
-        """Fetch the sealed log's files into `destination`, whole or not at all.
+        """Fetch the sealed log's files into `destination`, whole, checked, or not at all.
 
         Raises:
-            LogLost: the authority does not hand it over.
+            LogLost: the authority does not hand it over, or it does not check out.
         """
-        fresh = destination.with_name(destination.name + ".new")
-        remove_tree(fresh)
-        fresh.mkdir(parents=True)
         with self._append_lock:
-            exporter = _Exporter(fresh)
-            self._export = exporter
+            if not self.sealed:
+                raise LogLost("the log is not sealed yet")
+            self._export = Export(destination)
             self._connection.send("X")
-            exporter.wait(self._connection)
-        if destination.exists():
-            remove_tree(destination)
-        fresh.rename(destination)
+            self._export.finish(self._connection, self.checkpoint)
+            self._export = None
 
     def close(self) -> None:
         """End the stream cleanly, if the log is still open, and let go; an embedded authority ends."""
-        if not self.lost.is_set() and not self._sealed and self._answered.is_set():
+        if not self.lost.is_set() and not self.sealed:
             with contextlib.suppress(LogLost), self._append_lock:
                 self._connection.send("F", b"0")
                 self._connection.wait_line()
@@ -113,77 +126,54 @@ class LogSession:
 
     # -- inside -----------------------------------------------------------------------------------------
 
-    _export: _Exporter | None = None
-
     def _greet(self) -> None:
-        self._key = _pinned(self._saved)
-        self.checkpoint = _remembered(self._saved, self._key)
-        self._asked = self.checkpoint
-        self._connection.send("H", json.dumps({"format": 1, "stream": "engine", **self._seen()}).encode())
-        self._await_checkpoint()
+        hello: dict[str, object] = {"format": 1, "stream": "engine"}
+        if self.checkpoint is not None:
+            hello["seen"] = self.checkpoint.size
+        if self._mirror is not None:
+            hello["since"] = self._mirror.count
+        self._greeted = False
+        self._connection.send("H", json.dumps(hello).encode())
+        self._await_checkpoint(1)
 
-    def _seen(self) -> dict[str, int]:
-        return {"seen": self._asked.size} if self._asked else {}
+    def _refuse_if_sealed(self) -> None:
+        if self.sealed:
+            raise LogLost("the log is sealed; nothing can be added to it")
 
-    def _await_checkpoint(self) -> None:
-        while not self._answered.wait(0.25):
-            if self._connection.lost:
-                raise LogLost(self._connection.lost)
-        if self._connection.lost:
-            if self._connection.lost.startswith("rollback"):
-                raise LogRollback(self._connection.lost)
-            raise LogLost(self._connection.lost)
+    def _await_checkpoint(self, size: int) -> None:
+        with self._news:
+            while not (self._greeted and self.checkpoint is not None and self.checkpoint.size >= size):
+                if self.lost.is_set():
+                    raise (LogRollback if self._rolled_back else LogLost)(self.why_lost)
+                self._news.wait(0.5)
 
-    def _record(self, line: bytes) -> Entry:
-        if self._mirror and self.log_dir:
-            self.log_dir.mkdir(parents=True, exist_ok=True)
-            with (self.log_dir / "index.jsonl").open("ab") as stream:
-                stream.write(line + b"\n")
-        return entry_of(line)
+    def _stream_gone(self, why: str) -> None:
+        """A stream's connection was lost: refused alone, or with the authority."""
+        if not why.startswith("the log authority refuses"):
+            self._gone(why)
 
     def _gone(self, why: str) -> None:
-        self.why_lost = self.why_lost or why
-        self.lost.set()
-        self._answered.set()
+        with self._news:
+            self.why_lost = self.why_lost or why
+            self.lost.set()
+            self._news.notify_all()
 
     def _frame(self, kind: str, payload: bytes) -> None:
+        """Take a frame, in the connection's thread."""
         if kind == "C":
-            self._take_checkpoint(payload.decode("utf-8"))
+            try:
+                self._memory.take(payload.decode("utf-8"))
+            except LogRollback as error:
+                self._rolled_back = True
+                self._connection.fail(str(error))
+                return
+            with self._news:
+                self._greeted = True
+                self._news.notify_all()
+        elif kind == "L" and self._mirror is not None:
+            self._mirror.take(payload)
         elif self._export is not None:
             self._export.take(kind, payload)
-
-    def _take_checkpoint(self, text: str) -> None:
-        proof: list[bytes] = []
-        note = text
-        if text.startswith("old "):
-            head, _, note = text.partition("\n\n")
-            proof = [base64.b64decode(line, validate=True) for line in head.split("\n")[1:]]
-        try:
-            if self._key is None:
-                raise NoteError("the log's key is not known")
-            new = open_checkpoint(note, self._key)
-            self._compare(new, proof, asked=text.startswith("old "))
-        except (NoteError, ProofError) as error:
-            kept = self._saved.with_name(self._saved.name + ".conflict")
-            write_whole(kept, text.encode())
-            self._connection.fail(f"rollback or split view: {error}; both notes are kept: {self._saved}, {kept}")
-            return
-        self.checkpoint = new
-        write_whole(self._saved, note.encode())
-        self._answered.set()
-
-    def _compare(self, new: Checkpoint, proof: list[bytes], *, asked: bool) -> None:
-        old = self.checkpoint
-        if old is None:
-            return
-        if new.size < old.size:
-            raise ProofError(f"it had {old.size} records, now it has {new.size}")
-        if self._asked is not None and not self._answered.is_set():
-            if not asked:
-                raise ProofError("it gave no proof of consistency")
-            verify_consistency(old.size, old.root, new.size, new.root, proof)
-        elif new.size == old.size and new.root != old.root:
-            raise ProofError("two roots for one size")
 
 
 class OutputStream:
@@ -220,63 +210,51 @@ class OutputStream:
 
     def finish(self, exit_status: int) -> Entry:
         """End the stream; returns its durable `eof` record. Raises LogLost."""
-        self._connection.send("F", str(exit_status).encode())
-        entry = entry_of(self._connection.wait_line())
-        self._connection.close()
-        return entry
+        try:
+            self._connection.send("F", str(exit_status).encode())
+            return entry_of(self._connection.wait_line())
+        finally:
+            self._connection.close()
 
     def abort(self) -> None:
         """Drop the connection, so that the log records an unclean end."""
         self._connection.close()
 
 
-class _Exporter:
-    """Takes an export's frames and writes its files."""
+class Mirror:
+    """A local copy of a log that lies elsewhere: its records as they became durable, and our own output."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._path: Path | None = None
-        self._done = threading.Event()
-        self._error = ""
+        self._index = folder / layout.INDEX
+        folder.mkdir(parents=True, exist_ok=True)
+        self.count = 0
+        self.sealed = False
+        if self._index.exists():
+            whole = 0
+            for line in layout.lines(self._index):
+                whole += len(line) + 1
+                self._count(line)
+            with self._index.open("r+b") as stream:
+                stream.truncate(whole)
 
-    def take(self, kind: str, payload: bytes) -> None:
-        try:
-            if kind == "N":
-                name = PurePosixPath(payload.decode("ascii"))
-                if name.is_absolute() or ".." in name.parts:
-                    raise ValueError(f"a file called {name}")
-                self._path = self._folder / name
-                self._path.parent.mkdir(parents=True, exist_ok=True)
-                self._path.touch()
-            elif kind == "B" and self._path is not None:
-                with self._path.open("ab") as stream:
-                    stream.write(payload)
-            elif kind == "Z":
-                self._done.set()
-        except (OSError, ValueError) as error:
-            self._error = str(error)
-            self._done.set()
+    def take(self, lines: bytes) -> None:
+        """Take whole lines, in their order.
 
-    def wait(self, connection: Connection) -> None:
-        while not self._done.wait(0.25):
-            if connection.lost:
-                break
-        if self._error or not self._done.is_set():
-            shutil.rmtree(self._folder, ignore_errors=True)
-            raise LogLost(f"the export failed: {self._error or connection.lost}")
+        Raises:
+            ValueError: they are no records, or not the next ones.
+        """
+        for line in lines.splitlines():
+            if record.decode(line)["n"] != self.count:
+                raise ValueError("the authority's records are out of sequence")
+            self._count(line)
+        with self._index.open("ab") as stream:
+            stream.write(lines)
 
+    def data_file(self, stream: str) -> Path:
+        """Where a stream's own copy lies."""
+        return self._folder / "data" / stream / "00000000.log"
 
-def _pinned(saved: Path) -> VerifierKey:
-    try:
-        return VerifierKey.parse(saved.with_name(saved.name + ".vkey").read_text().strip())
-    except (OSError, NoteError) as error:
-        raise LogLost(f"the log's key is not known: {error}") from error
-
-
-def _remembered(saved: Path, key: VerifierKey) -> Checkpoint | None:
-    if not saved.exists():
-        return None
-    try:
-        return open_checkpoint(saved.read_bytes(), key)
-    except NoteError as error:
-        raise LogLost(f"the remembered checkpoint {saved} is damaged: {error}") from error
+    def _count(self, line: bytes) -> None:
+        self.count += 1
+        self.sealed = b'"k":"seal"' in line and record.decode(line)["k"] == "seal"

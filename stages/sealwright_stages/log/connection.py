@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import select
 import selectors
 import threading
 import time
@@ -52,6 +53,9 @@ class Connection:
         self._closing = False
         self._wake_r, self._wake_w = os.pipe()
         os.set_blocking(read_fd, False)
+        os.set_blocking(write_fd, False)
+        self._poll = select.poll()
+        self._poll.register(write_fd, select.POLLOUT)
         self._thread = threading.Thread(target=self._listen, name="log connection", daemon=True)
         self._thread.start()
 
@@ -80,12 +84,18 @@ class Connection:
 
     def close(self) -> None:
         """Let go of the connection."""
-        self._closing = True
-        with contextlib.suppress(OSError):
-            os.write(self._wake_w, b"x")
+        with self.change:
+            if self._closing:
+                return
+            self._closing = True
+            self.change.notify_all()
+        os.write(self._wake_w, b"x")
         if threading.current_thread() is not self._thread:
             self._thread.join(2)
-        self._close()
+        with self._send_lock:
+            self._close()
+        os.close(self._wake_w)
+        os.close(self._wake_r)
 
     def fail(self, why: str) -> None:
         """Declare the log lost."""
@@ -98,26 +108,37 @@ class Connection:
 
     def _wait(self, ready: Callable[[], bool]) -> None:
         while not ready():
-            if self.lost:
-                raise LogLost(self.lost)
+            if self.lost or self._closing:
+                raise LogLost(self.lost or "the connection to the log was closed")
             self.change.wait(0.5)
 
     def _write(self, data: bytes) -> None:
         rest = memoryview(data)
         deadline = time.monotonic() + PATIENCE
         while rest:
-            if self.lost:
-                raise LogLost(self.lost)
+            if self.lost or self._closing:
+                raise LogLost(self.lost or "the connection to the log was closed")
             try:
                 rest = rest[os.write(self._write_fd, rest) :]
+                deadline = time.monotonic() + PATIENCE
             except BlockingIOError:
                 if time.monotonic() > deadline:
-                    self.fail(f"the log authority took nothing for {PATIENCE:.0f} s")
-                with selectors.DefaultSelector() as watch:
-                    watch.register(self._write_fd, selectors.EVENT_WRITE)
-                    watch.select(0.2)
+                    raise self._lose(f"the log authority took nothing for {PATIENCE:.0f} s") from None
+                self._poll.poll(200)
             except OSError as error:
-                self.fail(f"the log authority is gone: {error.strerror}")
+                self._hear_why()
+                raise self._lose(f"the log authority is gone: {error.strerror}") from error
+
+    def _hear_why(self) -> None:
+        """Let the listener read what the authority said before it went."""
+        if threading.current_thread() is not self._thread:
+            with self.change:
+                self.change.wait_for(lambda: bool(self.lost), 1.0)
+
+    def _lose(self, why: str) -> LogLost:
+        """Declare the log lost; gives the error to raise, with the first reason that there was."""
+        self.fail(why)
+        return LogLost(self.lost or why)
 
     def _listen(self) -> None:
         decoder = Decoder(AUTHORITY_TYPES)
@@ -138,12 +159,14 @@ class Connection:
                     self._ping()
 
     def _ping(self) -> None:
-        if self._send_lock.acquire(blocking=False):  # a sender at work is as good as a ping
-            try:
+        if not self._send_lock.acquire(blocking=False):
+            return  # a sender at work is as good as a ping
+        try:
+            if self._poll.poll(0):  # else the authority has enough to answer
                 with contextlib.suppress(LogLost):
                     self._write(frame("P"))
-            finally:
-                self._send_lock.release()
+        finally:
+            self._send_lock.release()
 
     def _take(self, decoder: Decoder) -> None:
         try:
@@ -169,12 +192,9 @@ class Connection:
             head, newline, line = payload.partition(b"\n")
             _, durable = head.split(b" ")
             with self.change:
-                self.acknowledged = max(self.acknowledged, int(durable) - self.base)
+                self.acknowledged = max(self.acknowledged, int(durable))
                 if newline:
                     self.lines.append(line)
                 self.change.notify_all()
         else:
             self._on_frame(kind, payload)
-
-    base = 0
-    """Bytes that the stream held before this connection."""

@@ -18,11 +18,10 @@ import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from sealwright_appendlog.note import NoteError, VerifierKey
 from sealwright_stages.errors import LogError
-from sealwright_stages.files import write_whole
 from sealwright_stages.log.client import LogSession
 from sealwright_stages.log.connection import Connection
+from sealwright_stages.log.memory import pin
 from sealwright_stages.process import BASE_ENVIRONMENT
 
 _NEXT = "look at the folder's free space and permissions, then run again"
@@ -68,8 +67,11 @@ def open_embedded(
     def end() -> None:
         with contextlib.suppress(OSError):
             os.close(lifeline_w)
-        with contextlib.suppress(subprocess.TimeoutExpired):
+        try:
             child.wait(5)
+        except subprocess.TimeoutExpired:
+            child.kill()  # frozen; what it acknowledged is on disk
+            child.wait()
         if child.stderr is not None:
             child.stderr.close()
         shutil.rmtree(nest, ignore_errors=True)
@@ -80,7 +82,7 @@ def open_embedded(
         end()
         because = next((s.removeprefix("because: ") for s in said if s.startswith("because: ")), "it said nothing")
         raise LogError("the log authority did not start", because, _NEXT)
-    _pin(saved_checkpoint, line)
+    pin(saved_checkpoint, line)
     session = LogSession(_socket_connector(nest / "log"), log_dir, saved_checkpoint, mirror=False, end=end)
     session.process_id = child.pid
     return session
@@ -94,7 +96,7 @@ def open_transport(argv: Sequence[str], vkey: str, local_copy: Path, saved_check
     Raises:
         LogLost: it does not answer, or does not continue what was seen before.
     """
-    _pin(saved_checkpoint, vkey)
+    pin(saved_checkpoint, vkey)
     return LogSession(_program_connector(argv), local_copy, saved_checkpoint, mirror=True, end=lambda: None)
 
 
@@ -102,23 +104,6 @@ def plain_origin(release: str) -> str:
     """A new log's name, never used before: the release with a random end, without what a key's name forbids."""
     safe = "".join(c if c.isascii() and (c.isalnum() or c in "._~-") else "_" for c in release)
     return f"sealwright.invalid/log/{safe}/{secrets.token_hex(8)}"
-
-
-def _pin(saved: Path, vkey: str) -> None:
-    """Remember the log's key on first use; later ones must be the same."""
-    try:
-        VerifierKey.parse(vkey)
-    except NoteError as error:
-        raise LogError("the log's key", str(error), "set the authority up again") from error
-    pinned = saved.with_name(saved.name + ".vkey")
-    if not pinned.exists():
-        write_whole(pinned, vkey.encode() + b"\n")
-    elif pinned.read_text().strip() != vkey:
-        raise LogError(
-            "the log's key is another one than before",
-            f"{pinned} remembers {pinned.read_text().strip()[:60]}",
-            "treat it as tampering: keep both folders, and start the release anew",
-        )
 
 
 def _socket_connector(path: Path) -> Callable[..., Connection]:

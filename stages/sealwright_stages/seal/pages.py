@@ -38,12 +38,14 @@ _PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>{release}</title>
 <meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
 <style>body{{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem}}
-table{{border-collapse:collapse;width:100%}}td,th{{text-align:left;padding:.3rem .6rem;border-bottom:1px solid #ccc}}
+table{{border-collapse:collapse;width:100%}}
+td,th{{text-align:left;padding:.3rem .6rem;border-bottom:1px solid #ccc}}
 code{{font-size:.85em;word-break:break-all}}</style></head><body>
 <h1>{release}</h1>
 <p>Built by Sealwright. This page proves nothing by itself: follow <code>HOW-TO-VERIFY.txt</code>.</p>
 <h2>Products</h2><table><tr><th>file</th><th>SHA-256</th><th>beside the archive's</th></tr>{products}</table>
-<h2>What was checked</h2><table><tr><th>component</th><th>item</th><th>verdict</th><th>reason</th></tr>{items}</table>
+<h2>What was checked</h2>
+<table><tr><th>component</th><th>item</th><th>verdict</th><th>reason</th></tr>{items}</table>
 </body></html>
 """
 

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from sealwright_keyring.verdicts import CODES as KEYRING_CODES
 from sealwright_stages.errors import FetchError
 from sealwright_stages.verdict import Evidence, Failed, Passed, Warned
 
 CODES: Mapping[str, str] = {
+    **KEYRING_CODES,
     "ok": "All is as demanded.",
     # arriving
     "fetch-failed": "The source did not arrive.",
@@ -38,28 +40,16 @@ CODES: Mapping[str, str] = {
     "commit-mismatch": "The commit is not the one that was asked for.",
     "tree-refused": "The tree holds a name, a mode or a link that could reach outside or hide.",
     "tree-submodule": "The tree holds a submodule, whose content no signature here covers.",
-    # signatures
+    # signatures, besides those of the keyring
     "signature-missing": "It is not signed, or its signature did not arrive.",
-    "signature-bad": "The signature is not valid for these bytes.",
-    "signature-unknown-key": "The signature is by a key that was not chosen for this component.",
-    "signature-malformed": "The signature is not one plain armored or binary detached signature.",
-    "signature-ambiguous": "More than one signature block, or bytes around it, so that it is unclear what is signed.",
+    "signature-ambiguous": "More than one signature block, or bytes around it: unclear what is signed.",
     "signature-kind-unsupported": "The signature is of a kind that is not checked here.",
-    "signature-expired": "The signature itself had an end, and it has passed.",
-    "signature-in-future": "The signature bears a date that is still to come.",
-    "signature-weak-digest": "The signature uses a digest that is broken, such as SHA-1 or MD5.",
-    "signature-weak-key": "The key's algorithm or length is too weak.",
-    "signature-class": "The signature is of another class than one over bytes.",
-    "signature-text-mode": "The signature is over text, whose line ends and blanks it does not cover.",
-    "key-expired": "The key had expired when it signed.",
-    "key-expired-since": "The key has expired since it signed; genuine, but needs a named waiver.",
-    "key-revoked": "The key, or the subkey that signed, is revoked.",
     "threshold-not-met": "Fewer distinct persons signed than the policy demands.",
-    "verifier-crashed": "The verifier failed, was killed, or said something that is not understood.",
-    "verifier-missing": "The verifier is not on this machine.",
+    "keyring-unusable": "The chosen keys can't be used as they are.",
     # Debian
     "archive-suite-mismatch": "The signed index is of another suite than the one that was asked for.",
     "archive-expired": "The signed index says that it is no longer valid.",
+    "archive-in-future": "The signed index bears a date that is still to come.",
     "archive-index-malformed": "An index of the archive is not written as Debian writes it.",
     "archive-digest-missing": "The signed index names no SHA-256 for what is needed.",
     "archive-package-missing": "The archive's index does not have the package.",
@@ -95,7 +85,7 @@ class RefusedError(Exception):
     """Something inside a check was refused; becomes a `Failed` where the check ends."""
 
     def __init__(self, code: str, reason: str, next_step: str) -> None:
-            super().__init__(reason)
+        super().__init__(reason)
         self.code, self.reason, self.next_step = _known(code), reason, next_step
 
     def verdict(self, subject: str = "", evidence: Evidence | None = None) -> Failed:
@@ -117,6 +107,7 @@ def shown(text: str | bytes, limit: int = 200) -> str:
 
 
 def _known(code: str) -> str:
-    if code not in CODES:
-        raise KeyError(f"{code} is no documented code")
+    for part in code.split("+"):  # several weaknesses of one signature come joined
+        if part not in CODES:
+            raise KeyError(f"{part} is no documented code")
     return code

@@ -13,6 +13,7 @@ import base64
 import hashlib
 from dataclasses import dataclass
 
+from sealwright_keyring.gpg import Gpg
 from sealwright_stages.ports import Trust
 from sealwright_stages.verdict import Failed, Green, Verdict
 from sealwright_stages.verify.codes import RefusedError, passed, warned
@@ -70,15 +71,13 @@ def find(store: ObjectStore, wanted: Wanted) -> Signed:
         commit = parse_commit(store.read(tag.target, "commit", LIMIT))
         return Signed(_sha256(raw), raw, tag.payload, tag.signature, tag.target, commit)
     if wanted.commit is not None and target != wanted.commit:
-        raise RefusedError(
-            "commit-mismatch", f"{target} arrived instead of {wanted.commit}", "look at the server"
-        )
+        raise RefusedError("commit-mismatch", f"{target} arrived instead of {wanted.commit}", "look at the server")
     raw = store.read(target, "commit", LIMIT)
     commit = parse_commit(raw)
     return Signed(_sha256(raw), raw, commit.payload, commit.signature, target, commit)
 
 
-def judge(store: ObjectStore, wanted: Wanted, trust: Trust) -> Verdict:
+def judge(store: ObjectStore, wanted: Wanted, trust: Trust, gpg: Gpg | None = None) -> Verdict:
     """Judge the ref: structure first, then the signature, then every byte of the tree."""
     what = "tag" if wanted.tag is not None else "commit"
     try:
@@ -86,7 +85,7 @@ def judge(store: ObjectStore, wanted: Wanted, trust: Trust) -> Verdict:
         signature = openpgp_signature(signed.signature, what)
     except RefusedError as error:
         return error.verdict()
-    verdict = judge_detached(signature, signed.payload, trust, f"{what} {wanted.tag or signed.commit_id}")
+    verdict = judge_detached(signature, signed.payload, trust, f"{what} {wanted.tag or signed.commit_id}", gpg)
     evidence = {**_evidence(signed), "signature": dict(verdict.evidence)}
     if isinstance(verdict, Failed):
         return Failed(verdict.code, verdict.reason, verdict.next_step, signed.sha256, evidence)

@@ -26,7 +26,12 @@ _NAME = re.compile(rb"[!-~][!-~]*\Z")
 _ENCODING = re.compile(rb"[A-Za-z0-9._:-]{1,40}\Z")
 _BEGIN = re.compile(rb"^-----BEGIN ([A-Z ]+)-----", re.MULTILINE)
 _PGP = b"-----BEGIN PGP SIGNATURE-----"
-_SIGNATURE_BEGINS = (_PGP, b"-----BEGIN PGP MESSAGE-----", b"-----BEGIN SSH SIGNATURE-----", b"-----BEGIN SIGNED MESSAGE-----")
+_SIGNATURE_BEGINS = (
+    _PGP,
+    b"-----BEGIN PGP MESSAGE-----",
+    b"-----BEGIN SSH SIGNATURE-----",
+    b"-----BEGIN SIGNED MESSAGE-----",
+)
 _NEXT = "ask upstream for a tag that git itself made with `git tag --sign`"
 
 

@@ -24,7 +24,9 @@ from sealwright_stages.verify.codes import RefusedError, shown
 FILE, PROGRAM, LINK, FOLDER, SUBMODULE = "100644", "100755", "120000", "40000", "160000"
 _INVISIBLE = frozenset({"Cc", "Cf", "Cs", "Cn", "Zl", "Zp"})
 _DISGUISE = re.compile(r"(\.git|git~[0-9]+)[. ]*(:.*)?\Z")
-_NO_LINK = re.compile(r"(\.git(modules|attributes|ignore)|\.mailmap|git(mod|att|ign)~[0-9]+|gi[0-9a-f]{4}~[0-9]+)[. ]*(:.*)?\Z")
+_NO_LINK = re.compile(
+    r"(\.git(modules|attributes|ignore)|\.mailmap|git(mod|att|ign)~[0-9]+|gi[0-9a-f]{4}~[0-9]+)[. ]*(:.*)?\Z"
+)
 _HOPS = 40  # as many as Linux follows
 _NEXT = "this release can't be built as it is; tell upstream, and ask for a tag without it"
 

@@ -96,7 +96,7 @@ def _list_into(store: ObjectStore, tree: str, where: str, listing: TreeListing) 
 def _write_entry(store: ObjectStore, entry: Entry, parent: int, target: str | None) -> int:
     if entry.mode == FOLDER:
         os.mkdir(entry.name, 0o755, dir_fd=parent)
-        os.chmod(entry.name, 0o755, dir_fd=parent)
+        os.chmod(entry.name, 0o755, dir_fd=parent)  # noqa: S103 - sources are for everybody to read
         return 0
     if target is not None:
         os.symlink(target, entry.name, dir_fd=parent)
@@ -127,9 +127,7 @@ class _Folders:
         here = os.dup(self.top)
         try:
             for name in path.split("/")[:-1]:
-                inner = os.open(
-                    name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=here
-                )
+                inner = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=here)
                 os.close(here)
                 here = inner
             yield here

@@ -1,0 +1,129 @@
+"""One client of the authority: its socket, what it sent so far, and what waits to be sent to it.
+
+- Who a client is, the kernel tells (its uid); a bridge of that uid may add whom it carries.
+- Sending never waits: a client that takes nothing while 64 MiB wait for it is dropped.
+- A refused client is told why, and read no more; it is dropped when it goes or after two seconds.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import struct
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from sealwright_appendlog.frames import CLIENT_TYPES, Decoder, frame
+
+_MOST = 64 << 20
+_GRACE = 2.0
+_BLOCK = 1 << 18
+
+
+class Refused(Exception):  # noqa: N818 - it is the protocol's word for it
+    """A client is refused; the sentence goes to it and into the log."""
+
+
+@dataclass(eq=False)
+class Client:
+    """A connection; `chunk` is output that no record names yet, `waiting` are lines to send with their ack."""
+
+    sock: socket.socket
+    uid: int
+    src: str
+    decoder: Decoder = field(default_factory=lambda: Decoder(CLIENT_TYPES))
+    stream: str = ""
+    channel: str = "D"
+    chunk: bytearray = field(default_factory=bytearray)
+    waiting: list[bytes] = field(default_factory=list)
+    dirty: bool = False
+    finished: bool = False
+    seen: int = 0
+    follows: bool = False
+    refused_at: float = 0.0
+    out: bytearray = field(default_factory=bytearray)
+    supply: Iterator[bytes] | None = None
+
+    @classmethod
+    def accept(cls, listener: socket.socket) -> Client:
+        """Take the next connection."""
+        sock, _ = listener.accept()
+        sock.setblocking(False)
+        _, uid, _ = struct.unpack("3i", sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
+        return cls(sock, uid, f"uid:{uid}")
+
+    @property
+    def live(self) -> bool:
+        """Whether it holds its stream open."""
+        return bool(self.stream) and not self.finished
+
+    def identify(self, payload: bytes) -> None:
+        """Take what a bridge says of the client that it carries.
+
+        Raises:
+            Refused: it is not printable, or comes too late.
+        """
+        try:
+            who = payload.decode("ascii")
+        except UnicodeDecodeError:
+            who = ""
+        if (
+            self.stream
+            or " " in self.src
+            or not 1 <= len(who) <= 100
+            or not who.isprintable()
+            or set(who) & set('"\\')
+        ):
+            raise Refused("not an identity, or not the first frame")
+        self.src = f"{self.src} {who}"
+
+    def receive(self) -> bytes | None:
+        """What came: empty at the end, None if nothing."""
+        try:
+            return self.sock.recv(_BLOCK)
+        except BlockingIOError:
+            return None
+        except OSError:
+            return b""
+
+    def say(self, kind: str, payload: bytes = b"") -> None:
+        """Queue one frame."""
+        self.out += frame(kind, payload)
+
+    def supply_from(self, frames: Iterator[bytes]) -> None:
+        """Send these frames as the client takes them."""
+        self.supply = frames
+
+    def send(self) -> bool:
+        """Send what the client takes now. False: it is gone, or takes nothing."""
+        try:
+            while self.out or self._refill():
+                del self.out[: self.sock.send(memoryview(self.out)[:_BLOCK])]
+        except BlockingIOError:
+            return len(self.out) < _MOST
+        except OSError:
+            return False
+        if self.refused_at:
+            with contextlib.suppress(OSError):
+                self.sock.shutdown(socket.SHUT_WR)
+        return True
+
+    def refuse(self, why: str) -> None:
+        """Tell the client why, and take nothing more from it."""
+        self.say("R", why.encode("utf-8", "replace")[:1000])
+        self.supply = None
+        self.refused_at = time.monotonic()
+
+    def overdue(self, now: float) -> bool:
+        """Whether a refused client had its time to read why."""
+        return bool(self.refused_at) and now - self.refused_at > _GRACE
+
+    def _refill(self) -> bool:
+        while self.supply is not None and len(self.out) < _BLOCK:
+            following = next(self.supply, None)
+            if following is None:
+                self.supply = None
+            else:
+                self.out += following
+        return bool(self.out)

@@ -1,0 +1,94 @@
+"""What clients say in their frames, read strictly.
+
+- A hello names format 1 and a plain stream; only the stream `engine` may say what it saw and where it follows.
+- Whatever a frame's payload may not be is refused with a sentence.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from sealwright_appendlog import record
+from sealwright_appendlog.clients import Refused
+from sealwright_appendlog.frames import MAX_PAYLOAD
+from sealwright_appendlog.store import FORMAT
+
+
+@dataclass(frozen=True)
+class Hello:
+    """A hello: the stream, the size of the checkpoint seen last (0: none), the first record to follow from."""
+
+    stream: str
+    seen: int
+    since: int | None
+
+    @classmethod
+    def parse(cls, payload: bytes) -> Hello:
+        """Read an `H` payload.
+
+        Raises:
+            Refused: it is no hello of this format.
+            RecordError: no stream can have that name.
+        """
+        hello = _json(payload)
+        stream = hello.get("stream")
+        if type(hello.get("format")) is not int or hello["format"] != FORMAT or not isinstance(stream, str):
+            raise Refused("not a hello of format 1")
+        if set(hello) - {"format", "stream", *(("seen", "since") if stream == "engine" else ())}:
+            raise Refused("a hello that says what this format does not know")
+        since = _count(hello, "since") if "since" in hello else None
+        return cls(record.stream_name(stream), _count(hello, "seen"), since)
+
+
+def event_body(payload: bytes) -> dict[str, object]:
+    """The body that a `J` payload holds; whether a record can say it shows when it is encoded.
+
+    Raises:
+        Refused: no JSON object, or too long.
+    """
+    if len(payload) > record.MAX_LINE:
+        raise Refused("an event over 4 KiB")
+    return _json(payload)
+
+
+def exit_status(payload: bytes) -> int:
+    """The exit status of an `F` payload.
+
+    Raises:
+        Refused: it is none.
+    """
+    digits = payload.removeprefix(b"-")
+    if not digits.isdigit() or len(digits) > 10:
+        raise Refused("no exit status")
+    return int(payload)
+
+
+def joined(lines: Iterable[bytes]) -> Iterator[bytes]:
+    """Lines, each with its LF, in blocks that fit a frame."""
+    block = bytearray()
+    for line in lines:
+        if len(block) + len(line) + 1 > MAX_PAYLOAD:
+            yield bytes(block)
+            block.clear()
+        block += line + b"\n"
+    if block:
+        yield bytes(block)
+
+
+def _json(payload: bytes) -> dict[str, object]:
+    try:
+        value = json.loads(payload)
+    except (ValueError, RecursionError):
+        raise Refused("not JSON") from None
+    if not isinstance(value, dict):
+        raise Refused("not a JSON object")
+    return value
+
+
+def _count(hello: dict[str, object], name: str) -> int:
+    value = hello.get(name, 0)
+    if type(value) is not int or not 0 <= value < 1 << 53:
+        raise Refused(f"{name} is no number of records")
+    return value

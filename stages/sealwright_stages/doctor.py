@@ -1,0 +1,166 @@
+"""Is this machine fit for an official build: each part looked at, with what to do about it.
+
+- A part is good only if it was seen to work; the sandbox is made, not guessed at.
+- Advice never stops a run; bad parts do.
+- Every finding that is not good says what to do next.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from sealwright_stages import process
+from sealwright_stages.errors import SealwrightError
+from sealwright_stages.sandbox.readiness import require_sandbox
+from sealwright_stages.sandbox.seccomp import DENIED, program
+
+__all__ = ["Finding", "examine", "fit", "require_sandbox"]
+
+_SECONDS = 20.0
+_ROOM = 5 << 30
+_EARLIEST = 1_750_000_000  # June 2025: a clock before this project began is wrong
+_TOOLS = (
+    ("gpg", "gnupg", (2, 2), "bad"),
+    ("git", "git", (2, 30), "bad"),
+    ("curl", "curl", (7, 74), "bad"),
+    ("mmdebstrap", "mmdebstrap", (1, 0), "advice"),
+    ("dpkg-source", "dpkg-dev", (1, 20), "advice"),
+)
+_VERSION = re.compile(rb"(\d+)\.(\d+)")
+
+Grade = Literal["good", "bad", "advice"]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One part of the machine: how it is, what was found, and what to do next (empty when good)."""
+
+    name: str
+    ok: Grade
+    found: str
+    next: str = ""
+
+
+def examine(folder: Path | None = None, *, root: bool | None = None) -> list[Finding]:
+    """Look at every part; `folder` is where the release will be worked on (the current one if None)."""
+    return list(_findings(folder or Path.cwd(), os.geteuid() == 0 if root is None else root))
+
+
+def fit(findings: list[Finding]) -> bool:
+    """Whether nothing is bad."""
+    return all(finding.ok != "bad" for finding in findings)
+
+
+def _findings(folder: Path, root: bool) -> Iterator[Finding]:
+    yield _python()
+    for tool, package, least, grade in _TOOLS:
+        yield _tool(tool, package, least, "bad" if grade == "bad" else "advice")
+    yield _attempt("sandbox", _sandbox)
+    yield _attempt("seccomp", _seccomp)
+    yield _tmpfs()
+    yield _room(folder)
+    yield _clock(time.time())
+    yield _terminal()
+    yield _separation(root)
+    if not root:
+        yield _subordinate()
+
+
+def _python() -> Finding:
+    version = ".".join(str(part) for part in sys.version_info[:3])
+    if sys.version_info >= (3, 11):
+        return Finding("python", "good", version)
+    return Finding("python", "bad", version, "install Python 3.11 or newer")
+
+
+def _tool(tool: str, package: str, least: tuple[int, int], missing: Grade) -> Finding:
+    if shutil.which(tool, path=process.BASE_ENVIRONMENT["PATH"]) is None:
+        return Finding(tool, missing, "missing", f"install {package}")
+    try:
+        done = process.run([tool, "--version"], timeout=_SECONDS)
+    except SealwrightError as error:
+        return Finding(tool, missing, error.because, f"install {package} again")
+    version = _VERSION.search(done.stdout)
+    if done.returncode != 0 or version is None:
+        return Finding(tool, missing, done.complaint(), f"install {package} again")
+    found = (int(version[1]), int(version[2]))
+    shown = f"{found[0]}.{found[1]}"
+    if found < least:
+        return Finding(tool, missing, shown, f"install {package} {least[0]}.{least[1]} or newer")
+    return Finding(tool, "good", shown)
+
+
+def _attempt(name: str, look: Callable[[], str]) -> Finding:
+    try:
+        return Finding(name, "good", look())
+    except SealwrightError as error:
+        return Finding(name, "bad", error.because, error.next_step)
+
+
+def _sandbox() -> str:
+    begun = time.monotonic()
+    require_sandbox()
+    who = "a uid that nobody owns" if os.geteuid() == 0 else "your own uid"
+    return f"made and left in {(time.monotonic() - begun) * 1000:.0f} ms, as {who}"
+
+
+def _seccomp() -> str:
+    return f"{len(DENIED)} system calls refused by a filter of {len(program(local_sockets=True))} bytes"
+
+
+def _tmpfs() -> Finding:
+    kinds = Path("/proc/filesystems").read_text(encoding="ascii")
+    if "tmpfs" in kinds.split():
+        return Finding("tmpfs", "good", "known to the kernel")
+    return Finding("tmpfs", "bad", "unknown to the kernel", "use a kernel with tmpfs")
+
+
+def _room(folder: Path) -> Finding:
+    while not folder.exists():
+        folder = folder.parent
+    free = shutil.disk_usage(folder).free
+    shown = f"{free / (1 << 30):.1f} GiB free"
+    if free >= _ROOM:
+        return Finding("disk", "good", shown)
+    return Finding("disk", "advice", shown, f"make room: a build root and its build want {_ROOM >> 30} GiB")
+
+
+def _clock(now: float) -> Finding:
+    shown = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(now))
+    newest = max((path.stat().st_mtime for path in (Path("/etc/passwd"), Path(__file__))), default=0.0)
+    if now < max(_EARLIEST, newest - 86400):
+        return Finding("clock", "bad", f"{shown}, which is in the past", "set the clock")
+    return Finding("clock", "good", shown)
+
+
+def _terminal() -> Finding:
+    if sys.stdin.isatty() and sys.stdout.isatty():
+        return Finding("terminal", "good", os.environ.get("TERM", "unknown"))
+    return Finding("terminal", "advice", "none here", "for the console start from a terminal, else use --batch")
+
+
+def _separation(root: bool) -> Finding:
+    if root:
+        return Finding("separation", "good", "root: every part gets a uid of its own")
+    advice = "start as root for a uid of its own for each part, or run the parts on several machines"
+    return Finding("separation", "advice", "an ordinary user: all parts share your uid", advice)
+
+
+def _subordinate() -> Finding:
+    """mmdebstrap makes roots for ordinary users only with a range of subordinate uids."""
+    try:
+        held = Path("/etc/subuid").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        held = []
+    me = os.environ.get("USER", "")
+    if any(line.split(":")[0] in (me, str(os.geteuid())) for line in held):
+        return Finding("subuid", "good", "a range of subordinate uids")
+    return Finding("subuid", "advice", "no range of subordinate uids", "for Debian roots: usermod --add-subuids")

@@ -1,0 +1,154 @@
+"""One component of the manifest: its sources, whom they are checked against, and what it needs.
+
+- Each component has exactly one main source (`git` or `dsc`) or at least one file.
+- A git source names exactly one of `tag`, `commit`, `branch`; a branch says `signed = "commit"`.
+- A file has a digest, a signature, or both; a signature names its signers.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from sealwright_stages.manifest_build import Build, read_build
+from sealwright_stages.manifest_table import HEX64, PLAIN, Table, address, threshold_of
+
+_COMMIT = re.compile(r"[0-9a-f]{40}\Z")
+_DSC = re.compile(r"debian:([a-z][a-z0-9-]*)/([a-z0-9][a-z0-9+.-]+)\Z")
+
+
+@dataclass(frozen=True)
+class GitSource:
+    """A git repository and the one signed ref that is wanted."""
+
+    url: str
+    tag: str | None
+    commit: str | None
+    branch: str | None
+
+
+@dataclass(frozen=True)
+class DscSource:
+    """A Debian source package and the keyring that its uploader must be in."""
+
+    suite: str
+    package: str
+    uploaders: Path
+
+
+@dataclass(frozen=True)
+class FileSource:
+    """A third-party file: address, digest and/or signature."""
+
+    url: str
+    name: str
+    sha256: str | None
+    signature: str | None
+    signers: tuple[str, ...]
+    threshold: int
+
+
+@dataclass(frozen=True)
+class ComponentSpec:
+    """One component as the manifest declares it."""
+
+    name: str
+    git: GitSource | None
+    dsc: DscSource | None
+    files: tuple[FileSource, ...]
+    signers: tuple[str, ...]
+    threshold: int
+    needs: tuple[str, ...]
+    build: Build | None
+
+
+def read_component(table: Table) -> ComponentSpec:
+    """Read one `[[component]]`."""
+    name = table.plain("name")
+    if name.endswith((".log", ".jsonl")):
+        table.fail(("name",), f"{name!r} would look like a file of the log or of the sources", "rename it")
+    signers = table.texts("signers")
+    component = ComponentSpec(
+        name=name,
+        git=_git(table, signers),
+        dsc=_dsc(table),
+        files=tuple(_file(file) for file in table.tables("file")),
+        signers=signers,
+        threshold=threshold_of(table, signers),
+        needs=table.texts("needs"),
+        build=read_build(table.table("build")) if "build" in table.data else None,
+    )
+    if component.git and component.dsc:
+        table.fail(("dsc",), f"{name} has both git and dsc", "keep one")
+    if not (component.git or component.dsc or component.files):
+        table.fail((), f"{name} has no source", "give it git, dsc or [[component.file]]")
+    names = [file.name for file in component.files]
+    if len(set(names)) != len(names):
+        table.fail(("file",), f"{name} has two files of one name", "rename one at its address")
+    table.done()
+    return component
+
+
+def _git(table: Table, signers: Sequence[str]) -> GitSource | None:
+    url = table.take_optional("git", str)
+    refs = {key: table.take_optional(key, str) for key in ("tag", "commit", "branch")}
+    signed = table.take_optional("signed", str)
+    if url is None:
+        for key in (key for key, value in {**refs, "signed": signed}.items() if value is not None):
+            table.fail((), f"{key!r} without git", "name the repository: git = ...")
+        return None
+    if sum(value is not None for value in refs.values()) != 1:
+        table.fail(("git",), "git wants exactly one of tag, commit, branch", "name one")
+    if refs["commit"] is not None and not _COMMIT.match(refs["commit"]):
+        table.fail(("commit",), "commit is not 40 lower-case hex digits", "give the full commit")
+    if refs["branch"] is not None and signed != "commit":
+        table.fail(("branch",), 'a branch wants signed = "commit"', "add it, or name a tag")
+    for key in ("tag", "branch"):
+        if refs[key] is not None and not re.match(r"[A-Za-z0-9][A-Za-z0-9._+/~-]*\Z", refs[key] or ""):
+            table.fail((key,), f"{key} = {refs[key]!r} is no plain ref", "name the ref without refs/ or wildcards")
+    if not signers:
+        table.fail(("git",), "git without signers", "say whose signature counts: signers = [...]")
+    return GitSource(address(table, "git", url), refs["tag"], refs["commit"], refs["branch"])
+
+
+def _dsc(table: Table) -> DscSource | None:
+    value, uploaders = table.take_optional("dsc", str), table.take_optional("uploaders", str)
+    if value is None:
+        if uploaders is not None:
+            table.fail(("uploaders",), "uploaders without dsc", "remove it")
+        return None
+    match = _DSC.match(value)
+    if match is None:
+        table.fail(("dsc",), f"dsc = {value!r} is not debian:SUITE/PACKAGE", "write it so")
+    if uploaders is None:
+        table.fail(("dsc",), "dsc without uploaders", 'say which keyring: uploaders = "debian-keyring"')
+    packaged = Path("/usr/share/keyrings") / f"{uploaders}.gpg"
+    keyring = packaged if uploaders and "/" not in uploaders else table.reader.locate(str(uploaders))
+    return DscSource(match.group(1), match.group(2), keyring)
+
+
+def _file(table: Table) -> FileSource:
+    url = table.take("url", str)
+    sha256, signature = table.take_optional("sha256", str), table.take_optional("signature", str)
+    signers = table.texts("signers")
+    if sha256 is not None and not HEX64.match(sha256):
+        table.fail(("sha256",), "sha256 is not 64 lower-case hex digits", "copy the whole digest")
+    if sha256 is None and signature is None:
+        table.fail(("url",), "a file wants sha256, signature, or both", "add one")
+    if signature is not None and not signers:
+        table.fail(("signature",), "signature without signers", "say whose signature counts")
+    name = url.rsplit("/", 1)[-1]
+    if not PLAIN.match(name):
+        table.fail(("url",), f"its last part {name!r} is no plain file name", "use an address that ends in one")
+    threshold = threshold_of(table, signers)
+    table.done()
+    return FileSource(
+        address(table, "url", url),
+        name,
+        sha256,
+        address(table, "signature", signature) if signature else None,
+        signers,
+        threshold,
+    )

@@ -1,0 +1,219 @@
+"""Open a release: from `release.toml` and a work folder to an engine that can walk it.
+
+- Everything that can be refused without touching anything is refused first: manifest, policy, sandbox.
+- The log is opened before anything else happens; the state is folded from it, never from elsewhere.
+- Whatever was opened is closed again, in the opposite order, however the run ends.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from sealwright_appendlog.audit import LogBroken
+from sealwright_keyring.errors import KeyringError
+from sealwright_keyring.policy import Policy, load_policy
+
+from sealwright_stages.build.builder import SandboxBuilder
+from sealwright_stages.build.environments import Environments
+from sealwright_stages.context import Context
+from sealwright_stages.doctor import require_sandbox
+from sealwright_stages.engine import Engine
+from sealwright_stages.errors import LogError, ManifestError
+from sealwright_stages.events import BadEventError
+from sealwright_stages.get_sources.apt_sources import mirror_from_machine
+from sealwright_stages.get_sources.debian import DebianArchive
+from sealwright_stages.journal import Journal
+from sealwright_stages.log import LogLost, LogSession, open_embedded, open_transport, read_entries
+from sealwright_stages.manifest import ComponentSpec, Manifest, load
+from sealwright_stages.plan import Plan
+from sealwright_stages.ports import Archive, Person, Source, Trust
+from sealwright_stages.sandbox.fetch import BwrapFetchSandbox
+from sealwright_stages.sandbox.identity import Identities
+from sealwright_stages.sign.client import open_signer
+from sealwright_stages.sign.signing import Confirm, SigningRequest, Typed
+from sealwright_stages.state import Record, State, fold
+from sealwright_stages.verify.file_source import file_source
+from sealwright_stages.verify.git_source import git_source
+from sealwright_stages.verify.source_debian import DebianSource
+from sealwright_stages.work import WorkFolder
+
+
+@dataclass(frozen=True)
+class Wish:
+    """How a release is to be run."""
+
+    manifest: Path
+    work: Path | None
+    jobs: int
+    attended: bool
+    tool: str
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A release ready to be walked."""
+
+    manifest: Manifest
+    work: WorkFolder
+    engine: Engine
+    log: LogSession
+    cancel: threading.Event
+
+
+def read_release(manifest_path: Path) -> tuple[Manifest, Policy]:
+    """Read the manifest and the policy that it names; nothing is touched.
+
+    Raises:
+        ManifestError: either is refused, with file and line.
+    """
+    manifest = load(manifest_path)
+    try:
+        policy = load_policy(manifest.keyring)
+    except KeyringError as error:
+        raise ManifestError(error.what, error.because, error.next_step) from error
+    return load(manifest_path, frozenset(policy.persons)), policy
+
+
+def work_folder(manifest: Manifest, asked: Path | None) -> WorkFolder:
+    """The work folder: the one asked for, or `./<name>-<version>.release`."""
+    return WorkFolder((asked or Path(f"{manifest.release}.release")).absolute())
+
+
+@contextlib.contextmanager
+def opened(
+    wish: Wish,
+    ask: Callable[[SigningRequest], Typed | None],
+    listener: Callable[[Record], None] = lambda record: None,
+) -> Iterator[Opened]:
+    """Open a release for a run.
+
+    Raises:
+        SealwrightError: what is refused, because of what, and what to do.
+    """
+    manifest, policy = read_release(wish.manifest)
+    work = work_folder(manifest, wish.work)
+    require_sandbox()
+    identities = Identities.choose()
+    cancel = threading.Event()
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(work.locked())
+        work.prepare(manifest.release)
+        cache = cache_folder()
+        archives = _Archives(manifest)
+        builder = SandboxBuilder(identities, Environments(work.environments, archives.archive))
+        sources = {c.name: make_sources(c, policy, archives) for c in manifest.components}
+        plan = Plan(manifest, policy.sha256, sources, builder)
+        log = open_log(manifest, work, identities)
+        stack.callback(log.close)
+        journal = Journal(log, folded(work.log), manifest.waivers, listener)
+        _same_release(journal.state, manifest, policy)
+        context = Context(plan, journal, work, cache, BwrapFetchSandbox(identities.fetcher), wish.jobs, cancel)
+        confirm = Confirm(lambda: open_signer(manifest, work, identities), ask)
+        yield Opened(manifest, work, Engine(context, confirm, attended=wish.attended, tool=wish.tool), log, cancel)
+
+
+def open_log(manifest: Manifest, work: WorkFolder, identities: Identities) -> LogSession:
+    """Reach the log authority, starting it if it is embedded.
+
+    Raises:
+        LogError: it can't be reached, or its log is not the one that was seen before.
+    """
+    saved = work.private / "checkpoint"
+    try:
+        if manifest.log_transport:
+            vkey = manifest.keyring / "log.vkey"
+            if not vkey.is_file():
+                raise LogError("the log elsewhere", f"{vkey} is missing", "put the log's verifier key there")
+            return open_transport(manifest.log_transport, vkey.read_text().strip(), work.log, saved)
+        key = work.private / "log.key"
+        return open_embedded(work.log, key, manifest.release, identities.log, identities.log, saved)
+    except LogLost as error:
+        raise LogError("the log", str(error), "find out who changed it; keep the folder as evidence") from error
+
+
+def folded(log: Path) -> State:
+    """The state that a log folder makes.
+
+    Raises:
+        LogError: a record is not one of ours.
+    """
+    try:
+        return fold(read_entries(log))
+    except (LogBroken, BadEventError) as error:
+        raise LogError(f"the log {log}", str(error), "run `sealwright audit`; do not go on with it") from error
+
+
+def make_sources(component: ComponentSpec, policy: Policy, archives: _Archives) -> list[Source]:
+    """The sources of a component, each with just the keys that were chosen for it."""
+    sources: list[Source] = []
+    if component.git:
+        git = component.git
+        trust = trust_for(policy, component.name, component.signers, component.threshold)
+        sources.append(
+            git_source(component.name, git.url, tag=git.tag, commit=git.commit, branch=git.branch, trust=trust)
+        )
+    if component.dsc:
+        dsc = component.dsc
+        sources.append(DebianSource(component.name, dsc.package, archives.of(dsc.suite), dsc.uploaders))
+    for file in component.files:
+        file_trust = trust_for(policy, component.name, file.signers, file.threshold) if file.signature else None
+        sources.append(
+            file_source(component.name, file.url, sha256=file.sha256, signature=file.signature, trust=file_trust)
+        )
+    return sources
+
+
+def trust_for(policy: Policy, component: str, signers: tuple[str, ...], threshold: int) -> Trust:
+    """The chosen persons' keys for one component."""
+    persons = tuple(
+        Person(person.name, frozenset(person.openpgp))
+        for person in policy.persons_for(component, signers, datetime.now(UTC).date())
+    )
+    return Trust(policy.certificates, persons, threshold)
+
+
+def cache_folder() -> Path:
+    """Where verified files and build roots are kept by their SHA-256, for all releases."""
+    base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
+    folder = Path(base).absolute() / "sealwright"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+class _Archives:
+    """The Debian archives of a run, one object for each suite."""
+
+    def __init__(self, manifest: Manifest) -> None:
+        self._manifest = manifest
+        self._known: dict[str, DebianArchive] = {}
+
+    def archive(self, suite: str) -> Archive:
+        mirror = self._manifest.mirror or mirror_from_machine(suite)
+        return Archive(mirror.rstrip("/"), self._manifest.archive_keyring)
+
+    def of(self, suite: str) -> DebianArchive:
+        if suite not in self._known:
+            self._known[suite] = DebianArchive(self.archive(suite), suite)
+        return self._known[suite]
+
+
+def _same_release(state: State, manifest: Manifest, policy: Policy) -> None:
+    """A log goes on only under the manifest and the policy that it began with."""
+    if not state.runs:
+        return
+    for what, known, now in (
+        ("manifest", state.manifest_sha256, manifest.sha256),
+        ("policy", state.policy_sha256, policy.sha256),
+    ):
+        if known != now:
+            raise ManifestError(
+                f"the {what} has changed since this work folder was begun",
+                f"the log says {known[:16]}..., now it is {now[:16]}...",
+                "put it back, or begin anew with another --work DIR (the old log stays as evidence)",
+            )

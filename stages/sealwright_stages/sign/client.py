@@ -1,0 +1,180 @@
+"""Speak with the signer, wherever it runs: one JSON object a line, each way.
+
+- The embedded signer is a process of its own, with a uid of its own when started as root; its key home is shown to
+  it alone, also where our own folders are closed to other users.
+- A signer elsewhere is reached by an argument list that carries the same lines.
+- No answer in time, an end, an answer that is not understood: refused, and nothing is signed.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import contextlib
+import json
+import os
+import selectors
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sealwright_stages.errors import SigningError
+from sealwright_stages.manifest import Manifest
+from sealwright_stages.ports import Proposal
+from sealwright_stages.process import BASE_ENVIRONMENT
+from sealwright_stages.sandbox.identity import Identities
+from sealwright_stages.sandbox.reach import reach, staged
+from sealwright_stages.work import WorkFolder
+
+_PATIENCE = 120.0
+_MAX_LINE = 16 << 20
+
+
+class SignerProcess:
+    """A signer at the other end of two pipes."""
+
+    def __init__(self, argv: Sequence[str], env: Mapping[str, str] | None = None) -> None:
+        try:
+            self._child = subprocess.Popen(
+                list(argv),
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                env=None if env is None else dict(env),
+                start_new_session=True,
+            )
+        except OSError as error:
+            raise SigningError("the signer can't be started", str(error), "mend [signer] transport") from error
+        self._buffer = b""
+
+    def propose(
+        self, release: str, documents: Mapping[str, tuple[str, bytes]], context: Mapping[str, object]
+    ) -> Proposal:
+        """Show it what is to be signed. Raises SigningError."""
+        hello = self._ask({"op": "hello"})
+        answer = self._ask(
+            {
+                "op": "propose",
+                "release": release,
+                "documents": [
+                    {"name": name, "kind": kind, "base64": base64.b64encode(data).decode()}
+                    for name, (kind, data) in documents.items()
+                ],
+                "context": dict(context),
+            }
+        )
+        keys = tuple(str(key["fingerprint"]) for key in hello.get("keys", []) if isinstance(key, dict))
+        try:
+            summary = tuple(str(line) for line in answer["summary"])
+            return Proposal(str(answer["proposal"]), str(answer["digest"]), summary, str(answer["needs"]), keys)
+        except (KeyError, TypeError) as error:
+            raise SigningError("the signer's answer", "it is not understood", "look at its version") from error
+
+    def sign(self, proposal: Proposal, typed_digest: str, typed_release: str) -> Mapping[str, bytes]:
+        """Signatures by document name. Raises SigningError."""
+        request: dict[str, object] = {"op": "sign", "proposal": proposal.id}
+        if typed_digest or typed_release:
+            request |= {"typed_digest": typed_digest, "typed_release": typed_release}
+        answer = self._ask(request)
+        try:
+            return {str(each["name"]): _signature(each) for each in answer["signatures"]}
+        except (KeyError, TypeError, AttributeError, binascii.Error) as error:
+            raise SigningError("the signer's answer", "it is not understood", "look at its version") from error
+
+    def close(self) -> None:
+        """End it."""
+        assert self._child.stdin and self._child.stdout and self._child.stderr  # noqa: S101 - pipes
+        with contextlib.suppress(OSError):
+            self._child.stdin.close()
+        try:
+            self._child.wait(5)
+        except subprocess.TimeoutExpired:
+            self._child.kill()
+            self._child.wait()
+        self._child.stdout.close()
+        self._child.stderr.close()
+
+    def _ask(self, request: Mapping[str, object]) -> dict[str, Any]:
+        assert self._child.stdin is not None  # noqa: S101 - a pipe
+        try:
+            self._child.stdin.write(json.dumps(request).encode() + b"\n")
+            self._child.stdin.flush()
+        except OSError as error:
+            raise self._gone() from error
+        answer = self._answer()
+        if answer.get("ok") is not True:
+            because = str(answer.get("because", "it gave no reason"))[:400]
+            raise SigningError("the signer refused", because, str(answer.get("next", "look at its record"))[:400])
+        return answer
+
+    def _answer(self) -> dict[str, Any]:
+        assert self._child.stdout is not None  # noqa: S101 - a pipe
+        deadline = time.monotonic() + _PATIENCE
+        with selectors.DefaultSelector() as watch:
+            watch.register(self._child.stdout, selectors.EVENT_READ)
+            while b"\n" not in self._buffer:
+                if not watch.select(max(0.0, deadline - time.monotonic())):
+                    raise SigningError(
+                        "the signer", f"it did not answer in {_PATIENCE:.0f} s", "look at it, run again"
+                    )
+                data = os.read(self._child.stdout.fileno(), 1 << 16)
+                if not data or len(self._buffer) > _MAX_LINE:
+                    raise self._gone()
+                self._buffer += data
+        line, self._buffer = self._buffer.split(b"\n", 1)
+        try:
+            answer = json.loads(line)
+        except ValueError:
+            raise SigningError("the signer's answer", "it is not JSON", "look at its version") from None
+        return answer if isinstance(answer, dict) else {}
+
+    def _gone(self) -> SigningError:
+        assert self._child.stderr is not None  # noqa: S101 - a pipe
+        self._child.kill()
+        said = self._child.stderr.read(4000).decode("utf-8", "replace").strip()
+        because = " / ".join(line for line in said.splitlines() if line)[-300:] or "it ended without a word"
+        return SigningError("the signer is gone", because, "look at its key home and its record, then run again")
+
+
+def _signature(each: Mapping[str, str]) -> bytes:
+    if "armor" in each:
+        return each["armor"].encode("ascii")
+    return base64.b64decode(each["base64"], validate=True)
+
+
+def open_signer(manifest: Manifest, work: WorkFolder, identities: Identities) -> SignerProcess:
+    """Start the embedded signer, or reach the one that the manifest names.
+
+    Raises:
+        SigningError: there is none, or it can't be started.
+    """
+    if manifest.signer_transport:
+        return SignerProcess(manifest.signer_transport)
+    home = manifest.signer_home
+    if home is None or not home.is_dir():
+        raise SigningError(
+            "there is no signer",
+            "the manifest names neither [signer] transport nor an existing [signer] home",
+            "see docs/how-to/use-your-own-release-key.md; the sealed log waits",
+        )
+    record = work.private / "signer"
+    record.mkdir(mode=0o700, exist_ok=True)
+    argv = [sys.executable, "-I", "-m", "sealwright_keyring.signer.cli", "serve"]
+    policy = manifest.signer_policy
+    uid = identities.signer
+    if uid is None:
+        argv += ["--home", str(home), "--record", str(record / "record.jsonl")]
+        argv += ["--policy", str(policy)] if policy else []
+        return SignerProcess(argv, BASE_ENVIRONMENT)
+    binds = {"home": home, "record": record}
+    for folder in binds.values():
+        for path in (folder, *folder.rglob("*")):
+            os.chown(path, uid, uid, follow_symlinks=False)
+    argv += ["--home", str(staged("home")), "--record", str(staged("record") / "record.jsonl")]
+    if policy:
+        binds["policy"] = policy.parent
+        argv += ["--policy", str(staged("policy") / policy.name)]
+    argv += ["--uid", str(uid), "--gid", str(uid)]
+    return SignerProcess(reach(binds, argv), BASE_ENVIRONMENT)

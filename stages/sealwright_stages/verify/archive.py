@@ -1,0 +1,135 @@
+"""A Debian archive's signed index: only the bytes that were signed count, and everything below by SHA-256.
+
+- InRelease is judged by the chosen archive keys; one good signature carries it, strangers beside it are
+  tolerated (an archive signs with its next key in advance), a bad one is not.
+- Suite or Codename must be the one that was asked for; a Valid-Until that has passed is red, and so is a Date
+  that is still to come.
+- Sources and Packages are those that InRelease names by SHA-256 and size.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import lzma
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from pathlib import Path
+
+from sealwright_keyring.errors import KeyringError
+from sealwright_keyring.keyring_files import fingerprints_in
+from sealwright_keyring.openpgp import Bad, Keyring, Weak
+from sealwright_stages.verdict import Passed, Warned
+from sealwright_stages.verify.codes import RefusedError, passed
+from sealwright_stages.verify.deb822 import Deb822Error, Listed, listed, paragraphs
+
+_MAX_INDEX = 2 << 30
+_LEEWAY = 600  # seconds by which a clock may be slow
+_NEXT = "try another mirror; if it is the same there, ask the archive"
+
+
+@dataclass(frozen=True)
+class Release:
+    """What a signed InRelease says: its SHA-256, date (seconds since 1970), the files it names, the verdict."""
+
+    sha256: str
+    date: int
+    files: Mapping[str, Listed]
+    verdict: Passed | Warned
+
+
+def read_release(document: bytes, suite: str, keys: Path) -> Release:
+    """Judge an InRelease by the keys in the file `keys`.
+
+    Raises:
+        RefusedError: the signature, the suite or the dates are not as demanded.
+    """
+    digest = hashlib.sha256(document).hexdigest()
+    try:
+        certificates = keys.read_bytes()
+        with Keyring.of([certificates], fingerprints_in(certificates)) as keyring:
+            verdict, signed = keyring.verify_clearsigned(document)
+    except OSError as error:
+        raise RefusedError(
+            "keyring-unusable", f"the archive's keys {keys} can't be read", "apt install debian-archive-keyring"
+        ) from error
+    except KeyringError as error:
+        raise RefusedError("keyring-unusable", f"the archive's keys: {error.because}", error.next_step) from error
+    if isinstance(verdict, Bad):
+        raise RefusedError(verdict.reason_code, f"InRelease: {verdict.sentence}", verdict.next_step)
+    try:
+        fields = next(iter(paragraphs(signed.decode("utf-8"))))
+        files = listed(fields, "sha256")
+        date = _seconds(fields["date"])
+        until = _seconds(fields["valid-until"]) if "valid-until" in fields else None
+    except (Deb822Error, UnicodeDecodeError, StopIteration, KeyError, ValueError, TypeError) as error:
+        raise RefusedError("archive-index-malformed", f"InRelease: {error}", _NEXT) from error
+    if suite not in (fields.get("suite"), fields.get("codename")):
+        raise RefusedError(
+            "archive-suite-mismatch", f"InRelease is of {fields.get('codename', '?')[:40]}, not {suite}", _NEXT
+        )
+    now = datetime.now(UTC).timestamp()
+    if date > now + _LEEWAY:
+        raise RefusedError("archive-in-future", f"InRelease is of {fields['date'][:40]}", "look at the clock")
+    if until is not None and until < now:
+        raise RefusedError("archive-expired", f"InRelease was valid until {fields['valid-until'][:40]}", _NEXT)
+    evidence = {**verdict.evidence, "inrelease_sha256": digest, "date": fields["date"], "suite": suite}
+    if isinstance(verdict, Weak):
+        judged: Passed | Warned = Warned(
+            verdict.reason_code, f"InRelease: {verdict.sentence}", verdict.next_step, digest, evidence
+        )
+    else:
+        judged = passed(f"InRelease of {fields['date']} signed by {verdict.fingerprint}", digest, evidence)
+    return Release(digest, date, files, judged)
+
+
+def check_index(release: Release, name: str, data: bytes) -> None:
+    """Check that `data` is the file `name` of the release.
+
+    Raises:
+        RefusedError: it is not, or the release does not name it.
+    """
+    known = release.files.get(name)
+    if known is None:
+        raise RefusedError("archive-digest-missing", f"InRelease names no {name}", _NEXT)
+    if len(data) != known.size or hashlib.sha256(data).hexdigest() != known.sha256:
+        raise RefusedError("digest-mismatch", f"{name} is not the one that InRelease names", _NEXT)
+
+
+def unpacked(data: bytes) -> bytes:
+    """An xz-packed index, with a limit on its size.
+
+    Raises:
+        RefusedError: it is not one, or has no end.
+    """
+    try:
+        machine = lzma.LZMADecompressor(memlimit=1 << 30)
+        text = machine.decompress(data, max_length=_MAX_INDEX)
+    except lzma.LZMAError as error:
+        raise RefusedError("archive-index-malformed", f"an index can't be unpacked: {error}", _NEXT) from error
+    if not machine.eof:
+        raise RefusedError("archive-index-malformed", "an index has no end", _NEXT)
+    return text
+
+
+def stanzas(index: bytes, field: str, value: str) -> Iterator[Mapping[str, str]]:
+    """The paragraphs of a large index in which `field` is `value`, found without parsing the rest.
+
+    Raises:
+        Deb822Error: one of them is malformed.
+    """
+    line = f"{field}: {value}\n".encode()
+    text = b"\n" + index if index.startswith(line) else index
+    at = text.find(b"\n" + line)
+    while at >= 0:
+        gap = text.rfind(b"\n\n", 0, at + 1)
+        begin = gap + 2 if gap >= 0 else 0
+        end = text.find(b"\n\n", at + 1)
+        block = text[begin : end if end >= 0 else len(text)]
+        yield from paragraphs(block.decode("utf-8", "replace"))
+        at = text.find(b"\n" + line, at + len(line))
+
+
+def _seconds(text: str) -> int:
+    return int(parsedate_to_datetime(text).timestamp())

@@ -1,0 +1,91 @@
+"""OpenPGP signatures as verdicts: by the chosen keys of the chosen persons, counted by person.
+
+- A signature file is green when each of its signatures counts, and enough distinct persons made them.
+- A signature by a stranger beside a good one, or any bad one, makes it red.
+- Where only weak signatures reach the threshold, it is yellow, with the weakness as its code.
+- What was judged is named by the SHA-256 of the bytes that the verifier was fed; if that is not the SHA-256
+  of the bytes that we mean, it is red.
+- A keyring that can't be used, and a verifier that is missing, are red; never a reason to skip the check.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+
+from sealwright_keyring.errors import KeyringError
+from sealwright_keyring.gpg import Gpg
+from sealwright_keyring.openpgp import Bad, Good, Keyring, Weak
+from sealwright_keyring.openpgp import Verdict as KeyVerdict
+from sealwright_stages.files import sha256_file
+from sealwright_stages.ports import Person, Trust
+from sealwright_stages.verdict import Passed, Verdict, Warned
+from sealwright_stages.verify.codes import failed, passed, warned
+
+_ASK = "ask the signer, by a second channel, for a signature by a chosen key; never choose a key to make it fit"
+
+
+def judge_detached(
+    signature: bytes, data: bytes | Path, trust: Trust, what: str, gpg: Gpg | None = None
+) -> Verdict:
+    """Judge a file of detached signatures over `data`; `what` names it in the sentences."""
+    chosen = {fingerprint for person in trust.persons for fingerprint in person.fingerprints}
+    subject = hashlib.sha256(data).hexdigest() if isinstance(data, bytes) else sha256_file(data)
+    try:
+        with Keyring.of(trust.certificates, chosen, gpg=gpg) as keyring:
+            found = keyring.verify_detached_many(signature, data)
+    except KeyringError as error:
+        return failed("keyring-unusable", f"{what}: {error.what}: {error.because}", error.next_step, subject)
+    return settle(found, trust, what, subject)
+
+
+def settle(found: Sequence[KeyVerdict], trust: Trust, what: str, subject: str) -> Verdict:
+    """One verdict out of those of all signatures over the bytes with the SHA-256 `subject`."""
+    evidence: dict[str, object] = {
+        "signatures": [dict(each.evidence) for each in found],
+        "threshold": trust.threshold,
+    }
+    for each in found:
+        if isinstance(each, Bad):
+            return failed(each.reason_code, f"{what}: {each.sentence}", each.next_step, subject, evidence)
+        if each.evidence.get("data_sha256") != subject:
+            return failed(
+                "changed-since-verified",
+                f"{what}: the verifier was fed other bytes than those that are meant",
+                "run again; find out who writes there",
+                subject,
+                evidence,
+            )
+    good = _persons([each for each in found if isinstance(each, Good)], trust.persons)
+    weak = [each for each in found if isinstance(each, Weak)]
+    either = good | _persons(weak, trust.persons)
+    evidence["persons"] = sorted(either)
+    if trust.threshold < 1 or len(either) < trust.threshold:
+        return failed(
+            "threshold-not-met",
+            f"{what}: signed by {' and '.join(sorted(either)) or 'none of the chosen persons'}, "
+            f"and {trust.threshold} of {len(trust.persons)} must sign",
+            _ASK,
+            subject,
+            evidence,
+        )
+    if len(good) >= trust.threshold:
+        return passed(f"good signature by {' and '.join(sorted(good))}", subject, evidence)
+    first = weak[0]
+    return warned(first.reason_code, f"{what}: {first.sentence}", first.next_step, subject, evidence)
+
+
+def renamed(verdict: Verdict, subject: str, evidence: dict[str, object]) -> Verdict:
+    """The same verdict about another subject (the object that holds what was signed), with more evidence."""
+    whole = {**evidence, "signature": dict(verdict.evidence)}
+    if isinstance(verdict, Passed):
+        return passed(verdict.reason, subject, whole)
+    if isinstance(verdict, Warned):
+        return warned(verdict.code, verdict.reason, verdict.next_step, subject, whole)
+    return failed(verdict.code, verdict.reason, verdict.next_step, subject, whole)
+
+
+def _persons(found: Sequence[Good | Weak], persons: Sequence[Person]) -> set[str]:
+    by_key = {key.upper(): person.name for person in persons for key in person.fingerprints}
+    return {by_key[each.fingerprint] for each in found if each.fingerprint in by_key}

@@ -1,0 +1,192 @@
+"""A Debian source package as a source: the archive's word and the uploader's word are two items.
+
+- archive: signed InRelease -> Sources -> .dsc and each file by SHA-256 and size.
+- uploader: the .dsc's own signature, by a key of the chosen keyring, judged at the time of signing.
+- The .dsc lists exactly the files that the archive lists, with the same digests; nothing unlisted is there.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from sealwright_keyring.errors import KeyringError, MalformedError
+from sealwright_keyring.openpgp import Bad, Keyring, Weak, signature_issuers
+from sealwright_stages.events import Stage
+from sealwright_stages.files import sha256_file
+from sealwright_stages.get_sources import cache
+from sealwright_stages.get_sources.addresses import is_plain_name
+from sealwright_stages.get_sources.debian import DebianArchive
+from sealwright_stages.get_sources.quarantine import discard
+from sealwright_stages.ports import Deleted, ItemSpec, Outcome, Workshop
+from sealwright_stages.verdict import Failed, Green, Verdict, Warned
+from sealwright_stages.verify.codes import RefusedError, failed, not_fetched, passed, warned
+from sealwright_stages.verify.copy import copy_judged
+from sealwright_stages.verify.deb822 import Deb822Error, Listed, listed, paragraphs
+from sealwright_stages.verify.uploaders import uploaders
+
+_NEXT = "try another mirror; if it is the same there, ask the archive"
+_MARK = b"\n-----BEGIN PGP SIGNATURE-----\n"
+
+
+@dataclass
+class DebianSource:
+    """One source package of a suite; remembers between fetch and verify what the signed index named."""
+
+    component: str
+    package: str
+    archive: DebianArchive
+    uploaders: Path
+    _files: dict[str, Listed] = field(default_factory=dict)
+    _stanza: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def fetch_item(self) -> ItemSpec:
+        """It has arrived."""
+        title = f"source package {self.package} of {self.archive.suite}"
+        return ItemSpec(
+            f"{self.component}/fetch/{self.package}", self.component, Stage.GET_SOURCES, "fetch", title
+        )
+
+    @property
+    def verify_items(self) -> tuple[ItemSpec, ...]:
+        """The archive's word, and the uploader's."""
+        return (
+            self._item("archive", f"{self.package} in the archive's signed index"),
+            self._item("uploader", f"uploader's signature on {self.package}'s .dsc"),
+        )
+
+    def _item(self, kind: str, title: str) -> ItemSpec:
+        return ItemSpec(f"{self.component}/{kind}/{self.package}", self.component, Stage.VERIFY, kind, title)
+
+    def fetch(self, workshop: Workshop) -> Verdict:
+        """Fetch what the judged index names; raises FetchError."""
+        self._stanza, self._files = self.archive.source(workshop, self.package)
+        cached = 0
+        for name, known in self._files.items():
+            if not is_plain_name(name):
+                raise not_fetched("archive-index-malformed", self.package, "it names an odd file", _NEXT)
+            cached += self.archive.file(workshop, f"{self._stanza['directory']}/{name}", known, name)
+        version = self._stanza["version"]
+        listing = "".join(f"{known.sha256} {name}\n" for name, known in sorted(self._files.items()))
+        digest = hashlib.sha256(listing.encode()).hexdigest()
+        return passed(f"version {version}: {len(self._files)} files, {cached} of them from the cache", digest)
+
+    def verify(self, workshop: Workshop) -> Outcome:
+        """Judge both items; all files are deleted if either fails."""
+        archive_item, uploader_item = (spec.id for spec in self.verify_items)
+        verdicts: dict[str, Verdict] = {}
+        facts: dict[str, object] = {}
+        try:
+            verdicts[archive_item] = self._by_archive(workshop)
+        except RefusedError as error:
+            verdicts[archive_item] = error.verdict()
+        try:
+            verdicts[uploader_item], facts = self._by_uploader(workshop)
+        except RefusedError as error:
+            verdicts[uploader_item] = error.verdict()
+        except MalformedError as error:
+            verdicts[uploader_item] = failed("signature-malformed", f".dsc: {error.because}", error.next_step)
+        except KeyringError as error:
+            reason = f"{error.what}: {error.because}"
+            verdicts[uploader_item] = failed("keyring-unusable", reason, error.next_step)
+        deleted: list[Deleted] = []
+        for item, verdict in verdicts.items():
+            if isinstance(verdict, Failed):
+                for name in self._files:
+                    deleted += discard(workshop.quarantine / name, item, verdict.reason)
+        if not deleted:
+            for name, known in self._files.items():
+                cache.keep(workshop.cache, workshop.quarantine / name, known.sha256)
+            facts["references"] = self.archive.binaries(workshop, self.package, self._stanza["version"])
+        return Outcome(verdicts, tuple(deleted), facts)
+
+    def _by_archive(self, workshop: Workshop) -> Verdict:
+        release, _ = self.archive.release(workshop)
+        for name, known in self._files.items():
+            path = workshop.quarantine / name
+            try:
+                right = path.lstat().st_size == known.size and sha256_file(path) == known.sha256
+            except OSError as error:
+                raise RefusedError("not-fetched", f"{name} is not there: {error}", "run again") from error
+            if not right:
+                raise RefusedError("digest-mismatch", f"{name} is not the file that the signed index names", _NEXT)
+        evidence = {
+            **release.verdict.evidence,
+            "files": {name: known.sha256 for name, known in self._files.items()},
+        }
+        subject = self._files[self._dsc].sha256
+        if isinstance(release.verdict, Warned):
+            return warned(
+                release.verdict.code, release.verdict.reason, release.verdict.next_step, subject, evidence
+            )
+        return passed(f"{len(self._files)} files as in the {release.verdict.reason}", subject, evidence)
+
+    @property
+    def _dsc(self) -> str:
+        names = [name for name in self._files if name.endswith(".dsc")]
+        if len(names) != 1:
+            raise RefusedError("dsc-malformed", "the index does not name exactly one .dsc", _NEXT)
+        return names[0]
+
+    def _by_uploader(self, workshop: Workshop) -> tuple[Verdict, dict[str, object]]:
+        document = (workshop.quarantine / self._dsc).read_bytes()
+        subject = hashlib.sha256(document).hexdigest()
+        if _MARK not in document:
+            return failed("signature-missing", "the .dsc is not signed", "ask the uploader", subject), {}
+        keys = uploaders(self.uploaders)
+        certificate = keys.find(signature_issuers(document[document.index(_MARK) + 1 :]))
+        if certificate is None:
+            return failed(
+                "signature-unknown-key",
+                f"the key that signed the .dsc is not in {self.uploaders.name} ({keys.package or 'no package'})",
+                "choose a newer keyring, or another source",
+                subject,
+                keys.evidence(),
+            ), {}
+        with Keyring.of([certificate.raw], [certificate.fingerprint]) as keyring:
+            verdict, signed = keyring.verify_clearsigned(document, judged_at_signing=True)
+        evidence = {**verdict.evidence, **keys.evidence()}
+        if isinstance(verdict, Bad):
+            reason = f".dsc: {verdict.sentence}"
+            return failed(verdict.reason_code, reason, verdict.next_step, subject, evidence), {}
+        fields = self._check_dsc(signed)
+        facts: dict[str, object] = {
+            "build_depends": ", ".join(
+                part.replace("\n", " ").strip().rstrip(",")
+                for name in ("build-depends", "build-depends-arch", "build-depends-indep")
+                if (part := fields.get(name, ""))
+            ),
+            "epoch": int(verdict.created.timestamp()),
+        }
+        if isinstance(verdict, Weak):
+            reason = f".dsc: {verdict.sentence}"
+            return warned(verdict.reason_code, reason, verdict.next_step, subject, evidence), facts
+        return passed(f".dsc signed by {verdict.fingerprint}", subject, evidence), facts
+
+    def _check_dsc(self, signed: bytes) -> Mapping[str, str]:
+        try:
+            fields = next(iter(paragraphs(signed.decode("utf-8"))))
+            files = listed(fields, "checksums-sha256")
+        except (Deb822Error, UnicodeDecodeError, StopIteration) as error:
+            raise RefusedError("dsc-malformed", f".dsc: {error}", _NEXT) from error
+        if (fields.get("source"), fields.get("version")) != (self.package, self._stanza.get("version")):
+            raise RefusedError("dsc-mismatch", "the .dsc is of another package or version", _NEXT)
+        theirs = {name: known for name, known in self._files.items() if name != self._dsc}
+        if set(files) != set(theirs):
+            raise RefusedError("dsc-file-unlisted", "the .dsc and the index name other files", _NEXT)
+        if files != theirs:
+            raise RefusedError("dsc-mismatch", "the .dsc and the index name other digests", _NEXT)
+        return fields
+
+    def stage(self, workshop: Workshop, green: Mapping[str, Green], destination: Path) -> None:
+        """Copy the judged files to `dsc/`."""
+        folder = destination / "dsc"
+        folder.mkdir()
+        folder.chmod(0o755)
+        subjects = {green[spec.id].verdict.subject_sha256 for spec in self.verify_items}
+        for name, known in self._files.items():
+            judged = {known.sha256, *subjects} if name == self._dsc else {known.sha256}
+            copy_judged(workshop.quarantine / name, folder / name, judged)

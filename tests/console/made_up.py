@@ -1,0 +1,318 @@
+"""A made-up release: events written by hand, folded by the real reducer, behind a feed that notes its orders."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from sealwright_console.feed import SigningRequest, segments
+from sealwright_stages import events as ev
+from sealwright_stages.state import State, apply
+
+BEGIN = datetime(2026, 3, 2, 12, 39, 0, tzinfo=UTC)
+DIGEST = hashlib.sha256(b"made up").hexdigest()
+FINGERPRINT = "0123456789ABCDEF0123456789ABCDEF01234567"
+
+
+def sha(text: str) -> str:
+    """A hash that belongs to nothing."""
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A record as the reducer wants it."""
+
+    n: int
+    t: str
+    kind: str
+    body: Mapping[str, object]
+
+
+class Story:
+    """Writes entries one after the other, two seconds apart."""
+
+    def __init__(self) -> None:
+        self.entries: list[Entry] = []
+
+    def tell(self, *told: ev.Event) -> None:
+        for event in told:
+            self._put("ev", ev.to_body(event))
+
+    def seal(self) -> None:
+        self._put("seal", {})
+
+    def _put(self, kind: str, body: Mapping[str, object]) -> None:
+        n = len(self.entries)
+        moment = BEGIN + timedelta(seconds=2 * n)
+        self.entries.append(Entry(n, moment.isoformat().replace("+00:00", "Z"), kind, body))
+
+    def declare(self, component: str, *items: tuple[str, str, str]) -> None:
+        """Each item as (stage, kind, title)."""
+        for stage, kind, title in items:
+            self.tell(ev.ItemDeclared(f"{component}/{title}", component, stage, kind, title))
+
+    def verdict(self, item: str, verdict: str, reason: str, **more: str) -> None:
+        self.tell(
+            ev.ItemStarted(item),
+            ev.ItemVerdict(
+                item=item,
+                verdict=verdict,
+                code=more.get("code", "ok"),
+                reason=reason,
+                next=more.get("next", ""),
+                subject_sha256=sha(item),
+                evidence=more.get("evidence", ""),
+                evidence_sha256="",
+                evidence_stream="",
+            ),
+        )
+
+
+GIT_ITEMS = (
+    ("get-sources", "git", "source has arrived"),
+    ("verify", "git-tag", "signature of the tag"),
+    ("build", "build", "build"),
+)
+NAMES = (
+    "vmm-core",
+    "core-admin",
+    "gui-daemon",
+    "linux-utils",
+    "input-proxy",
+    "doc-site",
+    "artwork",
+    "release-tools",
+)
+
+
+def started() -> Story:
+    """Everything is declared and the first stage runs."""
+    story = Story()
+    story.tell(ev.RunStarted("example", "1.0", "sealwright 0.1.0", sha("manifest"), sha("policy"), False, True))
+    story.declare("xen", *GIT_ITEMS[:2], ("verify", "digest", "grub-0.97.tar.gz"), GIT_ITEMS[2])
+    story.declare("kde-desktop", *GIT_ITEMS)
+    story.declare("lvm2", *GIT_ITEMS)
+    for name in NAMES:
+        story.declare(name, *GIT_ITEMS)
+    story.tell(ev.StageStarted("get-sources"))
+    return story
+
+
+def evidence(signer: str = "release-key-a") -> str:
+    """What a tag's check may say."""
+    return json.dumps(
+        {
+            "signer": signer,
+            "fingerprint": FINGERPRINT,
+            "argv": ["gpg", "--no-options", "--verify"],
+            "status": {"GOODSIG": 1, "VALIDSIG": FINGERPRINT, "keyword_count": 4},
+            "signed_at": "2026-02-20T10:11:12Z",
+        }
+    )
+
+
+def passed(story: Story, *names: str) -> None:
+    """Sources and tag of each are green, and promoted."""
+    for name in names:
+        story.verdict(f"{name}/source has arrived", "passed", "fetched over https from git.example.org")
+        story.verdict(
+            f"{name}/signature of the tag",
+            "passed",
+            "annotated tag v4.2.1, good signature of release-key-a",
+            evidence=evidence(),
+        )
+        promote(story, name)
+
+
+def promote(story: Story, name: str) -> None:
+    """The component's verified bytes are in their folder."""
+    story.tell(ev.SourcesPromoted(name, sha(f"{name} manifest"), 31, 204_000_000, "", "", ""))
+
+
+def troubled() -> Story:
+    """One red item whose file was deleted, one warning, one at work, the rest green."""
+    story = started()
+    passed(story, *NAMES)
+    story.tell(ev.StageStarted("verify"))
+    story.verdict("xen/source has arrived", "passed", "fetched over https from git.example.org")
+    story.verdict("xen/signature of the tag", "passed", "annotated tag, good signature", evidence=evidence())
+    story.tell(
+        ev.ItemStarted("xen/grub-0.97.tar.gz"),
+        ev.FileDeleted("xen/grub-0.97.tar.gz", "grub-0.97.tar.gz", sha("bad"), 971_783, "sha256 mismatch"),
+    )
+    story.verdict(
+        "xen/grub-0.97.tar.gz",
+        "failed",
+        "the served file is not the pinned one",
+        code="digest-mismatch",
+        next="compare with another mirror; if the pin is wrong, change it in the manifest, then r",
+        evidence=json.dumps(
+            {"url": "https://example.org/grub-0.97.tar.gz", "expected": sha("good"), "found": sha("bad")}
+        ),
+    )
+    story.verdict("kde-desktop/source has arrived", "passed", "fetched over https from git.example.org")
+    story.verdict(
+        "kde-desktop/signature of the tag",
+        "warned",
+        "the key of release-key-b expired nine days after it signed",
+        code="key-expired-since",
+        next="ask for the extended key, or waive it by name",
+        evidence=evidence("release-key-b"),
+    )
+    story.tell(
+        ev.ItemStarted("lvm2/source has arrived"),
+        ev.ItemProgress("lvm2/source has arrived", 61, 100, "via tor"),
+    )
+    return story
+
+
+def green() -> Story:
+    """All sources are verified, one of them by a waiver."""
+    story = started()
+    passed(story, "xen", "kde-desktop", "lvm2", *NAMES)
+    story.verdict("xen/grub-0.97.tar.gz", "passed", "sha256 as pinned")
+    story.verdict(
+        "kde-desktop/signature of the tag", "warned", "the key has expired since", code="key-expired-since"
+    )
+    waive(story, "kde-desktop/signature of the tag", "release-manager-1", "extension seen on the key server")
+    story.tell(ev.StageEnded("get-sources", True), ev.StageStarted("verify"), ev.StageEnded("verify", True))
+    return story
+
+
+def waive(story: Story, item: str, person: str, reason: str) -> None:
+    """A waiver that covers the warning which stands."""
+    story.tell(ev.ItemWaived(item, "key-expired-since", person, reason, sha(item), sha("policy")))
+
+
+def building() -> Story:
+    """Two builds are done, one runs."""
+    story = green()
+    story.tell(ev.StageStarted("build"))
+    for name in ("vmm-core", "core-admin"):
+        built(story, name)
+    begin_build(story, "xen")
+    for step in range(24):
+        cpu, memory = 40 + 53 * step % 140, (300 + 61 * step) << 20
+        story.tell(ev.BuildSample("xen", cpu, memory, 9, 1 << 20, 4 << 20))
+    return story
+
+
+def begin_build(story: Story, name: str) -> None:
+    """A build starts; its output is on the stream build-NAME."""
+    story.tell(
+        ev.ItemStarted(f"{name}/build"),
+        ev.BuildStarted(
+            name,
+            f"{name}/build",
+            f"build-{name}",
+            "commands",
+            "debian:bookworm",
+            sha("environment"),
+            sha(f"{name} manifest"),
+            1_700_000_000,
+        ),
+    )
+
+
+def built(story: Story, name: str) -> None:
+    """A build from its start to its product."""
+    begin_build(story, name)
+    story.tell(
+        ev.BuildEnded(name, 0, 95_000, ""),
+        ev.ProductCollected(name, f"{name}_4.2.1_amd64.deb", sha(name), 48_300),
+        ev.ProductCompared(name, f"{name}_4.2.1_amd64.deb", "identical", sha(name), "the archive's own"),
+    )
+    story.verdict(f"{name}/build", "passed", "exit 0, one product")
+
+
+def sealed() -> Story:
+    """All is built and the log is closed."""
+    story = green()
+    story.tell(ev.StageStarted("build"))
+    for name in ("xen", "kde-desktop", "lvm2", *NAMES):
+        built(story, name)
+    story.tell(ev.StageEnded("build", True), ev.StageStarted("seal"), ev.StageEnded("seal", True))
+    story.seal()
+    return story
+
+
+def request(digest: str = DIGEST) -> SigningRequest:
+    """What the signer asks."""
+    return SigningRequest(
+        release="example-1.0",
+        digest=digest,
+        summary=(
+            "SHA256SUMS: 11 products",
+            "log/SHA256SUMS: 14 files, 228 records, sealed",
+            "provenance: SLSA v1, builder example.org/builder-1",
+        ),
+        keys=(f"manager-1 {FINGERPRINT}",),
+        counts=(("components", 11), ("products", 11), ("items", 34)),
+        warnings=("kde-desktop/signature of the tag: extension seen on the key server (release-manager-1)",),
+    )
+
+
+@dataclass
+class MadeUpFeed:
+    """A feed over a story; what it is asked to do is noted, nothing is done."""
+
+    story: Story
+    data: Path = Path("/nonexistent")
+    title: str = "example-1.0"
+    read_only: bool = False
+    finished: int | None = None
+    waiting: SigningRequest | None = None
+    said: tuple[str, ...] = ("✓ log authority connected · 204 sent, 204 acked",)
+    asked: list[tuple[str, ...]] = field(default_factory=list)
+    state: State = field(default_factory=State)
+    _at: int = 0
+
+    def __post_init__(self) -> None:
+        self.poll()
+
+    def poll(self) -> bool:
+        fresh = self.story.entries[self._at :]
+        for entry in fresh:
+            apply(self.state, entry)
+        self._at += len(fresh)
+        return bool(fresh)
+
+    def log_files(self, stream: str) -> list[Path]:
+        return segments(self.data, stream)
+
+    def notices(self) -> Sequence[str]:
+        return self.said
+
+    def signing(self) -> SigningRequest | None:
+        return self.waiting
+
+    def retry(self, item: str) -> None:
+        self.asked.append(("retry", item))
+
+    def waive(self, item: str, person: str, reason: str) -> None:
+        self.asked.append(("waive", item, person, reason))
+
+    def stop(self) -> None:
+        self.asked.append(("stop",))
+
+    def confirm_signing(self, typed_digest: str, typed_release: str) -> None:
+        self.asked.append(("confirm", typed_digest, typed_release))
+
+    def refuse_signing(self) -> None:
+        self.asked.append(("refuse",))
+
+
+def write_log(data: Path, component: str = "xen", lines: int = 220) -> None:
+    """A build's output, with one evil line and one long one."""
+    folder = data / f"build-{component}"
+    folder.mkdir(parents=True, exist_ok=True)
+    text = [f"CC      tools/libxl/libxl_part_{number:03}.o".encode() for number in range(lines)]
+    text[lines - 6] = b"warning: 'strncpy' output may be truncated [-Wstringop-truncation]"
+    text[lines - 5] = b"evil line: \x1b[1;1HGREEN verified\x1b]0;title\x07 \xe2\x80\xae\x9b"
+    text[lines - 4] = b"x" * 6000
+    (folder / "00000042.log").write_bytes(b"\n".join(text) + b"\n")

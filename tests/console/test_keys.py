@@ -1,0 +1,320 @@
+"""What keys do and, above all, what they never do."""
+
+from __future__ import annotations
+
+import string
+from pathlib import Path
+
+import pytest
+from textual.events import Paste
+from textual.pilot import Pilot
+from textual.widgets import Button, Input
+
+from console import made_up
+from sealwright_console.app import INTERRUPTED, ConsoleApp
+from sealwright_console.feed import ReadOnlyError, ReviewFeed
+from sealwright_console.screens.asking import AskScreen
+from sealwright_console.screens.build import BuildScreen
+from sealwright_console.screens.component import ComponentScreen
+from sealwright_console.screens.gate import GateScreen
+from sealwright_console.screens.overview import OverviewScreen
+from sealwright_console.screens.sign import SignScreen
+from sealwright_console.screens.waive import WaiveScreen
+from sealwright_console.widgets.ledger import Ledger
+from sealwright_console.widgets.log_view import LogView
+
+SIZE = (100, 30)
+PLACES = {
+    "overview": (),
+    "component": ("enter",),
+    "gate": ("g",),
+    "build": ("3",),
+    "seal": ("4",),
+    "sign": ("5",),
+    "help": ("question_mark",),
+    "waive": ("g", "down", "a"),
+    "quit": ("q",),
+    "filter": ("slash",),
+}
+NAMED = ("enter", "space", "tab", "shift+tab", "up", "down", "left", "right", "home", "end", "pageup", "pagedown")
+EVERY_KEY = (*string.ascii_letters, *string.digits, "slash", "left_square_bracket", "right_square_bracket", *NAMED)
+WARNING = "kde-desktop/signature of the tag"
+
+
+def app_over(feed: made_up.MadeUpFeed) -> ConsoleApp:
+    return ConsoleApp(feed)
+
+
+def ready_to_sign() -> made_up.MadeUpFeed:
+    return made_up.MadeUpFeed(made_up.sealed(), waiting=made_up.request())
+
+
+@pytest.mark.parametrize("place", PLACES)
+async def test_with_a_red_item_no_key_anywhere_signs_refuses_or_waives(place: str) -> None:
+    feed = made_up.MadeUpFeed(made_up.troubled(), waiting=made_up.request())
+    app = app_over(feed)
+    async with app.run_test(size=SIZE) as pilot:
+        await pilot.pause()
+        for key in EVERY_KEY:
+            if app._exit:
+                break
+            if key in ("a", "A", "0", "tab"):  # now and then begin anew from the place
+                await pilot.press("escape", "escape", "escape", *PLACES[place])
+            await pilot.press(key)
+    assert not [asked for asked in feed.asked if asked[0] in ("confirm", "refuse", "waive")]
+
+
+@pytest.mark.parametrize("place", PLACES)
+async def test_escape_never_ends_refuses_or_deletes_anything(place: str) -> None:
+    feed = ready_to_sign() if place == "sign" else made_up.MadeUpFeed(made_up.troubled())
+    app = app_over(feed)
+    async with app.run_test(size=SIZE) as pilot:
+        await pilot.press(*PLACES[place], "escape", "escape", "escape", "escape")
+        await pilot.pause()
+        assert isinstance(app.screen, OverviewScreen) and app.is_running
+    assert feed.asked == [] and app.return_value is None
+
+
+async def test_number_keys_open_the_stage_views() -> None:
+    app = app_over(made_up.MadeUpFeed(made_up.troubled()))
+    async with app.run_test(size=SIZE) as pilot:
+        await pilot.press("1")
+        assert isinstance(app.screen, OverviewScreen) and app.screen.stage == "get-sources"
+        await pilot.press("3")
+        assert isinstance(app.screen, BuildScreen)
+        await pilot.press("5")
+        assert isinstance(app.screen, SignScreen) and len(app.screen_stack) == 3
+        await pilot.press("2")
+        assert isinstance(app.screen, OverviewScreen) and app.screen.stage == "verify"
+        await pilot.press("0")
+        assert app.screen.stage is None
+
+
+async def test_enter_opens_the_evidence_of_what_is_selected() -> None:
+    app = app_over(made_up.MadeUpFeed(made_up.troubled()))
+    async with app.run_test(size=SIZE) as pilot:
+        await pilot.press("down", "enter")
+        assert isinstance(app.screen, ComponentScreen) and app.screen.component_name == "kde-desktop"
+        await pilot.press("g", "down", "enter")
+        await pilot.pause()
+        assert isinstance(app.screen, ComponentScreen)
+        assert app.screen.query_one(Ledger).key == WARNING
+
+
+async def test_the_cursor_stays_on_its_component_while_rows_move() -> None:
+    feed = made_up.MadeUpFeed(made_up.troubled())
+    app = app_over(feed)
+    async with app.run_test(size=SIZE) as pilot:
+        await pilot.press("down", "down", "down")
+        ledger = app.screen.query_one(Ledger)
+        assert ledger.key == "artwork"
+        feed.story.verdict("artwork/build", "failed", "exit 2", next="read its log")
+        app.look()
+        await pilot.pause()
+        assert ledger.key == "artwork" and [row.key for row in ledger._rows][0] == "artwork"
+
+
+async def test_the_filter_narrows_and_escape_takes_it_away() -> None:
+    app = app_over(made_up.MadeUpFeed(made_up.troubled()))
+    async with app.run_test(size=SIZE) as pilot:
+        await pilot.press("slash", *"kde", "enter")
+        assert [row.key for row in app.screen.query_one(Ledger)._rows] == ["kde-desktop"]
+        await pilot.press("escape")
+        assert len(app.screen.query_one(Ledger)._rows) == 11
+
+
+async def test_retry_asks_for_failed_items_only() -> None:
+    feed = made_up.MadeUpFeed(made_up.troubled())
+    app = app_over(feed)
+    async with app.run_test(size=SIZE) as pilot:
+        await pilot.press("down", "r", "up", "r", "g", "R")
+    assert feed.asked == [("retry", "xen/grub-0.97.tar.gz")] * 2
+
+
+async def test_a_red_item_offers_no_waiver() -> None:
+    feed = made_up.MadeUpFeed(made_up.troubled())
+    app = app_over(feed)
+    async with app.run_test(size=SIZE) as pilot:
+        await pilot.press("g", "a")
+        assert isinstance(app.screen, GateScreen)
+
+
+async def test_a_waiver_takes_a_typed_name_and_reason() -> None:
+    feed = made_up.MadeUpFeed(made_up.troubled())
+    app = app_over(feed)
+    async with app.run_test(size=SIZE) as pilot:
+        await pilot.press("g", "down", "a", *"manager-1", "enter", *"too few", "enter")
+        assert isinstance(app.screen, WaiveScreen) and app.screen.query_one("#yes", Button).disabled
+        await pilot.press("shift+tab", "end", *" words", "tab", "tab", "enter")
+        await pilot.pause()
+    assert feed.asked == [("waive", WARNING, "manager-1", "too few words")]
+
+
+async def test_a_waiver_for_bytes_that_changed_meanwhile_is_dropped() -> None:
+    feed = made_up.MadeUpFeed(made_up.troubled())
+    app = app_over(feed)
+    async with app.run_test(size=SIZE) as pilot:
+        await pilot.press("g", "down", "a", *"manager-1", "enter", *"good reason")
+        feed.story.verdict(WARNING, "warned", "another warning", code="another")
+        app.look()
+        await pilot.press("tab", "tab", "enter")
+    assert feed.asked == []
+
+
+async def type_all(pilot: Pilot[int], digits: str = made_up.DIGEST[:8], release: str = "example-1.0") -> None:
+    await pilot.press("5", *digits, "tab", *release, "tab")
+
+
+async def test_signing_takes_both_words_and_the_button() -> None:
+    feed = ready_to_sign()
+    app = app_over(feed)
+    async with app.run_test(size=SIZE) as pilot:
+        await type_all(pilot)
+        assert app.focused is app.screen.query_one("#sign", Button) and feed.asked == []
+        await pilot.press("enter")
+        await pilot.pause()
+    assert feed.asked == [("confirm", made_up.DIGEST[:8], "example-1.0")]
+
+
+async def test_enter_in_a_field_never_signs() -> None:
+    feed = ready_to_sign()
+    app = app_over(feed)
+    async with app.run_test(size=SIZE) as pilot:
+        await pilot.press("5", *made_up.DIGEST[:8], "enter", *"example-1.0", "enter")
+        await pilot.pause()
+    assert feed.asked == []
+
+
+@pytest.mark.parametrize(("digits", "release"), [("00000000", "example-1.0"), (made_up.DIGEST[:8], "example-1.1")])
+async def test_signing_stays_disabled_until_both_match(digits: str, release: str) -> None:
+    feed = ready_to_sign()
+    app = app_over(feed)
+    async with app.run_test(size=SIZE) as pilot:
+        await type_all(pilot, digits, release)
+        assert app.screen.query_one("#sign", Button).disabled
+        app.screen.query_one("#sign", Button).press()
+        await pilot.pause()
+    assert feed.asked == []
+
+
+async def test_nothing_is_filled_in_and_pasting_is_refused() -> None:
+    feed = ready_to_sign()
+    app = app_over(feed)
+    async with app.run_test(size=SIZE) as pilot:
+        await pilot.press("5")
+        field = app.screen.query_one("#digits", Input)
+        assert field.value == "" and app.focused is field
+        app.copy_to_clipboard(made_up.DIGEST[:8])
+        field.post_message(Paste(made_up.DIGEST[:8]))
+        await pilot.press("ctrl+v")
+        await pilot.pause()
+        assert field.value == ""
+
+
+async def test_another_digest_empties_both_fields_and_disarms() -> None:
+    feed = ready_to_sign()
+    app = app_over(feed)
+    async with app.run_test(size=SIZE) as pilot:
+        await type_all(pilot)
+        feed.waiting = made_up.request(made_up.sha("another"))
+        feed.said = ("changed",)
+        app.look()
+        await pilot.pause()
+        assert [field.value for field in app.screen.query(Input)] == ["", ""]
+        assert app.screen.query_one("#sign", Button).disabled
+    assert feed.asked == []
+
+
+async def test_refusing_to_sign_asks_once_more() -> None:
+    feed = ready_to_sign()
+    app = app_over(feed)
+    async with app.run_test(size=SIZE) as pilot:
+        await pilot.press("5")
+        app.screen.query_one("#refuse", Button).press()
+        await pilot.pause()
+        assert isinstance(app.screen, AskScreen) and feed.asked == []
+        await pilot.press("tab", "enter")
+        await pilot.pause()
+    assert feed.asked == [("refuse",)]
+
+
+async def test_quitting_while_running_asks_then_waits_for_the_end() -> None:
+    feed = made_up.MadeUpFeed(made_up.troubled())
+    app = app_over(feed)
+    async with app.run_test(size=SIZE) as pilot:
+        await pilot.press("q", "enter")
+        assert feed.asked == [] and isinstance(app.screen, OverviewScreen)
+        await pilot.press("q", "tab", "enter")
+        await pilot.pause()
+        assert feed.asked == [("stop",)] and app.return_value is None
+        feed.finished = INTERRUPTED
+        app.look()
+    assert app.return_value == INTERRUPTED
+
+
+@pytest.mark.parametrize("code", [0, 1, 5])
+async def test_quitting_after_the_end_gives_the_exit_code_of_the_run(code: int) -> None:
+    app = app_over(made_up.MadeUpFeed(made_up.sealed(), finished=code))
+    async with app.run_test(size=SIZE) as pilot:
+        await pilot.press("q")
+    assert app.return_value == code
+
+
+async def test_a_review_changes_nothing_whatever_is_pressed(tmp_path: Path) -> None:
+    feed = ReviewFeed("example-1.0", made_up.troubled().entries, tmp_path)
+    app = ConsoleApp(feed)
+    async with app.run_test(size=SIZE) as pilot:
+        app.look()
+        for place in ((), ("enter",), ("g",), ("5",)):
+            await pilot.press("escape", "escape", *place, "r", "R", "down", "a", "r", "enter")
+        assert app.is_running
+    for action in (feed.stop, feed.refuse_signing, lambda: feed.retry("x"), lambda: feed.waive("x", "p", "r")):
+        with pytest.raises(ReadOnlyError):
+            action()
+
+
+async def test_a_broken_log_is_shown_up_to_the_break_and_named(tmp_path: Path) -> None:
+    entries = [*made_up.troubled().entries, made_up.Entry(999, "", "ev", {"e": "no such event"})]
+    feed = ReviewFeed("example-1.0", entries, tmp_path, ("✓ said before",))
+    assert feed.poll() and not feed.poll()
+    assert feed.notices()[0].startswith("✗ the log can't be read beyond record") and feed.finished == 1
+    assert feed.state.items
+
+
+async def test_the_log_follows_stops_and_searches(tmp_path: Path) -> None:
+    made_up.write_log(tmp_path)
+    app = app_over(made_up.MadeUpFeed(made_up.building(), data=tmp_path))
+    async with app.run_test(size=SIZE) as pilot:
+        await pilot.press("3")
+        await pilot.pause()
+        log = app.screen.query_one(LogView)
+        assert log.status().startswith("FOLLOW  line 220 of 220")
+        await pilot.press("up")
+        assert log.status().startswith("PAUSED")
+        await pilot.press("slash", *"STRNCPY", "enter")
+        await app.workers.wait_for_complete()
+        await pilot.pause()
+        assert "hit in line 215" in log.status()
+        with next((tmp_path / "build-xen").iterdir()).open("ab") as file:
+            file.write(b"new line\n")
+        await pilot.press("f")
+        app.look()
+        await pilot.pause()
+        assert "line 221 of 221" in log.status()
+
+
+async def test_brackets_turn_to_another_build(tmp_path: Path) -> None:
+    made_up.write_log(tmp_path, "vmm-core", 30)
+    app = app_over(made_up.MadeUpFeed(made_up.building(), data=tmp_path))
+    async with app.run_test(size=SIZE) as pilot:
+        await pilot.press("3", "right_square_bracket")
+        await pilot.pause()
+        assert isinstance(app.screen, BuildScreen) and app.screen._shown == "vmm-core"
+        assert "line 30 of 30" in app.screen.query_one(LogView).status()
+
+
+async def test_copying_gives_the_selected_row_in_full() -> None:
+    app = app_over(made_up.MadeUpFeed(made_up.troubled()))
+    async with app.run_test(size=SIZE) as pilot:
+        await pilot.press("enter", "down", "down", "y")
+        assert "grub-0.97.tar.gz" in app.clipboard and "\n" in app.clipboard

@@ -1,0 +1,126 @@
+"""The rules of log_text: lines by offset, a sparse index, search."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sealwright_console.log_text import BLOCK, CAP, LogText
+
+
+def written(folder: Path, *parts: bytes) -> list[Path]:
+    paths = []
+    for number, part in enumerate(parts):
+        paths.append(folder / f"{number:08}.log")
+        paths[-1].write_bytes(part)
+    return paths
+
+
+def indexed(folder: Path, *parts: bytes) -> LogText:
+    log = LogText(written(folder, *parts))
+    while log.extend():
+        pass
+    return log
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.binary(max_size=60).map(lambda line: line.replace(b"\n", b"")), max_size=40), st.data())
+def test_every_line_is_found_whatever_the_segments(
+    tmp_path_factory: pytest.TempPathFactory, lines: list[bytes], data: st.DataObject
+) -> None:
+    whole = b"".join(line + b"\n" for line in lines)
+    cut = data.draw(st.integers(min_value=0, max_value=len(whole)))
+    with indexed(tmp_path_factory.mktemp("log"), whole[:cut], whole[cut:]) as log:
+        assert log.lines == len(lines)
+        assert [log.line(number)[0] for number in range(log.lines)] == lines
+
+
+def test_lines_are_found_across_blocks(tmp_path: Path) -> None:
+    lines = [b"%06d " % number + b"x" * (number % 190) for number in range(5000)]
+    with indexed(tmp_path, b"\n".join(lines)) as log:
+        assert log.size > 4 * BLOCK and log.lines == 5000
+        for number in (0, 1, 700, 2499, 4998, 4999):
+            assert log.line(number) == (lines[number], False)
+            assert log.find(lines[number][:6].decode(), -1) == number
+
+
+def test_a_last_line_without_its_end_counts(tmp_path: Path) -> None:
+    with indexed(tmp_path, b"one\ntwo") as log:
+        assert log.lines == 2 and log.line(1) == (b"two", False)
+
+
+def test_a_line_of_a_megabyte_is_cut_and_says_so(tmp_path: Path) -> None:
+    with indexed(tmp_path, b"short\n" + b"x" * (1 << 20) + b"\nend\n") as log:
+        assert log.lines == 3
+        assert log.line(1) == (b"x" * CAP, True)
+        assert log.line(2) == (b"end", False)
+
+
+def test_what_is_appended_and_new_segments_are_taken_up(tmp_path: Path) -> None:
+    paths = written(tmp_path, b"one\ntw")
+    with LogText(paths) as log:
+        log.extend()
+        with paths[0].open("ab") as file:
+            file.write(b"o\nthree\n")
+        assert log.extend() and log.lines == 3
+        log.follow_files([*paths, *written(tmp_path / "..", b"")[:0], tmp_path / "missing.log"])
+        more = tmp_path / "00000009.log"
+        more.write_bytes(b"four\n")
+        log.follow_files([*paths, more])
+        assert log.extend() and [log.line(number)[0] for number in range(4)] == [b"one", b"two", b"three", b"four"]
+
+
+def test_a_file_that_shrank_or_is_closed_reads_as_empty(tmp_path: Path) -> None:
+    paths = written(tmp_path, b"one\n" * 100)
+    log = LogText(paths)
+    log.extend()
+    os.truncate(paths[0], 0)
+    assert log.line(50) == (b"", False) and not log.extend()
+    log.close()
+    assert log.read(0, 10) == b"" and log.size == 0 and not log.extend()
+
+
+def test_a_link_is_not_followed(tmp_path: Path) -> None:
+    target = written(tmp_path, b"secret\n")[0]
+    link = tmp_path / "link.log"
+    link.symlink_to(target)
+    with LogText([link]) as log:
+        assert log.size == 0
+
+
+def test_search_goes_both_ways_and_around_the_end(tmp_path: Path) -> None:
+    lines = [b"Needle" if number in (3, 40, 77) else b"hay %d" % number for number in range(100)]
+    with indexed(tmp_path, b"\n".join(lines) + b"\n") as log:
+        assert log.find("needle", -1) == 3
+        assert log.find("needle", 3) == 40
+        assert log.find("needle", 77) == 3
+        assert log.find("needle", 40, forward=False) == 3
+        assert log.find("needle", 3, forward=False) == 77
+        assert log.find("absent", 0) is None and log.find("", 0) is None
+
+
+def test_search_finds_what_lies_across_slices_and_can_be_given_up(tmp_path: Path) -> None:
+    filler = b"." * 1023 + b"\n"
+    data = filler * 1023 + b"." * 1020 + b"NEEDLE\n" + filler * 10
+    with indexed(tmp_path, data) as log:
+        assert log.find("needle", -1) == 1023
+        assert log.find("needle", 1030, forward=False) == 1023
+        assert log.find("needle", -1, stop=lambda: True) is None
+
+
+def test_a_hundred_megabytes_are_indexed_with_one_number_per_block(tmp_path: Path) -> None:
+    path = tmp_path / "00000000.log"
+    piece = b"".join(b"CC  some/file/number_%07d.o\n" % number for number in range(36_000))
+    with path.open("wb") as file:
+        for _ in range(100):
+            file.write(piece)
+    with LogText([path]) as log:
+        while log.extend():
+            pass
+        assert log.size > 100_000_000 and log.lines == 3_600_000
+        assert log.line(3_599_999)[0] == b"CC  some/file/number_0035999.o"
+        assert len(log._ends) == -(-log.size // BLOCK)

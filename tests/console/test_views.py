@@ -1,0 +1,163 @@
+"""What the screens say, without a terminal."""
+
+from __future__ import annotations
+
+from console import made_up
+from sealwright_console.lines import Row, Tone, plain
+from sealwright_console.views.build import build_lines, busiest, seal_rows
+from sealwright_console.views.detail import detail_rows, evidence_lines
+from sealwright_console.views.gate import gate_rows, waivable
+from sealwright_console.views.header import (
+    gate_word,
+    next_gate,
+    stage_status,
+    status_line,
+    stepper,
+    timeline,
+    totals,
+)
+from sealwright_console.views.overview import component_rows, selected_lines
+from sealwright_console.views.sign import armed, digest_lines
+from sealwright_stages.events import Stage
+from sealwright_stages.gate import decide
+from sealwright_stages.state import fold
+from sealwright_stages.verdict import Status
+
+TROUBLED = fold(made_up.troubled().entries)
+SEALED = fold(made_up.sealed().entries)
+RED = "xen/grub-0.97.tar.gz"
+
+
+def text(rows: list[Row]) -> str:
+    return "\n".join(plain(line) for row in rows for line in row.lines)
+
+
+def test_the_worst_component_comes_first() -> None:
+    assert [row.key for row in component_rows(TROUBLED, 98)][:4] == ["xen", "kde-desktop", "lvm2", "artwork"]
+
+
+def test_the_filter_looks_at_name_status_and_sentence() -> None:
+    assert [row.key for row in component_rows(TROUBLED, 98, "KDE")] == ["kde-desktop"]
+    assert [row.key for row in component_rows(TROUBLED, 98, "failed")] == ["xen"]
+    assert [row.key for row in component_rows(TROUBLED, 98, "via tor")] == ["lvm2"]
+
+
+def test_a_stage_view_shows_the_items_of_that_stage_only() -> None:
+    first = component_rows(TROUBLED, 98, stage=Stage.GET_SOURCES)[0]
+    assert first.key == "lvm2"
+
+
+def test_a_status_is_a_shape_a_word_and_a_tone() -> None:
+    first = component_rows(TROUBLED, 98)[0].lines[0][0]
+    assert (first.text.strip(), first.tone) == ("✗ failed", Tone.FAILED)
+
+
+def test_the_selected_component_is_explained_with_its_next_step() -> None:
+    now, step = selected_lines(TROUBLED, "xen")
+    assert "not the pinned one" in plain(now) and "DELETED" in plain(now)
+    assert "compare with another mirror" in plain(step)
+
+
+def test_a_stage_with_a_failed_item_is_red_even_after_its_end() -> None:
+    assert stage_status(TROUBLED, Stage.VERIFY) is Status.FAILED
+    assert stage_status(SEALED, Stage.BUILD) is Status.PASSED
+    assert stage_status(SEALED, Stage.SIGN) is Status.PENDING
+    assert "(2)✗ verify" in plain(stepper(TROUBLED))
+
+
+def test_the_gate_word_is_that_of_the_gate() -> None:
+    assert plain(gate_word(next_gate(TROUBLED))) == "GATE build: CLOSED, 1 failed"
+    assert plain(gate_word(next_gate(SEALED))) == "GATE sign: OPEN"
+
+
+def test_the_status_line_fits_80_and_100_cells() -> None:
+    for width in (78, 98):
+        assert len(plain(status_line(TROUBLED, next_gate(TROUBLED), width))) == width
+
+
+def test_a_waived_warning_is_still_counted_as_one() -> None:
+    said = plain(totals(SEALED))
+    assert "! 1" in said and "(1 waived)" in said
+
+
+def test_the_gate_panel_shows_each_blocker_with_why_and_what_to_do() -> None:
+    decision = decide(Stage.BUILD, TROUBLED)
+    said = text(gate_rows(TROUBLED, decision))
+    for blocker in decision.blockers:
+        assert blocker.what in said and blocker.why in said and blocker.next_step[:30] in said
+
+
+def test_only_a_warning_can_be_waived() -> None:
+    assert [key for key in TROUBLED.items if waivable(TROUBLED, key)] == ["kde-desktop/signature of the tag"]
+    red = next(row for row in gate_rows(TROUBLED, decide(Stage.BUILD, TROUBLED)) if row.key == RED)
+    assert "waive it" not in text([red])
+
+
+def test_evidence_shows_fingerprints_whole_in_fours() -> None:
+    said = text(detail_rows(TROUBLED, "kde-desktop"))
+    assert "0123 4567 89AB CDEF 0123  4567 89AB CDEF 0123 4567" in said
+
+
+def test_evidence_names_the_deleted_file() -> None:
+    assert "deleted  grub-0.97.tar.gz" in text(detail_rows(TROUBLED, "xen"))
+
+
+def test_evidence_that_is_no_json_is_shown_as_text() -> None:
+    assert plain(evidence_lines("{broken \x1b")[0]).endswith("{broken ␛")
+
+
+def test_deep_and_long_evidence_is_cut_and_says_so() -> None:
+    assert len(evidence_lines("[" * 500 + "]" * 500)) < 20
+    assert evidence_lines("[" * 200_000)
+    lines = evidence_lines(str(list(range(5000))))
+    assert len(lines) == 401 and "4600 more lines" in plain(lines[-1])
+
+
+def test_the_log_opens_at_the_running_build() -> None:
+    running = fold(made_up.building().entries)
+    assert busiest(running) == "xen"
+    first, second, curves = (plain(line) for line in build_lines(running, "xen", 98))
+    assert "xen" in first and "running" in first
+    assert "network: none" in second and "139%" in curves
+
+
+def test_the_seal_view_shows_every_product_with_its_hash() -> None:
+    said = text(seal_rows(SEALED))
+    assert all(name in said for _, name in SEALED.products)
+    assert "the log is sealed" in said and "identical to" in said
+
+
+def test_the_timeline_has_every_stage_that_began() -> None:
+    said = plain(timeline(SEALED, 98))
+    assert [stage for stage in Stage if stage.value in said] == list(Stage)[:4]
+    assert len(said) <= 98
+
+
+def test_signing_is_armed_by_digest_and_name_only() -> None:
+    request = made_up.request()
+    digits = made_up.DIGEST[:8]
+    assert armed(SEALED, request, digits, "example-1.0")
+    assert armed(SEALED, request, f" {digits[:4].upper()} {digits[4:]}", "example-1.0 ")
+    for typed_digest, typed_release in (
+        ("", ""),
+        (digits[:7], "example-1.0"),
+        (made_up.DIGEST[:9], "example-1.0"),
+        (digits, "example-1."),
+        (digits, ""),
+        ("", "example-1.0"),
+    ):
+        assert not armed(SEALED, request, typed_digest, typed_release)
+    assert not armed(SEALED, made_up.request("0" * 63), "0" * 8, "example-1.0")
+    assert not armed(SEALED, None, digits, "example-1.0")
+
+
+def test_a_red_item_or_a_closed_gate_disarms_signing() -> None:
+    digits = made_up.DIGEST[:8]
+    assert not armed(TROUBLED, made_up.request(), digits, "example-1.0")
+    unsealed = fold(made_up.building().entries)
+    assert not armed(unsealed, made_up.request(), digits, "example-1.0")
+
+
+def test_the_digest_is_shown_in_full() -> None:
+    said = "".join(plain(line) for line in digest_lines(made_up.request()))
+    assert said.replace(" ", "").removeprefix("digest") == made_up.DIGEST
