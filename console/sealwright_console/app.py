@@ -69,10 +69,12 @@ class ConsoleApp(App[int]):
 
     def look(self) -> None:
         """Take new entries and show them."""
+        if not self.is_running:  # it is being taken down
+            return
         changed = self.feed.poll()
         notices = tuple(self.feed.notices())
         top = next((screen for screen in reversed(self.screen_stack) if isinstance(screen, ConsoleScreen)), None)
-        if top is not None:
+        if top is not None and top.whole:
             if changed or notices != self._notices:
                 top.show_state()
             top.tick()

@@ -13,7 +13,7 @@ import re
 import shutil
 import tempfile
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -37,6 +37,7 @@ class Key:
     created: datetime
     expires: datetime | None
     revoked: bool
+    user_ids: tuple[str, ...] = ()
 
 
 class PrivateHome:
@@ -78,8 +79,16 @@ class PrivateHome:
         if held != wanted:
             odd = sorted(held ^ wanted)[0]
             raise KeyringError(f"key {odd}", "gpg does not accept it as it is", "ask its owner for a fresh export")
-        export = self._run(["--export-options", "export-minimal", "--export", *sorted(wanted)])
-        self.sha256 = hashlib.sha256(export.stdout).hexdigest()
+        self.sha256 = hashlib.sha256(self.export(wanted)).hexdigest()
+
+    def export(self, wanted: Iterable[str], *, armor: bool = False) -> bytes:
+        """The minimal export of held keys.
+
+        Raises:
+            KeyringError: gpg refuses.
+        """
+        form = ["--armor"] if armor else []
+        return self._run([*form, "--export-options", "export-minimal", "--export", *sorted(wanted)]).stdout
 
     def _import(self, blob: bytes) -> None:
         options = "import-minimal,no-repair-keys,no-import-local-sigs"
@@ -138,6 +147,8 @@ def _listed(listing: str) -> list[Key]:
         fields = line.split(":")
         if fields[0] in ("pub", "sub"):
             pending = fields
+        elif fields[0] == "uid" and keys:
+            keys[-1] = replace(keys[-1], user_ids=(*keys[-1].user_ids, fields[9]))
         elif fields[0] == "fpr" and pending:
             if pending[0] == "pub":
                 primary, primary_revoked = fields[9], pending[1] == "r"

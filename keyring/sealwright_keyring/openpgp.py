@@ -26,8 +26,8 @@ from sealwright_keyring.certificates import certificates
 from sealwright_keyring.cleartext import ClearDocument, split
 from sealwright_keyring.errors import KeyringError, MalformedError
 from sealwright_keyring.gpg import Gpg, GpgRun
-from sealwright_keyring.home import PrivateHome
-from sealwright_keyring.judge import Case, Rules, bad, judge
+from sealwright_keyring.home import Key, PrivateHome
+from sealwright_keyring.judge import ALGORITHMS, Case, Rules, bad, judge
 from sealwright_keyring.packets import SignaturePacket, detached_signatures, signature_issuers
 from sealwright_keyring.text import printable
 from sealwright_keyring.verdicts import Bad, Evidence, Good, Verdict, Weak
@@ -86,6 +86,17 @@ class Keyring:
     def fingerprints(self) -> frozenset[str]:
         """The primary fingerprints that it holds."""
         return frozenset(key.primary for key in self._home.keys.values())
+
+    @property
+    def primary_keys(self) -> tuple[Key, ...]:
+        """The primary keys that it holds, as gpg lists them."""
+        return tuple(key for key in self._home.keys.values() if key.fingerprint == key.primary)
+
+    def algorithm_of(self, fingerprint: str) -> str:
+        """The kind of a held key, in words; for RSA with its bits."""
+        key = self._home.keys[fingerprint]
+        name = ALGORITHMS.get(key.algorithm, f"algorithm {key.algorithm} (refused)")
+        return f"{name} {key.bits}" if name == "RSA" else name
 
     def verify_detached_many(
         self,

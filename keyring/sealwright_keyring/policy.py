@@ -44,9 +44,12 @@ class Person:
 
     def may_vouch(self, component: str | None, today: date) -> bool:
         """Whether the person's scope and time cover `component` (None: the release itself) on `today`."""
-        in_scope = not self.components or component in self.components
-        begun = self.not_before is None or self.not_before <= today
-        return in_scope and begun and (self.not_after is None or today <= self.not_after)
+        return (not self.components or component in self.components) and self.in_time(today)
+
+    def in_time(self, day: date) -> bool:
+        """Whether `day` (UTC) lies within the person's time."""
+        begun = self.not_before is None or self.not_before <= day
+        return begun and (self.not_after is None or day <= self.not_after)
 
 
 @dataclass(frozen=True)

@@ -19,10 +19,12 @@ from typing import Literal
 
 from sealwright_stages import process
 from sealwright_stages.errors import SealwrightError
+from sealwright_stages.sandbox.escapes import ATTEMPTS, Attempt, Canary, Result
+from sealwright_stages.sandbox.identity import Identities
 from sealwright_stages.sandbox.readiness import require_sandbox
 from sealwright_stages.sandbox.seccomp import DENIED, program
 
-__all__ = ["Finding", "examine", "fit", "require_sandbox"]
+__all__ = ["Finding", "examine", "fit", "require_sandbox", "selftest"]
 
 _SECONDS = 20.0
 _ROOM = 5 << 30
@@ -54,6 +56,30 @@ def examine(folder: Path | None = None, *, root: bool | None = None) -> list[Fin
     return list(_findings(folder or Path.cwd(), os.geteuid() == 0 if root is None else root))
 
 
+def selftest() -> list[Finding]:
+    """Try to break out of the sandbox in every known way; each attempt that is not held is bad.
+
+    Raises:
+        MachineError: the sandbox can't be made.
+    """
+    chosen = Identities.choose()
+    uid = chosen.builders[0] if chosen.builders else None
+    try:
+        with Canary() as canary:
+            return [_judged(attempt, canary.try_out(attempt, uid)) for attempt in ATTEMPTS]
+    finally:
+        chosen.release()
+
+
+def _judged(attempt: Attempt, result: Result) -> Finding:
+    name = f"escape: {attempt.name}"
+    if result is Result.HELD:
+        return Finding(name, "good", f"held: {attempt.tries}")
+    if result is Result.BROKEN:
+        return Finding(name, "bad", f"could not be tried: {attempt.tries}", "install python3 below /usr/bin")
+    return Finding(name, "bad", f"got out: {attempt.tries}", "don't build on this machine; report this")
+
+
 def fit(findings: list[Finding]) -> bool:
     """Whether nothing is bad."""
     return all(finding.ok != "bad" for finding in findings)
@@ -76,9 +102,7 @@ def _findings(folder: Path, root: bool) -> Iterator[Finding]:
 
 def _python() -> Finding:
     version = ".".join(str(part) for part in sys.version_info[:3])
-    if sys.version_info >= (3, 11):
-        return Finding("python", "good", version)
-    return Finding("python", "bad", version, "install Python 3.11 or newer")
+    return Finding("python", "good", version)  # an older one could not have loaded this module
 
 
 def _tool(tool: str, package: str, least: tuple[int, int], missing: Grade) -> Finding:

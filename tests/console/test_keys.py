@@ -11,6 +11,7 @@ from textual.pilot import Pilot
 from textual.widgets import Button, Input
 
 from console import made_up
+from console.hands import press
 from sealwright_console.app import INTERRUPTED, ConsoleApp
 from sealwright_console.feed import ReadOnlyError, ReviewFeed
 from sealwright_console.screens.asking import AskScreen
@@ -54,13 +55,12 @@ async def test_with_a_red_item_no_key_anywhere_signs_refuses_or_waives(place: st
     feed = made_up.MadeUpFeed(made_up.troubled(), waiting=made_up.request())
     app = app_over(feed)
     async with app.run_test(size=SIZE) as pilot:
-        await pilot.pause()
         for key in EVERY_KEY:
             if app._exit:
                 break
             if key in ("a", "A", "0", "tab"):  # now and then begin anew from the place
-                await pilot.press("escape", "escape", "escape", *PLACES[place])
-            await pilot.press(key)
+                await press(pilot, "escape", "escape", "escape", *PLACES[place])
+            await press(pilot, key)
     assert not [asked for asked in feed.asked if asked[0] in ("confirm", "refuse", "waive")]
 
 
@@ -69,7 +69,7 @@ async def test_escape_never_ends_refuses_or_deletes_anything(place: str) -> None
     feed = ready_to_sign() if place == "sign" else made_up.MadeUpFeed(made_up.troubled())
     app = app_over(feed)
     async with app.run_test(size=SIZE) as pilot:
-        await pilot.press(*PLACES[place], "escape", "escape", "escape", "escape")
+        await press(pilot, *PLACES[place], "escape", "escape", "escape", "escape")
         await pilot.pause()
         assert isinstance(app.screen, OverviewScreen) and app.is_running
     assert feed.asked == [] and app.return_value is None
@@ -78,24 +78,24 @@ async def test_escape_never_ends_refuses_or_deletes_anything(place: str) -> None
 async def test_number_keys_open_the_stage_views() -> None:
     app = app_over(made_up.MadeUpFeed(made_up.troubled()))
     async with app.run_test(size=SIZE) as pilot:
-        await pilot.press("1")
+        await press(pilot, "1")
         assert isinstance(app.screen, OverviewScreen) and app.screen.stage == "get-sources"
-        await pilot.press("3")
+        await press(pilot, "3")
         assert isinstance(app.screen, BuildScreen)
-        await pilot.press("5")
+        await press(pilot, "5")
         assert isinstance(app.screen, SignScreen) and len(app.screen_stack) == 3
-        await pilot.press("2")
+        await press(pilot, "2")
         assert isinstance(app.screen, OverviewScreen) and app.screen.stage == "verify"
-        await pilot.press("0")
+        await press(pilot, "0")
         assert app.screen.stage is None
 
 
 async def test_enter_opens_the_evidence_of_what_is_selected() -> None:
     app = app_over(made_up.MadeUpFeed(made_up.troubled()))
     async with app.run_test(size=SIZE) as pilot:
-        await pilot.press("down", "enter")
+        await press(pilot, "down", "enter")
         assert isinstance(app.screen, ComponentScreen) and app.screen.component_name == "kde-desktop"
-        await pilot.press("g", "down", "enter")
+        await press(pilot, "g", "down", "enter")
         await pilot.pause()
         assert isinstance(app.screen, ComponentScreen)
         assert app.screen.query_one(Ledger).key == WARNING
@@ -105,21 +105,21 @@ async def test_the_cursor_stays_on_its_component_while_rows_move() -> None:
     feed = made_up.MadeUpFeed(made_up.troubled())
     app = app_over(feed)
     async with app.run_test(size=SIZE) as pilot:
-        await pilot.press("down", "down", "down")
+        await press(pilot, "down", "down", "down")
         ledger = app.screen.query_one(Ledger)
         assert ledger.key == "artwork"
         feed.story.verdict("artwork/build", "failed", "exit 2", next="read its log")
         app.look()
         await pilot.pause()
-        assert ledger.key == "artwork" and [row.key for row in ledger._rows][0] == "artwork"
+        assert ledger.key == "artwork" and ledger._rows[0].key == "artwork"
 
 
 async def test_the_filter_narrows_and_escape_takes_it_away() -> None:
     app = app_over(made_up.MadeUpFeed(made_up.troubled()))
     async with app.run_test(size=SIZE) as pilot:
-        await pilot.press("slash", *"kde", "enter")
+        await press(pilot, "slash", *"kde", "enter")
         assert [row.key for row in app.screen.query_one(Ledger)._rows] == ["kde-desktop"]
-        await pilot.press("escape")
+        await press(pilot, "escape")
         assert len(app.screen.query_one(Ledger)._rows) == 11
 
 
@@ -127,7 +127,7 @@ async def test_retry_asks_for_failed_items_only() -> None:
     feed = made_up.MadeUpFeed(made_up.troubled())
     app = app_over(feed)
     async with app.run_test(size=SIZE) as pilot:
-        await pilot.press("down", "r", "up", "r", "g", "R")
+        await press(pilot, "down", "r", "up", "r", "g", "R")
     assert feed.asked == [("retry", "xen/grub-0.97.tar.gz")] * 2
 
 
@@ -135,7 +135,7 @@ async def test_a_red_item_offers_no_waiver() -> None:
     feed = made_up.MadeUpFeed(made_up.troubled())
     app = app_over(feed)
     async with app.run_test(size=SIZE) as pilot:
-        await pilot.press("g", "a")
+        await press(pilot, "g", "a")
         assert isinstance(app.screen, GateScreen)
 
 
@@ -143,9 +143,9 @@ async def test_a_waiver_takes_a_typed_name_and_reason() -> None:
     feed = made_up.MadeUpFeed(made_up.troubled())
     app = app_over(feed)
     async with app.run_test(size=SIZE) as pilot:
-        await pilot.press("g", "down", "a", *"manager-1", "enter", *"too few", "enter")
+        await press(pilot, "g", "down", "a", *"manager-1", "enter", *"too few", "enter")
         assert isinstance(app.screen, WaiveScreen) and app.screen.query_one("#yes", Button).disabled
-        await pilot.press("shift+tab", "end", *" words", "tab", "tab", "enter")
+        await press(pilot, "shift+tab", "end", *" words", "tab", "tab", "enter")
         await pilot.pause()
     assert feed.asked == [("waive", WARNING, "manager-1", "too few words")]
 
@@ -154,15 +154,15 @@ async def test_a_waiver_for_bytes_that_changed_meanwhile_is_dropped() -> None:
     feed = made_up.MadeUpFeed(made_up.troubled())
     app = app_over(feed)
     async with app.run_test(size=SIZE) as pilot:
-        await pilot.press("g", "down", "a", *"manager-1", "enter", *"good reason")
+        await press(pilot, "g", "down", "a", *"manager-1", "enter", *"good reason")
         feed.story.verdict(WARNING, "warned", "another warning", code="another")
         app.look()
-        await pilot.press("tab", "tab", "enter")
+        await press(pilot, "tab", "tab", "enter")
     assert feed.asked == []
 
 
 async def type_all(pilot: Pilot[int], digits: str = made_up.DIGEST[:8], release: str = "example-1.0") -> None:
-    await pilot.press("5", *digits, "tab", *release, "tab")
+    await press(pilot, "5", *digits, "tab", *release, "tab")
 
 
 async def test_signing_takes_both_words_and_the_button() -> None:
@@ -171,7 +171,7 @@ async def test_signing_takes_both_words_and_the_button() -> None:
     async with app.run_test(size=SIZE) as pilot:
         await type_all(pilot)
         assert app.focused is app.screen.query_one("#sign", Button) and feed.asked == []
-        await pilot.press("enter")
+        await press(pilot, "enter")
         await pilot.pause()
     assert feed.asked == [("confirm", made_up.DIGEST[:8], "example-1.0")]
 
@@ -180,7 +180,7 @@ async def test_enter_in_a_field_never_signs() -> None:
     feed = ready_to_sign()
     app = app_over(feed)
     async with app.run_test(size=SIZE) as pilot:
-        await pilot.press("5", *made_up.DIGEST[:8], "enter", *"example-1.0", "enter")
+        await press(pilot, "5", *made_up.DIGEST[:8], "enter", *"example-1.0", "enter")
         await pilot.pause()
     assert feed.asked == []
 
@@ -201,12 +201,12 @@ async def test_nothing_is_filled_in_and_pasting_is_refused() -> None:
     feed = ready_to_sign()
     app = app_over(feed)
     async with app.run_test(size=SIZE) as pilot:
-        await pilot.press("5")
+        await press(pilot, "5")
         field = app.screen.query_one("#digits", Input)
         assert field.value == "" and app.focused is field
         app.copy_to_clipboard(made_up.DIGEST[:8])
         field.post_message(Paste(made_up.DIGEST[:8]))
-        await pilot.press("ctrl+v")
+        await press(pilot, "ctrl+v")
         await pilot.pause()
         assert field.value == ""
 
@@ -229,11 +229,11 @@ async def test_refusing_to_sign_asks_once_more() -> None:
     feed = ready_to_sign()
     app = app_over(feed)
     async with app.run_test(size=SIZE) as pilot:
-        await pilot.press("5")
+        await press(pilot, "5")
         app.screen.query_one("#refuse", Button).press()
         await pilot.pause()
         assert isinstance(app.screen, AskScreen) and feed.asked == []
-        await pilot.press("tab", "enter")
+        await press(pilot, "tab", "enter")
         await pilot.pause()
     assert feed.asked == [("refuse",)]
 
@@ -242,9 +242,9 @@ async def test_quitting_while_running_asks_then_waits_for_the_end() -> None:
     feed = made_up.MadeUpFeed(made_up.troubled())
     app = app_over(feed)
     async with app.run_test(size=SIZE) as pilot:
-        await pilot.press("q", "enter")
+        await press(pilot, "q", "enter")
         assert feed.asked == [] and isinstance(app.screen, OverviewScreen)
-        await pilot.press("q", "tab", "enter")
+        await press(pilot, "q", "tab", "enter")
         await pilot.pause()
         assert feed.asked == [("stop",)] and app.return_value is None
         feed.finished = INTERRUPTED
@@ -256,7 +256,7 @@ async def test_quitting_while_running_asks_then_waits_for_the_end() -> None:
 async def test_quitting_after_the_end_gives_the_exit_code_of_the_run(code: int) -> None:
     app = app_over(made_up.MadeUpFeed(made_up.sealed(), finished=code))
     async with app.run_test(size=SIZE) as pilot:
-        await pilot.press("q")
+        await press(pilot, "q")
     assert app.return_value == code
 
 
@@ -266,7 +266,7 @@ async def test_a_review_changes_nothing_whatever_is_pressed(tmp_path: Path) -> N
     async with app.run_test(size=SIZE) as pilot:
         app.look()
         for place in ((), ("enter",), ("g",), ("5",)):
-            await pilot.press("escape", "escape", *place, "r", "R", "down", "a", "r", "enter")
+            await press(pilot, "escape", "escape", *place, "r", "R", "down", "a", "r", "enter")
         assert app.is_running
     for action in (feed.stop, feed.refuse_signing, lambda: feed.retry("x"), lambda: feed.waive("x", "p", "r")):
         with pytest.raises(ReadOnlyError):
@@ -285,19 +285,19 @@ async def test_the_log_follows_stops_and_searches(tmp_path: Path) -> None:
     made_up.write_log(tmp_path)
     app = app_over(made_up.MadeUpFeed(made_up.building(), data=tmp_path))
     async with app.run_test(size=SIZE) as pilot:
-        await pilot.press("3")
+        await press(pilot, "3")
         await pilot.pause()
         log = app.screen.query_one(LogView)
         assert log.status().startswith("FOLLOW  line 220 of 220")
-        await pilot.press("up")
+        await press(pilot, "up")
         assert log.status().startswith("PAUSED")
-        await pilot.press("slash", *"STRNCPY", "enter")
+        await press(pilot, "slash", *"STRNCPY", "enter")
         await app.workers.wait_for_complete()
         await pilot.pause()
         assert "hit in line 215" in log.status()
         with next((tmp_path / "build-xen").iterdir()).open("ab") as file:
             file.write(b"new line\n")
-        await pilot.press("f")
+        await press(pilot, "f")
         app.look()
         await pilot.pause()
         assert "line 221 of 221" in log.status()
@@ -307,7 +307,7 @@ async def test_brackets_turn_to_another_build(tmp_path: Path) -> None:
     made_up.write_log(tmp_path, "vmm-core", 30)
     app = app_over(made_up.MadeUpFeed(made_up.building(), data=tmp_path))
     async with app.run_test(size=SIZE) as pilot:
-        await pilot.press("3", "right_square_bracket")
+        await press(pilot, "3", "right_square_bracket")
         await pilot.pause()
         assert isinstance(app.screen, BuildScreen) and app.screen._shown == "vmm-core"
         assert "line 30 of 30" in app.screen.query_one(LogView).status()
@@ -316,5 +316,5 @@ async def test_brackets_turn_to_another_build(tmp_path: Path) -> None:
 async def test_copying_gives_the_selected_row_in_full() -> None:
     app = app_over(made_up.MadeUpFeed(made_up.troubled()))
     async with app.run_test(size=SIZE) as pilot:
-        await pilot.press("enter", "down", "down", "y")
+        await press(pilot, "enter", "down", "down", "y")
         assert "grub-0.97.tar.gz" in app.clipboard and "\n" in app.clipboard

@@ -10,6 +10,7 @@ from textual.pilot import Pilot
 from textual.widgets import Input
 
 from console import made_up
+from console.hands import press
 from sealwright_console.app import ConsoleApp
 from sealwright_console.feed import ReviewFeed
 
@@ -30,7 +31,7 @@ async def settle(pilot: Pilot[int]) -> None:
 def looks(compare: Compare, app: ConsoleApp, size: tuple[int, int], *keys: str) -> bool:
     async def lead(pilot: Pilot[int]) -> None:
         await settle(pilot)
-        await pilot.press(*keys)
+        await press(pilot, *keys)
         await settle(pilot)
 
     return compare(app, terminal_size=size, run_before=lead)
@@ -41,9 +42,7 @@ def troubled() -> ConsoleApp:
 
 
 @BOTH
-def test_the_overview_shows_the_red_component_first_and_says_why(
-    snap_compare: Compare, size: tuple[int, int]
-) -> None:
+def test_the_overview_shows_the_red_one_first_and_says_why(snap_compare: Compare, size: tuple[int, int]) -> None:
     assert looks(snap_compare, troubled(), size)
 
 

@@ -18,6 +18,7 @@ from textual.widget import Widget
 from textual.widgets import Footer
 
 from sealwright_console.feed import Feed
+from sealwright_console.lines import Line
 from sealwright_console.views.header import heading_line, next_gate, notice_line, status_line, timeline
 from sealwright_console.widgets.ledger import Ledger
 from sealwright_console.widgets.texts import Texts
@@ -71,6 +72,21 @@ class ConsoleScreen(Screen[None]):
         self.show_state()
 
     @property
+    def whole(self) -> bool:
+        """Whether its widgets stand; not so while it is being made or taken down."""
+        return self.is_mounted and self.is_on_screen_stack and self.app.is_running
+
+    @property
+    def is_on_screen_stack(self) -> bool:
+        """Whether it can come into sight again."""
+        return self in self.app.screen_stack
+
+    def say(self, selector: str, *lines: Line) -> None:
+        """Show lines in the texts of that name; nothing if they are gone already."""
+        for texts in self.query(selector).results(Texts):
+            texts.show(*lines)
+
+    @property
     def room(self) -> int:
         """Cells that a line of the body has, beside the edges."""
         return max(20, self.app.size.width - 2)
@@ -81,8 +97,8 @@ class ConsoleScreen(Screen[None]):
         heading = [heading_line(state, self.feed.title, self.feed.read_only)]
         if self.feed.read_only:
             heading.append(timeline(state, self.room))
-        self.query_one("#heading", Texts).show(*heading)
-        self.query_one("#steps", Texts).show(status_line(state, next_gate(state), self.room))
+        self.say("#heading", *heading)
+        self.say("#steps", status_line(state, next_gate(state), self.room))
         self.show_notices()
 
     def show_notices(self) -> None:
@@ -96,7 +112,7 @@ class ConsoleScreen(Screen[None]):
             notices.insert(
                 0, f"{mark} {ended.because}; next: {ended.next}" if ended.next else f"{mark} {ended.because}"
             )
-        self.query_one("#notices", Texts).show(notice_line(notices))
+        self.say("#notices", notice_line(notices))
 
     def tick(self) -> None:
         """Called ten times a second, whether or not the state changed."""

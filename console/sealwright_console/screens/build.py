@@ -64,7 +64,7 @@ class BuildScreen(ConsoleScreen):
         if (name, stream) != (self._shown, self._stream):
             self._shown, self._stream = name, stream
             self.query_one(LogView).look_at(self.feed.log_files(stream) if stream else [])
-        self.query_one("#build", Texts).show(*build_lines(state, name, self.room))
+        self.say("#build", *build_lines(state, name, self.room))
 
     def tick(self) -> None:
         """Take up what was appended to the log."""
@@ -73,7 +73,7 @@ class BuildScreen(ConsoleScreen):
 
     def on_log_view_stepped(self, message: LogView.Stepped) -> None:
         """Say where in the log we are."""
-        self.query_one("#place", Texts).show((Part(self.query_one(LogView).status(), Tone.DIM),))
+        self.say("#place", (Part(message.said, Tone.DIM),))
 
     def on_input_submitted(self, message: Input.Submitted) -> None:
         """Search, and give the keys back to the log."""

@@ -46,7 +46,7 @@ class GateScreen(ConsoleScreen):
         super().show_state()
         state = self.feed.state
         decision = next_gate(state)
-        self.query_one("#title", Texts).show(summary(state, decision))
+        self.say("#title", summary(state, decision))
         self.query_one(Ledger).show(gate_rows(state, decision))
 
     def on_ledger_chosen(self, message: Ledger.Chosen) -> None:

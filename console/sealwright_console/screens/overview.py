@@ -65,20 +65,18 @@ class OverviewScreen(ConsoleScreen):
         what = self.stage.value if self.stage is not None else "all stages"
         found = f"{what}: {len(rows)} of {len(state.components)} components"
         filtered = f" that have “{needle}”" if needle else ""
-        self.query_one("#counts", Texts).show(
+        self.say("#counts", 
             (*totals(state, self.stage), Part(f"  {found}{filtered}", Tone.DIM)),
         )
-        self.query_one("#columns", Texts).show(columns(self.room))
-        self._show_selected()
+        self.say("#columns", columns(self.room))
+        self._explain(ledger.key)
 
-    def _show_selected(self) -> None:
-        ledger = self.query_one(Ledger)
-        lines = selected_lines(self.feed.state, ledger.key, self.stage)
-        self.query_one("#selected", Texts).show(*lines)
+    def _explain(self, key: str) -> None:
+        self.say("#selected", *selected_lines(self.feed.state, key, self.stage))
 
     def on_ledger_moved(self, message: Ledger.Moved) -> None:
         """Explain the component under the cursor."""
-        self._show_selected()
+        self._explain(message.key)
 
     def on_ledger_chosen(self, message: Ledger.Chosen) -> None:
         """Open its evidence."""
@@ -86,7 +84,8 @@ class OverviewScreen(ConsoleScreen):
 
     def on_input_changed(self, message: Input.Changed) -> None:
         """Filter while the person types."""
-        self.show_state()
+        if self.whole:
+            self.show_state()
 
     def on_input_submitted(self, message: Input.Submitted) -> None:
         """Keep the filter, and give the keys back to the table."""

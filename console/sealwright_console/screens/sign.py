@@ -92,10 +92,10 @@ class SignScreen(ConsoleScreen):
             if digest:
                 self.query_one("#digits", TypedInput).focus()
         if request is None:
-            self.query_one("#request", Texts).show(*self._folded(waiting_lines(self.feed.state)))
+            self.say("#request", *self._folded(waiting_lines(self.feed.state)))
         else:
-            self.query_one("#request", Texts).show(*self._folded(request_lines(request)))
-            self.query_one("#digest", Texts).show(*digest_lines(request))
+            self.say("#request", *self._folded(request_lines(request)))
+            self.say("#digest", *digest_lines(request))
         self._judge()
 
     def _folded(self, lines: tuple[Line, ...]) -> tuple[Line, ...]:
@@ -112,13 +112,14 @@ class SignScreen(ConsoleScreen):
         self.query_one("#sign", Button).disabled = not good
         if request is not None:
             digits_good, release_good = digest_matches(request, digits), release_matches(request, release)
-            self.query_one("#digits-say", Texts).show(answer_line(digits_good, digits, "first 8 digits"))
-            self.query_one("#release-say", Texts).show(answer_line(release_good, release, "name-version"))
+            self.say("#digits-say", answer_line(digits_good, digits, "first 8 digits"))
+            self.say("#release-say", answer_line(release_good, release, "name-version"))
         return good
 
     def on_input_changed(self, message: Input.Changed) -> None:
         """Judge at each key."""
-        self._judge()
+        if self.whole:
+            self._judge()
 
     def on_input_submitted(self, message: Input.Submitted) -> None:
         """Enter goes on to the next field; it never signs."""

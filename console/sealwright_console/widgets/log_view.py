@@ -54,6 +54,11 @@ class LogView(ScrollView, can_focus=True):
     class Stepped(Message):
         """What the status line says has changed."""
 
+        def __init__(self, said: str) -> None:
+            """Carry what it says now."""
+            super().__init__()
+            self.said = said
+
     def __init__(self, *, id: str | None = None) -> None:
         """Make one that shows nothing yet."""
         super().__init__(id=id)
@@ -100,7 +105,7 @@ class LogView(ScrollView, can_focus=True):
         if self.following:
             self.scroll_to(y=self.max_scroll_y, animate=False, immediate=True, force=True)
         self.refresh()
-        self.post_message(self.Stepped())
+        self.post_message(self.Stepped(self.status()))
 
     def status(self) -> str:
         """`FOLLOW  line 204 of 204`, and what the search says."""
@@ -143,7 +148,7 @@ class LogView(ScrollView, can_focus=True):
         """Look further right or left in long lines."""
         self._shift = min(max(0, self._shift + step), CAP)
         self.refresh()
-        self.post_message(self.Stepped())
+        self.post_message(self.Stepped(self.status()))
 
     def action_to_line(self, line: int) -> None:
         """Go to a line."""
@@ -157,7 +162,7 @@ class LogView(ScrollView, can_focus=True):
     def on_mouse_scroll_up(self) -> None:
         """The wheel ends following, as the keys do."""
         self.following = False
-        self.post_message(self.Stepped())
+        self.post_message(self.Stepped(self.status()))
 
     def search(self, needle: str) -> None:
         """Look for `needle` downwards from the top of the window."""
@@ -169,7 +174,7 @@ class LogView(ScrollView, can_focus=True):
         if self.needle:
             self.said = "searching"
             self._search(self._source, self.needle, self._hit, forward)
-            self.post_message(self.Stepped())
+            self.post_message(self.Stepped(self.status()))
 
     @work(thread=True, group="search", exclusive=True)
     def _search(self, log: LogText, needle: str, line: int, forward: bool) -> None:
@@ -188,14 +193,14 @@ class LogView(ScrollView, can_focus=True):
             self.said, self._hit = f"hit in line {hit + 1:,}", hit
             self._go_to(hit - self.size.height // 3, upwards=True)
         self.refresh()
-        self.post_message(self.Stepped())
+        self.post_message(self.Stepped(self.status()))
 
     def _go_to(self, line: int, upwards: bool) -> None:
         goal = min(max(0, line), self.max_scroll_y)
         self.following = self.following and not upwards
         self.scroll_to(y=goal, animate=False, immediate=True, force=True)
         self.refresh()
-        self.post_message(self.Stepped())
+        self.post_message(self.Stepped(self.status()))
 
     def on_unmount(self) -> None:
         """Let go of the files."""

@@ -44,7 +44,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="sealwright-signer",
-        description="Sign a release's checksums, sealed log and provenance, and nothing that can't be parsed as those.",
+        description="Sign a release's checksums, sealed log and provenance, and nothing that it can't parse.",
         epilog="exit codes: 0 done, 2 usage, 5 refused at the start; a refused request is an answer, not an exit",
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import subprocess
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -18,6 +19,7 @@ from sealwright_keyring.text import printable
 
 _ENVIRONMENT = {"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8", "TZ": "UTC"}
 _FLAGS = ("--batch", "--no-tty", "--no-options", "--trust-model", "always", "--no-auto-check-trustdb")
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,60}\Z")
 _DESKTOP = ("GPG_TTY", "DISPLAY", "WAYLAND_DISPLAY", "XDG_RUNTIME_DIR")  # what a pinentry needs to appear
 _SECONDS = 100  # a person may have to type a passphrase
 
@@ -74,6 +76,8 @@ def make_throwaway_key(home: Path, name: str) -> str:
     Raises:
         SignerError: gpg fails.
     """
+    if not _NAME.match(name):
+        raise SignerError(f"the name {printable(name, 60)}", "it is not plain", "use letters, digits, . _ -")
     home.mkdir(mode=0o700, parents=True, exist_ok=True)
     user = f"{name} (throw-away, not for releases) <{name}@example.org>"
     no_question = ["--pinentry-mode", "loopback", "--passphrase", ""]

@@ -201,7 +201,8 @@ def _signature_at_end(raw: bytes, body: bytes) -> tuple[bytes, bytes]:
         raise _malformed("tag", "a signature begins inside its headers")
     signature = raw[start:]
     kind = signature.split(b"\n", 1)[0][len(b"-----BEGIN ") :]
-    if not signature.endswith(b"\n-----END " + kind + b"\n") or signature.count(b"\n-----END ") != 1:
+    # Some real tags lack the last newline; nothing else may follow.
+    if not signature.removesuffix(b"\n").endswith(b"\n-----END " + kind) or signature.count(b"\n-----END ") != 1:
         raise RefusedError("signature-ambiguous", "the tag does not end with its signature", _NEXT)
     return raw[:start], signature
 

@@ -1,0 +1,149 @@
+"""`--batch`: the same engine without a screen, progress on stderr, events as JSON on stdout if asked.
+
+- It never imports textual.
+- Text from outside is shown with its control characters made visible.
+- It ends with a summary: what blocks the gate, why, and what to do.
+"""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sealwright_console.sanitise import clean
+from sealwright_stages import events as ev
+from sealwright_stages.engine import Ended
+from sealwright_stages.events import BadEventError, Stage
+from sealwright_stages.release import Opened, Wish, opened
+from sealwright_stages.sign.signing import SigningRequest, Typed
+from sealwright_stages.state import Record, State
+
+_MARKS = {"passed": "✓ passed ", "warned": "! warned ", "failed": "✗ FAILED "}
+_QUIET = (ev.ItemDeclared, ev.ItemStarted, ev.ItemProgress, ev.BuildSample, ev.RunEnded)
+
+
+def run_batch(wish: Wish, until: Stage, *, as_json: bool) -> int:
+    """Run a release to its end or a closed gate; gives the exit code. Raises SealwrightError before it begins."""
+    face = _Face(as_json)
+    with opened(wish, _policy_decides, face.take) as release, _signals(release):
+        ended = release.engine.run(until)
+        face.end(ended, release)
+        return int(ended.exit)
+
+
+def _policy_decides(request: SigningRequest) -> Typed:
+    """Nobody is here to type: the signer's own policy says yes or no."""
+    return Typed("", "")
+
+
+@contextmanager
+def _signals(release: Opened) -> Iterator[None]:
+    """Ctrl-C and SIGTERM stop the run; the engine ends its builds and says so in the log."""
+
+    def stop(number: int, frame: object) -> None:
+        release.cancel.set()
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+class _Face:
+    def __init__(self, as_json: bool) -> None:
+        self._json = as_json
+
+    def take(self, record: Record) -> None:
+        if record.kind != "ev":
+            self._print_json({"event": record.kind, "n": record.n, "t": record.t})
+            self._say(f"log: {record.kind}, record {record.n}")
+            return
+        self._print_json({"event": record.body.get("e"), "n": record.n, "t": record.t, **record.body})
+        try:
+            event = ev.from_body(record.body)
+        except BadEventError:
+            return
+        if not isinstance(event, _QUIET):
+            self._say(_line(event))
+
+    def end(self, ended: Ended, release: Opened) -> None:
+        state = release.engine.journal.state
+        for line in summary(state):
+            self._say(line)
+        if ended.exit != 0:
+            self._say(f"error: {clean(ended.because)}")
+            for blocker in ended.decision.blockers if ended.decision else ():
+                self._say(f"because: {clean(blocker.what)}: {clean(blocker.why)}")
+            self._say(f"next: {clean(ended.next_step)}")
+        else:
+            self._say(f"done: {clean(ended.because)}")
+            self._say(f"next: {clean(ended.next_step)}")
+        self._print_json(
+            {"event": "result", "exit": int(ended.exit), "because": ended.because, "next": ended.next_step}
+        )
+
+    def _print_json(self, value: dict[str, object]) -> None:
+        if self._json:
+            sys.stdout.write(json.dumps(value, sort_keys=True) + "\n")
+            sys.stdout.flush()
+
+    def _say(self, line: str) -> None:
+        if line:
+            sys.stderr.write(line + "\n")
+            sys.stderr.flush()
+
+
+def _line(event: ev.Event) -> str:  # noqa: C901, PLR0912 - one line for each kind of event
+    if isinstance(event, ev.ItemVerdict):
+        return f"{_MARKS[event.verdict]} {clean(event.item)}: {clean(event.reason)}"
+    if isinstance(event, ev.StageStarted):
+        return f"stage {event.stage}: begins"
+    if isinstance(event, ev.StageEnded):
+        return f"stage {event.stage}: {'all green' if event.ok else 'NOT all green'}"
+    if isinstance(event, ev.GateDecided):
+        counts = f"{event.green} green, {event.failed} red, {event.warned} warned, {event.pending} pending"
+        return f"gate before {event.stage}: {'OPEN' if event.open else 'CLOSED'} ({counts})"
+    if isinstance(event, ev.FileDeleted):
+        return f"deleted   {clean(event.name)}: {clean(event.because)}"
+    if isinstance(event, ev.ItemWaived):
+        return f"! waived  {clean(event.item)} by {clean(event.person)}: {clean(event.reason)}"
+    if isinstance(event, ev.BuildStarted):
+        return f"building  {event.component} in {event.environment}, its log is stream {event.stream}"
+    if isinstance(event, ev.BuildEnded):
+        return (
+            f"built     {event.component}: exit {event.exit}, {event.wall_ms / 1000:.1f} s {clean(event.because)}"
+        )
+    if isinstance(event, ev.ProductCollected):
+        return f"product   {event.component}/{clean(event.name)}  sha256 {event.sha256}"
+    if isinstance(event, ev.ProductCompared):
+        return f"compared  {clean(event.name)}: {event.result} ({event.reference})"
+    if isinstance(event, ev.RunStarted):
+        return f"release {event.release}-{event.version}{', resumed' if event.resumed else ''}"
+    if isinstance(event, ev.SourcesPromoted):
+        return f"promoted  {event.component}: {event.files} files, {event.bytes} bytes"
+    if isinstance(event, ev.ItemReset):
+        return f"again     {clean(event.item)}: {clean(event.because)}"
+    return ""
+
+
+def summary(state: State) -> Iterator[str]:
+    """The release in plain lines, for pipes and screen readers."""
+    yield f"release {clean(state.release)}-{clean(state.version)}: {len(state.items)} items"
+    for name, component in state.components.items():
+        items = [state.items[item] for item in component.items]
+        worst = next(
+            (s for s in ("failed", "warned", "running", "pending") if any(i.status == s for i in items)), "passed"
+        )
+        yield f"  {worst:8} {clean(name)}"
+        for item in items:
+            if item.status != "passed":
+                waived = f" [waived by {clean(item.waiver.person)}]" if item.waiver else ""
+                yield f"             {item.status}: {clean(item.title)}: {clean(item.reason)}{waived}"
+    for product in state.products.values():
+        beside = f"  ({product.compared} beside the archive's)" if product.compared else ""
+        yield f"  product  {product.component}/{clean(product.name)}{beside}"

@@ -1,0 +1,232 @@
+"""`sealwright`: the command line. Each command is a function here; what it does lives elsewhere."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+
+from sealwright_console.sanitise import clean
+from sealwright_stages.errors import Exit, ManifestError, SealwrightError
+from sealwright_stages.events import STAGES, Stage
+
+_EXIT_CODES = """exit codes: 0 done; 1 gate closed, or audit or check says no; 2 usage, manifest or no terminal;
+3 a tool, permission or service is missing; 4 log or seal failure; 5 signing refused; 130 interrupted"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the program; gives its exit code."""
+    options = _parser().parse_args(argv)
+    try:
+        return int(options.run(options))
+    except SealwrightError as error:
+        complain(error)
+        return int(error.exit_code)
+    except KeyboardInterrupt:
+        print("error: interrupted", file=sys.stderr)
+        return int(Exit.INTERRUPTED)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return int(Exit.DONE)
+
+
+def complain(error: SealwrightError) -> None:
+    """Say an error as every error is said."""
+    for word, text in (("error", error.what), ("because", error.because), ("next", error.next_step)):
+        print(f"{word}: {clean(text)}", file=sys.stderr)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="sealwright",
+        description="Walk a release through get-sources, verify, sandboxed build, sealing the log and signing.",
+        epilog=_EXIT_CODES,
+    )
+    parser.add_argument("--version", action="version", version=f"sealwright {version('sealwright')}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    _add_run(commands)
+    status = commands.add_parser("status", help="how a release stands, as plain text")
+    status.add_argument("--work", type=Path, required=True, metavar="DIR")
+    status.add_argument("--json", action="store_true")
+    status.set_defaults(run=_status)
+    review = commands.add_parser("review", help="a past release, in the console or as text")
+    review.add_argument("evidence", type=Path, metavar="EVIDENCE_DIR")
+    review.add_argument("--batch", action="store_true")
+    review.add_argument("--ascii", action="store_true")
+    review.set_defaults(run=_review)
+    audit = commands.add_parser("audit", help="check a sealed release offline: log, rules, products, signatures")
+    audit.add_argument("evidence", type=Path, metavar="EVIDENCE_DIR")
+    audit.add_argument("--keyring", type=Path, metavar="DIR", help="your own keyring folder with signers.toml")
+    audit.add_argument("--json", action="store_true")
+    audit.set_defaults(run=_audit)
+    check = commands.add_parser("check", help="was this file an output of the sealed release?")
+    check.add_argument("files", type=Path, nargs="+", metavar="FILE")
+    check.add_argument("--evidence", type=Path, required=True, metavar="EVIDENCE_DIR")
+    check.add_argument("--keyring", type=Path, metavar="DIR", help="your own keyring folder with signers.toml")
+    check.set_defaults(run=_check)
+    doctor = commands.add_parser("doctor", help="is this machine fit for an official build")
+    doctor.set_defaults(run=_doctor)
+    new = commands.add_parser("new", help="a commented release.toml and keyring to start from")
+    new.add_argument("dir", type=Path, metavar="DIR")
+    new.set_defaults(run=_new)
+    keyring = commands.add_parser("keyring", help="the keys of a keyring folder, by full fingerprint")
+    keyring.add_argument("action", choices=("list", "show", "add"))
+    keyring.add_argument("words", nargs="*", metavar="FINGERPRINT | FILE PERSON FINGERPRINT")
+    keyring.add_argument("--keyring", type=Path, default=Path("keyring"), metavar="DIR")
+    keyring.set_defaults(run=_keyring)
+    return parser
+
+
+def _add_run(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    run = commands.add_parser("run", help="walk a release, or go on with it", epilog=_EXIT_CODES)
+    run.add_argument("manifest", type=Path, metavar="RELEASE.toml")
+    run.add_argument("--batch", action="store_true", help="no screen: progress on stderr")
+    run.add_argument("--until", choices=[str(stage) for stage in STAGES], default=str(Stage.SIGN), metavar="STAGE")
+    run.add_argument("--work", type=Path, metavar="DIR", help="default: ./<name>-<version>.release")
+    run.add_argument("--jobs", type=int, default=os.cpu_count() or 1, metavar="N")
+    run.add_argument("--json", action="store_true", help="each event as one JSON object a line on stdout")
+    run.add_argument("--ascii", action="store_true", help="no characters beyond ASCII on the screen")
+    run.set_defaults(run=_run)
+
+
+def _run(options: argparse.Namespace) -> int:
+    from sealwright_stages.release import Wish  # noqa: PLC0415 - quick help and errors need none of this
+
+    attended = not options.batch and not options.json
+    if attended and not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise ManifestError("no terminal", "the console needs one on stdin and stdout", "use --batch without one")
+    if options.jobs < 1:
+        raise ManifestError("--jobs", "it must be at least 1", "name a number of builds at a time")
+    wish = Wish(options.manifest, options.work, options.jobs, attended, version("sealwright"))
+    if not attended:
+        from sealwright_console.batch import run_batch  # noqa: PLC0415
+
+        return run_batch(wish, Stage(options.until), as_json=options.json)
+    return _console(wish, Stage(options.until), options.ascii)
+
+
+def _console(wish, until: Stage, ascii_only: bool) -> int:  # type: ignore[no-untyped-def]
+    from sealwright_console.app import run_console  # noqa: PLC0415
+    from sealwright_console.live import Answers, LiveFeed  # noqa: PLC0415
+    from sealwright_stages.release import opened  # noqa: PLC0415
+
+    answers = Answers()
+    with opened(wish, answers.ask) as release:
+        feed = LiveFeed(release, answers, until)
+        feed.start()
+        try:
+            run_console(feed, ascii=ascii_only)
+        finally:
+            ended = feed.join()
+    if ended.exit != Exit.DONE:
+        print(f"error: {clean(ended.because)}\nnext: {clean(ended.next_step)}", file=sys.stderr)
+    return int(ended.exit)
+
+
+def _status(options: argparse.Namespace) -> int:
+    from sealwright_console.batch import summary  # noqa: PLC0415
+    from sealwright_stages.release import folded  # noqa: PLC0415
+
+    if not (options.work / "log" / "index.jsonl").exists():
+        raise ManifestError(str(options.work), "there is no log in it", "name a work folder: --work DIR")
+    state = folded(options.work / "log")
+    if options.json:
+        items = {
+            item.id: {"status": item.status, "code": item.code, "reason": item.reason}
+            for item in state.items.values()
+        }
+        print(
+            json.dumps(
+                {"release": state.release, "version": state.version, "sealed": state.sealed, "items": items}
+            )
+        )
+    else:
+        print("\n".join(summary(state)))
+    return int(Exit.DONE)
+
+
+def _review(options: argparse.Namespace) -> int:
+    from sealwright_stages.audit import audit  # noqa: PLC0415
+    from sealwright_stages.log import read_entries  # noqa: PLC0415
+
+    result = audit(options.evidence)
+    if options.batch or not sys.stdout.isatty():
+        from sealwright_console.batch import summary  # noqa: PLC0415
+
+        print("\n".join(summary(result.state)))
+        return _told(result.findings)
+    from sealwright_console.app import run_console  # noqa: PLC0415
+    from sealwright_console.feed import ReviewFeed  # noqa: PLC0415
+
+    log = options.evidence / "log"
+    notices = [f"{_MARK[finding.ok]} {finding.what}: {finding.detail}" for finding in result.findings]
+    feed = ReviewFeed(f"{result.state.release}-{result.state.version}", read_entries(log), log / "data", notices)
+    run_console(feed, ascii=options.ascii)
+    return int(Exit.DONE if result.passed else Exit.CLOSED)
+
+
+def _audit(options: argparse.Namespace) -> int:
+    from sealwright_stages.audit import audit  # noqa: PLC0415
+
+    result = audit(options.evidence, options.keyring)
+    if options.json:
+        found = [{"ok": f.ok, "what": f.what, "detail": f.detail} for f in result.findings]
+        print(json.dumps({"passed": result.passed, "findings": found}))
+        return int(Exit.DONE if result.passed else Exit.CLOSED)
+    return _told(result.findings)
+
+
+_MARK = {"good": "✓ good  ", "bad": "✗ BAD   ", "advice": "! advice"}
+
+
+def _told(findings) -> int:  # type: ignore[no-untyped-def]
+    """Print findings and the verdict over them."""
+    bad = sum(finding.ok == "bad" for finding in findings)
+    for finding in findings:
+        print(f"{_MARK[finding.ok]} {clean(finding.what)}: {clean(finding.detail)}")
+    print("verdict: NO" if bad else "verdict: yes")
+    return int(Exit.CLOSED if bad else Exit.DONE)
+
+
+def _check(options: argparse.Namespace) -> int:
+    from sealwright_stages.audit import check_file  # noqa: PLC0415
+
+    worst = 0
+    for path in options.files:
+        digest, findings = check_file(path, options.evidence, options.keyring)
+        print(f"{clean(str(path))}: sha256 {digest or 'unknown'}")
+        worst = max(worst, _told(findings))
+    return worst
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    from sealwright_stages.doctor import examine  # noqa: PLC0415
+
+    findings = examine()
+    for finding in findings:
+        print(f"{_MARK[finding.ok]} {finding.name}: {clean(finding.found)}")
+        if finding.ok != "good":
+            print(f"         next: {clean(finding.next)}")
+    return int(Exit.ENVIRONMENT if any(finding.ok == "bad" for finding in findings) else Exit.DONE)
+
+
+def _new(options: argparse.Namespace) -> int:
+    from sealwright_console.template import write_template  # noqa: PLC0415
+
+    write_template(options.dir)
+    print(f"made {clean(str(options.dir))}: edit release.toml and keyring/signers.toml, then run it")
+    return int(Exit.DONE)
+
+
+def _keyring(options: argparse.Namespace) -> int:
+    from sealwright_console.keys import run_keyring  # noqa: PLC0415
+
+    return run_keyring(options.action, options.words, options.keyring)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

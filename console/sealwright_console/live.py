@@ -1,0 +1,145 @@
+"""A running engine as the faces see it: one thread walks the release, the others look and ask.
+
+- What is seen is the engine's own state, which only acknowledged entries change.
+- An answer to the signer's question goes through a queue; stopping answers it with a no.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+
+from sealwright_console.feed import SigningRequest, segments
+from sealwright_stages.engine import Ended, Retry, Waive
+from sealwright_stages.errors import Exit
+from sealwright_stages.events import Stage
+from sealwright_stages.release import Opened
+from sealwright_stages.sign.signing import SigningRequest as Request
+from sealwright_stages.sign.signing import Typed
+from sealwright_stages.state import State
+
+
+class Answers:
+    """Carries the signing question from the engine's thread to a person, and the answer back."""
+
+    def __init__(self) -> None:
+        self.request: Request | None = None
+        self.stopped = threading.Event()
+        self._answers: queue.SimpleQueue[Typed | None] = queue.SimpleQueue()
+
+    def ask(self, request: Request) -> Typed | None:
+        """Wait for the person; None is a no. Called by the engine's thread."""
+        self.request = request
+        try:
+            while not self.stopped.is_set():
+                try:
+                    return self._answers.get(timeout=0.2)
+                except queue.Empty:
+                    continue
+            return None
+        finally:
+            self.request = None
+
+    def give(self, typed: Typed | None) -> None:
+        """Answer."""
+        self._answers.put(typed)
+
+
+class LiveFeed:
+    """Implements `feed.Feed` over an opened release."""
+
+    def __init__(self, opened: Opened, answers: Answers, until: Stage) -> None:
+        self._opened, self._answers, self._until = opened, answers, until
+        self._seen = -1
+        self.ended: Ended | None = None
+        self._thread = threading.Thread(target=self._run, name="engine")
+
+    def start(self) -> None:
+        """Let the engine walk."""
+        self._thread.start()
+
+    def join(self) -> Ended:
+        """Stop what still runs and wait for the engine's end."""
+        if self._thread.is_alive():
+            self.stop()
+        self._thread.join()
+        return self.ended or Ended(Exit.INTERRUPTED, "it was stopped", "run again to resume")
+
+    def _run(self) -> None:
+        self.ended = self._opened.engine.run(self._until)
+
+    @property
+    def title(self) -> str:
+        """The release."""
+        return self._opened.manifest.release
+
+    @property
+    def read_only(self) -> bool:
+        """A running release can be asked for things."""
+        return False
+
+    @property
+    def state(self) -> State:
+        """The fold over what was acknowledged."""
+        return self._opened.engine.journal.state
+
+    @property
+    def finished(self) -> int | None:
+        """The exit code once the run has ended."""
+        return None if self.ended is None else int(self.ended.exit)
+
+    def poll(self) -> bool:
+        """Whether anything has changed since the last look."""
+        changed = self.state.last_n != self._seen
+        self._seen = self.state.last_n
+        return changed
+
+    def log_files(self, stream: str) -> list[Path]:
+        """The segments of a stream's output."""
+        return segments(self._opened.work.log / "data", stream)
+
+    def notices(self) -> Sequence[str]:
+        """How the log stands, and how the run ended."""
+        lost = self._opened.log.lost.is_set()
+        line = f"✗ the log is lost: {self._opened.log.why_lost}" if lost else "log authority connected"
+        told = [f"{line} · {self.state.last_n + 1} records acknowledged"]
+        if self.ended is not None:
+            told.insert(0, f"{self.ended.because} · next: {self.ended.next_step}")
+        return told
+
+    def signing(self) -> SigningRequest | None:
+        """What waits for the person's yes or no."""
+        request = self._answers.request
+        if request is None:
+            return None
+        return SigningRequest(
+            request.release,
+            request.proposal.digest,
+            request.proposal.summary,
+            request.proposal.keys,
+            (("products", request.products),),
+            request.warnings,
+        )
+
+    def retry(self, item: str) -> None:
+        """Fetch or check an item again."""
+        self._opened.engine.post(Retry(item))
+
+    def waive(self, item: str, person: str, reason: str) -> None:
+        """Accept a warning, by name."""
+        self._opened.engine.post(Waive(item, person, reason))
+
+    def stop(self) -> None:
+        """Stop the run; the next one resumes."""
+        self._answers.stopped.set()
+        self._opened.cancel.set()
+
+    def confirm_signing(self, typed_digest: str, typed_release: str) -> None:
+        """Say yes, with what the person typed."""
+        self._answers.give(Typed(typed_digest, typed_release))
+
+    def refuse_signing(self) -> None:
+        """Say no."""
+        self._answers.give(None)

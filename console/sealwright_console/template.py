@@ -1,0 +1,56 @@
+"""`sealwright new`: a commented manifest and keyring to start from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from sealwright_stages.errors import ManifestError
+from sealwright_stages.files import write_whole
+
+_MANIFEST = """# A release, as Sealwright walks it. Every key is explained in docs/reference/manifest.md.
+[release]
+name = "example"
+version = "1.0"
+keyring = "keyring"               # the folder with signers.toml and keys/
+signers = ["manager-1"]           # who may sign the release: persons of signers.toml
+threshold = 1                     # how many of them must
+
+[signer]
+home = "signer-home"              # the GnuPG home of the embedded signer; or transport = ["ssh", "key-machine"]
+
+[[component]]
+name = "hello"
+git = "https://example.org/hello.git"
+tag = "v1.0"                      # a signed tag
+signers = ["manager-1"]           # whose signature counts for this component
+
+[[component.file]]                # a third-party file that its build wants
+url = "https://example.org/data-1.0.tar.gz"
+sha256 = "0000000000000000000000000000000000000000000000000000000000000000"
+
+[component.build]
+environment = "host"              # or "debian:bookworm"
+recipe = "commands"
+commands = ["make", "make install DESTDIR=$OUT"]
+products = ["*.tar.gz"]
+limits = { wall = "1h", memory = "4G", disk = "10G", processes = 256 }
+"""
+
+_SIGNERS = """# Whom you trust. Keys are named by full fingerprint only; `sealwright keyring add FILE PERSON FINGERPRINT` adds one.
+[person.manager-1]
+openpgp = ["0000000000000000000000000000000000000000"]
+"""
+
+
+def write_template(folder: Path) -> None:
+    """Write the template into a new or empty folder.
+
+    Raises:
+        ManifestError: something is there already.
+        MachineError: it can't be written.
+    """
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise ManifestError(str(folder), "it is not empty", "name a new folder")
+    (folder / "keyring" / "keys").mkdir(parents=True)
+    write_whole(folder / "release.toml", _MANIFEST.encode())
+    write_whole(folder / "keyring" / "signers.toml", _SIGNERS.encode())

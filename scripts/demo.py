@@ -1,0 +1,215 @@
+"""The demo: a real release of three Debian packages and one git component, with throw-away keys.
+
+`demo.py DIR [--tampered]` makes the inputs below DIR, runs `sealwright run` on them (the console on a terminal, else
+`--batch`), then `audit` and `check` on the evidence. Nothing outside DIR is touched. With `--tampered` one byte of the
+third-party file is changed and a verifier that prints its error and exits 0 stands first on the PATH: the gate must
+stay closed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+SUITE = "bookworm"
+PACKAGES = ("catdoc", "ucf", "hello")
+BIN = Path(sys.executable).parent
+
+MANIFEST = """[release]
+name = "demo"
+version = "1.0"
+keyring = "keyring"
+signers = ["demo-manager"]
+
+[signer]
+home = "signer-home"
+policy = "signer-policy/policy.toml"
+
+[[component]]
+name = "greeting"
+git = "upstream/greeting.git"
+tag = "v1.0"
+signers = ["demo-author"]
+[[component.file]]
+url = "upstream/words-1.0.txt"
+sha256 = "{sha256}"
+signature = "upstream/words-1.0.txt.asc"
+signers = ["demo-author"]
+[component.build]
+environment = "debian:{suite}"
+recipe = "commands"
+commands = ["cp $FILES/words-1.0.txt .", "make", "make install DESTDIR=$OUT"]
+products = ["*.tar"]
+limits = {{ wall = "5m", memory = "2G", disk = "1G", processes = 128 }}
+"""
+DEBIAN = """
+[[component]]
+name = "{name}"
+dsc = "debian:{suite}/{name}"
+uploaders = "debian-keyring"
+[component.build]
+environment = "debian:{suite}"
+recipe = "deb"
+limits = {{ wall = "10m", memory = "4G", disk = "4G", processes = 512 }}
+"""
+MAKEFILE = """greeting.tar: greeting.txt words-1.0.txt
+\ttar --sort=name --mtime=@$(SOURCE_DATE_EPOCH) --owner=0 --group=0 --numeric-owner -cf $@ $^
+install: greeting.tar
+\tcp greeting.tar $(DESTDIR)/
+"""
+BAD_GPG = """#!/bin/sh
+echo 'gpg: BAD signature' >&2
+exit 0
+"""
+
+
+def run(argv: Sequence[str | Path], cwd: Path, env: dict[str, str] | None = None) -> str:
+    """Run a program that must succeed; gives its output."""
+    done = subprocess.run([str(w) for w in argv], cwd=cwd, env=env, check=True, stdout=subprocess.PIPE, text=True)
+    return done.stdout.strip()
+
+
+def make_inputs(folder: Path) -> None:
+    """Make keys, repository, third-party file and manifest, once."""
+    signer = BIN / "sealwright-signer"
+    author = folder / "author-home"
+    author_key = run([signer, "make-throwaway-key", "--home", author, "--name", "demo-author"], folder)
+    manager_key = run(
+        [signer, "make-throwaway-key", "--home", folder / "signer-home", "--name", "demo-manager"], folder
+    )
+    keys = folder / "keyring" / "keys"
+    keys.mkdir(parents=True)
+    for home, key in ((author, author_key), (folder / "signer-home", manager_key)):
+        armored = run(["gpg", "--homedir", home, "--armor", "--export-options", "export-minimal", "--export", key], folder)
+        (keys / f"{key}.asc").write_text(armored + "\n")
+    (folder / "keyring" / "signers.toml").write_text(
+        f'[person.demo-author]\nopenpgp = ["{author_key}"]\n\n[person.demo-manager]\nopenpgp = ["{manager_key}"]\n'
+    )
+    make_upstream(folder, author, author_key)
+    (folder / "signer-policy").mkdir()
+    (folder / "signer-policy" / "policy.toml").write_text(
+        '[release]\nname = "demo"\nversion = "1.0"\nmax_products = 50\nallow_warnings = false\n'
+    )
+    digest = hashlib.sha256((folder / "upstream" / "words-1.0.txt").read_bytes()).hexdigest()
+    text = MANIFEST.format(sha256=digest, suite=SUITE)
+    text += "".join(DEBIAN.format(name=name, suite=SUITE) for name in PACKAGES)
+    (folder / "release.toml").write_text(text)
+
+
+def make_upstream(folder: Path, home: Path, key: str) -> None:
+    """Make the signed repository and the signed third-party file."""
+    upstream = folder / "upstream"
+    work = upstream / "work"
+    work.mkdir(parents=True)
+    words = upstream / "words-1.0.txt"
+    words.write_text("hello\nworld\n" * 100)
+    run(["gpg", "--homedir", home, "--batch", "--yes", "--armor", "--detach-sign", words], folder)
+    (work / "greeting.txt").write_text("A greeting, signed.\n")
+    (work / "Makefile").write_text(MAKEFILE)
+    env = {
+        "PATH": os.environ["PATH"],
+        "HOME": str(folder),
+        "GNUPGHOME": str(home),
+        "GIT_CONFIG_NOSYSTEM": "1",
+        "GIT_AUTHOR_NAME": "demo-author",
+        "GIT_AUTHOR_EMAIL": "demo-author@example.org",
+        "GIT_COMMITTER_NAME": "demo-author",
+        "GIT_COMMITTER_EMAIL": "demo-author@example.org",
+    }
+    git = ["git", "-c", f"user.signingkey={key}", "-c", "init.defaultBranch=main"]
+    run([*git, "init", "--quiet", "."], work, env)
+    run([*git, "add", "."], work, env)
+    run([*git, "commit", "--quiet", "-m", "A greeting"], work, env)
+    run([*git, "tag", "-s", "v1.0", "-m", "greeting 1.0"], work, env)
+    run([*git, "clone", "--quiet", "--bare", ".", "../greeting.git"], work, env)
+
+
+def stop_agents(folder: Path) -> None:
+    """End the gpg agents that signing started."""
+    for home in ("author-home", "signer-home"):
+        subprocess.run(["gpgconf", "--homedir", str(folder / home), "--kill", "all"], check=False, capture_output=True)
+
+
+def tamper(folder: Path) -> dict[str, str]:
+    """Change one byte of the third-party file, and put the lying verifier first on the PATH."""
+    words = folder / "upstream" / "words-1.0.txt"
+    data = bytearray(words.read_bytes())
+    data[0] ^= 1
+    words.write_bytes(data)
+    liar = folder / "liar" / "gpg"
+    liar.parent.mkdir()
+    liar.write_text(BAD_GPG)
+    liar.chmod(0o755)
+    return {**os.environ, "PATH": f"{liar.parent}:{os.environ['PATH']}"}
+
+
+def sealwright(words: Sequence[str | Path], folder: Path, env: dict[str, str]) -> int:
+    """Run `sealwright`, shown as a person would type it."""
+    print("$ sealwright", *(str(word).replace(f"{folder}/", "") for word in words), file=sys.stderr, flush=True)
+    return subprocess.run([str(BIN / "sealwright"), *map(str, words)], cwd=folder, env=env, check=False).returncode
+
+
+def main() -> int:
+    """Run the demo; its exit code is 0 when all went as promised."""
+    base, tampered = Path(sys.argv[1]).absolute(), "--tampered" in sys.argv[2:]
+    folder = base / time.strftime("%Y%m%d-%H%M%S")
+    folder.mkdir(parents=True)
+    begun = time.monotonic()
+    make_inputs(folder)
+    env = {**os.environ, "XDG_CACHE_HOME": str(base / "cache")}
+    if tampered:
+        env = {**tamper(folder), "XDG_CACHE_HOME": str(base / "cache")}
+    terminal = sys.stdin.isatty() and sys.stdout.isatty()
+    words: list[str | Path] = ["run", folder / "release.toml", "--work", folder / "work"]
+    try:
+        code = sealwright([*words, *([] if terminal else ["--batch"])], folder, env)
+    finally:
+        stop_agents(folder)
+    print(f"the run took {time.monotonic() - begun:.0f} s, exit {code}", file=sys.stderr)
+    return after_tampered(folder, code) if tampered else after(folder, code, env)
+
+
+def after(folder: Path, code: int, env: dict[str, str]) -> int:
+    """Audit and check the evidence as a stranger would."""
+    if code != 0:
+        return code
+    evidence, mine = folder / "work" / "evidence", folder / "keyring"
+    code = sealwright(["audit", evidence, "--keyring", mine], folder, env)
+    product = next((evidence / "products").glob("*/*.deb"))
+    code = code or sealwright(["check", product, "--evidence", evidence, "--keyring", mine], folder, env)
+    code = code or subprocess.run([sys.executable, "verify.py", "log"], cwd=evidence, check=False).returncode
+    code = code or subprocess.run(["sha256sum", "--check", "--quiet", "SHA256SUMS"], cwd=evidence, check=False).returncode
+    print(f"the evidence lies in {evidence}", file=sys.stderr)
+    return code
+
+
+def after_tampered(folder: Path, code: int) -> int:
+    """Check that the gate stayed closed: exit 1, the file gone from everywhere, no build started."""
+    work = folder / "work"
+    log = (work / "log" / "index.jsonl").read_text()
+    bad = (folder / "upstream" / "words-1.0.txt").read_bytes()
+    copies = [p for p in work.rglob("*") if p.is_file() and not p.is_symlink() and p.read_bytes() == bad]
+    kept = [
+        what
+        for what, wrong in (
+            (f"exit code {code} instead of 1", code != 1),
+            (f"the file is still at {copies}", bool(copies)),
+            ("a build was started", '"e":"build.started"' in log),
+            ("the log does not say why", '"code":"digest-mismatch"' not in log),
+            ("there is evidence of a release", (work / "evidence").exists()),
+        )
+        if wrong
+    ]
+    for line in kept:
+        print(f"error: {line}", file=sys.stderr)
+    print("the gate held" if not kept else "THE GATE DID NOT HOLD", file=sys.stderr)
+    return 2 if kept else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

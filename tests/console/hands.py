@@ -1,0 +1,23 @@
+"""Fast hands: presses keys as a terminal would, without the pauses that Textual's pilot makes between them."""
+
+from __future__ import annotations
+
+import asyncio
+
+from textual.events import Key
+from textual.pilot import Pilot
+
+_NAMES = {"/": "slash", " ": "space", ".": "full_stop", "-": "minus", "[": "left_square_bracket"}
+_CHARACTERS = {name: character for character, name in _NAMES.items()} | {"right_square_bracket": "]"}
+_TURNS = 40
+
+
+async def press(pilot: Pilot[int], *keys: str) -> None:
+    """Press the keys in order, each handled before the next, and wait until the app has nothing more to do."""
+    for key in keys:
+        name = _NAMES.get(key, key)
+        character = _CHARACTERS.get(name, name if len(name) == 1 else None)
+        pilot.app.post_message(Key(name, character))
+        for _ in range(_TURNS):
+            await asyncio.sleep(0)
+    await pilot.pause()

@@ -1,0 +1,82 @@
+"""Counting persons over the verdicts of a file's signatures."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+from verify.workbench import sha256
+
+from sealwright_keyring.openpgp import Bad, Good, Weak
+from sealwright_stages.ports import Person, Trust
+from sealwright_stages.verdict import Failed, Passed, Verdict, Warned
+from sealwright_stages.verify.codes import CODES, failed, passed, shown, warned
+from sealwright_stages.verify.openpgp import renamed, settle
+
+SUBJECT = sha256(b"data")
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+FACTS = {"data_sha256": SUBJECT}
+A1, A2, B1 = "A" * 40, "B" * 40, "C" * 40
+PERSONS = (Person("anna", frozenset({A1, A2})), Person("bert", frozenset({B1})))
+
+
+def good(key: str) -> Good:
+    return Good(key, NOW, "SHA512", "EdDSA", FACTS)
+
+
+def weak(key: str) -> Weak:
+    return Weak("key-expired-since", "the key has expired since", key, NOW, "waive it", FACTS)
+
+
+def settled(*found: Good | Weak | Bad, threshold: int = 1) -> Verdict:
+    return settle(found, Trust((), PERSONS, threshold), "x", SUBJECT)
+
+
+def test_one_person_with_two_keys_counts_once() -> None:
+    assert isinstance(settled(good(A1), good(A2), threshold=2), Failed)
+    assert isinstance(settled(good(A1), good(A1), threshold=2), Failed)
+    assert isinstance(settled(good(A1), good(B1), threshold=2), Passed)
+
+
+def test_a_bad_signature_beside_good_ones_is_red() -> None:
+    bad = Bad("signature-unknown-key", "by a stranger", "ask", {})
+    assert settled(good(A1), bad).code == settled(bad, good(A1)).code == "signature-unknown-key"
+
+
+def test_a_weak_signature_that_the_threshold_needs_is_yellow() -> None:
+    assert isinstance(settled(weak(A1)), Warned)
+    assert isinstance(settled(good(B1), weak(A1), threshold=2), Warned)
+    assert isinstance(settled(good(B1), weak(A1)), Passed)
+
+
+def test_no_signature_and_no_threshold_are_red() -> None:
+    assert settled().code == "threshold-not-met"
+    assert settled(good(A1), threshold=0).code == "threshold-not-met"
+
+
+def test_a_key_of_nobody_does_not_count() -> None:
+    assert settled(good("D" * 40)).code == "threshold-not-met"
+
+
+def test_a_verdict_about_other_bytes_is_red() -> None:
+    other = Good(A1, NOW, "SHA512", "EdDSA", {"data_sha256": sha256(b"other")})
+    assert settled(other).code == "changed-since-verified"
+
+
+@pytest.mark.parametrize("verdict", [passed("r", "s"), warned("text-mode", "r", "n", "s"), failed("ok", "r", "n")])
+def test_renaming_keeps_the_kind_and_names_the_subject(verdict: Verdict) -> None:
+    found = renamed(verdict, SUBJECT, {"more": 1})
+    assert type(found) is type(verdict) and found.subject_sha256 == SUBJECT and found.evidence["more"] == 1
+
+
+def test_a_code_that_is_not_documented_cant_be_given() -> None:
+    with pytest.raises(KeyError):
+        failed("surprise", "r", "n")
+    assert warned("text-mode+key-expired-since", "r", "n", "s").code.count("+") == 1
+    assert all(sentence for sentence in CODES.values())
+
+
+def test_text_from_outside_is_shown_as_printable_characters() -> None:
+    for hostile in ("\x1b[2J", "a\nb", "\u202egpj", b"\xff\x00", "\u200b"):
+        assert shown(hostile).isprintable()
+    assert shown("x" * 300).endswith("...")
