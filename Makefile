@@ -11,7 +11,7 @@ setup:
 demo: setup
 	@$(PY) scripts/demo.py demo
 
-# Ends with exit 1 when all is well: the gate stays closed.
+# The gate stays closed, so this ends red, after the line `the gate held`.
 demo-tampered: setup
 	@$(PY) scripts/demo.py demo --tampered
 

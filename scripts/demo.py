@@ -107,7 +107,8 @@ def make_upstream(folder: Path, home: Path, key: str) -> None:
     work = upstream / "work"
     work.mkdir(parents=True)
     words = upstream / "words-1.0.txt"
-    words.write_text("hello\nworld\n" * 100)
+    # Other words each time, so that no cache of an earlier run has them.
+    words.write_text(f"hello {folder.name}\n" * 100)
     run(["gpg", "--homedir", home, "--batch", "--yes", "--armor", "--detach-sign", words], folder)
     (work / "greeting.txt").write_text("A greeting, signed.\n")
     (work / "Makefile").write_text(MAKEFILE)
@@ -164,7 +165,7 @@ def main() -> int:
     env = {**os.environ, "XDG_CACHE_HOME": str(base / "cache")}
     if tampered:
         env = {**tamper(folder), "XDG_CACHE_HOME": str(base / "cache")}
-    terminal = sys.stdin.isatty() and sys.stdout.isatty()
+    terminal = all(stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr))
     words: list[str | Path] = ["run", folder / "release.toml", "--work", folder / "work"]
     try:
         code = sealwright([*words, *([] if terminal else ["--batch"])], folder, env)

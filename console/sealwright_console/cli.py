@@ -97,8 +97,10 @@ def _run(options: argparse.Namespace) -> int:
     from sealwright_stages.release import Wish  # noqa: PLC0415 - quick help and errors need none of this
 
     attended = not options.batch and not options.json
-    if attended and not (sys.stdin.isatty() and sys.stdout.isatty()):
-        raise ManifestError("no terminal", "the console needs one on stdin and stdout", "use --batch without one")
+    if attended and not all(stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr)):
+        raise ManifestError(
+            "no terminal", "the console needs one on stdin, stdout and stderr", "use --batch without one"
+        )
     if options.jobs < 1:
         raise ManifestError("--jobs", "it must be at least 1", "name a number of builds at a time")
     wish = Wish(options.manifest, options.work, options.jobs, attended, version("sealwright"))

@@ -7,13 +7,15 @@
 
 from __future__ import annotations
 
+import queue
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from sealwright_appendlog.record import stream_name
 from sealwright_stages.events import BadEventError
-from sealwright_stages.state import Record, State, apply
+from sealwright_stages.state import Record, State, apply, fold
 
 _AT_ONCE = 20_000
 
@@ -161,11 +163,40 @@ class ReviewFeed:
         raise ReadOnlyError("a past release can't be signed here")
 
 
+class Mirror:
+    """A second fold over a live log, in the console's own thread.
+
+    The engine's state changes in the engine's thread, under the eyes of whoever iterates over it. This one takes
+    each acknowledged record through a queue and folds it when the console looks.
+    """
+
+    def __init__(self, before: Iterable[Record] = ()) -> None:
+        """Begin with the records that stood in the log `before`."""
+        self.state = fold(before)
+        self._arrived: queue.SimpleQueue[Record] = queue.SimpleQueue()
+
+    def take(self, record: Record) -> None:
+        """Take a record that was acknowledged; any thread, in the order of the log."""
+        self._arrived.put(record)
+
+    def poll(self) -> bool:
+        """Fold what has arrived, at most a slice of it; True if there was anything. The console's thread only."""
+        for taken in range(_AT_ONCE):
+            try:
+                record = self._arrived.get_nowait()
+            except queue.Empty:
+                return taken > 0
+            if record.n > self.state.last_n:
+                apply(self.state, record)
+        return True
+
+
 def segments(data: Path, stream: str) -> list[Path]:
-    """The segment files of `stream` below `data`, in their order; none if the name is no plain folder name."""
-    if not stream or stream in (".", "..") or "/" in stream or "\0" in stream:
+    """The segment files of `stream` below `data`, in their order; none if the log could have no such stream."""
+    try:
+        folder = data / stream_name(stream)
+    except ValueError:
         return []
-    folder = data / stream
-    if folder.is_symlink() or not folder.is_dir():
+    if any(part.is_symlink() for part in (folder, *folder.parents) if part.is_relative_to(data)):
         return []
     return sorted(path for path in folder.glob("*.log") if path.is_file() and not path.is_symlink())

@@ -36,9 +36,11 @@ products = ["*.tar.gz"]
 limits = { wall = "1h", memory = "4G", disk = "10G", processes = 256 }
 """
 
-_SIGNERS = """# Whom you trust. Keys are named by full fingerprint only; `sealwright keyring add FILE PERSON FINGERPRINT` adds one.
-[person.manager-1]
-openpgp = ["0000000000000000000000000000000000000000"]
+_SIGNERS = """# Whom you trust, by full fingerprint only. Add the first person, and each other, with
+#     sealwright keyring add FILE PERSON FINGERPRINT --keyring keyring
+# which writes a table here, and the certificate to keys/:
+# [person.manager-1]
+# openpgp = ["<40 hex digits>"]
 """
 
 

@@ -4,6 +4,7 @@
 - The environment is small and explicit; `PATH` is fixed, so that no other gpg can slip in.
 - No configuration file, agent, directory service, trust database or key fetching takes part.
 - Time, memory, processor time and output are bounded; the whole process group dies with the call.
+- As root it can be run as another user, to whom the home then belongs: hostile bytes are not parsed as root.
 - What gpg was fed is hashed on its way in, so that the hash names the very bytes which it judged.
 - The exit code is a field of the answer; nothing here turns it into success.
 """
@@ -58,10 +59,16 @@ class GpgRun:
 
 @dataclass(frozen=True)
 class Gpg:
-    """A gpg program: its name or path, and the seconds that a run may take."""
+    """A gpg program: its name or path, the seconds that a run may take, and whom to run it as (for root only)."""
 
     program: str = "gpg"
     timeout: float = 60.0
+    uid: int | None = None
+
+    def own(self, path: Path) -> None:
+        """Give a file or folder to the user that gpg runs as."""
+        if self.uid is not None:
+            os.chown(path, self.uid, self.uid, follow_symlinks=False)
 
     def run(
         self,
@@ -85,7 +92,7 @@ class Gpg:
         limits = [f"--cpu={int(self.timeout) + extra}", f"--as={_MEMORY}", "--core=0", "--nofile=64"]
         begun = time.monotonic()
         try:
-            child = self._start(["prlimit", *limits, "--", *argv], home, write_end)
+            child = self._start(["prlimit", *limits, "--", *self._drop(), *argv], home, write_end)
         except BaseException:
             os.close(read_end)
             raise
@@ -107,6 +114,12 @@ class Gpg:
             talk.hash.hexdigest(),
             time.monotonic() - begun,
         )
+
+    def _drop(self) -> list[str]:
+        if self.uid is None:
+            return []
+        who = [f"--reuid={self.uid}", f"--regid={self.uid}", "--clear-groups"]
+        return ["setpriv", *who, "--no-new-privs", "--inh-caps=-all", "--"]
 
     def _start(self, argv: Sequence[str], home: Path, status: int) -> subprocess.Popen[bytes]:
         environment = {

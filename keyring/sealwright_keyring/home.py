@@ -12,6 +12,7 @@ import hashlib
 import re
 import shutil
 import tempfile
+import weakref
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -46,13 +47,15 @@ class PrivateHome:
     def __init__(self, gpg: Gpg) -> None:
         self.gpg = gpg
         self.folder = Path(tempfile.mkdtemp(prefix="sealwright-keys-"))
+        self._remove = weakref.finalize(self, shutil.rmtree, self.folder, ignore_errors=True)
+        gpg.own(self.folder)
         self.keys: Mapping[str, Key] = {}
         self.sha256 = ""
         self.version = ""
 
     def close(self) -> None:
         """Remove the home."""
-        shutil.rmtree(self.folder, ignore_errors=True)
+        self._remove()
 
     def load(self, found: Iterable[Certificate], chosen: Collection[str]) -> None:
         """Import the chosen ones among `found`.

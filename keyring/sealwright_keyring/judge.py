@@ -104,8 +104,9 @@ def _valid(case: Case, report: Report, valid: ValidSignature, rules: Rules, evid
     if refusal:
         return refusal
     weaknesses = []
-    if report.outcome == "EXPKEYSIG" or "KEYEXPIRED" in report.keywords:
-        expires = min(filter(None, (case.keys[name].expires for name in (valid.key, valid.primary))), default=None)
+    expiries = (case.keys[name].expires for name in (valid.key, valid.primary))
+    expires = min(filter(None, expiries), default=None)
+    if report.outcome == "EXPKEYSIG" or (expires is not None and expires <= rules.now):
         if expires is None:
             return bad("verifier-confused", evidence, "an expired key without a day of expiry")
         if valid.created >= expires:

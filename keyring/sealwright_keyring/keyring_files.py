@@ -33,7 +33,9 @@ def certificate_from_keyring_file(path: Path, identity: str, gpg: Gpg | None = N
     with tempfile.TemporaryDirectory(prefix="sealwright-keys-") as home:
         options = ["--lock-never", "--no-default-keyring", "--keyring", str(path.absolute())]
         wanted = ["--export-options", "export-minimal", "--export", "--", f"0x{identity}"]
-        run = (gpg or Gpg()).run(Path(home), [*options, *wanted])
+        tool = gpg or Gpg()
+        tool.own(Path(home))
+        run = tool.run(Path(home), [*options, *wanted])
     if run.returncode != 0:
         raise KeyringError(f"the keyring {path.name}", complaint(run), "install it anew, or name another")
     return run.stdout or None

@@ -215,6 +215,7 @@ class Keyring:
         with tempfile.NamedTemporaryFile(dir=self._home.folder, suffix=".sig") as file:
             file.write(data)
             file.flush()
+            self._home.gpg.own(Path(file.name))
             yield file.name
 
 

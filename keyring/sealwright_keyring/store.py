@@ -58,7 +58,7 @@ class KeyringFolder:
         (name,) = normalised([fingerprint])
         text_path = self.folder / "signers.toml"
         old = text_path.read_text("utf-8") if text_path.exists() else None
-        if old is not None and old.strip() and (owner := load_policy(self.folder).person_of(name)):
+        if old is not None and "[person." in _code(old) and (owner := load_policy(self.folder).person_of(name)):
             raise KeyringError(f"key {name}", f"it belongs to {owner.name} already", "nothing needs to be done")
         armored = self._minimal(file, name)
         target = self.folder / "keys" / f"{name}.asc"
@@ -160,6 +160,11 @@ def write_whole(path: Path, data: bytes) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _code(text: str) -> str:
+    """The lines of TOML text that are no comments."""
+    return "\n".join(line for line in text.splitlines() if not line.lstrip().startswith("#"))
 
 
 def _put_back(path: Path, data: bytes | None) -> None:

@@ -1,45 +1,69 @@
-"""Find the line of a key or table in TOML text that is known to be valid, for error messages.
+"""Where in a TOML text a key stands, for messages that name a line.
 
-tomllib gives values without their places; this scan knows headers, arrays of tables and simple keys, which is all
-that our files use. Where it can't tell, it gives the line of the nearest table above.
+- The line of the deepest part of the path that can be found is given; line 1 if none of it is there.
+- Elements of an array are reported at the line of the array's key.
+- Only the text is read: it never fails, so that it can't hide the error which it helps to report.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
-_HEADER = re.compile(r"\s*(\[\[?)\s*([A-Za-z0-9_.\-\"' ]+?)\s*\]\]?\s*(#.*)?$")
-_KEY = re.compile(r"\s*([A-Za-z0-9_\-]+|\"[^\"]+\"|'[^']+')\s*=")
+_PART = r"""(?:[A-Za-z0-9_-]+|"[^"\n]*"|'[^'\n]*')"""
+_DOTTED = rf"{_PART}(?:\s*\.\s*{_PART})*"
+_HEADER = re.compile(rf"\s*(\[\[?)\s*({_DOTTED})\s*\]")
+_KEY = re.compile(rf"\s*({_DOTTED})\s*=(.*)")
+_Path = tuple[str | int, ...]
 
 
 def line_of(text: str, path: Sequence[str | int]) -> int:
-    """The line (from 1) of what `path` leads to, e.g. ("component", 1, "file", 0, "sha256")."""
+    """The line (from 1) where `path`, of keys and array indexes, stands in `text`."""
     wanted = tuple(path)
-    best, best_length = 1, 0
-    current: tuple[str | int, ...] = ()
-    counts: dict[tuple[str | int, ...], int] = {}
-    for number, line in enumerate(text.splitlines(), 1):
-        header = _HEADER.match(line)
-        if header:
-            current = _enter(header.group(2), header.group(1) == "[[", counts)
-            here = current
-        elif key := _KEY.match(line):
-            here = (*current, key.group(1).strip("\"'"))
-        else:
+    best, found = 0, 1
+    for number, place in _places(text):
+        depth = _common(place, wanted)
+        if depth > best:
+            best, found = depth, number
+    return found
+
+
+def _common(place: _Path, wanted: _Path) -> int:
+    depth = 0
+    for ours, theirs in zip(place, wanted, strict=False):
+        if ours != theirs:
+            break
+        depth += 1
+    return depth
+
+
+def _places(text: str) -> Iterator[tuple[int, _Path]]:
+    counts: dict[_Path, int] = {}
+    table: _Path = ()
+    quote = ""
+    for number, line in enumerate(text.split("\n"), 1):
+        if quote:
+            quote = "" if quote in line else quote
             continue
-        if here == wanted[: len(here)] and len(here) > best_length:
-            best, best_length = number, len(here)
-    return best
+        if header := _HEADER.match(line):
+            table = _resolve(_split(header[2]), counts, header[1] == "[[")
+            yield number, table
+        elif key := _KEY.match(line):
+            yield number, (*table, *_split(key[1]))
+            quote = next((mark for mark in ('"""', "'''") if key[2].count(mark) % 2), "")
 
 
-def _enter(name: str, array: bool, counts: dict[tuple[str | int, ...], int]) -> tuple[str | int, ...]:
-    parts = [part.strip().strip("\"'") for part in name.split(".")]
-    path: tuple[str | int, ...] = ()
-    for index, part in enumerate(parts):
-        path = (*path, part)
-        if array and index == len(parts) - 1:
-            counts[path] = counts.get(path, -1) + 1
-        if path in counts:
-            path = (*path, counts[path])
-    return path
+def _split(dotted: str) -> list[str]:
+    return [part.strip("\"'") for part in re.findall(_PART, dotted)]
+
+
+def _resolve(names: Sequence[str], counts: dict[_Path, int], opens: bool) -> _Path:
+    """The path of a table header, with the index of each array of tables that it goes through."""
+    place: _Path = ()
+    for depth, name in enumerate(names):
+        place = (*place, name)
+        if opens and depth == len(names) - 1:
+            counts[place] = counts.get(place, -1) + 1
+        if place in counts:
+            place = (*place, counts[place])
+    return place

@@ -43,6 +43,7 @@ FIELDS: Mapping[str, Mapping[str, type]] = {
     "seal": {"records": int, "bytes": int, "segments": int, "segments_sha256": str},
 }
 _OPTIONAL: Mapping[str, Mapping[str, type]] = {"eof": {"exit": int}}
+_ODD = re.compile(r"[^ -~]")
 _INT = rb"(0|[1-9][0-9]{0,14})"
 _SEGMENT = rb"(data/[A-Za-z0-9._+~#@/-]+/[0-9]{8,}\.log)"
 _DATA = re.compile(
@@ -173,7 +174,7 @@ def _data(found: re.Match[bytes]) -> dict[str, Any]:
 
 def text(value: str) -> object:
     """A text as a record may hold it."""
-    if all(" " <= character <= "~" for character in value):
+    if not _ODD.search(value):
         return value
     return {"b64": base64.b64encode(value.encode("utf-8", "surrogateescape")).decode()}
 
@@ -205,5 +206,5 @@ def _check_scalar(value: object) -> None:
             raise RecordError("an integer of 2^53 or more")
     elif not isinstance(value, str):
         raise RecordError(f"{type(value).__name__} can't be said in a record")
-    elif not all(" " <= character <= "~" for character in value):
+    elif _ODD.search(value):
         raise RecordError("a string that is not printable ASCII")

@@ -18,6 +18,9 @@ from sealwright_appendlog.note import VerifierKey
 from sealwright_appendlog.proof import check_proof
 from sealwright_appendlog.tree import ProofError
 
+from sealwright_keyring.errors import KeyringError
+from sealwright_keyring.policy import load_policy
+
 from sealwright_stages.errors import ManifestError, SigningError
 from sealwright_stages.files import sha256_file
 from sealwright_stages.log.entries import entry_from
@@ -167,11 +170,13 @@ def _signatures(evidence: Path, keyring: Path | None, state: State) -> list[Find
         findings = []
         if manifest.sha256 != state.manifest_sha256:
             findings.append(Finding("bad", "policy", "the manifest in policy/ is not the one in the log"))
+        if load_policy(evidence / "policy").sha256 != state.policy_sha256:
+            findings.append(Finding("bad", "policy", "signers.toml or a key in policy/ is not the one in the log"))
         counted = [
             persons_of(signature, data, keyring or evidence / "policy", manifest.signers)
             for signature, data in signed_pairs(evidence)
         ]
-    except (ManifestError, SigningError) as error:
+    except (KeyringError, ManifestError, SigningError) as error:
         return [Finding("bad", "signatures", f"{error.what}: {error.because}")]
     persons = frozenset.intersection(*counted)
     ok = "good" if len(persons) >= manifest.threshold else "bad"

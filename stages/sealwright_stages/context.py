@@ -12,12 +12,13 @@ from sealwright_stages.errors import InterruptedRunError, LogError
 from sealwright_stages.journal import Journal
 from sealwright_stages.plan import Plan
 from sealwright_stages.ports import FetchSandbox, Prepared
+from sealwright_stages.verdict import Failed
 from sealwright_stages.work import WorkFolder
 
 
 @dataclass
 class Context:
-    """One run of one release."""
+    """One run of one release; each build root is in `prepared`, or in `refused` with the reason."""
 
     plan: Plan
     journal: Journal
@@ -27,6 +28,7 @@ class Context:
     jobs: int
     cancel: threading.Event
     prepared: dict[str, Prepared] = field(default_factory=dict)
+    refused: dict[str, Failed] = field(default_factory=dict)
 
     def check_cancel(self) -> None:
         """Go on, or raise because the run was interrupted or the log lost."""

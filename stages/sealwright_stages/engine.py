@@ -2,7 +2,8 @@
 
 - The gate's decision before a stage is in the log before the stage begins.
 - A closed gate ends an unattended run; an attended one waits for a retry, a waiver or the end.
-- A retry fetches and verifies the whole component again; it can't touch a verdict.
+- A retry fetches and verifies the whole component again; it can't touch a verdict. A retry of a build goes
+  through the gate before the build like any other.
 - A waiver is taken only for a warning, only with a person and a reason, and only for the bytes that were judged.
 - Whatever ends the run is said in the log, if the log still lives.
 """
@@ -19,6 +20,7 @@ from sealwright_stages.context import Context
 from sealwright_stages.errors import Exit, LogError, SealwrightError
 from sealwright_stages.events import STAGES, Stage
 from sealwright_stages.gate import Decision, decide
+from sealwright_stages.journal import clip
 from sealwright_stages.log import LogLost
 from sealwright_stages.seal.evidence import EvidenceFolder
 from sealwright_stages.sign.signing import Confirm, sign_release
@@ -161,7 +163,12 @@ class Engine:
         state = self.journal.state
         if isinstance(command, Waive) and command.item in state.items:
             item = state.items[command.item]
-            if item.status is Status.WARNED and command.person.strip() and command.reason.strip():
+            if (
+                item.status is Status.WARNED
+                and not item.green
+                and command.person.strip()
+                and command.reason.strip()
+            ):
                 self.journal.waive(
                     Waiver(
                         item.id,
@@ -176,7 +183,8 @@ class Engine:
         elif isinstance(command, Retry) and command.item in state.items:
             item = state.items[command.item]
             if item.stage is Stage.BUILD:
-                self.builds.walk()
+                if decide(Stage.BUILD, state).open:
+                    self.builds.walk()
             else:
                 self.sources.again(item.component)
 
@@ -189,13 +197,16 @@ class Engine:
         if self.journal.state.sealed or self.journal.log.lost.is_set():
             return
         with contextlib.suppress(LogLost, LogError):
-            self.journal.tell(ev.RunEnded(int(ended.exit), ended.because[:400], ended.next_step[:400]))
+            self.journal.tell(ev.RunEnded(int(ended.exit), clip(ended.because), clip(ended.next_step)))
 
     def _finish(self, until: Stage) -> Ended:
         evidence = EvidenceFolder(self.context)
         if not self.journal.state.sealed:
             evidence.check_products()
-            self._say_gate(decide(Stage.SEAL, self.journal.state))
+            decision = decide(Stage.SEAL, self.journal.state)
+            self._say_gate(decision)
+            if not decision.open:
+                return Ended(Exit.CLOSED, "the gate before seal is closed", _advice(decision), decision)
             self.journal.tell(ev.StageStarted(Stage.SEAL))
             self.journal.take(self.journal.log.seal())
         evidence.write()

@@ -3,6 +3,7 @@
 - An event is one frozen dataclass of this module; its `e` name in the log is fixed by `NAMES`.
 - A body in the log holds only what log format 1 allows: printable ASCII strings, integers, booleans, lists,
   objects. Any other string is `{"b64": base64 of its UTF-8}`; a float or None can't be said at all.
+- Half a character (a lone surrogate, a byte of a file name that is no UTF-8) is replaced, never an error.
 - An unknown name, a missing or surplus field, a wrong type: `BadEventError`. A reviewer must not guess.
 """
 
@@ -319,7 +320,11 @@ _FIELDS = {name: _field_types(kind) for name, kind in NAMES.items()}
 def _encode_text(text: str) -> object:
     if all(" " <= character <= "~" for character in text):
         return text
-    return {"b64": base64.b64encode(text.encode("utf-8", "surrogateescape")).decode()}
+    try:
+        data = text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:  # a lone surrogate that no file name brought
+        data = text.encode("utf-8", "replace")
+    return {"b64": base64.b64encode(data).decode()}
 
 
 def _decode_text(value: object) -> object:

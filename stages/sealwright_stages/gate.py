@@ -5,7 +5,8 @@
 - Pending and running are not green.
 - Nothing declared is nothing proved: a gate without items before it stays closed.
 - Before the build, each component's verified sources stand in its folder under a logged manifest.
-- Before the seal, each component that is to be built has ended with exit 0.
+- Before the seal, each component that is to be built has ended with exit 0, and was built from the sources
+  that stand in its folder now.
 - Before signing, the log is sealed.
 """
 
@@ -96,8 +97,15 @@ def _unpromoted(state: State) -> list[Blocker]:
 
 
 def _unbuilt(state: State) -> list[Blocker]:
-    return [
-        Blocker(f"{name}: build", "its build did not end with exit 0", "read its log, then build again")
-        for name, component in state.components.items()
-        if component.build_exit != 0 and any(state.items[item].stage is Stage.BUILD for item in component.items)
-    ]
+    blockers = []
+    for name, component in state.components.items():
+        if not any(state.items[item].stage is Stage.BUILD for item in component.items):
+            continue
+        if component.build_exit != 0:
+            why, next_step = "its build did not end with exit 0", "read its log, then build again"
+        elif component.built_from != component.manifest_sha256:
+            why, next_step = "its sources are others since it was built", "build it again"
+        else:
+            continue
+        blockers.append(Blocker(f"{name}: build", why, next_step))
+    return blockers

@@ -3,7 +3,8 @@
 - The state changes by acknowledged entries alone, so what is shown was in the log first.
 - Evidence too long for a record goes as data on a stream of its own, and the event names its SHA-256.
 - A warning that the manifest waives by name is waived right after its verdict, on the record.
-- Texts from outside are cut to `TEXT_LIMIT` characters before they go into a record.
+- Texts from outside are cut to `TEXT_LIMIT` characters and `_BYTE_LIMIT` bytes before they go into a record,
+  so that no text, however odd, makes a record that the log would refuse.
 """
 
 from __future__ import annotations
@@ -19,7 +20,8 @@ from sealwright_stages.state import Record, State, apply
 from sealwright_stages.verdict import Verdict, Waiver, Warned, covers
 
 TEXT_LIMIT = 400
-_INLINE = 1200
+_BYTE_LIMIT = 600  # of UTF-8: 800 as base64
+_INLINE = 1200  # bytes of JSON once it is quoted in a record
 
 
 class Journal:
@@ -104,7 +106,7 @@ class Journal:
         """Place JSON: (text or empty, SHA-256, stream or empty)."""
         text = json.dumps(evidence, sort_keys=True, default=str) if evidence else ""
         digest = hashlib.sha256(text.encode()).hexdigest() if text else ""
-        if len(text) <= _INLINE:
+        if len(json.dumps(text)) <= _INLINE:
             return text, digest, ""
         with self._lock:
             self._spilled += 1
@@ -117,4 +119,7 @@ class Journal:
 
 def clip(text: str) -> str:
     """`text`, cut to what a record takes."""
-    return text if len(text) <= TEXT_LIMIT else text[: TEXT_LIMIT - 1] + "…"
+    data = text.encode("utf-8", "replace")
+    if len(text) <= TEXT_LIMIT and len(data) <= _BYTE_LIMIT:
+        return text
+    return data[: _BYTE_LIMIT - 4].decode("utf-8", "ignore")[: TEXT_LIMIT - 1] + "…"

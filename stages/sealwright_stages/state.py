@@ -6,7 +6,9 @@
   of ten thousand items as in one of ten; whoever needs an old state folds again.
 - An event about something that was never declared is `BadEventError`: the log is not one of ours.
 - A verdict replaces the one before it; a reset takes it away together with its waiver.
+- A reset of a source takes its promotion away, a reset of a build its products.
 - A waiver counts only while the verdict that it names stands.
+- A log goes on only under the release, manifest and policy that it began with.
 """
 
 from __future__ import annotations
@@ -112,6 +114,7 @@ class Component:
     facts_sha256: str = ""
     facts_stream: str = ""
     build_stream: str = ""
+    built_from: str = ""
     building: bool = False
     build_started: str = ""
     build_ended: str = ""
@@ -138,7 +141,6 @@ class State:
     stages_started: dict[Stage, str] = field(default_factory=dict)
     stages_ended: dict[Stage, bool] = field(default_factory=dict)
     gates: dict[Stage, ev.GateDecided] = field(default_factory=dict)
-    waivers: list[Waiver] = field(default_factory=list)
     counts: dict[tuple[Stage, Status], int] = field(default_factory=dict)
     ended: ev.RunEnded | None = None
     sealed: bool = False
@@ -146,6 +148,11 @@ class State:
     first_t: str = ""
     last_n: int = -1
     last_t: str = ""
+
+    @property
+    def waivers(self) -> list[Waiver]:
+        """The waivers that stand, by which a warned item is green now."""
+        return [item.waiver for item in self.items.values() if item.waiver is not None]
 
 
 def fold(entries: Iterable[Record], state: State | None = None) -> State:
@@ -188,6 +195,13 @@ def _component(state: State, name: str) -> Component:
         raise BadEventError(f"component {name!r} was never declared") from None
 
 
+def _stage(name: str) -> Stage:
+    try:
+        return Stage(name)
+    except ValueError:
+        raise BadEventError(f"no stage is called {name!r}") from None
+
+
 def _put(state: State, item: Item, entry: Record) -> None:
     before = state.items.get(item.id)
     if before is not None:
@@ -199,6 +213,9 @@ def _put(state: State, item: Item, entry: Record) -> None:
 
 
 def _run_started(state: State, event: ev.RunStarted, entry: Record) -> None:
+    began = state.release, state.version, state.manifest_sha256, state.policy_sha256
+    if state.runs and began != (event.release, event.version, event.manifest_sha256, event.policy_sha256):
+        raise BadEventError("a run goes on under another release, manifest or policy than the log began with")
     state.release, state.version, state.tool = event.release, event.version, event.tool
     state.manifest_sha256, state.policy_sha256 = event.manifest_sha256, event.policy_sha256
     state.runs += 1
@@ -208,22 +225,19 @@ def _run_started(state: State, event: ev.RunStarted, entry: Record) -> None:
 def _item_declared(state: State, event: ev.ItemDeclared, entry: Record) -> None:
     if event.item in state.items:
         raise BadEventError(f"item {event.item!r} was declared twice")
-    try:
-        stage = Stage(event.stage)
-    except ValueError:
-        raise BadEventError(f"no stage is called {event.stage!r}") from None
+    stage = _stage(event.stage)
     component = state.components.setdefault(event.component, Component(event.component))
     component.items.append(event.item)
     _put(state, Item(event.item, event.component, stage, event.kind, event.title), entry)
 
 
 def _stage_started(state: State, event: ev.StageStarted, entry: Record) -> None:
-    state.stages_started[Stage(event.stage)] = entry.t
-    state.stages_ended.pop(Stage(event.stage), None)
+    state.stages_started[_stage(event.stage)] = entry.t
+    state.stages_ended.pop(_stage(event.stage), None)
 
 
 def _stage_ended(state: State, event: ev.StageEnded, entry: Record) -> None:
-    state.stages_ended[Stage(event.stage)] = event.ok
+    state.stages_ended[_stage(event.stage)] = event.ok
 
 
 def _item_started(state: State, event: ev.ItemStarted, entry: Record) -> None:
@@ -238,9 +252,9 @@ def _item_progress(state: State, event: ev.ItemProgress, entry: Record) -> None:
 
 def _item_verdict(state: State, event: ev.ItemVerdict, entry: Record) -> None:
     item = _item(state, event.item)
-    status = Status(event.verdict)
-    if status not in (Status.PASSED, Status.WARNED, Status.FAILED):
+    if event.verdict not in (Status.PASSED, Status.WARNED, Status.FAILED):
         raise BadEventError(f"{event.item}: {event.verdict!r} is no verdict")
+    status = Status(event.verdict)
     _put(
         state,
         replace(
@@ -263,7 +277,10 @@ def _item_reset(state: State, event: ev.ItemReset, entry: Record) -> None:
     old = _item(state, event.item)
     fresh = Item(old.id, old.component, old.stage, old.kind, old.title, tries=old.tries)
     _put(state, fresh, entry)
-    for key in [key for key in state.products if old.stage is Stage.BUILD and key[0] == old.component]:
+    if old.stage is not Stage.BUILD:
+        state.components[old.component].manifest_sha256 = ""
+        return
+    for key in [key for key in state.products if key[0] == old.component]:
         del state.products[key]
 
 
@@ -278,7 +295,6 @@ def _item_waived(state: State, event: ev.ItemWaived, entry: Record) -> None:
     verdict = item.verdict()
     if verdict is None or not covers(waiver, item.id, verdict) or waiver.policy_sha256 != state.policy_sha256:
         raise BadEventError(f"{event.item}: a waiver that covers nothing")
-    state.waivers.append(waiver)
     _put(state, replace(item, waiver=waiver), entry)
 
 
@@ -291,7 +307,7 @@ def _sources_promoted(state: State, event: ev.SourcesPromoted, entry: Record) ->
 
 
 def _gate_decided(state: State, event: ev.GateDecided, entry: Record) -> None:
-    state.gates[Stage(event.stage)] = event
+    state.gates[_stage(event.stage)] = event
 
 
 def _build_started(state: State, event: ev.BuildStarted, entry: Record) -> None:
@@ -299,6 +315,7 @@ def _build_started(state: State, event: ev.BuildStarted, entry: Record) -> None:
     component.building, component.build_stream = True, event.stream
     component.build_started, component.build_ended, component.build_exit = entry.t, "", None
     component.environment, component.samples = event.environment, []
+    component.built_from = event.manifest_sha256
 
 
 def _build_sample(state: State, event: ev.BuildSample, entry: Record) -> None:

@@ -1,9 +1,11 @@
 """The build stage: each component in the sandbox, in dependency order, its output in the log as it comes.
 
 - A component's folder is hashed against its logged manifest right before its build, and what differs is red.
+- A component whose build root could not be made is red for that reason; it is never built in another.
 - A build that lost its log is dead, its products are thrown away, and it is never resumed.
 - Products are collected after every process of the build is dead, strictly, and each one is in the log.
-- A component that an earlier run built is kept only if each of its products still hashes as logged.
+- A component that an earlier run built is kept only if each of its products still hashes as logged, and was
+  made from the sources that stand in its folder now.
 """
 
 from __future__ import annotations
@@ -18,11 +20,14 @@ from sealwright_stages.crew import work
 from sealwright_stages.errors import BuildError
 from sealwright_stages.events import Stage
 from sealwright_stages.files import remove_tree, sha256_file
+from sealwright_stages.journal import clip
 from sealwright_stages.manifest import ComponentSpec
 from sealwright_stages.plan import build_item
 from sealwright_stages.ports import BuildJob, BuildResult, Collected, OutputStream, Sampled
 from sealwright_stages.verdict import Failed, Passed, Status, Verdict
 from sealwright_stages.walk_sources import SourceWalk
+
+_NOT_RUN = 127  # the exit of a build that could not be begun, as shells say it
 
 
 class BuildWalk:
@@ -53,13 +58,26 @@ class BuildWalk:
         if self.journal.state.items[item].status is not Status.PENDING:
             self.journal.tell(ev.ItemReset(item, "it is built again"))
         self.journal.tell(ev.ItemStarted(item))
-        recheck = self.sources.recheck(component.name)
-        verdict = recheck if isinstance(recheck, Failed) else self._run(component, item)
+        verdict = self._refusal(component) or self._run(component, item)
         self.journal.verdict(item, verdict)
         return isinstance(verdict, Passed)
 
+    def _refusal(self, component: ComponentSpec) -> Failed | None:
+        """Why the component must not be built now, if something is wrong with what it is built from or in."""
+        recheck = self.sources.recheck(component.name)
+        if isinstance(recheck, Failed):
+            return recheck
+        environment = component.build.environment if component.build else ""
+        if environment in self.context.prepared:
+            return None
+        missing = Failed("environment-missing", f"{environment} was not made", "run again; then read its items")
+        return self.context.refused.get(environment, missing)
+
     def _still_stands(self, component: ComponentSpec) -> bool:
+        state = self.journal.state.components[component.name]
         if not self.journal.state.items[build_item(component).id].green:
+            return False
+        if state.built_from != state.manifest_sha256:
             return False
         folder = self.context.work.products / component.name
         known = [p for p in self.journal.state.products.values() if p.component == component.name]
@@ -133,7 +151,12 @@ class BuildWalk:
                 )
             )
 
-        result = context.plan.builder.run(job, out, stream, sampled, context.stop_reason)
+        try:
+            result = context.plan.builder.run(job, out, stream, sampled, context.stop_reason)
+        except BuildError as error:
+            stream.finish(_NOT_RUN)
+            journal.tell(ev.BuildEnded(job.component, _NOT_RUN, 0, clip(error.because)))
+            raise
         context.check_cancel()
         stream.finish(result.exit)
         journal.tell(ev.BuildEnded(job.component, result.exit, result.wall_ms, result.killed_because))

@@ -21,6 +21,7 @@ from sealwright_stages.errors import BuildError, FetchError, SealwrightError
 from sealwright_stages.events import Stage
 from sealwright_stages.files import remove_tree
 from sealwright_stages.get_sources.quarantine import purge
+from sealwright_stages.journal import clip
 from sealwright_stages.log import LogLost
 from sealwright_stages.plan import environment_component
 from sealwright_stages.ports import Outcome, Source, Workshop
@@ -185,7 +186,7 @@ class SourceWalk:
             now = time.monotonic()
             if now - last >= _PROGRESS_EVERY:
                 last = now
-                self.journal.tell(ev.ItemProgress(item, done, total, note))
+                self.journal.tell(ev.ItemProgress(item, done, total, clip(note)))
 
         return tell
 
@@ -225,7 +226,12 @@ class SourceWalk:
             self._environments()
 
     def _environments(self) -> None:
-        """Prepare the build roots, whose packages are items like any source."""
+        """Prepare the build roots, whose packages are items like any source.
+
+        A root without items (the host's own) can't turn red itself: what refused it turns its builds red.
+        """
+        self.context.prepared.clear()
+        self.context.refused.clear()
         for name, components in self.context.plan.environments().items():
             items = [i.id for i in self.journal.state.items.values() if i.component == environment_component(name)]
             for item in items:
@@ -236,6 +242,7 @@ class SourceWalk:
                 continue
             verdict = self._attempt(lambda name=name, items=items: self._prepare(name, items), name)  # type: ignore[misc]
             if isinstance(verdict, Failed):
+                self.context.refused[name] = verdict
                 for item in items:
                     self.journal.verdict(item, verdict)
 

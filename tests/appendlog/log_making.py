@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import socket
 import tempfile
 import threading
@@ -14,18 +15,22 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sealwright_appendlog.authority import Authority
 from sealwright_appendlog.frames import AUTHORITY_TYPES, Decoder, frame
 from sealwright_appendlog.stamps import Clock
-from sealwright_appendlog.store import Store
+from sealwright_appendlog.store import Store, StoreError
 
 ORIGIN = "example.org/log/1"
 KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
 
 
-@dataclass
-class Times:
-    """A clock that goes a millisecond further at each look, and can be stepped."""
+_LATER = itertools.count(1)
 
-    wall_ns: int = 1_700_000_000_000_000_000
-    up_ns: int = 5_000_000_000
+
+class Times:
+    """A clock that goes a millisecond further at each look, and can be stepped; each one begins an hour later."""
+
+    def __init__(self) -> None:
+        begun = next(_LATER) * 3600 * 10**9
+        self.wall_ns = 1_699_920_000_000_000_000 + begun
+        self.up_ns = begun
 
     def clock(self) -> Clock:
         def wall() -> int:
@@ -118,12 +123,14 @@ class Served:
     authority: Authority
     socket_path: Path
     errors: list[Exception] = field(default_factory=list)
+    clients: list[RawClient] = field(default_factory=list)
 
     def client(self) -> RawClient:
         sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         sock.settimeout(10)
         sock.connect(str(self.socket_path))
-        return RawClient(sock)
+        self.clients.append(RawClient(sock))
+        return self.clients[-1]
 
 
 @contextmanager
@@ -141,9 +148,8 @@ def serving(store: Store, allowed: frozenset[int] | None = None) -> Iterator[Ser
         def run() -> None:
             try:
                 served.authority.serve()
-            except Exception as error:
+            except StoreError as error:
                 served.errors.append(error)
-                raise
 
         thread = threading.Thread(target=run)
         thread.start()
@@ -152,4 +158,6 @@ def serving(store: Store, allowed: frozenset[int] | None = None) -> Iterator[Ser
         finally:
             served.authority.stopped = True
             thread.join(10)
+            for client in served.clients:
+                client.close()
             listener.close()

@@ -23,7 +23,7 @@ values = st.recursive(
 
 
 @given(st.dictionaries(plain, values, max_size=6))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_a_record_comes_back_as_it_went(body: dict[str, Any]) -> None:
     line = encode({**EVENT, "body": body})
     assert decode(line) == {**EVENT, "body": body}

@@ -203,13 +203,13 @@ def building() -> Story:
 
 
 def begin_build(story: Story, name: str) -> None:
-    """A build starts; its output is on the stream build-NAME."""
+    """A build starts; its output is on the stream build/NAME/1-1."""
     story.tell(
         ev.ItemStarted(f"{name}/build"),
         ev.BuildStarted(
             name,
             f"{name}/build",
-            f"build-{name}",
+            f"build/{name}/1-1",
             "commands",
             "debian:bookworm",
             sha("environment"),
@@ -309,7 +309,7 @@ class MadeUpFeed:
 
 def write_log(data: Path, component: str = "xen", lines: int = 220) -> None:
     """A build's output, with one evil line and one long one."""
-    folder = data / f"build-{component}"
+    folder = data / "build" / component / "1-1"
     folder.mkdir(parents=True, exist_ok=True)
     text = [f"CC      tools/libxl/libxl_part_{number:03}.o".encode() for number in range(lines)]
     text[lines - 6] = b"warning: 'strncpy' output may be truncated [-Wstringop-truncation]"

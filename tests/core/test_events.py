@@ -87,4 +87,7 @@ def test_only_texts_that_need_it_are_encoded() -> None:
 
 def test_every_kind_of_event_has_one_name() -> None:
     assert len(set(ev.NAMES.values())) == len(ev.NAMES)
-    assert {to_body(ev.ItemStarted("x"))["e"], to_body(ev.ItemReset("x", ""))["e"]} == {"item.started", "item.reset"}
+    assert {to_body(ev.ItemStarted("x"))["e"], to_body(ev.ItemReset("x", ""))["e"]} == {
+        "item.started",
+        "item.reset",
+    }

@@ -14,7 +14,9 @@ import pytest
 from sealwright_keyring.armor import dearmor, enarmor
 from sealwright_keyring.certificates import certificates
 from sealwright_keyring.errors import KeyringError
+from sealwright_keyring.gpg import Gpg
 from sealwright_keyring.openpgp import Bad, Good, Keyring, Strangers, Verdict, Weak, signature_issuers
+from sealwright_keyring.packets import packets
 
 DATA = b"the bytes that were meant\n"
 
@@ -304,3 +306,31 @@ def test_signature_issuers_are_advice_from_the_packet(world: Any) -> None:
 def test_armor_survives_a_round_trip(world: Any) -> None:
     armored = world.sign("s1")
     assert enarmor(dearmor(armored, "SIGNATURE"), "SIGNATURE") == armored
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="dropping a uid needs root")
+def test_hostile_bytes_are_parsed_as_another_user_when_asked(world: Any, tmp_path: Path) -> None:
+    script = tmp_path / "gpg"
+    tmp_path.chmod(0o755)
+    for parent in tmp_path.parents:
+        if parent != Path("/tmp") and parent.is_relative_to("/tmp"):
+            parent.chmod(0o755)
+    script.write_text('#!/bin/sh\n[ "$(id -u)" = 61998 ] && exec gpg "$@"\n')
+    script.chmod(0o755)
+    gpg = Gpg(str(script), uid=61998)
+    with Keyring.of([world.cert("s1")], [world.fpr["s1"]], gpg=gpg) as ring:
+        assert isinstance(ring.verify_detached(world.sign("s1"), DATA), Good)
+        assert isinstance(ring.verify_detached(world.sign("s1"), b"other"), Bad)
+
+
+def test_a_certificate_with_thousands_of_bad_subkeys_is_stopped_or_harmless(world: Any) -> None:
+    (mine,) = certificates(world.cert("s1"))
+    (theirs,) = certificates(world.cert("halfrevoked"))
+    subkey, binding = list(packets(theirs.raw))[-2:]
+    forged = mine.raw + (subkey.raw + binding.raw) * 2000
+    try:
+        with Keyring.of([forged], [world.fpr["s1"]], gpg=Gpg(timeout=5)) as ring:
+            assert isinstance(ring.verify_detached(world.sign("s1"), DATA), Good)
+            assert isinstance(ring.verify_detached(world.sign("halfrevoked"), DATA), Bad)
+    except KeyringError as error:
+        assert error.next_step

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -36,8 +37,11 @@ def test_the_sandbox_holds(attempt: Attempt, canary: Canary, identities: Identit
 
 @pytest.mark.parametrize("name", _PLAINLY_ALLOWED)
 def test_the_bait_is_real_without_the_sandbox(name: str, canary: Canary, tmp_path: Path) -> None:
-    if sys.platform != "linux" or (name == "virtual_machine" and not Path("/proc/sys/net/vsock").exists()):
-        pytest.skip("the kernel has no vsock")
+    if name == "virtual_machine":
+        try:
+            socket.socket(socket.AF_VSOCK, socket.SOCK_STREAM).close()
+        except OSError:
+            pytest.skip("the kernel has no vsock")
     words = canary.words(next(attempt for attempt in ATTEMPTS if attempt.name == name))
     drop = ("setpriv", "--reuid=65533", "--regid=65533", "--clear-groups") if os.geteuid() == 0 else ()
     here = tmp_path / "scratch"

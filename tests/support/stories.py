@@ -76,7 +76,13 @@ def built(component: str, status: int = 0) -> list[ev.Event]:
     product = ev.ProductCollected(component, f"{component}.tar", sha(f"{component}.tar"), 10)
     end = ev.BuildEnded(component, status, 1200, "")
     verdict = judged(f"{component}/build", "passed" if status == 0 else "failed")
-    return [ev.ItemStarted(f"{component}/build"), build_started(component), end, *[product][: status == 0], verdict]
+    return [
+        ev.ItemStarted(f"{component}/build"),
+        build_started(component),
+        end,
+        *[product][: status == 0],
+        verdict,
+    ]
 
 
 def whole_release(*components: str) -> list[ev.Event]:
@@ -96,7 +102,17 @@ def whole_release(*components: str) -> list[ev.Event]:
 
 
 HOSTILE_TEXT = st.text(st.characters(exclude_categories=()), max_size=60) | st.sampled_from(
-    ["\x1b[2J\x1b[31m", "‮gnp.exe", "\x00", "\x9b1m", "\ud800", "\udcff\udc80", '"}\\n{"k":"seal"}', "\u2028", "🔏" * 30]
+    [
+        "\x1b[2J\x1b[31m",
+        "‮gnp.exe",
+        "\x00",
+        "\x9b1m",
+        "\ud800",
+        "\udcff\udc80",
+        '"}\\n{"k":"seal"}',
+        "\u2028",
+        "🔏" * 30,
+    ]
 )
 PLAIN_TEXT = st.text(max_size=60)
 

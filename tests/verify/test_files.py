@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from verify.workbench import Keys, fake_gpg, sha256, workshop
 
 from sealwright_keyring.gpg import Gpg
 from sealwright_stages.errors import FetchError
@@ -14,6 +13,7 @@ from sealwright_stages.verdict import Failed, Green, Passed
 from sealwright_stages.verify.codes import RefusedError
 from sealwright_stages.verify.file import judge_signature
 from sealwright_stages.verify.file_source import ThirdPartyFile, file_source
+from verify.workbench import Keys, fake_gpg, sha256, workshop
 
 DATA = b"third party\n" * 100
 DIGEST, SIGNED = "thing/file/x-1.tar.gz", "thing/file-signature/x-1.tar.gz"

@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from verify.workbench import TAGGER, tag_payload
 
 from sealwright_keyring.certificates import certificates
 from sealwright_stages.ports import Person, Trust
@@ -18,6 +17,7 @@ from sealwright_stages.verdict import Failed, Passed, Warned
 from sealwright_stages.verify.codes import RefusedError
 from sealwright_stages.verify.git_objects import LIMIT, object_id, openpgp_signature, parse_commit, parse_tag
 from sealwright_stages.verify.openpgp import judge_detached
+from verify.workbench import TAGGER, tag_payload
 
 CORPUS = Path(__file__).parents[3] / "shared" / "corpus"
 COMMIT = "a" * 40

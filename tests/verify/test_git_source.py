@@ -5,6 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
+from sealwright_keyring.gpg import Gpg
+from sealwright_stages.get_sources.git import REPOSITORY
+from sealwright_stages.ports import Outcome, Trust
+from sealwright_stages.verdict import Failed, Green, Passed, Verdict, Waiver, Warned
+from sealwright_stages.verify.codes import RefusedError
+from sealwright_stages.verify.git import Wanted, judge
+from sealwright_stages.verify.git_source import git_source
+from sealwright_stages.verify.git_store import ObjectStore
 from verify.workbench import (
     Keys,
     Repository,
@@ -15,15 +24,6 @@ from verify.workbench import (
     with_signature,
     workshop,
 )
-
-from sealwright_keyring.gpg import Gpg
-from sealwright_stages.get_sources.git import REPOSITORY
-from sealwright_stages.ports import Outcome, Trust
-from sealwright_stages.verdict import Failed, Green, Passed, Verdict, Warned
-from sealwright_stages.verify.codes import RefusedError
-from sealwright_stages.verify.git import Wanted, judge
-from sealwright_stages.verify.git_source import git_source
-from sealwright_stages.verify.git_store import ObjectStore
 
 
 def outcome(repository: Repository, trust: Trust, folder: Path, **ref: str) -> tuple[Verdict, Outcome]:
@@ -81,9 +81,7 @@ def test_a_key_that_was_not_chosen_is_red_even_if_it_lies_in_the_keyring(
     assert code_of(repository, keys.trust("s1", known=known), tmp_path, tag="v1.0") == "signature-unknown-key"
 
 
-def test_an_unsigned_tag_and_a_lightweight_one_are_red(
-    repository: Repository, keys: Keys, tmp_path: Path
-) -> None:
+def test_an_unsigned_tag_and_a_lightweight_one_are_red(repository: Repository, keys: Keys, tmp_path: Path) -> None:
     commit = repository.commit(repository.files({"a": b""}))
     repository.point("refs/tags/light", commit)
     repository.point("refs/tags/bare", repository.put("tag", tag_payload(commit, "bare")))
@@ -160,9 +158,7 @@ def test_the_threshold_counts_persons(repository: Repository, keys: Keys, tmp_pa
     repository.point("refs/tags/v1.0", repository.put("tag", raw))
     assert code_of(repository, keys.trust("s1", "s2", threshold=2), tmp_path, tag="v1.0") == "ok"
     signed_tag(repository, keys, "s1", "one")
-    assert (
-        code_of(repository, keys.trust("s1", "s2", threshold=2), tmp_path, tag="one") == "threshold-not-met"
-    )
+    assert code_of(repository, keys.trust("s1", "s2", threshold=2), tmp_path, tag="one") == "threshold-not-met"
 
 
 def test_a_stranger_beside_the_good_signer_is_red(repository: Repository, keys: Keys, tmp_path: Path) -> None:
@@ -282,3 +278,33 @@ def test_a_missing_verifier_is_red(repository: Repository, keys: Keys) -> None:
     wanted = Wanted("refs/tags/v1.0", "v1.0", None)
     verdict = judge(ObjectStore(repository.folder), wanted, keys.trust("s1"), Gpg("/nonexistent/gpg"))
     assert isinstance(verdict, Failed) and verdict.code == "keyring-unusable"
+
+
+def test_a_key_that_expired_since_needs_a_waiver_for_these_very_bytes(
+    repository: Repository, keys: Keys, tmp_path: Path
+) -> None:
+    past = ["--faked-system-time", "20200101T000000!"]
+    keys.fingerprint("old", "30d", past)
+    signed_tag(repository, keys, "old", options=past)
+    verdict, found = outcome(repository, keys.trust("old"), tmp_path, tag="v1.0")
+    assert isinstance(verdict, Warned) and verdict.code == "key-expired-since" and not found.deleted
+    item = "thing/git/v1.0"
+    with pytest.raises(ValueError, match="no waiver"):
+        Green(item, verdict)
+    waiver = Waiver(item, verdict.code, "a manager", "known", verdict.subject_sha256, "p")
+    assert Green(item, verdict, waiver).waiver == waiver
+    tree = repository.git("rev-parse", "v1.0^{tree}").decode().strip()
+    payload = b"tree %s\nauthor A <a@e.org> 1577836800 +0000\ncommitter A <a@e.org> 1577836800 +0000\n\nx\n"
+    payload %= tree.encode()
+    repository.point(
+        "refs/heads/old", repository.put("commit", with_signature(payload, keys.sign("old", payload, *past)))
+    )
+    verdict, _ = outcome(repository, keys.trust("old"), tmp_path, branch="old")
+    assert verdict.code == "commit-signed-only+key-expired-since", "a waiver for one must not cover the other"
+
+
+def test_a_revoked_key_is_red(repository: Repository, keys: Keys, tmp_path: Path) -> None:
+    signed_tag(repository, keys, "lost")
+    revocation = keys.home / "openpgp-revocs.d" / f"{keys.fingerprint('lost')}.rev"
+    keys.gpg("--import", stdin=revocation.read_bytes().replace(b":-----", b"-----"))
+    assert code_of(repository, keys.trust("lost"), tmp_path, tag="v1.0") == "key-revoked"

@@ -5,13 +5,13 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 import pytest
-from verify.workbench import sha256
 
 from sealwright_keyring.openpgp import Bad, Good, Weak
 from sealwright_stages.ports import Person, Trust
 from sealwright_stages.verdict import Failed, Passed, Verdict, Warned
 from sealwright_stages.verify.codes import CODES, failed, passed, shown, warned
 from sealwright_stages.verify.openpgp import renamed, settle
+from verify.workbench import sha256
 
 SUBJECT = sha256(b"data")
 NOW = datetime(2026, 1, 1, tzinfo=UTC)

@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from verify.workbench import workshop
 
 from sealwright_stages.errors import FetchError
 from sealwright_stages.events import Stage
@@ -20,6 +19,7 @@ from sealwright_stages.verdict import Failed, Green, Passed, Verdict
 from sealwright_stages.verify.codes import RefusedError
 from sealwright_stages.verify.promote import promote
 from sealwright_stages.verify.sources_manifest import check_manifest, list_folder, write_manifest
+from verify.workbench import workshop
 
 ITEM = "thing/file/a"
 
@@ -138,12 +138,15 @@ def change(folder: Path, how: str) -> None:
         "mode": lambda: a.chmod(0o755),
         "odd mode": lambda: a.chmod(0o666),
         "setuid": lambda: a.chmod(0o4755),
-        "empty folder": lambda: (folder / "d").mkdir(),
+        "empty folder": (folder / "d").mkdir,
         "hard link": lambda: os.link(a, folder.parent / "second"),
         "pipe": lambda: os.mkfifo(folder / "p"),
         "file to link": lambda: (a.rename(folder.parent / "x"), a.symlink_to(folder.parent / "x")),
         "link target": lambda: ((folder / "link").unlink(), (folder / "link").symlink_to("sub/b")),
-        "folder to link": lambda: ((folder / "sub").rename(folder.parent / "y"), (folder / "sub").symlink_to("../y")),
+        "folder to link": lambda: (
+            (folder / "sub").rename(folder.parent / "y"),
+            (folder / "sub").symlink_to("../y"),
+        ),
         "name": lambda: a.rename(folder / "A"),
     }
     actions[how]()

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from verify.workbench import Repository
 
 from sealwright_stages.verify.codes import RefusedError
 from sealwright_stages.verify.git_store import ObjectStore
 from sealwright_stages.verify.tree_rules import check_link, check_links_stay, check_name, parse_tree
 from sealwright_stages.verify.writer import write_tree
+from verify.workbench import Repository
 
 BLOB = "11" * 20
 

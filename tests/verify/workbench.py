@@ -81,14 +81,12 @@ class Keys:
         assert done.returncode == 0 or not check, done.stderr.decode()
         return done.stdout
 
-    def fingerprint(self, name: str) -> str:
-        """The full fingerprint of the key called `name`."""
+    def fingerprint(self, name: str, expires: str = "never", options: Sequence[str] = ()) -> str:
+        """The full fingerprint of the key called `name`; it is made when it is first asked for."""
         if name not in self._known:
-            self.gpg("--quick-gen-key", f"{name} <{name}@example.org>", "ed25519", "sign", "never")
+            self.gpg(*options, "--quick-gen-key", f"{name} <{name}@example.org>", "ed25519", "sign", expires)
             listing = self.gpg("--with-colons", "--list-keys", f"<{name}@example.org>").decode()
-            self._known[name] = next(
-                line.split(":")[9] for line in listing.splitlines() if line.startswith("fpr")
-            )
+            self._known[name] = next(line.split(":")[9] for line in listing.splitlines() if line.startswith("fpr"))
         return self._known[name]
 
     def certificate(self, *names: str) -> bytes:
@@ -151,7 +149,7 @@ def tag_payload(commit: str, name: str, message: bytes = b"a release\n", kind: s
     return b"\n".join(head) + b"\n\n" + message
 
 
-def signed_tag(  # noqa: PLR0913 - one release has a repository, keys, a name and its files
+def signed_tag(
     repository: Repository,
     keys: Keys,
     signer: str,

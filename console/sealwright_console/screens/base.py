@@ -65,11 +65,13 @@ class ConsoleScreen(Screen[None]):
 
     def on_screen_resume(self) -> None:
         """Catch up with what happened while another screen was on top."""
-        self.show_state()
+        if self.whole:
+            self.show_state()
 
     def on_resize(self, event: Resize) -> None:
         """Lines are made for the width."""
-        self.show_state()
+        if self.whole:
+            self.show_state()
 
     @property
     def whole(self) -> bool:

@@ -65,7 +65,8 @@ class OverviewScreen(ConsoleScreen):
         what = self.stage.value if self.stage is not None else "all stages"
         found = f"{what}: {len(rows)} of {len(state.components)} components"
         filtered = f" that have “{needle}”" if needle else ""
-        self.say("#counts", 
+        self.say(
+            "#counts",
             (*totals(state, self.stage), Part(f"  {found}{filtered}", Tone.DIM)),
         )
         self.say("#columns", columns(self.room))

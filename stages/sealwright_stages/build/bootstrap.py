@@ -26,7 +26,7 @@ BASE_PACKAGES = ("build-essential", "fakeroot")
 _HOOK = Path(__file__).with_name("bootstrap-hook.sh")
 _SECONDS = 3600.0
 _PACKAGE = re.compile(r"[a-z0-9][a-z0-9+.-]{1,99}")
-_RELATIONS = re.compile(r"[A-Za-z0-9 ,|()<>=!:.+~\[\]${}_-]+")
+_RELATIONS = re.compile(r"[A-Za-z0-9 ,|()<>=!:.+~\[\]_-]+")
 _SUITE = re.compile(r"[a-z][a-z0-9-]{1,40}")
 _APT = (
     'Acquire::Check-Valid-Until "true"',

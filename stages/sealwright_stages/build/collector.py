@@ -10,6 +10,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fnmatch
 import os
 import re
@@ -90,32 +91,43 @@ def _take_all(top: int, names: list[str], max_bytes: int, staging: Path) -> Iter
 
 
 def _take(top: int, name: str, max_bytes: int, staging: Path) -> Collected:
+    """Copy one product; nothing about it is believed that was not read from its open descriptor."""
+    with _opened(top, name) as source:
+        size = os.fstat(source).st_size
+        if size > max_bytes:
+            raise _refused(f"product {name!r}", f"with {size} bytes it is over the limit of the products")
+        path = staging / name
+        created = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o644)
+        with os.fdopen(created, "wb") as writing:
+            left = size
+            while left and (chunk := os.read(source, min(_CHUNK, left))):
+                writing.write(chunk)
+                left -= len(chunk)
+            if left or os.read(source, 1):
+                raise _refused(f"product {name!r}", "it changed while it was read")
+            writing.flush()
+            os.fchmod(created, 0o644)
+            os.fsync(created)
+    return Collected(name, sha256_file(path), size)
+
+
+@contextlib.contextmanager
+def _opened(top: int, name: str) -> Iterator[int]:
+    """A descriptor of a regular file with one name."""
     flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
     try:
         source = os.open(name, flags, dir_fd=top)
     except OSError as error:
         raise _refused(f"product {name!r}", f"it can't be opened as a file: {error.strerror}") from error
-    with os.fdopen(source, "rb", buffering=0) as reading:
+    try:
         held = os.fstat(source)
         if not stat.S_ISREG(held.st_mode):
             raise _refused(f"product {name!r}", "it is not a regular file")
         if held.st_nlink != 1:
             raise _refused(f"product {name!r}", f"it has {held.st_nlink} names")
-        if held.st_size > max_bytes:
-            raise _refused(f"product {name!r}", f"with {held.st_size} bytes it is over the limit of the products")
-        path = staging / name
-        created = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o644)
-        with os.fdopen(created, "wb") as writing:
-            left = held.st_size
-            while left and (chunk := reading.read(min(_CHUNK, left))):
-                writing.write(chunk)
-                left -= len(chunk)
-            if left or reading.read(1):
-                raise _refused(f"product {name!r}", "it changed while it was read")
-            writing.flush()
-            os.fchmod(created, 0o644)
-            os.fsync(created)
-    return Collected(name, sha256_file(path), held.st_size)
+        yield source
+    finally:
+        os.close(source)
 
 
 def _refused(what: str, because: str, code: str = "product-refused") -> BuildError:

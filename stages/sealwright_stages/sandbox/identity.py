@@ -3,6 +3,7 @@
 - No chosen uid has an entry in the password file or a running process.
 - Two consoles on one machine never share one: each is claimed by a socket name that dies with its claimer.
 - Started as an ordinary user there is nobody to change into: the parts are then processes of one uid.
+- Root of a namespace that knows no other uids counts as an ordinary user, unless it is the machine's own root.
 - Two builds at a time never share a uid, so neither can signal or trace the other.
 """
 
@@ -15,6 +16,7 @@ import queue
 import socket
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import psutil
 
@@ -40,9 +42,9 @@ class Identities:
         """Claim a set of uids for this process.
 
         Raises:
-            MachineError: root, and not enough of the range is free.
+            MachineError: root, and not enough of the range is free, or nobody there to become.
         """
-        if os.geteuid() != 0:
+        if not _may_change():
             return cls(None, None, None, ())
         taken = _taken()
         claims: list[socket.socket] = []
@@ -80,6 +82,22 @@ class Identities:
         """Give the uids up; the process's end does so too."""
         for claim in self._claims:
             claim.close()
+
+
+def _may_change() -> bool:
+    """Whether we can become the uids of the range."""
+    if os.geteuid() != 0:
+        return False
+    spans = [[int(word) for word in line.split()] for line in Path("/proc/self/uid_map").read_text().splitlines()]
+    if any(inside <= _FIRST and inside + count > _LAST for inside, _, count in spans):
+        return True
+    if any(inside == outside == 0 for inside, outside, _ in spans):
+        raise MachineError(
+            "no uids for the sandboxes",
+            "this is the machine's root in a namespace without other uids",
+            "start outside of that namespace, or as an ordinary user",
+        )
+    return False
 
 
 def _taken() -> set[int]:

@@ -98,7 +98,7 @@ class EvidenceFolder:
         shutil.copyfile(manifest.path, folder / "release.toml")
         shutil.copyfile(manifest.keyring / "signers.toml", folder / "signers.toml")
         for key in sorted((manifest.keyring / "keys").iterdir()):
-            if key.is_file() and not key.is_symlink() and key.suffix in (".asc", ".pub"):
+            if key.is_file() and not key.is_symlink() and key.suffix in (".asc", ".gpg", ".pub"):
                 shutil.copyfile(key, folder / "keys" / key.name)
 
 

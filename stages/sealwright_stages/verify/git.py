@@ -11,12 +11,12 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sealwright_keyring.gpg import Gpg
 from sealwright_stages.ports import Trust
-from sealwright_stages.verdict import Failed, Green, Verdict
-from sealwright_stages.verify.codes import RefusedError, passed, warned
+from sealwright_stages.verdict import Failed, Green, Passed, Verdict, Warned
+from sealwright_stages.verify.codes import RefusedError, warned
 from sealwright_stages.verify.git_objects import (
     LIMIT,
     Commit,
@@ -25,7 +25,7 @@ from sealwright_stages.verify.git_objects import (
     parse_tag,
 )
 from sealwright_stages.verify.git_store import ObjectStore
-from sealwright_stages.verify.openpgp import judge_detached
+from sealwright_stages.verify.openpgp import judge_detached, renamed
 from sealwright_stages.verify.tree_rules import FOLDER
 from sealwright_stages.verify.writer import list_tree
 
@@ -85,25 +85,29 @@ def judge(store: ObjectStore, wanted: Wanted, trust: Trust, gpg: Gpg | None = No
         signature = openpgp_signature(signed.signature, what)
     except RefusedError as error:
         return error.verdict()
-    verdict = judge_detached(signature, signed.payload, trust, f"{what} {wanted.tag or signed.commit_id}", gpg)
-    evidence = {**_evidence(signed), "signature": dict(verdict.evidence)}
+    name = f"{what} {wanted.tag or signed.commit_id}"
+    verdict = judge_detached(signature, signed.payload, trust, name, gpg)
+    verdict = renamed(verdict, signed.sha256, _evidence(signed))
     if isinstance(verdict, Failed):
-        return Failed(verdict.code, verdict.reason, verdict.next_step, signed.sha256, evidence)
+        return verdict
     try:
-        evidence |= read_whole_tree(store, signed.commit.tree)
+        counts = read_whole_tree(store, signed.commit.tree)
     except RefusedError as error:
-        return error.verdict(signed.sha256, evidence)
-    if verdict.code != "ok":
-        return warned(verdict.code, verdict.reason, verdict.next_step, signed.sha256, evidence)
-    if wanted.tag is None:
-        return warned(
-            "commit-signed-only",
-            f"commit {signed.commit_id}: {verdict.reason}; but no signed tag says that it is a release",
-            "ask upstream for a signed tag, or waive it with the reason why this commit",
-            signed.sha256,
-            evidence,
-        )
-    return passed(f"tag {wanted.tag}: {verdict.reason}", signed.sha256, evidence)
+        return error.verdict(signed.sha256, verdict.evidence)
+    verdict = replace(verdict, evidence={**verdict.evidence, **counts})
+    return verdict if wanted.tag is not None else _commit_only(verdict, name)
+
+
+def _commit_only(verdict: Passed | Warned, name: str) -> Verdict:
+    """A signed commit is a warning of its own, beside what else was weak about it."""
+    code = "commit-signed-only" + (f"+{verdict.code}" if isinstance(verdict, Warned) else "")
+    return warned(
+        code,
+        f"{name}: {verdict.reason}; but no signed tag says that it is a release",
+        "ask upstream for a signed tag, or waive it with the reason why this commit",
+        verdict.subject_sha256,
+        verdict.evidence,
+    )
 
 
 def read_whole_tree(store: ObjectStore, tree: str) -> dict[str, object]:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from sealwright_keyring.errors import KeyringError, MalformedError
 from sealwright_keyring.openpgp import Bad, Keyring, Weak, signature_issuers
+from sealwright_stages.errors import FetchError
 from sealwright_stages.events import Stage
 from sealwright_stages.files import sha256_file
 from sealwright_stages.get_sources import cache
@@ -100,8 +101,17 @@ class DebianSource:
         if not deleted:
             for name, known in self._files.items():
                 cache.keep(workshop.cache, workshop.quarantine / name, known.sha256)
-            facts["references"] = self.archive.binaries(workshop, self.package, self._stanza["version"])
+            facts["references"] = self._references(workshop)
         return Outcome(verdicts, tuple(deleted), facts)
+
+    def _references(self, workshop: Workshop) -> dict[str, str]:
+        """What the archive published of this very version; nothing where it has no list of binaries."""
+        try:
+            return self.archive.binaries(workshop, self.package, self._stanza["version"])
+        except FetchError as error:
+            if error.code != "archive-digest-missing":
+                raise
+            return {}
 
     def _by_archive(self, workshop: Workshop) -> Verdict:
         release, _ = self.archive.release(workshop)

@@ -1,0 +1,210 @@
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+import pytest
+
+from build.workbench import LostError, Remembered, job, no_archive
+from sealwright_stages.build.builder import SandboxBuilder
+from sealwright_stages.build.environments import Environments
+from sealwright_stages.errors import BuildError
+from sealwright_stages.ports import BuildJob, BuildResult, Limits, Sampled
+from sealwright_stages.sandbox.identity import Identities
+
+pytestmark = pytest.mark.sandbox
+
+
+@pytest.fixture
+def builder(identities: Identities) -> SandboxBuilder:
+    return SandboxBuilder(identities, Environments(no_archive))
+
+
+@pytest.fixture
+def out(tmp_path: Path) -> Path:
+    folder = tmp_path / "build-out"
+    folder.mkdir()
+    return folder
+
+
+def _run(
+    builder: SandboxBuilder,
+    what: BuildJob,
+    out: Path,
+    stream: Remembered,
+    stop: Callable[[], str] = lambda: "",
+    on_sample: Callable[[Sampled], None] = lambda sample: None,
+) -> BuildResult:
+    return builder.run(what, out, stream, on_sample, stop)
+
+
+def _living(mark: str) -> list[int]:
+    return [p.pid for p in psutil.process_iter(["cmdline"]) if mark in (p.info["cmdline"] or [])]
+
+
+def test_a_build_sees_its_sources_and_what_it_makes_is_collected(
+    builder: SandboxBuilder, tmp_path: Path, out: Path
+) -> None:
+    what = job(
+        tmp_path,
+        'cat hello.txt "$FILES/extra.txt" > "$OUT/both.txt"',
+        'pwd; ls -a /build /sources; stat -c %Y hello.txt; echo "$SOURCE_DATE_EPOCH"; umask',
+        "echo trouble >&2",
+    )
+    stream = Remembered()
+    done = _run(builder, what, out, stream)
+    assert (done.exit, done.killed_because) == (0, "")
+    assert stream.data["D"] == (
+        b"/build/greeting\n/build:\n.\n..\ngreeting\n\n/sources:\n.\n..\nfiles\nsource\n86400\n86400\n0022\n"
+    )
+    assert b"trouble\n" in stream.data["E"]
+    (product,) = builder.collect(what, out, tmp_path / "products")
+    assert (tmp_path / "products" / product.name).read_text() == "hello\nextra\n"
+    assert (tmp_path / "products" / product.name).stat().st_uid == os.geteuid()
+
+
+def test_a_failed_command_ends_the_build_with_its_status(
+    builder: SandboxBuilder, tmp_path: Path, out: Path
+) -> None:
+    stream = Remembered()
+    done = _run(builder, job(tmp_path, "exit 7", "echo never"), out, stream)
+    assert done.exit == 7
+    assert stream.data["D"] == b""
+
+
+def test_a_build_can_not_change_its_sources_or_see_anothers(
+    builder: SandboxBuilder, tmp_path: Path, out: Path
+) -> None:
+    other = tmp_path / "other"
+    other.mkdir(mode=0o777)
+    what = job(tmp_path, f"ls {other} || echo unseen", "touch /sources/x || echo unwritten", "ls /sys || true")
+    (tmp_path / "sources").chmod(0o777)
+    stream = Remembered()
+    assert _run(builder, what, out, stream).exit == 0
+    assert stream.data["D"] == b"unseen\nunwritten\n"
+
+
+def test_a_build_without_sources_is_refused(builder: SandboxBuilder, tmp_path: Path, out: Path) -> None:
+    what = job(tmp_path / "gone", "true")
+    what = BuildJob(**{**vars(what), "sources": tmp_path / "nowhere"})
+    with pytest.raises(BuildError, match="sources are not there"):
+        _run(builder, what, out, Remembered())
+
+
+def test_daemons_are_dead_when_a_build_has_ended(builder: SandboxBuilder, tmp_path: Path, out: Path) -> None:
+    daemon = "setsid setsid sleep 8888.5 </dev/null >/dev/null 2>&1 &"
+    assert _run(builder, job(tmp_path, daemon), out, Remembered()).exit == 0
+    assert _living("8888.5") == []
+
+
+def test_a_daemon_that_holds_the_output_open_does_not_keep_the_build(
+    builder: SandboxBuilder, tmp_path: Path, out: Path
+) -> None:
+    assert _run(builder, job(tmp_path, "setsid sleep 8888.25 & echo done"), out, Remembered()).exit == 0
+    assert _living("8888.25") == []
+
+
+def test_a_build_is_killed_when_told_to_stop(builder: SandboxBuilder, tmp_path: Path, out: Path) -> None:
+    done = _run(
+        builder, job(tmp_path, "setsid sleep 8888.75 & sleep 8888.75"), out, Remembered(), lambda: "enough"
+    )
+    assert done.killed_because == "enough"
+    assert done.exit < 0
+    assert _living("8888.75") == []
+
+
+def test_a_silent_build_that_lost_its_log_is_dead(builder: SandboxBuilder, tmp_path: Path, out: Path) -> None:
+    def lose(_sample: Sampled) -> None:
+        raise LostError
+
+    with pytest.raises(LostError):
+        _run(builder, job(tmp_path, "sleep 8888.125"), out, Remembered(), on_sample=lose)
+    assert _living("8888.125") == []
+
+
+def test_a_build_whose_stream_is_lost_is_dead(builder: SandboxBuilder, tmp_path: Path, out: Path) -> None:
+    what = job(tmp_path, "yes | head -c 300000; sleep 8888.375")
+    with pytest.raises(LostError):
+        _run(builder, what, out, Remembered(lost_after=100_000))
+    assert _living("8888.375") == []
+
+
+def test_a_build_waits_while_the_log_does(builder: SandboxBuilder, tmp_path: Path, out: Path) -> None:
+    go, held = threading.Event(), threading.Event()
+
+    class Slow(Remembered):
+        def write(self, channel: str, data: bytes) -> None:  # type: ignore[override]
+            held.set()
+            assert go.wait(30)
+            self.data[channel] += data
+
+    def stop() -> str:
+        if held.is_set():
+            go.set()
+        return ""
+
+    stream = Slow()
+    what = job(tmp_path, "yes 0123456789abcde | head -c 1000000")
+    assert _run(builder, what, out, stream, stop).exit == 0
+    assert len(stream.data["D"]) == 1_000_000
+
+
+@pytest.mark.parametrize(
+    ("command", "limits", "because"),
+    [
+        ("sleep 60", Limits(wall=1), "longer than 1 s"),
+        ("head -c 60000000 /dev/zero > big; sync; sleep 60", Limits(disk=20 << 20, wall=30), ""),
+        (
+            "for i in 1 2 3 4 5 6 7; do head -c 9000000 /dev/zero > $i; done; sleep 60",
+            Limits(disk=20 << 20),
+            "disk",
+        ),
+        (
+            "python3 -c 'a = bytearray(b\"x\") * (60 << 20); import time; time.sleep(60)' & "
+            "python3 -c 'a = bytearray(b\"x\") * (60 << 20); import time; time.sleep(60)'",
+            Limits(memory=100 << 20),
+            "memory",
+        ),
+        ("for i in $(seq 100); do sleep 60 & done; wait", Limits(processes=20), ""),
+    ],
+    ids=["time", "file", "disk", "memory", "processes"],
+)
+def test_a_build_over_its_limits_is_ended(
+    builder: SandboxBuilder, tmp_path: Path, out: Path, command: str, limits: Limits, because: str
+) -> None:
+    done = _run(builder, job(tmp_path, command, limits=limits), out, Remembered())
+    assert done.exit != 0
+    assert because in done.killed_because
+    assert done.wall_ms < 20_000
+
+
+def test_samples_show_a_busy_tree(builder: SandboxBuilder, tmp_path: Path, out: Path) -> None:
+    samples: list[Sampled] = []
+    what = job(tmp_path, "timeout 2.3 sh -c 'while :; do :; done' || true")
+    _run(builder, what, out, Remembered(), on_sample=samples.append)
+    assert len(samples) >= 2
+    assert max(sample.cpu for sample in samples) >= 20
+    assert all(sample.processes >= 3 and sample.memory > 0 for sample in samples[1:])
+
+
+def test_two_builds_at_once_do_not_see_each_other(builder: SandboxBuilder, tmp_path: Path) -> None:
+    streams = [Remembered(), Remembered()]
+
+    def one(number: int) -> None:
+        place = tmp_path / str(number)
+        (place / "out").mkdir(parents=True)
+        what = job(place, "id -u; ls /proc | grep -c '^[0-9]'")
+        _run(builder, what, place / "out", streams[number])
+
+    threads = [threading.Thread(target=one, args=(number,)) for number in (0, 1)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    for stream in streams:
+        uid, count = stream.data["D"].split()
+        assert uid == b"0"
+        assert int(count) <= 7

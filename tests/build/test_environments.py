@@ -1,0 +1,153 @@
+from __future__ import annotations
+
+import dataclasses
+import io
+import re
+import tarfile
+import threading
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from build.workbench import Remembered, job, no_archive
+from sealwright_stages.build.bootstrap import BASE_PACKAGES, Wish
+from sealwright_stages.build.builder import SandboxBuilder
+from sealwright_stages.build.environments import Environments, installed
+from sealwright_stages.errors import BuildError
+from sealwright_stages.events import Stage
+from sealwright_stages.ports import Archive, Workshop
+from sealwright_stages.sandbox.fetch import BwrapFetchSandbox
+from sealwright_stages.sandbox.identity import Identities
+from sealwright_stages.verdict import Passed
+
+
+@pytest.fixture
+def workshop(tmp_path: Path, identities: Identities) -> Workshop:
+    for name in ("q", "cache"):
+        (tmp_path / name).mkdir()
+    sandbox = BwrapFetchSandbox(identities.fetcher)
+    return Workshop(tmp_path / "q", tmp_path / "cache", threading.Event(), lambda a, b, c: None, sandbox)
+
+
+@pytest.mark.parametrize("name", ["tar:" + "0" * 64, "debian:", "debian", "ubuntu:noble", "", "host:x", "Host"])
+def test_an_environment_of_another_kind_is_refused(name: str) -> None:
+    with pytest.raises(BuildError, match="only host and Debian roots"):
+        Environments(no_archive).items(name)
+
+
+def test_a_debian_environment_has_one_item_and_the_host_has_none() -> None:
+    (item,) = Environments(no_archive).items("debian:bookworm")
+    assert (item.id, item.component) == ("environment debian:bookworm/apt", "environment debian:bookworm")
+    assert item.stage is Stage.VERIFY
+    assert Environments(no_archive).items("host") == ()
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.text(min_size=1).filter(lambda name: not re.fullmatch(r"[a-z0-9][a-z0-9+.-]{1,99}", name)))
+def test_what_names_no_package_never_reaches_apt(name: str) -> None:
+    with pytest.raises(BuildError, match="no package"):
+        Wish.of("bookworm", "amd64", [name], [])
+
+
+@pytest.mark.parametrize("field", ["a; reboot", "a\x00b", "-o Dir::Bin=x", "$(id)", "a `id`", 'a "b"', "a & b"])
+def test_what_is_no_relation_never_reaches_apt(field: str) -> None:
+    with pytest.raises(BuildError, match="relation"):
+        Wish.of("bookworm", "amd64", [], [field])
+
+
+@pytest.mark.parametrize("suite", ["../x", "-x", "a/b", "", "http://x"])
+def test_what_is_no_suite_never_reaches_apt(suite: str) -> None:
+    with pytest.raises(BuildError, match="suite"):
+        Wish.of(suite, "amd64", [], [])
+
+
+def test_a_wish_is_the_same_in_whatever_order_it_was_made() -> None:
+    one = Wish.of(
+        "bookworm", "amd64", ["tk", "gcc"], ["debhelper (>= 9),\n libc6-dev [linux-any]", "a | b <!nocheck>"]
+    )
+    other = Wish.of(
+        "bookworm", "amd64", ["gcc", "tk", "gcc"], ["a | b <!nocheck>", "debhelper (>= 9), libc6-dev [linux-any],"]
+    )
+    assert one == other
+    assert set(BASE_PACKAGES) < set(one.packages)
+
+
+def test_what_the_host_lacks_is_named() -> None:
+    with pytest.raises(BuildError, match="no-such-package-1"):
+        Environments(no_archive).prepare("host", ["no-such-package-1"], [], _nothing())
+
+
+def test_build_dependencies_that_the_host_lacks_are_named() -> None:
+    with pytest.raises(BuildError, match="no-such-package-2"):
+        Environments(no_archive).prepare("host", [], ["no-such-package-2 (>= 1)"], _nothing())
+
+
+def test_the_host_is_taken_as_it_is() -> None:
+    one = Environments(no_archive).prepare("host", ["bash"], ["dpkg"], _nothing())
+    assert (one.root, one.verdicts) == (None, {})
+    assert one == Environments(no_archive).prepare("host", [], [], _nothing())
+
+
+def test_the_packages_are_read_from_the_root_itself(tmp_path: Path) -> None:
+    status = b"Package: b\nVersion: 2\nArchitecture: all\n\nPackage: a\nVersion: 1\nArchitecture: amd64\n"
+    tar = tmp_path / "root.tar"
+    with tarfile.open(tar, "w") as members:
+        member = tarfile.TarInfo("./var/lib/dpkg/status")
+        member.size = len(status)
+        members.addfile(member, io.BytesIO(status))
+    assert [(p.name, p.version) for p in installed(tar)] == [("a", "1"), ("b", "2")]
+
+
+def test_a_root_without_a_dpkg_status_is_refused(tmp_path: Path) -> None:
+    tar = tmp_path / "root.tar"
+    tarfile.open(tar, "w").close()
+    with pytest.raises(BuildError, match="no dpkg status"):
+        installed(tar)
+
+
+def _nothing() -> Workshop:
+    """A workshop that preparing the host must not touch."""
+    nowhere = Path("/nonexistent")
+    return Workshop(nowhere, nowhere, threading.Event(), lambda a, b, c: None, BwrapFetchSandbox(None))
+
+
+def _machine_archive(suite: str) -> Archive:
+    """The archive that this machine's own apt uses."""
+    for path in (*Path("/etc/apt").glob("sources.list.d/*.sources"), *Path("/etc/apt").glob("*.list")):
+        found = re.search(r"(?:URIs: |^deb )(\S+://\S+/debian)/?(?:\s|$)", path.read_text(), re.MULTILINE)
+        if found and suite in path.read_text():
+            return Archive(found[1], Path("/usr/share/keyrings/debian-archive-keyring.gpg"))
+    pytest.skip(f"this machine's apt knows no mirror with {suite}")
+
+
+@pytest.mark.network
+@pytest.mark.slow
+@pytest.mark.sandbox
+@pytest.mark.timeout(600)
+def test_a_debian_root_is_made_once_checked_at_every_use_and_built_in(
+    workshop: Workshop, identities: Identities, tmp_path: Path
+) -> None:
+    builder = SandboxBuilder(identities, Environments(_machine_archive))
+    first = builder.prepare("debian:bookworm", ["hello"], ["debhelper-compat (= 13)"], workshop)
+    verdict = first.verdicts["environment debian:bookworm/apt"]
+    assert isinstance(verdict, Passed)
+    assert {"hello", "debhelper", "gcc", "fakeroot"} <= {package.name for package in first.packages}
+    assert all(len(package.sha256) == 64 for package in first.packages)
+    assert first.root is not None
+
+    again = builder.prepare("debian:bookworm", ["hello"], ["debhelper-compat (= 13)"], workshop)
+    assert again == dataclasses.replace(first, verdicts=again.verdicts)
+
+    out = tmp_path / "out"
+    out.mkdir()
+    what = dataclasses.replace(job(tmp_path, "hello > $OUT/said; ls /etc/apt | head -1"), environment=first)
+    assert builder.run(what, out, Remembered(), lambda sample: None, lambda: "").exit == 0
+    builder.collect(what, out, tmp_path / "kept")
+    assert (tmp_path / "kept" / "said").read_text() == "Hello, world!\n"
+
+    (first.root / "usr" / "bin" / "hello").write_bytes(b"#!/bin/sh\necho owned\n")
+    mended = builder.prepare("debian:bookworm", ["hello"], ["debhelper-compat (= 13)"], workshop)
+    assert mended.sha256 == first.sha256, "made anew, from the same index, it is the same to the byte"
+    assert b"owned" not in (first.root / "usr" / "bin" / "hello").read_bytes()

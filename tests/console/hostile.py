@@ -1,0 +1,129 @@
+"""A console over a feed in which every text is an attack; run as a program on a pseudo terminal.
+
+`hostile.py feed` shows the console; `hostile.py raw` shows widgets that nobody cleans, so that only the output
+filter stands before the terminal; `hostile.py open` takes the filter away too, to prove that the test can fail.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+from pathlib import Path
+
+from rich.text import Text
+from textual.app import ComposeResult
+from textual.content import Content
+from textual.screen import Screen
+from textual.widgets import Button, DataTable, Input, Label, OptionList, Static
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from console import made_up
+from sealwright_console.app import ConsoleApp
+from sealwright_console.feed import SigningRequest
+from sealwright_stages import events as ev
+
+
+def attack(mark: str) -> str:
+    """CSI, OSC with BEL, C1, bidi, zero width, NUL and markup around a mark."""
+    return f"\x1b[7m{mark}\x1b]0;t\x07\x9b1m\u202e\u200b\x00[b]{mark}"
+
+
+SURFACES = (
+    "component",
+    "title",
+    "reason",
+    "next",
+    "evidence-key",
+    "evidence-value",
+    "deleted",
+    "person",
+    "why-waived",
+    "environment",
+    "product",
+    "reference",
+    "log-line",
+    "notice",
+    "heading",
+    "summary",
+    "key",
+    "warning",
+    "because",
+)
+MARKS = {name: f"M{number:02}" for number, name in enumerate(SURFACES)}
+
+
+def evil(name: str) -> str:
+    """The attack of a surface."""
+    return attack(MARKS[name])
+
+
+def feed(data: Path) -> made_up.MadeUpFeed:
+    """A release in which nothing is meant well."""
+    story = made_up.Story()
+    story.tell(ev.RunStarted("x", "1", "t", made_up.sha("m"), made_up.sha("p"), False, True))
+    name = evil("component")
+    story.tell(ev.ItemDeclared("a", name, "verify", "git", evil("title")))
+    story.tell(ev.ItemDeclared("w", name, "verify", "git", "warned"))
+    story.tell(ev.FileDeleted("a", evil("deleted"), "", 1, ""))
+    proof = json.dumps({evil("evidence-key"): evil("evidence-value")})
+    story.verdict("a", "failed", evil("reason"), next=evil("next"), evidence=proof, code="bad")
+    story.verdict("w", "warned", "expired", code="key-expired-since")
+    waiver = (evil("person"), evil("why-waived"), made_up.sha("w"), made_up.sha("p"))
+    story.tell(ev.ItemWaived("w", "key-expired-since", *waiver))
+    story.tell(ev.BuildStarted(name, "a", "build/xen/1-1", "commands", evil("environment"), "", "", 0))
+    story.tell(ev.ProductCollected(name, evil("product"), made_up.sha("x"), 1))
+    story.tell(ev.ProductCompared(name, evil("product"), "differs", "", evil("reference")))
+    story.tell(ev.RunEnded(1, evil("because"), ""))
+    folder = data / "build" / "xen" / "1-1"
+    folder.mkdir(parents=True)
+    line = evil("log-line").encode("utf-8", "surrogateescape")
+    (folder / "00000001.log").write_bytes(line + b"\x9b\xff raw\n")
+    request = SigningRequest(
+        "x-1", made_up.DIGEST, (evil("summary"),), (evil("key"),), (("items", 1),), (evil("warning"),)
+    )
+    said = (f"✓ {evil('notice')}",)
+    return made_up.MadeUpFeed(story, data=data, title=evil("heading"), finished=1, waiting=request, said=said)
+
+
+RAW = ("static", "border", "cell", "value", "button", "option", "label", "toast")
+
+
+class RawScreen(Screen[None]):
+    """Widgets that are handed hostile text as it is."""
+
+    def compose(self) -> ComposeResult:
+        """One surface each."""
+        framed = Static("framed", markup=False)
+        framed.styles.border = ("solid", "red")
+        framed.border_title = Content(attack("R-border"))  # type: ignore[assignment]
+        table: DataTable[Text] = DataTable()
+        table.add_column("head")
+        table.add_row(Text(attack("R-cell")))
+        yield Static(Content(attack("R-static")))
+        yield framed
+        yield table
+        yield Input(attack("R-value"))
+        yield Button(Content(attack("R-button")))  # type: ignore[arg-type]
+        yield OptionList(Content(attack("R-option")))
+        yield Label(Text(attack("R-label"), style="link https://example.org"))
+
+    def on_mount(self) -> None:
+        """A toast too."""
+        self.notify(attack("R-toast"), markup=False, timeout=60)
+
+
+def main() -> None:
+    """Show what was asked for."""
+    with tempfile.TemporaryDirectory() as folder:
+        app = ConsoleApp(feed(Path(folder)))
+        if sys.argv[1] != "feed":
+            app.call_later(app.push_screen, RawScreen())
+        if sys.argv[1] == "open":
+            app._last_filters = ()
+        app.run()
+
+
+if __name__ == "__main__":
+    main()

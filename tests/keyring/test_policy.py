@@ -1,0 +1,185 @@
+"""signers.toml: each rule of policy, threshold and toml_lines."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sealwright_keyring.errors import PolicyError
+from sealwright_keyring.policy import Policy, load_policy
+from sealwright_keyring.threshold import count_persons
+from sealwright_keyring.toml_lines import line_of
+from sealwright_keyring.verdicts import Bad, Good, Weak
+
+
+def folder(world: Any, tmp_path: Path, text: str, *names: str) -> Path:
+    (tmp_path / "keys").mkdir(exist_ok=True)
+    for name in names or ("s1", "s2"):
+        (tmp_path / "keys" / f"{name}.asc").write_bytes(world.gpg("--armor", "--export", world.fpr[name]))
+    for name in ("s1", "s2", "outsider"):
+        text = text.replace(f"<{name}>", world.fpr[name])
+    (tmp_path / "signers.toml").write_text(text)
+    return tmp_path
+
+
+TWO = '[person.ada]\nopenpgp = ["<s1>"]\n\n[person.bob]\nopenpgp = ["<s2>"]\n'
+
+
+def test_persons_and_their_keys_are_read(world: Any, tmp_path: Path) -> None:
+    policy = load_policy(folder(world, tmp_path, TWO))
+    assert set(policy.persons) == {"ada", "bob"}
+    person = policy.person_of(world.fpr["s1"].lower())
+    assert person is not None
+    assert person.name == "ada"
+    assert policy.person_of("0" * 40) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "because"),
+    [
+        ('[person.ada]\nopenpgp = ["DEADBEEF"]\n', 2, "not a full fingerprint"),
+        ('[person.ada]\nopenpgp = ["0123456789ABCDEF"]\n', 2, "not a full fingerprint"),
+        (TWO + 'colour = "red"\n', 6, "unknown key 'colour'"),
+        (TWO + "[persons.eve]\n", 6, "unknown key 'persons'"),
+        (TWO + 'openpgp = ["<s2>"]\n', 6, "not valid TOML"),
+        (TWO + '[person.eve]\nopenpgp = ["<s1>"]\n', 7, "belongs to ada already"),
+        ('[person.ada]\nopenpgp = "<s1>"\n', 2, "list of texts"),
+        ("[person.ada]\nopenpgp = [1]\n", 2, "list of texts"),
+        ('[person.ada]\nopenpgp = ["<s1>", "<s1>"]\n', 2, "twice"),
+        ('[person.ada]\nopenpgp = ["<outsider>"]\n', 2, "no file of keys/ holds"),
+        ('[person.ada]\nssh = ["ada.pub"]\n', 2, "keys/ has no file"),
+        ('[person.ada]\nssh = ["../ada.pub"]\n', 2, "keys/ has no file"),
+        ("[person.ada]\n", 1, "has no key"),
+        ('[person.ada]\nopenpgp = ["<s1>"]\nnot_after = "2026-01-01"\n', 3, "must be a date"),
+        ('[person.ada]\nopenpgp = ["<s1>"]\nnot_after = 2026-01-01T00:00:00Z\n', 3, "must be a date"),
+        ("", 1, "names no person"),
+        ('[person."a b"]\nopenpgp = ["<s1>"]\n', 1, "no plain name"),
+    ],
+)
+def test_what_is_not_known_is_refused_with_its_line(
+    world: Any, tmp_path: Path, text: str, line: int, because: str
+) -> None:
+    with pytest.raises(PolicyError, match=re.escape(because)) as refused:
+        load_policy(folder(world, tmp_path, text))
+    assert refused.value.line == line
+    assert refused.value.next_step
+
+
+def test_a_key_file_that_is_a_link_or_junk_is_refused(world: Any, tmp_path: Path) -> None:
+    place = folder(world, tmp_path, TWO)
+    (place / "keys" / "junk.asc").write_text("<html>404</html>")
+    with pytest.raises(PolicyError, match="stands in the file"):
+        load_policy(place)
+    (place / "keys" / "junk.asc").unlink()
+    (place / "keys" / "link.asc").symlink_to("s1.asc")
+    with pytest.raises(PolicyError):
+        load_policy(place)
+
+
+def test_a_missing_folder_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(PolicyError, match=r"signers\.toml"):
+        load_policy(tmp_path)
+
+
+def test_the_hash_changes_with_any_key_file(world: Any, tmp_path: Path) -> None:
+    place = folder(world, tmp_path, TWO)
+    before = load_policy(place).sha256
+    assert load_policy(place).sha256 == before
+    (place / "keys" / "more.asc").write_bytes(world.gpg("--armor", "--export", world.fpr["outsider"]))
+    assert load_policy(place).sha256 != before
+
+
+SCOPED = TWO.replace(
+    '["<s1>"]\n', '["<s1>"]\ncomponents = ["xen"]\nnot_before = 2026-01-02\nnot_after = 2026-01-31\n'
+)
+
+
+def test_a_person_vouches_only_for_own_components_and_in_own_time(world: Any, tmp_path: Path) -> None:
+    policy = load_policy(folder(world, tmp_path, SCOPED))
+
+    def who(component: str | None, day: date) -> set[str]:
+        return {person.name for person in policy.persons_for(component, ["ada", "bob"], day)}
+
+    assert who("xen", date(2026, 1, 2)) == who("xen", date(2026, 1, 31)) == {"ada", "bob"}
+    assert who("xen", date(2026, 1, 1)) == who("xen", date(2026, 2, 1)) == {"bob"}
+    assert who("grub", date(2026, 1, 15)) == who(None, date(2026, 1, 15)) == {"bob"}
+    with pytest.raises(PolicyError, match="no person is called"):
+        policy.persons_for("xen", ["eve"])
+
+
+def good(policy: Policy, name: str, when: datetime, index: int = 0) -> Good:
+    return Good(policy.persons[name].openpgp[index], when, "SHA256", "EdDSA")
+
+
+def test_persons_are_counted_and_not_keys_or_signatures(world: Any, tmp_path: Path) -> None:
+    text = TWO.replace('["<s1>"]', '["<s1>", "<outsider>"]')
+    policy = load_policy(folder(world, tmp_path, text, "s1", "s2", "outsider"))
+    when = datetime(2026, 1, 15, tzinfo=UTC)
+    ada = [good(policy, "ada", when), good(policy, "ada", when), good(policy, "ada", when, 1)]
+    assert count_persons(ada, policy, ["ada", "bob"]) == {"ada"}
+    assert count_persons([*ada, good(policy, "bob", when)], policy, ["ada", "bob"]) == {"ada", "bob"}
+    assert count_persons(ada, policy, ["bob"]) == frozenset()
+
+
+def test_strangers_bad_signatures_and_other_times_count_nothing(world: Any, tmp_path: Path) -> None:
+    policy = load_policy(folder(world, tmp_path, SCOPED))
+    outside, inside = datetime(2026, 3, 1, tzinfo=UTC), datetime(2026, 1, 15, tzinfo=UTC)
+    stranger = Good("0" * 40, inside, "SHA256", "EdDSA")
+    bad = Bad("signature-bad", "no", "no")
+    assert count_persons([stranger, bad, good(policy, "ada", outside)], policy, ["ada", "bob"]) == frozenset()
+    weak = Weak("text-mode", "x", policy.persons["ada"].openpgp[0], inside, "x")
+    assert count_persons([weak], policy, ["ada"]) == {"ada"}
+
+
+TOML = """# a comment
+[release]
+name = "x"
+
+[[component]]
+name = "a"
+[[component.file]]
+url = "1"
+[[component.file]]
+url = "2"
+[component.build]
+commands = ['''
+url = "inside a text"
+''']
+[[component]]
+name = "b"
+"quoted key" = 1
+a.b = 2
+"""
+
+
+@pytest.mark.parametrize(
+    ("path", "line"),
+    [
+        ((), 1),
+        (("release",), 2),
+        (("release", "name"), 3),
+        (("release", "missing"), 2),
+        (("component", 0, "name"), 6),
+        (("component", 0, "file", 1, "url"), 10),
+        (("component", 0, "build", "commands", 0), 12),
+        (("component", 1), 15),
+        (("component", 1, "name"), 16),
+        (("component", 1, "quoted key"), 17),
+        (("component", 1, "a", "b"), 18),
+        (("nowhere",), 1),
+    ],
+)
+def test_the_line_of_a_key_is_found(path: tuple[str | int, ...], line: int) -> None:
+    assert line_of(TOML, path) == line
+
+
+@settings(deadline=None, max_examples=100)
+@given(st.text(max_size=200), st.lists(st.text(max_size=5) | st.integers(0, 3), max_size=4))
+def test_finding_a_line_never_fails(text: str, path: list[str | int]) -> None:
+    assert line_of(text, path) >= 1

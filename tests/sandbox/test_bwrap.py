@@ -1,0 +1,133 @@
+from __future__ import annotations
+
+import os
+import select
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from sealwright_stages import process
+from sealwright_stages.errors import MachineError
+from sealwright_stages.sandbox.bwrap import Bind, Sandbox, prepared
+from sealwright_stages.sandbox.identity import Identities
+from sealwright_stages.sandbox.life import first_process, wait_dead
+from sealwright_stages.sandbox.ownership import hand_over, take_back
+from sealwright_stages.sandbox.seccomp import program
+
+
+def _argv(box: Sandbox) -> tuple[str, ...]:
+    with prepared(box, ["true"]) as start:
+        return start.argv
+
+
+def test_bwrap_never_runs_as_the_machines_root() -> None:
+    argv = _argv(Sandbox(uid=61184, binds=(Bind(Path("/root"), "/sources"),)))
+    before = argv[: argv.index("bwrap")]
+    assert {"--reuid=61184", "--regid=61184", "--clear-groups", "--no-new-privs"} <= set(before)
+    assert "/root" not in argv[argv.index("bwrap") :], "a dropped uid is given only staged paths"
+
+
+def test_every_rule_of_the_profile_is_in_the_argument_list() -> None:
+    argv = _argv(Sandbox(uid=None))
+    rules = "--unshare-user --unshare-all --disable-userns --die-with-parent --new-session --clearenv --seccomp"
+    assert set(rules.split()) < set(argv)
+    assert argv[argv.index("--cap-drop") + 1] == "ALL"
+    assert "--share-net" not in argv
+    assert "--share-net" in _argv(Sandbox(uid=None, network=True))
+
+
+def test_a_variables_name_is_a_name() -> None:
+    with pytest.raises(ValueError, match="no variable name"):
+        _argv(Sandbox(uid=None, environment={"A B": "x"}))
+
+
+def test_no_descriptor_is_left_open() -> None:
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    for _ in range(3):
+        _argv(Sandbox(uid=None, files={"/etc/passwd": b"x"}))
+    with pytest.raises(ValueError, match="no variable name"):
+        _argv(Sandbox(uid=None, environment={"-": "x"}))
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
+
+
+def test_the_filter_refuses_local_sockets_only_where_the_network_is_shared() -> None:
+    assert len(program(local_sockets=True)) % 8 == 0
+    assert program(local_sockets=True) != program(local_sockets=False)
+
+
+@pytest.mark.sandbox
+def test_only_the_made_files_of_etc_are_seen(identities: Identities) -> None:
+    uid = identities.builders[0] if identities.builders else None
+    box = Sandbox(uid=uid, files={"/etc/passwd": b"made"}, environment={"PATH": "/usr/bin"})
+    with prepared(box, ["sh", "-c", "cat /etc/passwd; cat /etc/hostname /etc/shadow"]) as start:
+        done = process.run(start.argv, timeout=20, pass_fds=start.descriptors, cwd=Path("/"))
+    assert done.stdout == b"made"
+
+
+@pytest.mark.sandbox
+def test_killing_the_outermost_process_kills_all(identities: Identities) -> None:
+    uid = identities.builders[0] if identities.builders else None
+    box = replace(Sandbox(uid=uid), environment={"PATH": "/usr/bin"})
+    script = "setsid sleep 9999.5 & setsid setsid sleep 9999.5 & sleep 9999.5"
+    with prepared(box, ["sh", "-c", script]) as start:
+        with pytest.raises(MachineError, match="too long"):
+            process.run(start.argv, timeout=0.5, pass_fds=start.descriptors, cwd=Path("/"))
+        start.release()
+        first = first_process(start.info, 1.0)
+        wait_dead(first, 10.0, "it")
+    assert not [p for p in Path("/proc").glob("[0-9]*/cmdline") if b"9999.5" in _read(p)]
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError:
+        return b""
+
+
+def test_a_sandbox_that_never_began_has_no_first_process() -> None:
+    reading, writing = os.pipe()
+    os.close(writing)
+    assert first_process(reading, 0.1) is None
+    os.close(reading)
+    wait_dead(None, 0.0, "nothing")
+
+
+@pytest.mark.parametrize("told", [b"{}", b"{nonsense}", b'{"child-pid": "x"}', b'{"child-pid": 1}'])
+def test_what_bwrap_tells_is_not_believed_blindly(told: bytes) -> None:
+    reading, writing = os.pipe()
+    os.write(writing, told)
+    os.close(writing)
+    assert first_process(reading, 0.1) is None, "process 1 shares our namespace, so it is no sandbox's"
+    os.close(reading)
+
+
+def test_what_outlives_the_wait_is_an_error() -> None:
+    own = os.pidfd_open(os.getpid())
+    with pytest.raises(MachineError, match="still live"):
+        wait_dead(own, 0.0, "we")
+    with pytest.raises(OSError, match="Bad file"):
+        select.select([own], [], [], 0)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root hands folders over")
+def test_a_folder_is_handed_over_without_following_anything(tmp_path: Path) -> None:
+    outside = tmp_path / "outside"
+    outside.write_text("ours")
+    folder = tmp_path / "folder"
+    (folder / "deep").mkdir(parents=True)
+    (folder / "deep" / "link").symlink_to(outside)
+    (folder / "loop").symlink_to(tmp_path)
+    hand_over(folder, 61500)
+    assert {path.lstat().st_uid for path in (folder, *folder.rglob("*"))} == {61500}
+    assert outside.stat().st_uid == tmp_path.stat().st_uid == 0
+    take_back(folder, 61500)
+    assert {path.lstat().st_uid for path in (folder, *folder.rglob("*"))} == {0}
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root hands folders over")
+def test_a_link_in_the_folders_place_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to("/etc")
+    with pytest.raises(MachineError, match="can't be handed"):
+        hand_over(tmp_path / "link", 61500)

@@ -1,0 +1,86 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from sealwright_stages.doctor import _clock, examine, fit, selftest
+from sealwright_stages.sandbox.identity import Identities
+from sealwright_stages.sandbox.readiness import require_sandbox
+
+
+def test_every_finding_that_is_not_good_says_what_to_do_next() -> None:
+    for findings in (examine(), examine(root=False), examine(Path("/nonexistent/deep/down"))):
+        assert {finding.ok for finding in findings} <= {"good", "bad", "advice"}
+        for finding in findings:
+            assert (finding.ok == "good") == (finding.next == ""), finding
+            assert finding.found
+
+
+def test_advice_never_stops_a_run_and_bad_parts_do() -> None:
+    past = _clock(1_000_000_000.0)
+    assert past.ok == "bad"
+    assert not fit([past])
+    assert fit([finding for finding in examine() if finding.ok != "bad"])
+
+
+def test_an_ordinary_user_is_told_what_is_lost() -> None:
+    found = {finding.name: finding for finding in examine(root=False)}
+    assert found["separation"].ok == "advice"
+    assert "subuid" in found
+
+
+@pytest.mark.sandbox
+def test_a_part_is_good_only_if_it_was_seen_to_work(identities: Identities) -> None:
+    require_sandbox(identities)
+    found = {finding.name: finding for finding in examine()}
+    assert found["sandbox"].ok == "good"
+    assert " ms" in found["sandbox"].found
+
+
+@pytest.mark.sandbox
+def test_the_selftest_tries_every_escape(identities: Identities) -> None:
+    findings = selftest()
+    assert len(findings) > 20
+    assert fit(findings), [finding for finding in findings if finding.ok != "good"]
+
+
+_REQUIRE = """
+from sealwright_stages.sandbox.readiness import require_sandbox
+from sealwright_stages.errors import MachineError
+try:
+    require_sandbox()
+except MachineError as error:
+    print(int(error.exit_code), error.what, "|", error.because, "|", error.next_step)
+"""
+_AS_NOBODY = ("setpriv", "--reuid=65532", "--regid=65532", "--clear-groups")
+
+
+def _require(*argv: str, before: str = "") -> str:
+    done = subprocess.run(
+        [*argv, sys.executable, "-c", before + _REQUIRE], cwd="/", capture_output=True, timeout=30, check=False
+    )
+    if b"Permission denied" in done.stderr and not done.stdout:
+        pytest.skip("other users can't read this checkout")
+    assert done.returncode == 0, done.stderr.decode()
+    return done.stdout.decode()
+
+
+@pytest.mark.sandbox
+def test_a_machine_without_user_namespaces_is_refused_with_its_cure(identities: Identities) -> None:
+    """In a user namespace of its own, whose limit of further ones is nought."""
+    drop = _AS_NOBODY if os.geteuid() == 0 else ()
+    limit = "import pathlib; pathlib.Path('/proc/sys/user/max_user_namespaces').write_text('0')"
+    said = _require(*drop, "unshare", "--user", "--map-root-user", before=limit)
+    assert said.startswith("3 there is no sandbox on this machine")
+    assert "allow user namespaces" in said
+
+
+@pytest.mark.sandbox
+@pytest.mark.skipif(os.geteuid() != 0, reason="asks for the machine's root")
+def test_the_machines_root_never_passes_for_an_ordinary_user(identities: Identities) -> None:
+    said = _require("unshare", "--user", "--map-root-user")
+    assert said.startswith("3 no uids for the sandboxes")
