@@ -85,7 +85,9 @@ def make_inputs(folder: Path) -> None:
     keys = folder / "keyring" / "keys"
     keys.mkdir(parents=True)
     for home, key in ((author, author_key), (folder / "signer-home", manager_key)):
-        armored = run(["gpg", "--homedir", home, "--armor", "--export-options", "export-minimal", "--export", key], folder)
+        armored = run(
+            ["gpg", "--homedir", home, "--armor", "--export-options", "export-minimal", "--export", key], folder
+        )
         (keys / f"{key}.asc").write_text(armored + "\n")
     (folder / "keyring" / "signers.toml").write_text(
         f'[person.demo-author]\nopenpgp = ["{author_key}"]\n\n[person.demo-manager]\nopenpgp = ["{manager_key}"]\n'
@@ -133,7 +135,9 @@ def make_upstream(folder: Path, home: Path, key: str) -> None:
 def stop_agents(folder: Path) -> None:
     """End the gpg agents that signing started."""
     for home in ("author-home", "signer-home"):
-        subprocess.run(["gpgconf", "--homedir", str(folder / home), "--kill", "all"], check=False, capture_output=True)
+        subprocess.run(
+            ["gpgconf", "--homedir", str(folder / home), "--kill", "all"], check=False, capture_output=True
+        )
 
 
 def tamper(folder: Path) -> dict[str, str]:
@@ -184,7 +188,10 @@ def after(folder: Path, code: int, env: dict[str, str]) -> int:
     product = next((evidence / "products").glob("*/*.deb"))
     code = code or sealwright(["check", product, "--evidence", evidence, "--keyring", mine], folder, env)
     code = code or subprocess.run([sys.executable, "verify.py", "log"], cwd=evidence, check=False).returncode
-    code = code or subprocess.run(["sha256sum", "--check", "--quiet", "SHA256SUMS"], cwd=evidence, check=False).returncode
+    code = (
+        code
+        or subprocess.run(["sha256sum", "--check", "--quiet", "SHA256SUMS"], cwd=evidence, check=False).returncode
+    )
     print(f"the evidence lies in {evidence}", file=sys.stderr)
     return code
 

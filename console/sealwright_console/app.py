@@ -1,13 +1,15 @@
 """The console in a terminal: one app over a feed, ten looks a second, one stack of screens.
 
 - The app keeps no state of the release; it polls the feed and lets the top screen show it.
+- A showing that took long (a release of thousands of components) is followed by a rest, so that keys are answered.
 - Quitting while the release runs asks first, stops the run, and leaves when the run has ended.
 - Every line that any widget renders passes the output filter; see `output_filter`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from time import monotonic
 from typing import ClassVar
 
 from textual.app import App, SystemCommand
@@ -25,6 +27,8 @@ from sealwright_stages.events import STAGES, Stage
 
 INTERRUPTED = 130
 _PERIOD = 0.1
+_REST = 4
+"""How many times as long as the last showing took the keys have the machine for themselves."""
 
 
 class ConsoleApp(App[int]):
@@ -45,8 +49,8 @@ class ConsoleApp(App[int]):
         Binding("q,ctrl+q,ctrl+c", "leave", "Quit", key_display="q"),
     ]
 
-    def __init__(self, feed: Feed, *, ascii_only: bool = False) -> None:
-        """Show `feed`; `ascii_only` says everything in ASCII."""
+    def __init__(self, feed: Feed, *, ascii_only: bool = False, clock: Callable[[], float] = monotonic) -> None:
+        """Show `feed`; `ascii_only` says everything in ASCII; `clock` gives seconds."""
         self._last_filters: tuple[LineFilter, ...] = (
             (DeadFilter(), AsciiFilter()) if ascii_only else (DeadFilter(),)
         )
@@ -54,6 +58,9 @@ class ConsoleApp(App[int]):
         self.feed = feed
         self._stopping = False
         self._notices: Sequence[str] = ()
+        self._clock = clock
+        self._stale = False
+        self._rested = 0.0
         for theme in THEMES:
             self.register_theme(theme)
         self.theme = DARK.name
@@ -75,12 +82,20 @@ class ConsoleApp(App[int]):
         notices = tuple(self.feed.notices())
         top = next((screen for screen in reversed(self.screen_stack) if isinstance(screen, ConsoleScreen)), None)
         if top is not None and top.whole:
-            if changed or notices != self._notices:
-                top.show_state()
+            self._stale = self._stale or changed or notices != self._notices
+            if self._stale and self._clock() >= self._rested:
+                self._show(top)
             top.tick()
         self._notices = notices
         if self._stopping and self.feed.finished is not None:
             self.exit(self.feed.finished)
+
+    def _show(self, top: ConsoleScreen) -> None:
+        begun = self._clock()
+        top.show_state()
+        self._stale = False
+        ended = self._clock()
+        self._rested = ended + _REST * (ended - begun)
 
     def open_screen(self, screen: ConsoleScreen) -> None:
         """Put a screen right above the overview."""
@@ -145,8 +160,8 @@ class ConsoleApp(App[int]):
         elif not any(isinstance(screen, AskScreen) for screen in self.screen_stack):
             question = (
                 (Part("Quit while the release runs?", Tone.HEAD),),
-                (Part("Running builds are stopped and their products thrown away. Nothing that was"),),
-                (Part("verified is lost: the next run resumes from the log."),),
+                (Part("Running builds are stopped and their products thrown away."),),
+                (Part("Nothing that was verified is lost: the next run resumes from the log."),),
             )
             self.push_screen(AskScreen(question, yes="Stop and quit", no="Stay"), self._answered)
 

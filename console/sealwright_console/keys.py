@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from sealwright_console.sanitise import clean
 from sealwright_keyring.errors import KeyringError
 from sealwright_keyring.store import Entry, KeyringFolder
 from sealwright_stages.errors import Exit, MachineError, ManifestError
-
-from sealwright_console.sanitise import clean
 
 
 def run_keyring(action: str, words: Sequence[str], folder: Path) -> int:
@@ -27,7 +26,9 @@ def run_keyring(action: str, words: Sequence[str], folder: Path) -> int:
         elif action == "list" and not words:
             _print(keyring.list())
         else:
-            raise ManifestError(f"keyring {action}", "these words do not fit it", "see `sealwright keyring --help`")
+            raise ManifestError(
+                f"keyring {action}", "these words do not fit it", "see `sealwright keyring --help`"
+            )
     except KeyringError as error:
         raise ManifestError(error.what, error.because, error.next_step) from error
     except OSError as error:
@@ -46,7 +47,9 @@ def _print(entries: Sequence[Entry]) -> None:
     for entry in entries:
         revoked = "  REVOKED" if entry.revoked else ""
         print(f"{clean(entry.person)}  {grouped(entry.fingerprint)}{revoked}")
-        print(f"    {entry.algorithm}, made {entry.created}, expires {entry.expires}, {clean(', '.join(entry.user_ids))}")
+        print(
+            f"    {entry.algorithm}, made {entry.created}, expires {entry.expires}, {clean(', '.join(entry.user_ids))}"
+        )
 
 
 def grouped(fingerprint: str) -> str:

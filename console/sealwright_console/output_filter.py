@@ -26,7 +26,6 @@ _ASCII = str.maketrans(
         "→": ">",
         "↑": "^",
         "↓": "v",
-        "␛": "^",
         "█": "#",
         "▁": "_",
         "▂": "_",
@@ -42,7 +41,8 @@ _ASCII = str.maketrans(
 )
 _BOXES = {code: "-" if code in (0x2500, 0x2501, 0x2550) else "|" for code in range(0x2500, 0x2580)}
 _CORNERS = dict.fromkeys(map(ord, "┌┐└┘├┤┬┴┼╭╮╯╰╔╗╚╝"), "+")
-_TO_ASCII = {**_BOXES, **_CORNERS, **_ASCII}
+_PICTURES = dict.fromkeys(range(0x2400, 0x2422), "^")
+_TO_ASCII = {**_PICTURES, **_BOXES, **_CORNERS, **_ASCII}
 
 
 class DeadFilter(LineFilter):

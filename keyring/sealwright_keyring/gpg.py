@@ -12,6 +12,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import hashlib
 import os
 import selectors
@@ -38,7 +39,7 @@ QUIET = (
     "--disable-dirmngr",
     "--no-autostart",
 )
-_CHUNK = 1 << 18
+_CHUNK = 1 << 20
 _MAX_STATUS = 1 << 20
 _MEMORY = 1 << 30
 _OUT, _ERR, _STATUS, _IN = "out", "err", "status", "in"
@@ -178,6 +179,8 @@ class _Conversation:
         child = self.child
         assert child.stdin and child.stdout and child.stderr  # noqa: S101 - all three are pipes
         os.set_blocking(child.stdin.fileno(), False)
+        with contextlib.suppress(OSError):  # a user's pipes may be limited; then it is merely slower
+            fcntl.fcntl(child.stdin.fileno(), fcntl.F_SETPIPE_SZ, _CHUNK)
         with selectors.DefaultSelector() as watch:
             watch.register(child.stdout, selectors.EVENT_READ, _OUT)
             watch.register(child.stderr, selectors.EVENT_READ, _ERR)

@@ -83,6 +83,10 @@ class Authority:
                 client.refuse(str(error))
                 client.send()
             raise
+        finally:
+            for client in self.clients:
+                client.sock.close()
+            self._watch.close()
 
     def _turn(self) -> bool:
         for key, mask in self._watch.select(BATCH_SECONDS / 2):

@@ -73,6 +73,11 @@ class DataFiles:
         self._let_go(stream)
         return self.streams.pop(stream).total
 
+    def let_go(self) -> None:
+        """Close every file."""
+        for stream in list(self._descriptors):
+            self._let_go(stream)
+
     def _write(self, stream: str, held: Stream) -> None:
         if not held.pending:
             return

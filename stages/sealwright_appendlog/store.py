@@ -53,6 +53,7 @@ class Store:
         self.vkey = VerifierKey(_known_origin(path) or origin, key.public_key().public_bytes_raw())
         self._clock = clock or Clock()
         self._course = Course()
+        self._index = -1
         self._folder = Folder(path)
         self._files = DataFiles(self._folder)
         self._lines: list[bytes] = []
@@ -98,6 +99,13 @@ class Store:
     def path(self) -> Path:
         """The log's folder."""
         return self._folder.path
+
+    def close(self) -> None:
+        """Let go of the files; what was not committed is lost."""
+        self._files.let_go()
+        if self._index >= 0:
+            os.close(self._index)
+            self._index = -1
 
     # -- adding -----------------------------------------------------------------------------------------
 

@@ -17,10 +17,8 @@ from sealwright_appendlog.audit import LogBroken, LogReport, check_log
 from sealwright_appendlog.note import VerifierKey
 from sealwright_appendlog.proof import check_proof
 from sealwright_appendlog.tree import ProofError
-
 from sealwright_keyring.errors import KeyringError
 from sealwright_keyring.policy import load_policy
-
 from sealwright_stages.errors import ManifestError, SigningError
 from sealwright_stages.files import sha256_file
 from sealwright_stages.log.entries import entry_from

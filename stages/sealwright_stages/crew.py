@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import graphlib
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 
 
 def work(
     jobs: Mapping[str, Callable[[], bool]],
-    needs: Mapping[str, Sequence[str]],
+    needs: Mapping[str, Collection[str]],
     workers: int,
     cancel: threading.Event,
 ) -> frozenset[str]:

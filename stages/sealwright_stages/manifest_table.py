@@ -43,9 +43,11 @@ class Table:
     def take(self, key: str, kind: type[T], default: T | None = None) -> T:
         """Take a value that must be there, unless `default` is given."""
         value = self.take_optional(key, kind)
-        if value is None and default is None:
+        if value is not None:
+            return value
+        if default is None:
             self.fail((), f"{self.title()} has no {key!r}", f"add {key!r}; see docs/reference/manifest.md")
-        return value if value is not None else default
+        return default
 
     def take_optional(self, key: str, kind: type[T]) -> T | None:
         """Take a value that may be left out."""
@@ -54,7 +56,7 @@ class Table:
         value = self.data.pop(key)
         if type(value) is not kind:
             self.fail((key,), f"{key!r} must be {_KIND[kind]}, not {_kind_of(value)}", "correct it")
-        return value  # type: ignore[no-any-return]
+        return value
 
     def texts(self, key: str) -> tuple[str, ...]:
         """Take a list of texts (empty if left out)."""

@@ -18,7 +18,6 @@ from pathlib import Path
 from sealwright_appendlog.audit import LogBroken
 from sealwright_keyring.errors import KeyringError
 from sealwright_keyring.policy import Policy, load_policy
-
 from sealwright_stages.build.builder import SandboxBuilder
 from sealwright_stages.build.environments import Environments
 from sealwright_stages.context import Context

@@ -43,10 +43,16 @@ class BuildWalk:
         self.journal.tell(ev.StageStarted(Stage.BUILD))
         built = {c.name: c for c in self.context.plan.components() if c.build}
         jobs = {name: self._job(component) for name, component in built.items()}
-        needs = {name: component.needs for name, component in built.items()}
-        work(jobs, needs, self.context.jobs, self.context.cancel)
+        work(jobs, self._needs(), self.context.jobs, self.context.cancel)
         items = [i for i in self.journal.state.items.values() if i.stage is Stage.BUILD]
         self.journal.tell(ev.StageEnded(Stage.BUILD, all(item.green for item in items)))
+
+    def _needs(self) -> dict[str, frozenset[str]]:
+        """All that each component needs, also through components that are not built themselves."""
+        needs: dict[str, frozenset[str]] = {}
+        for component in self.context.plan.components():
+            needs[component.name] = frozenset(component.needs).union(*(needs[name] for name in component.needs))
+        return needs
 
     def _job(self, component: ComponentSpec) -> Callable[[], bool]:
         return lambda: self._build(component)

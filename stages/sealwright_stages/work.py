@@ -78,7 +78,7 @@ class WorkFolder:
         """
         marker = self.root / "release.json"
         try:
-            self.root.mkdir(parents=True, exist_ok=True)
+            self.root.mkdir(mode=0o755, parents=True, exist_ok=True)
             if marker.exists():
                 held = str(json.loads(marker.read_text())["release"])
             else:
@@ -115,7 +115,7 @@ class WorkFolder:
             MachineError: another console holds it; its pid is named.
         """
         try:
-            self.root.mkdir(parents=True, exist_ok=True)
+            self.root.mkdir(mode=0o755, parents=True, exist_ok=True)
             descriptor = os.open(self.root / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         except OSError as error:
             raise MachineError(

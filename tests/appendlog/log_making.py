@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
 from sealwright_appendlog.authority import Authority
 from sealwright_appendlog.frames import AUTHORITY_TYPES, Decoder, frame
 from sealwright_appendlog.stamps import Clock

@@ -12,10 +12,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-import sealwright_appendlog
-from appendlog.log_making import KEY, ORIGIN, fill, new_store, seal, sealed_log
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
+import sealwright_appendlog
+from appendlog.log_making import KEY, ORIGIN, fill, new_store, seal, sealed_log
 from sealwright_appendlog import layout, record
 from sealwright_appendlog.audit import LogBroken, check_log
 from sealwright_appendlog.note import Checkpoint, sign_note

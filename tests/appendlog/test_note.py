@@ -8,6 +8,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from sealwright_appendlog.note import Checkpoint, NoteError, VerifierKey, open_checkpoint, open_note, sign_note
 
 KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))

@@ -7,9 +7,10 @@ import shutil
 from pathlib import Path
 
 import pytest
-from appendlog.log_making import sealed_log
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
+from appendlog.log_making import sealed_log
 from sealwright_appendlog import layout
 from sealwright_appendlog.note import VerifierKey
 from sealwright_appendlog.proof import check_proof, make_proof, parse_proof

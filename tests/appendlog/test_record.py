@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from sealwright_appendlog import record
 from sealwright_appendlog.record import Chunk, RecordError, Stamp, data_line, decode, encode
 

@@ -9,9 +9,10 @@ import shutil
 from pathlib import Path
 
 import pytest
-from appendlog.log_making import KEY, ORIGIN, Times, fill, new_store, seal, sealed_log
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
+from appendlog.log_making import KEY, ORIGIN, Times, fill, new_store, seal, sealed_log
 from sealwright_appendlog import layout, record
 from sealwright_appendlog.audit import check_log, read_records
 from sealwright_appendlog.datafiles import SEGMENT_LIMIT

@@ -7,6 +7,7 @@ import hashlib
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+
 from sealwright_appendlog.tree import (
     EMPTY_ROOT,
     CompactRange,

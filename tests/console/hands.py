@@ -13,11 +13,16 @@ _TURNS = 40
 
 
 async def press(pilot: Pilot[int], *keys: str) -> None:
-    """Press the keys in order, each handled before the next, and wait until the app has nothing more to do."""
+    """Press the keys in order, and wait until the app has nothing more to do."""
+    await drum(pilot, *keys)
+    await pilot.pause()
+
+
+async def drum(pilot: Pilot[int], *keys: str) -> None:
+    """Press the keys in order, as fast as the app takes them."""
     for key in keys:
         name = _NAMES.get(key, key)
         character = _CHARACTERS.get(name, name if len(name) == 1 else None)
         pilot.app.post_message(Key(name, character))
         for _ in range(_TURNS):
             await asyncio.sleep(0)
-    await pilot.pause()

@@ -11,7 +11,7 @@ from textual.pilot import Pilot
 from textual.widgets import Button, Input
 
 from console import made_up
-from console.hands import press
+from console.hands import drum, press
 from sealwright_console.app import INTERRUPTED, ConsoleApp
 from sealwright_console.feed import ReadOnlyError, ReviewFeed
 from sealwright_console.screens.asking import AskScreen
@@ -23,6 +23,7 @@ from sealwright_console.screens.sign import SignScreen
 from sealwright_console.screens.waive import WaiveScreen
 from sealwright_console.widgets.ledger import Ledger
 from sealwright_console.widgets.log_view import LogView
+from sealwright_console.widgets.texts import Texts
 
 SIZE = (80, 24)
 PLACES = {
@@ -51,7 +52,7 @@ WARNING = "kde-desktop/signature of the tag"
 
 
 def app_over(feed: made_up.MadeUpFeed) -> ConsoleApp:
-    return ConsoleApp(feed)
+    return ConsoleApp(feed, clock=lambda: 0.0)
 
 
 def ready_to_sign() -> made_up.MadeUpFeed:
@@ -68,7 +69,8 @@ async def test_with_a_red_item_no_key_anywhere_signs_refuses_or_waives(place: st
                 break
             if key in ("a", "A", "0", "tab"):  # now and then begin anew from the place
                 await press(pilot, "escape", "escape", "escape", *PLACES[place])
-            await press(pilot, key)
+            await drum(pilot, key)
+        await pilot.pause()
     assert not [asked for asked in feed.asked if asked[0] in ("confirm", "refuse", "waive")]
 
 
@@ -120,6 +122,28 @@ async def test_the_cursor_stays_on_its_component_while_rows_move() -> None:
         app.look()
         await pilot.pause()
         assert ledger.key == "artwork" and ledger._rows[0].key == "artwork"
+
+
+async def test_a_slow_showing_is_followed_by_a_rest() -> None:
+    now = [0.0]
+
+    def clock() -> float:
+        now[0] += 1.0
+        return now[0]
+
+    feed = made_up.MadeUpFeed(made_up.troubled())
+    app = ConsoleApp(feed, clock=clock)
+    async with app.run_test(size=SIZE):
+        feed.said = ("one",)
+        app.look()
+        heading = app.screen.query_one("#notices", Texts)
+        shown = heading.lines
+        feed.said = ("two",)
+        app.look()
+        assert heading.lines == shown
+        now[0] += 60.0
+        app.look()
+        assert heading.lines != shown
 
 
 async def test_the_filter_narrows_and_escape_takes_it_away() -> None:

@@ -6,6 +6,7 @@ import json
 
 import pytest
 from hypothesis import given
+
 from sealwright_appendlog import record
 from sealwright_stages import events as ev
 from sealwright_stages.events import BadEventError, from_body, to_body

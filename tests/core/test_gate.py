@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from sealwright_stages import events as ev
 from sealwright_stages.events import STAGES, Stage
 from sealwright_stages.gate import decide

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from sealwright_stages import events as ev
 from sealwright_stages.events import BadEventError, Stage
 from sealwright_stages.state import State, apply, fold
@@ -154,7 +155,7 @@ def test_a_reset_of_a_source_takes_its_promotion_away() -> None:
 
 def test_a_reset_of_a_build_takes_its_products_away() -> None:
     told = [*whole_release("xen", "lvm2"), ev.ItemReset("xen/build", "again")]
-    assert [key for key in fold(entries_of(told)).products] == [("lvm2", "lvm2.tar")]
+    assert list(fold(entries_of(told)).products) == [("lvm2", "lvm2.tar")]
 
 
 @pytest.mark.parametrize("verdict", ["passed", "failed"])

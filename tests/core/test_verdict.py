@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from sealwright_stages.verdict import Failed, Green, Passed, Waiver, Warned, covers, guarded
 from support.stories import POLICY, sha
 

@@ -81,6 +81,8 @@ def _populate(world: World) -> None:
     world.make("small", "rsa1024")
     world.make("expired", expire="20210101T000000", time="20200101T000000")
     world.make("revoked")
+    world.make("donor")
+    world.gpg("--quick-add-key", world.fpr["donor"], "ed25519", "sign", "never")
     world.make("halfrevoked")
     world.gpg("--quick-add-key", world.fpr["halfrevoked"], "ed25519", "sign", "never")
 

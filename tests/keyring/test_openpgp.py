@@ -275,11 +275,11 @@ def test_a_secret_key_in_a_key_file_is_refused(world: Any) -> None:
 
 def test_a_forged_trust_packet_injects_no_subkey(world: Any) -> None:
     (mine,) = certificates(world.cert("s1"))
-    (theirs,) = certificates(world.cert("halfrevoked"))
-    at = theirs.raw.index(b"\xb8")  # an old-format subkey packet
-    forged = mine.raw + theirs.raw[at:] + b"\xb0\x02\x00\x03"
+    (theirs,) = certificates(world.cert("donor"))
+    subkey, binding = list(packets(theirs.raw))[-2:]
+    forged = mine.raw + subkey.raw + binding.raw + b"\xb0\x02\x00\x03"
     with Keyring.of([forged], [world.fpr["s1"]]) as ring:
-        assert code(ring.verify_detached(world.sign("halfrevoked", options=()), DATA)) == "signature-unknown-key"
+        assert code(ring.verify_detached(world.sign("donor", options=()), DATA)) == "signature-unknown-key"
         assert isinstance(ring.verify_detached(world.sign("s1"), DATA), Good)
 
 
@@ -325,12 +325,12 @@ def test_hostile_bytes_are_parsed_as_another_user_when_asked(world: Any, tmp_pat
 
 def test_a_certificate_with_thousands_of_bad_subkeys_is_stopped_or_harmless(world: Any) -> None:
     (mine,) = certificates(world.cert("s1"))
-    (theirs,) = certificates(world.cert("halfrevoked"))
+    (theirs,) = certificates(world.cert("donor"))
     subkey, binding = list(packets(theirs.raw))[-2:]
     forged = mine.raw + (subkey.raw + binding.raw) * 2000
     try:
         with Keyring.of([forged], [world.fpr["s1"]], gpg=Gpg(timeout=5)) as ring:
             assert isinstance(ring.verify_detached(world.sign("s1"), DATA), Good)
-            assert isinstance(ring.verify_detached(world.sign("halfrevoked"), DATA), Bad)
+            assert isinstance(ring.verify_detached(world.sign("donor"), DATA), Bad)
     except KeyringError as error:
         assert error.next_step

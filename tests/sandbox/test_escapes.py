@@ -47,10 +47,10 @@ def test_the_bait_is_real_without_the_sandbox(name: str, canary: Canary, tmp_pat
     here = tmp_path / "scratch"
     probe = words[2].replace('Path("/tmp")', f"Path({str(here)!r})")
     here.mkdir()
-    for folder in (here, *tmp_path.parents):
-        if folder.is_relative_to(tmp_path.parents[1]):
-            folder.chmod(0o777 if folder == here else 0o755)
-    tmp_path.chmod(0o755)
+    here.chmod(0o777)
+    for folder in here.parents:  # the stranger must be able to walk there, wherever pytest keeps its folders
+        if folder.is_relative_to("/tmp") and folder != Path("/tmp"):
+            folder.chmod(folder.stat().st_mode | 0o055)
     done = subprocess.run(
         [*drop, *words[:2], probe, *words[3:]],
         cwd="/",

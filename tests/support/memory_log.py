@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Literal
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
 from sealwright_appendlog import record
 from sealwright_appendlog.note import Checkpoint, sign_note
 from sealwright_appendlog.tiles import TileWriter

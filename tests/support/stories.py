@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from hypothesis import strategies as st
+
 from sealwright_stages import events as ev
 from sealwright_stages.events import Stage
 
@@ -45,7 +46,7 @@ def begun(policy: str = POLICY) -> ev.RunStarted:
 
 def declared(item: str, stage: Stage = Stage.VERIFY) -> ev.ItemDeclared:
     """`component/what` is declared."""
-    return ev.ItemDeclared(item, item.split("/")[0], stage, "made-up", f"title of {item}")
+    return ev.ItemDeclared(item, item.split("/", maxsplit=1)[0], stage, "made-up", f"title of {item}")
 
 
 def judged(item: str, verdict: str, code: str = "", subject: str = "") -> ev.ItemVerdict:
@@ -104,14 +105,14 @@ def whole_release(*components: str) -> list[ev.Event]:
 HOSTILE_TEXT = st.text(st.characters(exclude_categories=()), max_size=60) | st.sampled_from(
     [
         "\x1b[2J\x1b[31m",
-        "‮gnp.exe",
+        "\u202egnp.exe",
         "\x00",
         "\x9b1m",
         "\ud800",
         "\udcff\udc80",
         '"}\\n{"k":"seal"}',
         "\u2028",
-        "🔏" * 30,
+        "\U0001f50f" * 30,
     ]
 )
 PLAIN_TEXT = st.text(max_size=60)

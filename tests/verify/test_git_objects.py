@@ -69,6 +69,11 @@ def test_a_signature_in_the_middle_of_the_text_is_refused() -> None:
     assert refusal(tag_payload(COMMIT, "v1", b"x\n" + SIGNATURE + b"y\n") + SIGNATURE) == "signature-ambiguous"
 
 
+def test_the_mere_begin_of_another_signature_is_refused() -> None:
+    begin = SIGNATURE.split(b"\n")[0] + b"\n"
+    assert refusal(tag_payload(COMMIT, "v1", begin) + SIGNATURE) == "signature-ambiguous"
+
+
 def test_only_openpgp_signatures_are_judged() -> None:
     ssh = SIGNATURE.replace(b"PGP", b"SSH")
     tag = parse_tag(tag_payload(COMMIT, "v1") + ssh, "v1")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from sealwright_console.figures import clock, progress
 from sealwright_console.lines import Line, Part, Row, Tone, fit, word
 from sealwright_console.views.header import SEVERITY, shown_status, worst
@@ -22,16 +24,21 @@ def items_of(state: State, name: str, stage: Stage | None = None) -> list[Item]:
 
 
 def component_rows(state: State, width: int, needle: str = "", stage: Stage | None = None) -> list[Row]:
-    """A row per component that has the needle in its name, its status or its sentence; the worst first."""
+    """A row per component that has the needle in its name, its status or its sentence; the worst first.
+
+    What a row shows decides the row, so rows that stay as they are cost nothing.
+    """
     ranked: list[tuple[int, str, Row]] = []
     for name in state.components:
         items = items_of(state, name, stage)
         if not items:
             continue
-        status = worst(items)
-        row = Row(name, (_line(state, name, items, status, width),))
-        if needle.casefold() in f"{name} {status.value} {sentence(items)}".casefold():
-            ranked.append((SEVERITY.index(status), name, row))
+        status, said = worst(items), sentence(items)
+        if needle and needle.casefold() not in f"{name} {status.value} {said}".casefold():
+            continue
+        green = sum(item.green for item in items)
+        row = _row(name, status, f"{green}/{len(items)}", said, clock(state.components[name].updated), width)
+        ranked.append((SEVERITY.index(status), name, row))
     return [row for _, _, row in sorted(ranked, key=lambda entry: entry[:2])]
 
 
@@ -73,12 +80,10 @@ def selected_lines(state: State, name: str, stage: Stage | None = None) -> tuple
     return ((Part("now  ", Tone.DIM), Part(what)), (Part("next ", Tone.DIM), Part(step)))
 
 
-def _line(state: State, name: str, items: list[Item], status: Status, width: int) -> Line:
-    green = sum(item.green for item in items)
-    count = f"{green}/{len(items)}"
-    parts = [word(status, 10), Part(f" {fit(name, NAME_WIDTH)} "), Part(f"{count:>7}  ", Tone.DIM)]
-    room = width - 2 - 10 - NAME_WIDTH - 2 - 9
+@lru_cache(maxsize=1 << 14)
+def _row(name: str, status: Status, count: str, said: str, updated: str, width: int) -> Row:
+    parts = (word(status, 10), Part(f" {fit(name, NAME_WIDTH)} "), Part(f"{count:>7}  ", Tone.DIM))
+    room = max(1, width - 2 - 10 - NAME_WIDTH - 2 - 9)
     if width < WIDE:
-        return (*parts, Part(sentence(items)))
-    updated = clock(state.components[name].updated)
-    return (*parts, Part(fit(sentence(items), room - 10)), Part(f"  {fit(updated, 8)}", Tone.DIM))
+        return Row(name, ((*parts, Part(fit(said, room))),))
+    return Row(name, ((*parts, Part(fit(said, room - 10)), Part(f"  {fit(updated, 8)}", Tone.DIM)),))

@@ -120,7 +120,7 @@ class LogView(ScrollView, can_focus=True):
     def render_line(self, y: int) -> Strip:
         """Render the line at `y` of the window."""
         number = y + self.scroll_offset.y
-        width = self.size.width
+        width = self.scrollable_content_region.width
         if number >= self._source.lines:
             return Strip.blank(width, self.rich_style)
         data, cut = self._source.line(number)

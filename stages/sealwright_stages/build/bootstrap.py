@@ -16,6 +16,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
+
 from sealwright_stages import process
 from sealwright_stages.build.archive import Index
 from sealwright_stages.errors import BuildError, MachineError
@@ -25,6 +27,8 @@ from sealwright_stages.sandbox.reach import reach, staged
 BASE_PACKAGES = ("build-essential", "fakeroot")
 _HOOK = Path(__file__).with_name("bootstrap-hook.sh")
 _SECONDS = 3600.0
+_MEMORY = 6 << 30  # bytes that must be free
+_WORK = "work"
 _PACKAGE = re.compile(r"[a-z0-9][a-z0-9+.-]{1,99}")
 _RELATIONS = re.compile(r"[A-Za-z0-9 ,|()<>=!:.+~\[\]_-]+")
 _SUITE = re.compile(r"[a-z][a-z0-9-]{1,40}")
@@ -85,7 +89,10 @@ def bootstrap(wish: Wish, archive: Archive, index: Index, folder: Path, workshop
     key_file.chmod(0o644)
     (folder / "depends").write_text("".join(f"{field}\n" for field in wish.depends))
     root = os.geteuid() == 0
-    folder.chmod(0o755 if root else 0o1777)
+    work = folder / _WORK
+    work.mkdir()
+    for place in (folder, work):
+        place.chmod(0o755 if root else 0o1777)
     seen = staged("bootstrap") if root else folder
     argv = _mmdebstrap(wish, archive, seen, key_file.name, "root" if root else "unshare")
     done = process.run(
@@ -98,7 +105,7 @@ def bootstrap(wish: Wish, archive: Archive, index: Index, folder: Path, workshop
             **_proxies(),
             "SEALWRIGHT_BOOTSTRAP": str(seen),
             "SOURCE_DATE_EPOCH": str(int(index.made.timestamp())),
-            "TMPDIR": str(seen),
+            "TMPDIR": str(seen / _WORK),
         },
     )
     if done.returncode != 0:
@@ -130,12 +137,18 @@ def _mmdebstrap(wish: Wish, archive: Archive, seen: Path, keys: str, mode: str) 
 
 
 def _confined(folder: Path, argv: Sequence[str]) -> tuple[str, ...]:
-    """As root: private mounts, processes, host name; no capability that could touch the kernel or the network."""
+    """As root: private mounts, processes, host name; no capability that could touch the kernel or the network.
+
+    With memory to spare the root grows in memory, which spares the disk thousands of small syncs.
+    """
     bounding = ",".join(f"-{name}" for name in _NEVER)
     confined = (
         *("unshare", "--pid", "--fork", "--kill-child", "--mount-proc", "--ipc", "--uts"),
         *("setpriv", f"--bounding-set={bounding}", f"--inh-caps={bounding}", "--clear-groups", *argv),
     )
+    if psutil.virtual_memory().available > _MEMORY:
+        scratch = 'mkdir -p "$1"; mount -t tmpfs -o size=4g,mode=0755 scratch "$1"; shift; exec "$@"'
+        confined = ("sh", "-c", scratch, "scratch", str(staged("bootstrap") / _WORK), *confined)
     return reach({"bootstrap": folder}, confined)
 
 

@@ -2,6 +2,8 @@
 
 - A root is known by what went into it: suite, packages, build dependencies, architecture, the index's SHA-256.
 - A cached root is read again, every byte, before every use; one that differs from its record is made anew.
+- A root's identity is the SHA-256 of the tar file that it came from, which anybody can make again from the
+  same index; the tar itself is not kept.
 - Every installed package must be in the list that the signed index names, with its SHA-256, or the root is red.
 - An environment of another kind is refused before anything is fetched.
 """
@@ -158,8 +160,7 @@ def _make(wish: Wish, archive: Archive, index: Index, folder: Path, workshop: Wo
         _unpack(tar, root)
         record = _Record(sha256_file(tar), tree_digest(root), packages)
         remove_tree(folder / "root")
-        for made in (tar, root):
-            made.rename(folder / made.name)
+        root.rename(folder / "root")
         sync_folder(folder)
     write_whole(folder / "root.json", json.dumps(asdict(record)).encode())
     return record

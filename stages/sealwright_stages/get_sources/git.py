@@ -32,6 +32,7 @@ _SETTINGS = (
     "core.fsmonitor=false",
     "core.askPass=/bin/false",
     "credential.helper=",
+    "fetch.unpackLimit=1",  # always one pack: fewer files, one fsync
     "gc.auto=0",
     "maintenance.auto=false",
     "fetch.recurseSubmodules=false",

@@ -44,13 +44,19 @@ class LogSession:
         self._news = threading.Condition()
         self._rolled_back = False
         self._export: Export | None = None
-        self._memory = Memory(saved)
-        self._connection = connect(self._frame, self._gone)
+        self._streams: set[OutputStream] = set()
+        self._greeted = False
+        try:
+            self._memory = Memory(saved)
+            self._connection = connect(self._frame, self._gone)
+        except BaseException:
+            end()
+            raise
         try:
             self._greet()
         except BaseException:
             self._connection.close()
-            self._end()
+            end()
             raise
 
     @property
@@ -86,7 +92,9 @@ class LogSession:
         """Open a stream of raw bytes on a connection of its own."""
         self._refuse_if_sealed()
         copy = self._mirror.data_file(name) if self._mirror is not None else None
-        return OutputStream(self._connect, name, self.lost, self._stream_gone, copy)
+        stream = OutputStream(self._connect, name, self.lost, self._stream_gone, copy)
+        self._streams = {held for held in self._streams if not held.closed} | {stream}
+        return stream
 
     def seal(self) -> Entry:
         """Seal the log; the authority must prove that it continues the checkpoint seen last.
@@ -117,10 +125,14 @@ class LogSession:
 
     def close(self) -> None:
         """End the stream cleanly, if the log is still open, and let go; an embedded authority ends."""
+        if self._connection.closed:
+            return
         if not self.lost.is_set() and not self.sealed:
             with contextlib.suppress(LogLost), self._append_lock:
                 self._connection.send("F", b"0")
                 self._connection.wait_line()
+        for stream in self._streams:
+            stream.abort()
         self._connection.close()
         self._end()
 
@@ -132,7 +144,6 @@ class LogSession:
             hello["seen"] = self.checkpoint.size
         if self._mirror is not None:
             hello["since"] = self._mirror.count
-        self._greeted = False
         self._connection.send("H", json.dumps(hello).encode())
         self._await_checkpoint(1)
 
@@ -191,7 +202,16 @@ class OutputStream:
         self._lost = lost
         self._copy = copy
         self._connection = connect(lambda kind, payload: None, gone)
-        self._connection.send("H", json.dumps({"format": 1, "stream": name}).encode())
+        try:
+            self._connection.send("H", json.dumps({"format": 1, "stream": name}).encode())
+        except LogLost:
+            self._connection.close()
+            raise
+
+    @property
+    def closed(self) -> bool:
+        """Whether its connection was let go."""
+        return self._connection.closed
 
     def write(self, channel: Literal["D", "E"], data: bytes) -> None:
         """Send output; blocks while 1 MiB is unacknowledged.

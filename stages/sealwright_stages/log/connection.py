@@ -82,6 +82,11 @@ class Connection:
             self._wait(lambda: bool(self.lines))
             return self.lines.pop(0)
 
+    @property
+    def closed(self) -> bool:
+        """Whether it was let go."""
+        return self._closing
+
     def close(self) -> None:
         """Let go of the connection."""
         with self.change:

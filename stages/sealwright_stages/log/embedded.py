@@ -82,7 +82,11 @@ def open_embedded(
         end()
         because = next((s.removeprefix("because: ") for s in said if s.startswith("because: ")), "it said nothing")
         raise LogError("the log authority did not start", because, _NEXT)
-    pin(saved_checkpoint, line)
+    try:
+        pin(saved_checkpoint, line)
+    except LogError:
+        end()
+        raise
     session = LogSession(_socket_connector(nest / "log"), log_dir, saved_checkpoint, mirror=False, end=end)
     session.process_id = child.pid
     return session

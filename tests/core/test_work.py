@@ -1,0 +1,105 @@
+"""The work folder: one release, one console."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from sealwright_stages.errors import MachineError, ManifestError
+from sealwright_stages.work import WorkFolder
+
+HOLDER = (
+    "import sys, signal\n"
+    "from pathlib import Path\n"
+    "from sealwright_stages.work import WorkFolder\n"
+    "with WorkFolder(Path(sys.argv[1])).locked():\n"
+    "    print('held', flush=True)\n"
+    "    signal.pause()\n"
+)
+
+
+def test_a_new_folder_is_made_and_known_again(tmp_path: Path) -> None:
+    work = WorkFolder(tmp_path / "deep" / "work")
+    work.prepare("example-1.0")
+    (work.quarantine / "left").write_text("x")
+    work.prepare("example-1.0")
+    assert (work.quarantine / "left").exists()
+    assert json.loads((work.root / "release.json").read_text()) == {"release": "example-1.0"}
+
+
+def test_a_folder_of_another_release_is_refused_before_anything_is_touched(tmp_path: Path) -> None:
+    work = WorkFolder(tmp_path)
+    work.prepare("example-1.0")
+    work.sources.rmdir()
+    with pytest.raises(ManifestError, match=r"it holds example-1\.0"):
+        work.prepare("example-1.1")
+    assert not work.sources.exists()
+
+
+def test_a_folder_of_something_else_is_refused_before_anything_is_touched(tmp_path: Path) -> None:
+    (tmp_path / "thesis.txt").write_text("x")
+    with pytest.raises(ManifestError, match="it holds something else"):
+        WorkFolder(tmp_path).prepare("example-1.0")
+    assert [entry.name for entry in tmp_path.iterdir()] == ["thesis.txt"]
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", "null", '{"release": '])
+def test_a_broken_marker_is_refused(tmp_path: Path, text: str) -> None:
+    (tmp_path / "release.json").write_text(text)
+    with pytest.raises((MachineError, ManifestError)):
+        WorkFolder(tmp_path).prepare("example-1.0")
+    assert not (tmp_path / "sources").exists()
+
+
+def test_a_file_in_the_place_of_the_folder_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "work").write_text("x")
+    with pytest.raises(MachineError, match="can't be used"):
+        WorkFolder(tmp_path / "work").prepare("example-1.0")
+
+
+def test_only_their_owner_writes_into_the_folders(tmp_path: Path) -> None:
+    before = os.umask(0)
+    try:
+        work = WorkFolder(tmp_path / "work")
+        work.prepare("example-1.0")
+    finally:
+        os.umask(before)
+    folders = [work.root, *(entry for entry in work.root.iterdir() if entry.is_dir())]
+    modes = {folder.name: folder.stat().st_mode & 0o022 for folder in folders}
+    assert set(modes.values()) == {0}
+    assert "private" in modes
+
+
+def test_a_second_console_is_refused_and_told_who_holds_the_folder(tmp_path: Path) -> None:
+    work = WorkFolder(tmp_path)
+    with work.locked(), pytest.raises(MachineError, match=rf"pid {os.getpid()} ") as caught, work.locked():
+        pass
+    assert "sealwright status" in caught.value.next_step
+
+
+def test_the_lock_is_let_go_at_the_end(tmp_path: Path) -> None:
+    work = WorkFolder(tmp_path)
+    with pytest.raises(RuntimeError), work.locked():
+        raise RuntimeError("the run fell over")
+    with work.locked():
+        work.prepare("example-1.0")
+
+
+def test_a_dead_console_does_not_hold_the_lock(tmp_path: Path) -> None:
+    work = WorkFolder(tmp_path)
+    holder = subprocess.Popen([sys.executable, "-c", HOLDER, str(tmp_path)], stdout=subprocess.PIPE)
+    try:
+        assert holder.stdout is not None and holder.stdout.readline() == b"held\n"
+        with pytest.raises(MachineError, match=rf"pid {holder.pid} "), work.locked():
+            pass
+    finally:
+        holder.send_signal(signal.SIGKILL)
+        holder.communicate()
+    with work.locked():
+        assert (tmp_path / "lock").read_text() == f"{os.getpid()}\n"

@@ -1,0 +1,134 @@
+"""The log dies anywhere, the console is started again, and the release ends the same."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sealwright_stages import events as ev
+from sealwright_stages.errors import Exit
+from sealwright_stages.events import Stage
+from sealwright_stages.verdict import Status
+from support.bench import Bench
+from support.release_folder import HEAD, component
+
+TWO = HEAD + component("xen") + component("lvm2", "xen")
+
+
+def quiet_run(folder: Path) -> Bench:
+    """A run in which nothing dies."""
+    folder.mkdir()
+    bench = Bench(folder, manifest=TWO)
+    assert bench.run().exit is Exit.DONE
+    return bench
+
+
+def check_end(bench: Bench, wanted: dict[str, object]) -> None:
+    """Start again, and find the release as if nothing had died."""
+    ended = bench.run()
+    assert ended.exit is Exit.DONE, ended
+    assert bench.summary() == wanted
+    assert bench.unlawful == []
+    assert (bench.work.evidence / "SHA256SUMS").exists()
+
+
+@pytest.mark.parametrize("keeps_last", [False, True], ids=["record-lost", "acknowledgement-lost"])
+def test_a_run_whose_log_died_at_any_append_resumes_to_the_same_end(tmp_path: Path, keeps_last: bool) -> None:
+    quiet = quiet_run(tmp_path / "quiet")
+    wanted, appends = quiet.summary(), quiet.log.appends
+    assert appends > 30
+    for die_at in range(1, appends + 1):
+        folder = tmp_path / f"dies-at-{die_at}"
+        folder.mkdir()
+        bench = Bench(folder, manifest=TWO)
+        ended = bench.run(die_at=die_at, keeps_last=keeps_last)
+        assert ended.exit is Exit.LOG, (die_at, ended)
+        check_end(bench, wanted)
+
+
+@settings(max_examples=12)
+@given(st.lists(st.tuples(st.integers(1, 45), st.booleans()), min_size=2, max_size=5))
+def test_a_log_that_dies_again_and_again_does_no_harm(
+    tmp_path_factory: pytest.TempPathFactory, deaths: list[tuple[int, bool]]
+) -> None:
+    folder = tmp_path_factory.mktemp("deaths")
+    wanted = quiet_run(folder / "quiet").summary()
+    (folder / "other").mkdir()
+    bench = Bench(folder / "other", manifest=TWO)
+    for die_at, keeps_last in deaths:
+        bench.run(die_at=die_at, keeps_last=keeps_last)
+    check_end(bench, wanted)
+
+
+def dead_while_building(tmp_path: Path) -> Bench:
+    """A release whose log died between the first sample of the first build and its end."""
+    bench = Bench(tmp_path, manifest=TWO)
+    bench.listener = lambda record: bench.log.lost.set() if record.body.get("e") == "build.sample" else None
+    assert bench.run().exit is Exit.LOG
+    bench.listener = lambda record: None
+    return bench
+
+
+def test_a_build_that_lost_its_log_leaves_no_product(tmp_path: Path) -> None:
+    bench = dead_while_building(tmp_path)
+    assert bench.builder.runs == ["xen"]
+    assert list(bench.work.products.iterdir()) == []
+    assert list(bench.work.build.iterdir()) == []
+
+
+def test_a_build_that_lost_its_log_is_begun_again_on_a_stream_of_its_own(tmp_path: Path) -> None:
+    bench = dead_while_building(tmp_path)
+    assert bench.run().exit is Exit.DONE
+    assert bench.builder.runs == ["xen", "xen", "lvm2"]
+    streams = [event.stream for event in bench.told(ev.BuildStarted)]
+    assert len(set(streams)) == 3
+    assert [event.item for event in bench.told(ev.ItemReset)] == ["xen/build"]
+
+
+def test_after_a_death_nothing_more_is_said(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, "xen")
+    bench.run(die_at=9)
+    assert len(bench.kept.entries) == 8
+    assert bench.told(ev.RunEnded) == []
+
+
+def test_what_a_crash_left_in_the_quarantine_is_deleted_on_the_record(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, "xen")
+    bench.run(die_at=9)
+    left = [path for path in bench.work.quarantine.rglob("*") if path.is_file()]
+    assert left
+    bench.run()
+    gone = bench.told(ev.FileDeleted)
+    assert [event.name.rsplit("/", 1)[-1] for event in gone] == [path.name for path in left]
+    assert all("left over" in event.because for event in gone)
+
+
+def test_an_interrupted_run_says_so_and_resumes(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, "xen", "lvm2")
+    bench.stops("xen")
+    ended = bench.run()
+    assert ended.exit is Exit.INTERRUPTED
+    assert bench.told(ev.RunEnded)[-1].exit == 130
+    assert bench.builder.runs == []
+    bench.sources["xen"].on_fetch = lambda workshop: None
+    assert bench.run().exit is Exit.DONE
+
+
+def test_an_interrupted_build_leaves_no_product_and_resumes(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, "xen")
+    bench.listener = lambda record: bench.cancel.set() if record.body.get("e") == "build.started" else None
+    assert bench.run().exit is Exit.INTERRUPTED
+    assert bench.state().products == {} and list(bench.work.products.iterdir()) == []
+    assert bench.state().items["xen/build"].status is Status.RUNNING
+    bench.listener = lambda record: None
+    assert bench.run().exit is Exit.DONE
+
+
+def test_a_second_run_says_that_it_resumes(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, "xen")
+    bench.run(Stage.BUILD)
+    bench.run(Stage.BUILD)
+    assert [event.resumed for event in bench.told(ev.RunStarted)] == [False, True]

@@ -1,0 +1,82 @@
+"""The walls between the packages: what each module brings into a process of its own.
+
+- No module of stages, keyring or appendlog brings in textual or rich; of the console, batch and cli bring in no
+  textual.
+- The arrows point down: stages and keyring import no console, keyring and appendlog import nothing of ours.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+UI = ("textual", "rich")
+LOOK = (
+    "import importlib, json, sys\n"
+    "names, banned = json.loads(sys.argv[1])\n"
+    "[importlib.import_module(name) for name in names]\n"
+    "print(json.dumps([each for each in banned if each in sys.modules]))\n"
+)
+
+
+def modules(package: Path) -> list[str]:
+    """Every module of a package, by its dotted name."""
+    found = []
+    for path in sorted(package.rglob("*.py")):
+        parts = path.relative_to(package.parent).with_suffix("").parts
+        found.append(".".join(parts[:-1] if parts[-1] == "__init__" else parts))
+    return found
+
+
+def brought_in(names: Sequence[str], banned: Sequence[str]) -> list[str]:
+    """Those of `banned` that importing all of `names` into one new interpreter brings in."""
+    argv = [sys.executable, "-c", LOOK, json.dumps([list(names), list(banned)])]
+    done = subprocess.run(argv, capture_output=True, check=False, timeout=60)
+    assert done.returncode == 0, done.stderr.decode()
+    return [str(name) for name in json.loads(done.stdout)]
+
+
+STAGES = modules(ROOT / "stages" / "sealwright_stages")
+APPENDLOG = [name for name in modules(ROOT / "stages" / "sealwright_appendlog") if not name.endswith(".verify")]
+KEYRING = modules(ROOT / "keyring" / "sealwright_keyring")
+CONSOLE = ("sealwright_console.batch", "sealwright_console.cli")
+
+WALLS = [
+    ("stages", STAGES, (*UI, "sealwright_console")),
+    ("appendlog", APPENDLOG, (*UI, "sealwright_console", "sealwright_stages", "sealwright_keyring")),
+    ("keyring", KEYRING, (*UI, "sealwright_console", "sealwright_stages", "sealwright_appendlog")),
+    ("batch-and-cli", CONSOLE, ("textual",)),
+]
+
+
+@pytest.mark.parametrize(("names", "banned"), [wall[1:] for wall in WALLS], ids=[wall[0] for wall in WALLS])
+def test_each_module_brings_in_only_what_its_side_of_the_wall_may(
+    names: Sequence[str], banned: Sequence[str]
+) -> None:
+    assert names
+    assert brought_in(names, banned) == []
+
+
+def test_the_look_behind_the_wall_can_see() -> None:
+    assert brought_in(["rich.text"], UI) == ["rich"]
+
+
+def test_the_log_authority_needs_the_standard_library_and_cryptography_only() -> None:
+    code = (
+        "import importlib, json, sys\n"
+        "before = set(sys.modules)\n"
+        "[importlib.import_module(name) for name in json.loads(sys.argv[1])]\n"
+        "tops = {name.split('.')[0] for name in set(sys.modules) - before}\n"
+        "print(json.dumps(sorted(tops - set(sys.stdlib_module_names))))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, json.dumps(APPENDLOG)], capture_output=True, check=True, timeout=60
+    )
+    allowed = {"cryptography", "sealwright_appendlog", "_cffi_backend", "cffi"}
+    assert set(json.loads(done.stdout)) <= allowed
