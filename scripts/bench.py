@@ -17,6 +17,7 @@ from sealwright_stages.log import open_embedded
 from sealwright_stages.ports import Person, Trust, Workshop
 from sealwright_stages.sandbox.fetch import BwrapFetchSandbox
 from sealwright_stages.verify.git_source import git_source
+
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from tests.bench.bench_sandbox import sandbox_start_vs_bwrap
 

@@ -113,12 +113,15 @@ def _run(options: argparse.Namespace) -> int:
 
 def _console(wish, until: Stage, ascii_only: bool) -> int:  # type: ignore[no-untyped-def]
     from sealwright_console.app import run_console  # noqa: PLC0415
+    from sealwright_console.feed import Mirror  # noqa: PLC0415
     from sealwright_console.live import Answers, LiveFeed  # noqa: PLC0415
-    from sealwright_stages.release import opened  # noqa: PLC0415
+    from sealwright_stages.log import read_entries  # noqa: PLC0415
+    from sealwright_stages.release import opened, read_release, work_folder  # noqa: PLC0415
 
     answers = Answers()
-    with opened(wish, answers.ask) as release:
-        feed = LiveFeed(release, answers, until)
+    mirror = Mirror(read_entries(work_folder(read_release(wish.manifest)[0], wish.work).log))
+    with opened(wish, answers.ask, mirror.take) as release:
+        feed = LiveFeed(release, answers, until, mirror)
         feed.start()
         try:
             run_console(feed, ascii=ascii_only)

@@ -1,6 +1,6 @@
 """A running engine as the faces see it: one thread walks the release, the others look and ask.
 
-- What is seen is the engine's own state, which only acknowledged entries change.
+- What is seen is a fold of its own over the acknowledged entries, taken in by the looking thread alone.
 - An answer to the signer's question goes through a queue; stopping answers it with a no.
 """
 
@@ -11,7 +11,7 @@ import threading
 from collections.abc import Sequence
 from pathlib import Path
 
-from sealwright_console.feed import SigningRequest, segments
+from sealwright_console.feed import Mirror, SigningRequest, segments
 from sealwright_stages.engine import Ended, Retry, Waive
 from sealwright_stages.errors import Exit
 from sealwright_stages.events import Stage
@@ -50,9 +50,9 @@ class Answers:
 class LiveFeed:
     """Implements `feed.Feed` over an opened release."""
 
-    def __init__(self, opened: Opened, answers: Answers, until: Stage) -> None:
+    def __init__(self, opened: Opened, answers: Answers, until: Stage, mirror: Mirror) -> None:
         self._opened, self._answers, self._until = opened, answers, until
-        self._seen = -1
+        self._mirror = mirror
         self.ended: Ended | None = None
         self._thread = threading.Thread(target=self._run, name="engine")
 
@@ -83,7 +83,7 @@ class LiveFeed:
     @property
     def state(self) -> State:
         """The fold over what was acknowledged."""
-        return self._opened.engine.journal.state
+        return self._mirror.state
 
     @property
     def finished(self) -> int | None:
@@ -91,10 +91,8 @@ class LiveFeed:
         return None if self.ended is None else int(self.ended.exit)
 
     def poll(self) -> bool:
-        """Whether anything has changed since the last look."""
-        changed = self.state.last_n != self._seen
-        self._seen = self.state.last_n
-        return changed
+        """Take in what came since the last look."""
+        return self._mirror.poll()
 
     def log_files(self, stream: str) -> list[Path]:
         """The segments of a stream's output."""
@@ -103,10 +101,11 @@ class LiveFeed:
     def notices(self) -> Sequence[str]:
         """How the log stands, and how the run ended."""
         lost = self._opened.log.lost.is_set()
-        line = f"✗ the log is lost: {self._opened.log.why_lost}" if lost else "log authority connected"
+        line = f"✗ the log is lost: {self._opened.log.why_lost}" if lost else "✓ log authority connected"
         told = [f"{line} · {self.state.last_n + 1} records acknowledged"]
         if self.ended is not None:
-            told.insert(0, f"{self.ended.because} · next: {self.ended.next_step}")
+            mark = "✓" if self.ended.exit == Exit.DONE else "✗"
+            told.insert(0, f"{mark} {self.ended.because} · next: {self.ended.next_step}")
         return told
 
     def signing(self) -> SigningRequest | None:

@@ -5,8 +5,10 @@
 - A stream ends once, counts its bytes right, and says nothing after its end, but for `engine`, which a console
   may take up again.
 - The tree over the lines has the root of `checkpoint.sealed`, which the log's key has signed; the tiles agree.
-- The last record is the `seal`, its counts and segment hashes are true, and nothing follows it.
-- `SHA256SUMS` is what the files say.
+- The last record is the `seal`, its counts are true, and nothing follows it.
+- `SHA256SUMS` names just the segments that the records name, with the hashes that the seal binds, and the true
+  hashes of all other files. Segments are proved chunk by chunk, by their records; hashing each byte a second
+  time for the seal's own listing is left to `sums` (or to `sha256sum -c`, which says the same).
 - Uptime never runs backwards, and the wall clock leaves its course only with a `clock` record.
 - Streams that ended unclean, frames that were refused and bytes that a recovery put aside are told.
 """
@@ -52,10 +54,11 @@ class LogReport:
     notices: list[str] = field(default_factory=list)
 
 
-def check_log(log: Path, on_record: OnRecord | None = None) -> LogReport:
+def check_log(log: Path, on_record: OnRecord | None = None, *, sums: bool = False) -> LogReport:
     """Check the sealed log at `log`; `on_record` sees every record and its line as it is read.
 
-    `on_record` runs while the check does: what it is given is proved only when this returns.
+    `on_record` runs while the check does: what it is given is proved only when this returns. `sums` also hashes
+    each segment as a whole, against the seal.
 
     Raises:
         LogBroken: it is not whole; the first bad record is named.
@@ -68,7 +71,7 @@ def check_log(log: Path, on_record: OnRecord | None = None) -> LogReport:
         raise LogBroken(f"{name}: {error.strerror}; the log is not sealed, or not whole") from error
     except (NoteError, UnicodeDecodeError) as error:
         raise LogBroken(f"{layout.SEALED} or {layout.VKEY}: {error}") from error
-    check = _Check(log, LogReport(checkpoint, str(key)))
+    check = _Check(log, LogReport(checkpoint, str(key)), sums=sums)
     try:
         check.read(on_record)
         check.end(key)
@@ -101,12 +104,12 @@ def read_records(log: Path) -> Iterator[tuple[dict[str, Any], bytes]]:
 class _Check:
     """One pass over one log."""
 
-    def __init__(self, log: Path, report: LogReport) -> None:
+    def __init__(self, log: Path, report: LogReport, *, sums: bool) -> None:
         self.log = log
         self.report = report
         self.tree = CompactRange()
         self.tiles = TileCheck(log)
-        self.segments = SegmentCheck(log)
+        self.segments = SegmentCheck(log, sums=sums)
         self.index_hash = hashlib.sha256()
         self.index_size = 0
         self.seal: Mapping[str, Any] | None = None
@@ -210,16 +213,20 @@ class _Check:
             raise LogBroken(f"the index has another root than the sealed checkpoint of {checkpoint.size} records")
         if (self.log / layout.INDEX).stat().st_size != self.index_size:
             raise LogBroken("index.jsonl goes on after its last record")
-        sizes, hashes = self.segments.sizes(), self.segments.hashes()
+        sizes = self.segments.sizes()
         for name in layout.segments(self.log):
             path = self.log / name
             if path.is_symlink() or name not in sizes or path.stat().st_size != sizes[name]:
                 raise LogBroken(f"{name}: bytes that no record names")
-        said = tuple(self.seal[name] for name in ("records", "bytes", "segments", "segments_sha256"))
-        if said != (report.records, report.data_bytes, len(hashes), layout.segments_sha256(hashes)):
-            raise LogBroken("the seal's counts or hashes are not true", self.seal["n"])
+        listed = layout.listed(self.log)
+        said = tuple(self.seal[name] for name in ("records", "bytes", "segments"))
+        if said != (report.records, report.data_bytes, len(sizes)):
+            raise LogBroken("the seal's counts are not true", self.seal["n"])
+        true = self.segments.hashes()
+        if layout.segments_sha256(true or listed) != self.seal["segments_sha256"]:
+            raise LogBroken("the segments' hashes are not those of the seal", self.seal["n"])
         self._newest(key)
-        if (self.log / layout.SUMS).read_bytes() != layout.sums(self.log, hashes):
+        if set(listed) != set(sizes) or (self.log / layout.SUMS).read_bytes() != layout.sums(self.log, listed):
             raise LogBroken("SHA256SUMS is not what the log's files say")
         if self.tiles.missing:
             report.notices.append(f"{self.tiles.missing} tiles are missing; they can be made from the index")

@@ -80,6 +80,9 @@ def _parser() -> argparse.ArgumentParser:
     append.set_defaults(run=_append)
     verify = commands.add_parser("verify", help="check a sealed log")
     verify.add_argument("dir", type=Path)
+    verify.add_argument(
+        "--sums", action="store_true", help="hash each segment as a whole too, as sha256sum -c does"
+    )
     verify.set_defaults(run=_verify)
     vkey = commands.add_parser("vkey", help="print a log's verifier key")
     vkey.add_argument("dir", type=Path)
@@ -231,7 +234,7 @@ def _listen_for_end(sock: socket.socket, said: list[str]) -> None:
 
 
 def _verify(options: argparse.Namespace) -> int:
-    report = check_log(options.dir)
+    report = check_log(options.dir, sums=options.sums)
     print(f"whole: {report.records} records, {report.data_bytes} bytes, root {report.checkpoint.root.hex()}")
     for line in [*report.notices, *(f"stream {name} ended unclean" for name in report.unclean)]:
         print(f"notice: {line}")

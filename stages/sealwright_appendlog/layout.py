@@ -45,6 +45,13 @@ def sums(log: Path, hashes: Mapping[str, str]) -> bytes:
     return _listing(files)
 
 
+def listed(log: Path) -> dict[str, str]:
+    """The segments' hashes as the log's `SHA256SUMS` lists them, by path."""
+    lines = (log / SUMS).read_text("ascii", "replace").splitlines()
+    pairs = (line.partition("  ") for line in lines)
+    return {path: digest for digest, _, path in pairs if path.startswith("data/")}
+
+
 def segments_sha256(hashes: Mapping[str, str]) -> str:
     """One SHA-256 over the segments' sha256sum lines, as the `seal` record names it."""
     return hashlib.sha256(_listing(hashes)).hexdigest()

@@ -1,7 +1,7 @@
 """Reads the segments of a log in step with its index, each byte once, hashed in threads of their own.
 
 - A chunk lies right behind the one before it, and hashes as its record says.
-- Each segment is hashed as a whole from the same bytes, for the seal and SHA256SUMS.
+- Where it is asked for, each segment is hashed as a whole too, from the same bytes.
 - What is held is bounded: a few thousand chunks wait at most, whatever the log's size.
 """
 
@@ -26,7 +26,8 @@ Chunk = tuple[int, str, int, int, str]
 class _Worker:
     """Hashes the chunks of some segments, in their order."""
 
-    def __init__(self, log: Path) -> None:
+    def __init__(self, log: Path, *, sums: bool) -> None:
+        self._sums = sums
         self.hashes: dict[str, hashlib._Hash] = {}
         self.bad: tuple[int, str] | None = None
         self._log = log
@@ -75,19 +76,17 @@ class _Worker:
             self.bad = n, f"its data is missing from {name}"
         elif hashlib.sha256(view).hexdigest() != digest:
             self.bad = n, f"its data in {name} was changed"
-        whole = self.hashes.get(name)
-        if whole is None:
-            whole = self.hashes[name] = hashlib.sha256()
-        whole.update(view)
+        if self._sums:
+            self.hashes.setdefault(name, hashlib.sha256()).update(view)
         return buffer
 
 
 class SegmentCheck:
     """Takes the `data` records of an index in their order."""
 
-    def __init__(self, log: Path) -> None:
+    def __init__(self, log: Path, *, sums: bool) -> None:
         self._log = log
-        self._workers = [_Worker(log) for _ in range(_WORKERS)]
+        self._workers = [_Worker(log, sums=sums) for _ in range(_WORKERS)]
         self._ends: dict[str, int] = {}
         self._of: dict[str, _Worker] = {}
 
@@ -118,5 +117,7 @@ class SegmentCheck:
         return self._ends
 
     def hashes(self) -> dict[str, str]:
-        """SHA-256 of each segment; after `finish`."""
-        return {name: worker.hashes[name].hexdigest() for name, worker in self._of.items()}
+        """SHA-256 of each segment, if that was asked for; after `finish`."""
+        return {
+            name: worker.hashes[name].hexdigest() for name, worker in self._of.items() if name in worker.hashes
+        }

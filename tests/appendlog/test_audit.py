@@ -244,7 +244,10 @@ def speaks_after_eof(lines: list[bytes]) -> list[bytes]:
 
 
 def clock_back(lines: list[bytes]) -> list[bytes]:
-    return [re.sub(rb'"t":"2023-11-\d\d', b'"t":"2023-11-09', line) if n == 50 else line for n, line in enumerate(lines)]
+    return [
+        re.sub(rb'"t":"2023-11-\d\d', b'"t":"2023-11-09', line) if n == 50 else line
+        for n, line in enumerate(lines)
+    ]
 
 
 def older(lines: list[bytes]) -> list[bytes]:
@@ -362,6 +365,29 @@ def test_an_empty_folder_is_no_log(tmp_path: Path) -> None:
     with pytest.raises(LogBroken, match="not sealed, or not whole"):
         check_log(tmp_path)
     assert verify_alone(tmp_path).returncode != 0
+
+
+def test_a_seal_with_false_hashes_is_found_where_each_segment_is_hashed_whole(tmp_path: Path) -> None:
+    """Only the authority itself could write such a seal; the signers' export looks for it."""
+    store = new_store(tmp_path)
+    fill(store, events=3)
+    store.eof("engine", clean=True, exit_status=0, src="uid:0")
+    store.commit()
+    store.seal("uid:0", dict.fromkeys(store.hash_segments(), "0" * 64))
+    with pytest.raises(LogBroken, match="not those of the seal"):
+        check_log(tmp_path, sums=True)
+    found = subprocess.run(
+        ["sha256sum", "-c", "--quiet", layout.SUMS], cwd=tmp_path, capture_output=True, check=False
+    )
+    assert found.returncode == 1
+
+
+def test_a_listing_that_is_not_the_seals_is_refused(log: Path) -> None:
+    sums = (log / layout.SUMS).read_text()
+    first = next(line for line in sums.splitlines() if "data/" in line)
+    (log / layout.SUMS).write_text(sums.replace(first, "0" * 64 + first[64:]))
+    with pytest.raises(LogBroken):
+        check_log(log)
 
 
 def test_the_index_hash_is_over_all_lines(log: Path) -> None:

@@ -47,7 +47,9 @@ def test_frames_come_out_as_they_went_in_however_they_are_cut(
     assert found == frames and decoder.rest == 0
 
 
-@pytest.mark.parametrize("header", [struct.pack(">BI", ord("Z"), 0), struct.pack(">BI", ord("D"), MAX_PAYLOAD + 1)])
+@pytest.mark.parametrize(
+    "header", [struct.pack(">BI", ord("Z"), 0), struct.pack(">BI", ord("D"), MAX_PAYLOAD + 1)]
+)
 def test_an_unknown_or_oversize_frame_is_refused_by_its_header_alone(header: bytes) -> None:
     with pytest.raises(FrameError):
         list(Decoder(CLIENT_TYPES).feed(header))
@@ -371,6 +373,8 @@ def test_the_log_is_readable_with_plain_tools_while_it_grows(tmp_path: Path) -> 
         client = engine(served)
         client.say("J", b'{"e":"made.up"}')
         client.wait_line()
-        found = subprocess.run(["grep", "-c", '"k":"ev"', tmp_path / layout.INDEX], capture_output=True, check=True)
+        found = subprocess.run(
+            ["grep", "-c", '"k":"ev"', tmp_path / layout.INDEX], capture_output=True, check=True
+        )
         assert found.stdout == b"1\n"
         client.close()

@@ -114,7 +114,12 @@ def test_a_missing_or_short_tile_makes_no_proof(log: Path, tmp_path: Path) -> No
 
 @pytest.mark.parametrize(
     ("number", "width", "path"),
-    [(0, 256, "tile/0/000"), (1234067, 256, "tile/0/x001/x234/067"), (5, 17, "tile/0/005.p/17"), (1000, 256, "tile/0/x001/000")],
+    [
+        (0, 256, "tile/0/000"),
+        (1234067, 256, "tile/0/x001/x234/067"),
+        (5, 17, "tile/0/005.p/17"),
+        (1000, 256, "tile/0/x001/000"),
+    ],
 )
 def test_tiles_lie_where_tlog_tiles_says(number: int, width: int, path: str) -> None:
     assert tile_path(0, number, width) == path

@@ -124,7 +124,9 @@ def test_a_data_line_is_what_encode_would_make_of_it(chunk: Chunk, n: int, up: i
     assert (entry["n"], entry["len"], entry["off"], entry["seg"]) == (n, chunk.length, chunk.offset, chunk.segment)
 
 
-@pytest.mark.parametrize("change", [(b'"ch":"D"', b'"ch":"X"'), (b'"len":5', b'"len":05'), (b"ab", b"AB"), (b".log", b"/x")])
+@pytest.mark.parametrize(
+    "change", [(b'"ch":"D"', b'"ch":"X"'), (b'"len":5', b'"len":05'), (b"ab", b"AB"), (b".log", b"/x")]
+)
 def test_a_data_line_in_another_form_is_refused(change: tuple[bytes, bytes]) -> None:
     chunk = Chunk("D", 5, "ab" * 32, "data/build/xen/00000003.log", 0)
     line = data_line(Stamp(STAMP["t"], 7, "00c0ffee"), 3, "uid:0", "build/xen", chunk)
@@ -132,14 +134,37 @@ def test_a_data_line_in_another_form_is_refused(change: tuple[bytes, bytes]) -> 
         decode(line.replace(*change))
 
 
-@pytest.mark.parametrize("name", ["engine", "build/xen", "build/xen#2", "evidence/1-1", "a" * 100, "build/libstdc++-12/1-0"])
+@pytest.mark.parametrize(
+    "name", ["engine", "build/xen", "build/xen#2", "evidence/1-1", "a" * 100, "build/libstdc++-12/1-0"]
+)
 def test_plain_stream_names_are_accepted(name: str) -> None:
     assert record.stream_name(name) == name
 
 
 @pytest.mark.parametrize(
     "name",
-    ["", "/", "a/", "/a", "a//b", "..", "a/..", ".a", "a/.b", "-a", "a b", "a\n", "a\0", "a:b", "a/b/c/d/e", "x.log", "a/1.log", "\N{LATIN SMALL LETTER E WITH ACUTE}", "a" * 101, "a\\b"],
+    [
+        "",
+        "/",
+        "a/",
+        "/a",
+        "a//b",
+        "..",
+        "a/..",
+        ".a",
+        "a/.b",
+        "-a",
+        "a b",
+        "a\n",
+        "a\0",
+        "a:b",
+        "a/b/c/d/e",
+        "x.log",
+        "a/1.log",
+        "\N{LATIN SMALL LETTER E WITH ACUTE}",
+        "a" * 101,
+        "a\\b",
+    ],
 )
 def test_a_stream_name_that_is_no_plain_path_is_refused(name: str) -> None:
     with pytest.raises(RecordError):

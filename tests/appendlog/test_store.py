@@ -48,7 +48,10 @@ def test_data_lies_as_it_came_and_its_record_names_it(tmp_path: Path) -> None:
     store.data("build/xen", "E", b"err\n", "uid:7")
     store.commit()
     entries = [entry for entry, _ in read_records(tmp_path) if entry["k"] == "data"]
-    assert [(e["ch"], e["len"], e["off"], e["src"]) for e in entries] == [("D", 4, 0, "uid:7"), ("E", 4, 4, "uid:7")]
+    assert [(e["ch"], e["len"], e["off"], e["src"]) for e in entries] == [
+        ("D", 4, 0, "uid:7"),
+        ("E", 4, 4, "uid:7"),
+    ]
     assert (tmp_path / entries[0]["seg"]).read_bytes() == b"out\nerr\n"
 
 
@@ -80,7 +83,13 @@ def test_after_the_seal_nothing_is_accepted(tmp_path: Path) -> None:
 def test_a_stream_left_open_by_a_crash_gets_an_unclean_end(tmp_path: Path) -> None:
     new_store(unsealed(tmp_path))
     last = [entry for entry, _ in read_records(tmp_path)][-1]
-    assert (last["k"], last["s"], last["clean"], last["bytes"], last["src"]) == ("eof", "build/open", False, 1200, "-")
+    assert (last["k"], last["s"], last["clean"], last["bytes"], last["src"]) == (
+        "eof",
+        "build/open",
+        False,
+        1200,
+        "-",
+    )
 
 
 @settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -104,7 +113,9 @@ def test_whatever_a_crash_left_of_the_last_batch_the_log_opens_and_verifies(
     with index.open("r+b") as stream:
         stream.truncate(cut_index)
     for name in layout.segments(log):
-        named = max((e["off"] + e["len"] for e, _ in read_records(log) if e["k"] == "data" and e["seg"] == name), default=0)
+        named = max(
+            (e["off"] + e["len"] for e, _ in read_records(log) if e["k"] == "data" and e["seg"] == name), default=0
+        )
         with (log / name).open("r+b") as stream:
             stream.truncate(data.draw(st.integers(max(named, ends.get(name, 0)), (log / name).stat().st_size)))
     again = new_store(log)
@@ -199,7 +210,9 @@ def test_bytes_after_a_seal_refuse_the_log(tmp_path: Path) -> None:
         new_store(log)
 
 
-@pytest.mark.parametrize("gone", [[layout.SUMS], [layout.SUMS, layout.SEALED], [layout.SUMS, layout.SEALED, "tile"]])
+@pytest.mark.parametrize(
+    "gone", [[layout.SUMS], [layout.SUMS, layout.SEALED], [layout.SUMS, layout.SEALED, "tile"]]
+)
 def test_a_seal_that_a_crash_cut_short_is_finished_at_the_next_opening(tmp_path: Path, gone: list[str]) -> None:
     log = sealed_log(tmp_path)
     sealed_note = (log / layout.SEALED).read_bytes()

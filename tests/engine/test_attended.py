@@ -39,8 +39,8 @@ def obey(bench: Bench, *commands: Command) -> None:
     assert bench.run(commands=(*commands, STOP)).exit is Exit.INTERRUPTED
 
 
-def test_a_waived_warning_opens_the_gate(tmp_path: Path) -> None:
-    bench = Bench(tmp_path, "xen")
+def test_a_waived_warning_opens_the_gate(folder: Path) -> None:
+    bench = Bench(folder, "xen")
     bench.sources["xen"].checks = [imperfect]
     assert bench.run(commands=(WAIVE,)).exit is Exit.DONE
     [waived] = bench.told(ev.ItemWaived)
@@ -51,39 +51,39 @@ def test_a_waived_warning_opens_the_gate(tmp_path: Path) -> None:
     assert bench.unlawful == []
 
 
-def test_a_retry_fetches_and_verifies_again(tmp_path: Path) -> None:
-    bench = Bench(tmp_path, "xen")
+def test_a_retry_fetches_and_verifies_again(folder: Path) -> None:
+    bench = Bench(folder, "xen")
     bench.sources["xen"].checks = [bad, bad, good]
     assert bench.run(commands=(Retry("xen/tag"), Retry("xen/fetch"))).exit is Exit.DONE
     assert bench.sources["xen"].fetches == 3
     assert bench.unlawful == []
 
 
-def test_a_retry_of_a_build_root_prepares_it_again(tmp_path: Path) -> None:
-    bench = Bench(tmp_path, "xen")
+def test_a_retry_of_a_build_root_prepares_it_again(folder: Path) -> None:
+    bench = Bench(folder, "xen")
     lines = iter([bad, good])
     bench.builder.root = lambda name: next(lines)(b"index")
     assert bench.run(commands=(Retry("environment host/apt"),)).exit is Exit.DONE
 
 
-def test_a_retry_of_a_build_builds_it_again(tmp_path: Path) -> None:
-    bench = Bench(tmp_path, "xen", "lvm2")
+def test_a_retry_of_a_build_builds_it_again(folder: Path) -> None:
+    bench = Bench(folder, "xen", "lvm2")
     bench.builder.exits["xen"] = [2]
     assert bench.run(commands=(Retry("xen/build"),)).exit is Exit.DONE
     assert bench.builder.runs == ["xen", "lvm2", "xen"]
 
 
 @pytest.mark.parametrize("check", [bad, imperfect])
-def test_a_retry_of_a_build_does_not_go_round_the_gate(tmp_path: Path, check: object) -> None:
-    bench = closed(tmp_path)
+def test_a_retry_of_a_build_does_not_go_round_the_gate(folder: Path, check: object) -> None:
+    bench = closed(folder)
     bench.sources["xen"].checks = [check]  # type: ignore[list-item]
     obey(bench, Retry("xen/build"), Retry("stop/build"), GoOn())
     assert bench.builder.runs == []
     assert bench.told(ev.BuildStarted) == []
 
 
-def test_red_can_not_be_waived(tmp_path: Path) -> None:
-    bench = closed(tmp_path)
+def test_red_can_not_be_waived(folder: Path) -> None:
+    bench = closed(folder)
     bench.sources["xen"].checks = [bad]
     obey(bench, WAIVE, Waive("stop/tag", "manager-a", "in a hurry"), Waive("xen/fetch", "manager-a", "why not"))
     assert bench.told(ev.ItemWaived) == []
@@ -104,8 +104,8 @@ def test_red_can_not_be_waived(tmp_path: Path) -> None:
     ],
     ids=str,
 )
-def test_a_command_that_the_rules_forbid_changes_nothing(tmp_path: Path, command: Command) -> None:
-    bench = closed(tmp_path)
+def test_a_command_that_the_rules_forbid_changes_nothing(folder: Path, command: Command) -> None:
+    bench = closed(folder)
     bench.sources["xen"].checks = [imperfect]
     obey(bench, command)
     assert bench.told(ev.ItemWaived) == []
@@ -114,16 +114,16 @@ def test_a_command_that_the_rules_forbid_changes_nothing(tmp_path: Path, command
     assert bench.builder.runs == []
 
 
-def test_a_second_waiver_of_the_same_warning_changes_nothing(tmp_path: Path) -> None:
-    bench = closed(tmp_path)
+def test_a_second_waiver_of_the_same_warning_changes_nothing(folder: Path) -> None:
+    bench = closed(folder)
     bench.sources["xen"].checks = [imperfect]
     obey(bench, WAIVE, WAIVE, Waive("xen/tag", "manager-b", "me too"))
     assert len(bench.told(ev.ItemWaived)) == 1
     assert len(bench.told(ev.SourcesPromoted)) == 1
 
 
-def test_a_retry_takes_a_waiver_away_with_the_verdict(tmp_path: Path) -> None:
-    bench = closed(tmp_path)
+def test_a_retry_takes_a_waiver_away_with_the_verdict(folder: Path) -> None:
+    bench = closed(folder)
     bench.sources["xen"].checks = [imperfect]
     obey(bench, WAIVE)
     (bench.work.sources / "xen" / "source" / "payload").write_bytes(b"evil")
@@ -133,15 +133,15 @@ def test_a_retry_takes_a_waiver_away_with_the_verdict(tmp_path: Path) -> None:
     assert not bench.state().components["xen"].manifest_sha256
 
 
-def test_a_run_that_waits_can_be_interrupted(tmp_path: Path) -> None:
-    bench = Bench(tmp_path, "xen")
+def test_a_run_that_waits_can_be_interrupted(folder: Path) -> None:
+    bench = Bench(folder, "xen")
     bench.sources["xen"].checks = [bad]
     bench.listener = lambda record: bench.cancel.set() if record.body.get("e") == "gate.decided" else None
     assert bench.run(commands=(GoOn(),)).exit is Exit.INTERRUPTED
 
 
-def test_a_run_that_waits_ends_when_the_log_is_lost(tmp_path: Path) -> None:
-    bench = Bench(tmp_path, "xen")
+def test_a_run_that_waits_ends_when_the_log_is_lost(folder: Path) -> None:
+    bench = Bench(folder, "xen")
     bench.sources["xen"].checks = [bad]
     bench.listener = lambda record: bench.log.lost.set() if record.body.get("e") == "gate.decided" else None
     assert bench.run(Stage.SEAL, commands=(GoOn(),)).exit is Exit.LOG

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sealwright_stages import events as ev
@@ -15,12 +16,12 @@ from sealwright_stages.verdict import Status
 from support.bench import Bench
 from support.release_folder import HEAD, component
 
+Folders = Callable[[], Path]
 TWO = HEAD + component("xen") + component("lvm2", "xen")
 
 
 def quiet_run(folder: Path) -> Bench:
     """A run in which nothing dies."""
-    folder.mkdir()
     bench = Bench(folder, manifest=TWO)
     assert bench.run().exit is Exit.DONE
     return bench
@@ -36,51 +37,45 @@ def check_end(bench: Bench, wanted: dict[str, object]) -> None:
 
 
 @pytest.mark.parametrize("keeps_last", [False, True], ids=["record-lost", "acknowledgement-lost"])
-def test_a_run_whose_log_died_at_any_append_resumes_to_the_same_end(tmp_path: Path, keeps_last: bool) -> None:
-    quiet = quiet_run(tmp_path / "quiet")
+def test_a_run_whose_log_died_at_any_append_resumes_to_the_same_end(folders: Folders, keeps_last: bool) -> None:
+    quiet = quiet_run(folders())
     wanted, appends = quiet.summary(), quiet.log.appends
     assert appends > 30
     for die_at in range(1, appends + 1):
-        folder = tmp_path / f"dies-at-{die_at}"
-        folder.mkdir()
-        bench = Bench(folder, manifest=TWO)
+        bench = Bench(folders(), manifest=TWO)
         ended = bench.run(die_at=die_at, keeps_last=keeps_last)
         assert ended.exit is Exit.LOG, (die_at, ended)
         check_end(bench, wanted)
 
 
-@settings(max_examples=12)
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.tuples(st.integers(1, 45), st.booleans()), min_size=2, max_size=5))
-def test_a_log_that_dies_again_and_again_does_no_harm(
-    tmp_path_factory: pytest.TempPathFactory, deaths: list[tuple[int, bool]]
-) -> None:
-    folder = tmp_path_factory.mktemp("deaths")
-    wanted = quiet_run(folder / "quiet").summary()
-    (folder / "other").mkdir()
-    bench = Bench(folder / "other", manifest=TWO)
+def test_a_log_that_dies_again_and_again_does_no_harm(folders: Folders, deaths: list[tuple[int, bool]]) -> None:
+    wanted = quiet_run(folders()).summary()
+    bench = Bench(folders(), manifest=TWO)
     for die_at, keeps_last in deaths:
         bench.run(die_at=die_at, keeps_last=keeps_last)
     check_end(bench, wanted)
 
 
-def dead_while_building(tmp_path: Path) -> Bench:
+def dead_while_building(folder: Path) -> Bench:
     """A release whose log died between the first sample of the first build and its end."""
-    bench = Bench(tmp_path, manifest=TWO)
+    bench = Bench(folder, manifest=TWO)
     bench.listener = lambda record: bench.log.lost.set() if record.body.get("e") == "build.sample" else None
     assert bench.run().exit is Exit.LOG
     bench.listener = lambda record: None
     return bench
 
 
-def test_a_build_that_lost_its_log_leaves_no_product(tmp_path: Path) -> None:
-    bench = dead_while_building(tmp_path)
+def test_a_build_that_lost_its_log_leaves_no_product(folder: Path) -> None:
+    bench = dead_while_building(folder)
     assert bench.builder.runs == ["xen"]
     assert list(bench.work.products.iterdir()) == []
     assert list(bench.work.build.iterdir()) == []
 
 
-def test_a_build_that_lost_its_log_is_begun_again_on_a_stream_of_its_own(tmp_path: Path) -> None:
-    bench = dead_while_building(tmp_path)
+def test_a_build_that_lost_its_log_is_begun_again_on_a_stream_of_its_own(folder: Path) -> None:
+    bench = dead_while_building(folder)
     assert bench.run().exit is Exit.DONE
     assert bench.builder.runs == ["xen", "xen", "lvm2"]
     streams = [event.stream for event in bench.told(ev.BuildStarted)]
@@ -88,15 +83,15 @@ def test_a_build_that_lost_its_log_is_begun_again_on_a_stream_of_its_own(tmp_pat
     assert [event.item for event in bench.told(ev.ItemReset)] == ["xen/build"]
 
 
-def test_after_a_death_nothing_more_is_said(tmp_path: Path) -> None:
-    bench = Bench(tmp_path, "xen")
+def test_after_a_death_nothing_more_is_said(folder: Path) -> None:
+    bench = Bench(folder, "xen")
     bench.run(die_at=9)
     assert len(bench.kept.entries) == 8
     assert bench.told(ev.RunEnded) == []
 
 
-def test_what_a_crash_left_in_the_quarantine_is_deleted_on_the_record(tmp_path: Path) -> None:
-    bench = Bench(tmp_path, "xen")
+def test_what_a_crash_left_in_the_quarantine_is_deleted_on_the_record(folder: Path) -> None:
+    bench = Bench(folder, "xen")
     bench.run(die_at=9)
     left = [path for path in bench.work.quarantine.rglob("*") if path.is_file()]
     assert left
@@ -106,8 +101,8 @@ def test_what_a_crash_left_in_the_quarantine_is_deleted_on_the_record(tmp_path: 
     assert all("left over" in event.because for event in gone)
 
 
-def test_an_interrupted_run_says_so_and_resumes(tmp_path: Path) -> None:
-    bench = Bench(tmp_path, "xen", "lvm2")
+def test_an_interrupted_run_says_so_and_resumes(folder: Path) -> None:
+    bench = Bench(folder, "xen", "lvm2")
     bench.stops("xen")
     ended = bench.run()
     assert ended.exit is Exit.INTERRUPTED
@@ -117,8 +112,8 @@ def test_an_interrupted_run_says_so_and_resumes(tmp_path: Path) -> None:
     assert bench.run().exit is Exit.DONE
 
 
-def test_an_interrupted_build_leaves_no_product_and_resumes(tmp_path: Path) -> None:
-    bench = Bench(tmp_path, "xen")
+def test_an_interrupted_build_leaves_no_product_and_resumes(folder: Path) -> None:
+    bench = Bench(folder, "xen")
     bench.listener = lambda record: bench.cancel.set() if record.body.get("e") == "build.started" else None
     assert bench.run().exit is Exit.INTERRUPTED
     assert bench.state().products == {} and list(bench.work.products.iterdir()) == []
@@ -127,8 +122,8 @@ def test_an_interrupted_build_leaves_no_product_and_resumes(tmp_path: Path) -> N
     assert bench.run().exit is Exit.DONE
 
 
-def test_a_second_run_says_that_it_resumes(tmp_path: Path) -> None:
-    bench = Bench(tmp_path, "xen")
+def test_a_second_run_says_that_it_resumes(folder: Path) -> None:
+    bench = Bench(folder, "xen")
     bench.run(Stage.BUILD)
     bench.run(Stage.BUILD)
     assert [event.resumed for event in bench.told(ev.RunStarted)] == [False, True]

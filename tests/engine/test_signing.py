@@ -58,9 +58,9 @@ def nothing_is_signed(bench: Bench) -> bool:
     return not [path for path in bench.work.evidence.rglob("*") if path.suffix in (".asc", ".json")]
 
 
-def test_a_no_signs_nothing(tmp_path: Path) -> None:
+def test_a_no_signs_nothing(folder: Path) -> None:
     signer = ScriptedSigner()
-    bench, asked = bench_with(tmp_path, signer, None)
+    bench, asked = bench_with(folder, signer, None)
     ended = bench.run(Stage.SIGN)
     assert ended.exit is Exit.SIGNING
     assert len(asked) == 1 and asked[0].release == "example-1.0" and asked[0].products == 1
@@ -69,9 +69,9 @@ def test_a_no_signs_nothing(tmp_path: Path) -> None:
     assert bench.state().sealed
 
 
-def test_what_is_shown_to_the_signer_is_what_lies_in_the_evidence(tmp_path: Path) -> None:
+def test_what_is_shown_to_the_signer_is_what_lies_in_the_evidence(folder: Path) -> None:
     signer = ScriptedSigner()
-    bench, _ = bench_with(tmp_path, signer, None)
+    bench, _ = bench_with(folder, signer, None)
     bench.run(Stage.SIGN)
     for name in ("SHA256SUMS", "log/SHA256SUMS"):
         assert signer.shown[name] == (bench.work.evidence / name).read_bytes()
@@ -84,8 +84,8 @@ def test_what_is_shown_to_the_signer_is_what_lies_in_the_evidence(tmp_path: Path
     [ScriptedSigner(), ScriptedSigner(leaves_out="log/SHA256SUMS"), ScriptedSigner(refuses=True)],
     ids=["no-signature", "one-missing", "refused"],
 )
-def test_a_signer_that_can_not_be_believed_leaves_nothing_signed(tmp_path: Path, signer: ScriptedSigner) -> None:
-    bench, _ = bench_with(tmp_path, signer, Typed("abababab", "example-1.0"))
+def test_a_signer_that_can_not_be_believed_leaves_nothing_signed(folder: Path, signer: ScriptedSigner) -> None:
+    bench, _ = bench_with(folder, signer, Typed("abababab", "example-1.0"))
     ended = bench.run(Stage.SIGN)
     assert ended.exit is Exit.SIGNING, ended
     assert ended.next_step
@@ -93,16 +93,16 @@ def test_a_signer_that_can_not_be_believed_leaves_nothing_signed(tmp_path: Path,
     assert nothing_is_signed(bench)
 
 
-def test_the_signer_is_not_asked_before_the_gate_before_sign_is_open(tmp_path: Path) -> None:
+def test_the_signer_is_not_asked_before_the_gate_before_sign_is_open(folder: Path) -> None:
     signer = ScriptedSigner()
-    bench, asked = bench_with(tmp_path, signer, None)
+    bench, asked = bench_with(folder, signer, None)
     bench.builder.exits["xen"] = [1]
     assert bench.run(Stage.SIGN).exit is Exit.CLOSED
     assert asked == [] and signer.shown == {}
 
 
-def test_a_run_until_the_seal_asks_no_signer(tmp_path: Path) -> None:
+def test_a_run_until_the_seal_asks_no_signer(folder: Path) -> None:
     signer = ScriptedSigner()
-    bench, asked = bench_with(tmp_path, signer, None)
+    bench, asked = bench_with(folder, signer, None)
     assert bench.run(Stage.SEAL).exit is Exit.DONE
     assert asked == []

@@ -20,8 +20,8 @@ from support.stories import POLICY
 PAYLOAD = b"sources of xen\n"
 
 
-def test_a_good_release_is_built_and_sealed(tmp_path: Path) -> None:
-    bench = Bench(tmp_path, "xen", "lvm2")
+def test_a_good_release_is_built_and_sealed(folder: Path) -> None:
+    bench = Bench(folder, "xen", "lvm2")
     ended = bench.run()
     assert ended.exit is Exit.DONE, ended
     assert bench.state().sealed
@@ -30,8 +30,8 @@ def test_a_good_release_is_built_and_sealed(tmp_path: Path) -> None:
     assert list(bench.work.quarantine.iterdir()) == []
 
 
-def test_the_evidence_holds_the_products_and_their_sums(tmp_path: Path) -> None:
-    bench = Bench(tmp_path, "xen", "lvm2")
+def test_the_evidence_holds_the_products_and_their_sums(folder: Path) -> None:
+    bench = Bench(folder, "xen", "lvm2")
     bench.run()
     sums = (bench.work.evidence / "SHA256SUMS").read_text().splitlines()
     assert [line.split("  ")[1] for line in sums] == ["products/lvm2/lvm2.tar", "products/xen/xen.tar"]
@@ -43,16 +43,16 @@ def test_the_evidence_holds_the_products_and_their_sums(tmp_path: Path) -> None:
     assert (bench.work.evidence / "log" / "proofs" / "xen.xen.tar.tlog-proof").exists()
 
 
-def test_everything_is_declared_before_anything_begins(tmp_path: Path) -> None:
-    bench = Bench(tmp_path, "xen")
+def test_everything_is_declared_before_anything_begins(folder: Path) -> None:
+    bench = Bench(folder, "xen")
     bench.run()
     names = [entry.body["e"] for entry in bench.kept.entries if entry.kind == "ev"]
     assert names[: names.index("stage.started")] == ["run.started", *["item.declared"] * 4]
     assert "item.declared" not in names[names.index("stage.started") :]
 
 
-def test_a_red_item_closes_the_gate_and_nothing_is_built(tmp_path: Path) -> None:
-    bench = Bench(tmp_path, "xen", "lvm2")
+def test_a_red_item_closes_the_gate_and_nothing_is_built(folder: Path) -> None:
+    bench = Bench(folder, "xen", "lvm2")
     bench.sources["xen"].checks = [bad]
     ended = bench.run()
     assert ended.exit is Exit.CLOSED
@@ -64,8 +64,8 @@ def test_a_red_item_closes_the_gate_and_nothing_is_built(tmp_path: Path) -> None
     assert bench.told(ev.RunEnded)[-1].exit == Exit.CLOSED
 
 
-def test_what_failed_is_deleted_and_the_log_says_so(tmp_path: Path) -> None:
-    bench = Bench(tmp_path, "xen")
+def test_what_failed_is_deleted_and_the_log_says_so(folder: Path) -> None:
+    bench = Bench(folder, "xen")
     bench.sources["xen"].checks = [bad]
     bench.run()
     gone = bench.told(ev.FileDeleted)
@@ -73,8 +73,8 @@ def test_what_failed_is_deleted_and_the_log_says_so(tmp_path: Path) -> None:
     assert not list(bench.work.root.rglob("payload"))
 
 
-def test_a_warning_closes_the_gate_of_an_unattended_run(tmp_path: Path) -> None:
-    bench = Bench(tmp_path, "xen")
+def test_a_warning_closes_the_gate_of_an_unattended_run(folder: Path) -> None:
+    bench = Bench(folder, "xen")
     bench.sources["xen"].checks = [imperfect]
     ended = bench.run()
     assert ended.exit is Exit.CLOSED
@@ -82,8 +82,8 @@ def test_a_warning_closes_the_gate_of_an_unattended_run(tmp_path: Path) -> None:
     assert bench.state().items["xen/tag"].status is Status.WARNED
 
 
-def test_a_warning_that_the_manifest_waives_is_built(tmp_path: Path) -> None:
-    bench = Bench(tmp_path, "xen")
+def test_a_warning_that_the_manifest_waives_is_built(folder: Path) -> None:
+    bench = Bench(folder, "xen")
     waiver = Waiver("xen/tag", "expired-since", "manager-a", "key extended since", sha_of(PAYLOAD), POLICY)
     object.__setattr__(bench.manifest, "waivers", (waiver,))
     bench.sources["xen"].checks = [imperfect]
@@ -91,11 +91,11 @@ def test_a_warning_that_the_manifest_waives_is_built(tmp_path: Path) -> None:
     assert bench.state().waivers == [waiver]
 
 
-def test_a_source_that_does_not_arrive_is_red_and_so_is_what_was_to_be_checked(tmp_path: Path) -> None:
+def test_a_source_that_does_not_arrive_is_red_and_so_is_what_was_to_be_checked(folder: Path) -> None:
     def refuse(_workshop: Workshop) -> None:
         raise FetchError("xen", "the server said 404", "mend the address", "not-found")
 
-    bench = Bench(tmp_path, "xen")
+    bench = Bench(folder, "xen")
     bench.sources["xen"].on_fetch = refuse
     assert bench.run().exit is Exit.CLOSED
     items = bench.state().items
@@ -104,25 +104,25 @@ def test_a_source_that_does_not_arrive_is_red_and_so_is_what_was_to_be_checked(t
     assert "404" in items["xen/fetch"].reason
 
 
-def test_whatever_a_source_raises_is_red(tmp_path: Path) -> None:
+def test_whatever_a_source_raises_is_red(folder: Path) -> None:
     def crash(_data: bytes) -> Verdict:
         raise ZeroDivisionError("parser")
 
-    bench = Bench(tmp_path, "xen")
+    bench = Bench(folder, "xen")
     bench.sources["xen"].checks = [crash]
     assert bench.run().exit is Exit.CLOSED
     assert bench.state().items["xen/tag"].code == "check-crashed"
 
 
-def test_the_other_components_get_as_far_as_they_can(tmp_path: Path) -> None:
-    bench = Bench(tmp_path, "xen", "lvm2")
+def test_the_other_components_get_as_far_as_they_can(folder: Path) -> None:
+    bench = Bench(folder, "xen", "lvm2")
     bench.sources["xen"].checks = [bad]
     bench.run()
     assert bench.stands("lvm2") and not bench.stands("xen")
 
 
-def test_a_build_root_that_is_not_green_closes_the_gate(tmp_path: Path) -> None:
-    bench = Bench(tmp_path, "xen")
+def test_a_build_root_that_is_not_green_closes_the_gate(folder: Path) -> None:
+    bench = Bench(folder, "xen")
     bench.builder.root = lambda name: Failed(
         "bad-index", "the archive's index is not signed", "look at the mirror"
     )
@@ -130,16 +130,16 @@ def test_a_build_root_that_is_not_green_closes_the_gate(tmp_path: Path) -> None:
     assert bench.builder.runs == []
 
 
-def test_a_build_root_that_was_not_judged_closes_the_gate(tmp_path: Path) -> None:
-    bench = Bench(tmp_path, "xen")
+def test_a_build_root_that_was_not_judged_closes_the_gate(folder: Path) -> None:
+    bench = Bench(folder, "xen")
     bench.builder.root = lambda name: None
     assert bench.run().exit is Exit.CLOSED
     assert bench.state().items["environment host/apt"].code == "check-missing"
 
 
 @pytest.mark.parametrize("with_items", [True, False])
-def test_a_build_root_that_is_refused_builds_nothing(tmp_path: Path, with_items: bool) -> None:
-    bench = Bench(tmp_path, "xen")
+def test_a_build_root_that_is_refused_builds_nothing(folder: Path, with_items: bool) -> None:
+    bench = Bench(folder, "xen")
     bench.builder.with_items = with_items
     bench.builder.refuses["prepare"] = BuildError("the host", "gcc is missing", "install gcc", "packages-missing")
     ended = bench.run()
@@ -149,8 +149,8 @@ def test_a_build_root_that_is_refused_builds_nothing(tmp_path: Path, with_items:
     assert red and "gcc is missing" in red[0].reason
 
 
-def test_a_failed_build_closes_the_gate_before_the_seal(tmp_path: Path) -> None:
-    bench = Bench(tmp_path, "xen", "lvm2")
+def test_a_failed_build_closes_the_gate_before_the_seal(folder: Path) -> None:
+    bench = Bench(folder, "xen", "lvm2")
     bench.builder.exits["xen"] = [2]
     ended = bench.run()
     assert ended.exit is Exit.CLOSED
@@ -161,8 +161,8 @@ def test_a_failed_build_closes_the_gate_before_the_seal(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("where", ["run", "collect"])
-def test_a_build_that_is_refused_is_red_and_its_stream_ends_cleanly(tmp_path: Path, where: str) -> None:
-    bench = Bench(tmp_path, "xen")
+def test_a_build_that_is_refused_is_red_and_its_stream_ends_cleanly(folder: Path, where: str) -> None:
+    bench = Bench(folder, "xen")
     bench.builder.refuses[where] = BuildError("xen", "a product is a device", "mend the build", "product-refused")
     assert bench.run().exit is Exit.CLOSED
     state = bench.state()
@@ -173,25 +173,25 @@ def test_a_build_that_is_refused_is_red_and_its_stream_ends_cleanly(tmp_path: Pa
     assert list(bench.work.build.iterdir()) == []
 
 
-def test_what_needs_a_failed_build_is_not_built(tmp_path: Path) -> None:
+def test_what_needs_a_failed_build_is_not_built(folder: Path) -> None:
     text = HEAD + component("top", "middle") + component("middle", "base", build=False) + component("base")
-    bench = Bench(tmp_path, manifest=text)
+    bench = Bench(folder, manifest=text)
     bench.builder.exits["base"] = [1]
     bench.run()
     assert bench.builder.runs == ["base"]
     assert bench.state().items["top/build"].status is Status.PENDING
 
 
-def test_what_is_needed_is_built_before(tmp_path: Path) -> None:
+def test_what_is_needed_is_built_before(folder: Path) -> None:
     text = HEAD + component("top", "middle") + component("middle", "base", build=False) + component("base")
-    bench = Bench(tmp_path, manifest=text)
+    bench = Bench(folder, manifest=text)
     bench.jobs = 2
     assert bench.run().exit is Exit.DONE
     assert bench.builder.runs == ["base", "top"]
 
 
-def test_sources_that_were_changed_after_they_were_verified_are_not_built(tmp_path: Path) -> None:
-    bench = Bench(tmp_path, "xen", "lvm2")
+def test_sources_that_were_changed_after_they_were_verified_are_not_built(folder: Path) -> None:
+    bench = Bench(folder, "xen", "lvm2")
 
     def tamper(record: object) -> None:
         if getattr(record, "body", {}).get("e") == "stage.started" and bench.state().gates:
@@ -204,20 +204,20 @@ def test_sources_that_were_changed_after_they_were_verified_are_not_built(tmp_pa
 
 
 @pytest.mark.parametrize("harm", ["changed", "missing", "link"])
-def test_products_are_hashed_again_before_the_seal(tmp_path: Path, harm: str) -> None:
-    bench = Bench(tmp_path, "xen")
+def test_products_are_hashed_again_before_the_seal(folder: Path, harm: str) -> None:
+    bench = Bench(folder, "xen")
     bench.run(Stage.BUILD)
     product = bench.work.products / "xen" / "xen.tar"
 
     def tamper(record: object) -> None:
         body = getattr(record, "body", {})
         if body.get("e") == "stage.ended" and body.get("stage") == "build":
-            (tmp_path / "same").write_bytes(product.read_bytes())
+            (folder / "same").write_bytes(product.read_bytes())
             product.unlink()
             if harm == "changed":
                 product.write_bytes(b"evil")
             elif harm == "link":
-                product.symlink_to(tmp_path / "same")
+                product.symlink_to(folder / "same")
 
     bench.listener = tamper
     ended = bench.run()
@@ -234,10 +234,8 @@ UNTIL = [
 
 
 @pytest.mark.parametrize(("until", "stages", "runs"), UNTIL)
-def test_a_run_goes_no_further_than_asked(
-    tmp_path: Path, until: Stage, stages: list[str], runs: list[str]
-) -> None:
-    bench = Bench(tmp_path, "xen")
+def test_a_run_goes_no_further_than_asked(folder: Path, until: Stage, stages: list[str], runs: list[str]) -> None:
+    bench = Bench(folder, "xen")
     ended = bench.run(until)
     assert ended.exit is Exit.DONE
     assert [event.stage for event in bench.told(ev.StageStarted)] == stages
@@ -246,22 +244,22 @@ def test_a_run_goes_no_further_than_asked(
     assert not bench.state().sealed
 
 
-def test_a_run_until_a_stage_before_a_closed_gate_still_says_so(tmp_path: Path) -> None:
-    bench = Bench(tmp_path, "xen")
+def test_a_run_until_a_stage_before_a_closed_gate_still_says_so(folder: Path) -> None:
+    bench = Bench(folder, "xen")
     bench.sources["xen"].checks = [bad]
     assert bench.run(Stage.VERIFY).exit is Exit.CLOSED
 
 
-def test_what_stands_is_not_made_again(tmp_path: Path) -> None:
-    bench = Bench(tmp_path, "xen", "lvm2")
+def test_what_stands_is_not_made_again(folder: Path) -> None:
+    bench = Bench(folder, "xen", "lvm2")
     bench.run(Stage.BUILD)
     bench.run(Stage.BUILD)
     assert {source.fetches for source in bench.sources.values()} == {1}
     assert bench.builder.runs == ["xen", "lvm2"]
 
 
-def test_a_sealed_release_is_not_walked_again(tmp_path: Path) -> None:
-    bench = Bench(tmp_path, "xen")
+def test_a_sealed_release_is_not_walked_again(folder: Path) -> None:
+    bench = Bench(folder, "xen")
     bench.run()
     before = len(bench.kept.entries)
     assert bench.run().exit is Exit.DONE
@@ -269,8 +267,8 @@ def test_a_sealed_release_is_not_walked_again(tmp_path: Path) -> None:
     assert bench.builder.runs == ["xen"]
 
 
-def test_sources_that_differ_at_the_next_run_are_fetched_and_built_again(tmp_path: Path) -> None:
-    bench = Bench(tmp_path, "xen")
+def test_sources_that_differ_at_the_next_run_are_fetched_and_built_again(folder: Path) -> None:
+    bench = Bench(folder, "xen")
     bench.run(Stage.BUILD)
     (bench.work.sources / "xen" / "source" / "payload").write_bytes(b"evil")
     bench.sources["xen"].content = b"moved on\n"
@@ -280,8 +278,8 @@ def test_sources_that_differ_at_the_next_run_are_fetched_and_built_again(tmp_pat
     assert (bench.work.products / "xen" / "xen.tar").read_bytes() == b"built from moved on\n"
 
 
-def test_a_product_that_differs_at_the_next_run_is_built_again(tmp_path: Path) -> None:
-    bench = Bench(tmp_path, "xen", "lvm2")
+def test_a_product_that_differs_at_the_next_run_is_built_again(folder: Path) -> None:
+    bench = Bench(folder, "xen", "lvm2")
     bench.run(Stage.BUILD)
     (bench.work.products / "xen" / "xen.tar").write_bytes(b"evil")
     assert bench.run().exit is Exit.DONE

@@ -129,6 +129,7 @@ def test_an_interrupted_fetch_stops(server: str, tmp_path: Path) -> None:
         "--upload-pack=id",
         "https://user:secret@example.org/x",
         "https://user@example.org/x",
+        "ssh://git:secret@example.org/x",
         "https://example.org/a b",
         "https://example.org/a\nb",
         "file://host/x",

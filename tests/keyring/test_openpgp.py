@@ -283,6 +283,14 @@ def test_a_forged_trust_packet_injects_no_subkey(world: Any) -> None:
         assert isinstance(ring.verify_detached(world.sign("s1"), DATA), Good)
 
 
+def test_a_chosen_key_that_gpg_does_not_accept_is_an_error(world: Any) -> None:
+    bare = next(packets(world.cert("s2"))).raw  # without a user id
+    with pytest.raises(KeyringError, match="does not accept"):
+        Keyring.of([world.cert("s1"), bare], [world.fpr["s1"], world.fpr["s2"]])
+    with pytest.raises(KeyringError, match="does not import"):
+        Keyring.of([bare], [world.fpr["s2"]])
+
+
 def test_the_keyring_hash_names_the_chosen_keys_only(world: Any) -> None:
     with Keyring.of([world.cert("s1")], [world.fpr["s1"]]) as one:
         with Keyring.of([world.cert("s1", "outsider")], [world.fpr["s1"].lower()]) as same:

@@ -83,6 +83,16 @@ def test_other_versions_are_refused(world: Any) -> None:
         detached_signatures(b"\xc2\xff" + len(body).to_bytes(4, "big") + body)
 
 
+@pytest.mark.parametrize("tag", [1, 4, 6, 8, 10, 11, 13, 21])
+def test_a_detached_signature_consists_of_signature_packets_only(world: Any, tag: int) -> None:
+    raw = _signature(world)
+    body = raw[2:]
+    other = bytes([0xC0 | tag, 0xFF]) + len(body).to_bytes(4, "big") + body
+    for data in (other, raw + other, other + raw):
+        with pytest.raises(MalformedError, match="only signatures may"):
+            detached_signatures(data)
+
+
 def test_too_many_signatures_are_refused(world: Any) -> None:
     with pytest.raises(MalformedError, match="more than"):
         detached_signatures(_signature(world) * 33)
@@ -112,6 +122,7 @@ def test_status_of_one_good_signature_is_read() -> None:
         _GOOD + _VALID + b"[GNUPG:] SOMETHING_NEW\n",
         _GOOD + _VALID + b"[GNUPG:] FAILURE verify 1\n",
         _GOOD + _VALID + b"gpg: chatter\n",
+        _GOOD + _VALID + b"[GNUPG:] KEY_CONSIDERED BBBB",
         _GOOD.replace(b"BB x", b"CC x") + _VALID,
         _GOOD + _VALID.replace(b" 4 0 22", b" 3 0 22"),
         _GOOD + _VALID.replace(b"B" * 40, b"B" * 16),

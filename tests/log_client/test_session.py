@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from sealwright_appendlog import layout
 from sealwright_appendlog.audit import check_log
 from sealwright_stages.errors import LogError
@@ -264,7 +265,9 @@ os._exit(9)
 
 
 def test_the_authority_ends_however_its_console_died(place: Place) -> None:
-    found = subprocess.run([sys.executable, "-c", KILLED, place.root], capture_output=True, check=False, timeout=30)
+    found = subprocess.run(
+        [sys.executable, "-c", KILLED, place.root], capture_output=True, check=False, timeout=30
+    )
     pid = int(found.stdout)
     deadline = time.monotonic() + 5
     while Path(f"/proc/{pid}").exists() and time.monotonic() < deadline:
@@ -321,7 +324,16 @@ def remote(tmp_path: Path) -> Iterator[Path]:
     elsewhere.mkdir()
     read, write = os.pipe()
     argv = [sys.executable, "-I", "-m", "sealwright_appendlog.cli", "serve", "--dir", elsewhere / "log"]
-    argv += ["--key", elsewhere / "key", "--socket", tmp_path / "s", "--origin", "example.org/remote", "--ready", str(write)]
+    argv += [
+        "--key",
+        elsewhere / "key",
+        "--socket",
+        tmp_path / "s",
+        "--origin",
+        "example.org/remote",
+        "--ready",
+        str(write),
+    ]
     with subprocess.Popen(argv, pass_fds=(write,)) as child:
         os.close(write)
         with os.fdopen(read) as ready:

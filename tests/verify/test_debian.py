@@ -16,7 +16,7 @@ from sealwright_stages.get_sources.apt_sources import mirror_from_machine
 from sealwright_stages.get_sources.debian import DebianArchive
 from sealwright_stages.ports import Archive, Outcome
 from sealwright_stages.verdict import Failed, Green, Passed
-from sealwright_stages.verify.archive import stanzas
+from sealwright_stages.verify.archive import stanzas, unpacked
 from sealwright_stages.verify.codes import RefusedError
 from sealwright_stages.verify.deb822 import Deb822Error, listed, paragraphs
 from sealwright_stages.verify.source_debian import DebianSource
@@ -155,10 +155,13 @@ def test_a_package_that_is_not_there_is_called_so(archive: Miniature, tmp_path: 
     assert fetch_code(source, tmp_path) == "archive-package-missing"
 
 
-def test_a_list_without_end_is_given_up(archive: Miniature, tmp_path: Path) -> None:
-    archive.publish()
-    archive.release({SOURCES: lzma.compress(b"Package: hi\n")[:-8], archive.packages: b"x"})
-    assert fetch_code(archive.source(), tmp_path) == "archive-index-malformed"
+def test_a_list_without_end_is_given_up() -> None:
+    packed = lzma.compress(b"Package: hi\n")
+    assert unpacked(packed) == b"Package: hi\n"
+    for spoiled in (packed[:-8], packed[:20], b"", b"no xz"):
+        with pytest.raises(RefusedError) as refused:
+            unpacked(spoiled)
+        assert refused.value.code == "archive-index-malformed"
 
 
 def test_a_changed_file_is_red_and_all_is_deleted(archive: Miniature, tmp_path: Path) -> None:

@@ -152,6 +152,8 @@ def _usable(folder: Path) -> _Record | None:
 
 def _make(wish: Wish, archive: Archive, index: Index, folder: Path, workshop: Workshop) -> _Record:
     """Make a root, judge what is in it, and put it into the cache."""
+    for left in folder.glob("making-*"):
+        remove_tree(left)  # by a run that was killed
     listed = fetch_packages(archive, wish.suite, index, wish.architecture, workshop)
     with tempfile.TemporaryDirectory(dir=folder, prefix="making-") as scratch:
         tar = bootstrap(wish, archive, index, Path(scratch), workshop)

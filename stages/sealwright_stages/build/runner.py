@@ -30,6 +30,7 @@ from sealwright_stages.sandbox.life import first_process, wait_dead
 _TICK = 0.1
 _SAMPLE_EVERY = 1.0
 _CHUNK = 64 << 10
+_BIRTH = 30.0  # seconds that bwrap may take to begin
 _DEATH = 30.0  # seconds until a killed sandbox must be gone
 _DRAIN = 120.0  # seconds until the log must have taken what a dead build had said
 
@@ -71,11 +72,15 @@ class _Life:
     """The sandbox's first process, awaited once."""
 
     def __init__(self, info: int) -> None:
-        self._first = first_process(info, 10.0)
+        self._info = info
+        self._first = first_process(info, _BIRTH)
         self.never_began = self._first is None
 
     def wait(self) -> None:
+        """Wait until the sandbox is dead, once its outermost process is."""
         first, self._first = self._first, None
+        if first is None:  # it may have begun late, and its number may just have been told
+            first = first_process(self._info, 0)
         wait_dead(first, _DEATH, "the build")
 
 

@@ -61,7 +61,7 @@ class Export:
         try:
             if self._error or not self._done.is_set():
                 raise LogLost(f"the sealed log did not come: {self._error or connection.lost}")
-            if check_log(self._fresh).checkpoint != checkpoint:
+            if check_log(self._fresh, sums=True).checkpoint != checkpoint:
                 raise LogLost("the log that came is not the one whose checkpoint was proved")
         except LogBroken as error:
             remove_tree(self._fresh)

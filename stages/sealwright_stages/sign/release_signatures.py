@@ -22,12 +22,13 @@ def persons_of(signature: bytes, data: bytes, keyring: Path, names: Collection[s
     """
     try:
         policy = load_policy(keyring)
-        chosen = [fpr for name in names if name in policy.persons for fpr in policy.persons[name].openpgp]
+        allowed = policy.persons_for(None, names)
+        chosen = [fpr for person in allowed for fpr in person.openpgp]
         with Keyring.of(policy.certificates, chosen) as ring:
             verdicts = ring.verify_detached_many(signature, data)
     except KeyringError as error:
         raise SigningError("the release's signatures", error.because, error.next_step) from error
-    return count_persons([v for v in verdicts if isinstance(v, Good)], policy, names)
+    return count_persons([v for v in verdicts if isinstance(v, Good)], policy, [person.name for person in allowed])
 
 
 def signed_pairs(evidence: Path) -> Iterator[tuple[bytes, bytes]]:

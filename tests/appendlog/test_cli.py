@@ -1,0 +1,205 @@
+"""The program: its commands, its own uid, and a disk that fails at any call."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from appendlog.log_making import RawClient, sealed_log
+from sealwright_appendlog import layout
+from sealwright_appendlog.audit import check_log, read_records
+from sealwright_appendlog.note import VerifierKey
+from sealwright_appendlog.proof import check_proof
+
+PROGRAM = [sys.executable, "-I", "-m", "sealwright_appendlog.cli"]
+
+
+def run(*words: str | Path, data: bytes = b"") -> subprocess.CompletedProcess[bytes]:
+    return subprocess.run([*PROGRAM, *words], input=data, capture_output=True, check=False, timeout=60)
+
+
+@contextmanager
+def served(root: Path, *more: str, before: tuple[str, ...] = ()) -> Iterator[subprocess.Popen[bytes]]:
+    read, write = os.pipe()
+    words = [
+        "serve",
+        "--dir",
+        root / "log",
+        "--key",
+        root / "key",
+        "--socket",
+        root / "s",
+        "--origin",
+        "example.org/log",
+    ]
+    with subprocess.Popen([*before, *PROGRAM, *words, "--ready", str(write), *more], pass_fds=(write,)) as child:
+        os.close(write)
+        with os.fdopen(read) as ready:
+            ready.readline()
+        try:
+            yield child
+        finally:
+            child.terminate()
+
+
+def connect(root: Path) -> RawClient:
+    import socket
+
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    sock.settimeout(10)
+    sock.connect(str(root / "s"))
+    return RawClient(sock)
+
+
+def test_no_command_is_a_usage_error() -> None:
+    assert run().returncode == 2
+
+
+def test_verify_says_whole_or_names_the_first_bad_record(tmp_path: Path) -> None:
+    log = sealed_log(tmp_path / "log")
+    assert run("verify", log).stdout.startswith(b"whole: 315 records")
+    assert run("verify", "--sums", log).returncode == 0
+    index = log / layout.INDEX
+    index.write_bytes(index.read_bytes().replace(b'"number":7}', b'"number":8}'))
+    found = run("verify", log)
+    assert found.returncode == 4
+    assert re.match(rb"error: verify failed\nbecause: record 8: .*\nnext: .*\n", found.stderr)
+
+
+def test_prove_prints_a_proof_and_vkey_the_key(tmp_path: Path) -> None:
+    log = sealed_log(tmp_path / "log")
+    key = VerifierKey.parse(run("vkey", log).stdout.decode().strip())
+    line = list(layout.lines(log / layout.INDEX))[42]
+    check_proof(run("prove", log, "42").stdout, line, key)
+    assert run("prove", log, "5000").returncode == 4
+
+
+@pytest.mark.parametrize("raw", [[], ["--raw"]])
+def test_append_carries_a_pipe_into_a_stream(tmp_path: Path, raw: list[str]) -> None:
+    with served(tmp_path):
+        found = run("append", "--socket", tmp_path / "s", "--stream", "build/pipe", *raw, data=b"line\n" * 50_000)
+        assert (found.returncode, found.stderr) == (0, b"")
+        again = run("append", "--socket", tmp_path / "s", "--stream", "../pipe", data=b"x")
+        assert again.returncode == 4 and b"plain names" in again.stderr
+    assert [entry["bytes"] for entry, _ in read_records(tmp_path / "log") if entry["k"] == "eof"] == [250_000]
+
+
+def test_a_signal_ends_it_in_order_and_open_streams_unclean(tmp_path: Path) -> None:
+    with served(tmp_path) as child:
+        client = connect(tmp_path)
+        client.hello("build/xen")
+        client.wait("A")
+        child.send_signal(signal.SIGTERM)
+        assert child.wait(10) == 0
+        client.close()
+    assert [entry["clean"] for entry, _ in read_records(tmp_path / "log") if entry["k"] == "eof"] == [False]
+
+
+def test_the_key_is_private_and_lies_outside_of_the_log(tmp_path: Path) -> None:
+    with served(tmp_path):
+        assert (tmp_path / "key").stat().st_mode & 0o777 == 0o600
+        assert not [
+            path for path in (tmp_path / "log").rglob("*") if b"PRIVATE KEY" in path.read_bytes() if path.is_file()
+        ]
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can become another user")
+def test_it_becomes_its_own_user_under_a_folder_that_this_user_can_not_enter(tmp_path: Path) -> None:
+    uid = 61990
+    private = tmp_path / "private"
+    private.mkdir(mode=0o700)
+    with tempfile.TemporaryDirectory() as nest:
+        Path(nest).chmod(0o711)
+        with served(private, "--uid", str(uid), "--gid", str(uid), "--socket", f"{nest}/s") as child:
+            status = Path(f"/proc/{child.pid}/status").read_text()
+            assert re.search(rf"^Uid:\t{uid}\t{uid}\t{uid}\t{uid}$", status, re.MULTILINE)
+            assert re.search(r"^Groups:\t ?$", status, re.MULTILINE)
+            (Path(nest) / "s").rename(private / "s")
+            client = connect(private)
+            client.hello("engine")
+            client.wait("C")
+            client.say("J", b"{}")
+            assert json.loads(client.wait_line())["src"] == "uid:0"
+            client.say("S")
+            client.wait_line()
+            client.wait("C")
+            client.close()
+    log = private / "log"
+    assert {path.stat().st_uid for path in log.rglob("*")} == {uid}
+    assert all(path.stat().st_mode & 0o022 == 0 for path in log.rglob("*"))
+    check_log(log)
+
+
+FAULTS = "write,fdatasync,fsync,rename,openat,mkdir,fallocate,ftruncate"
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not installed")
+@pytest.mark.parametrize("fault", ["error=EIO", "error=ENOSPC", "signal=SIGKILL"])
+def test_whatever_call_fails_the_log_opens_again_and_verifies(tmp_path: Path, fault: str) -> None:
+    """Fails the n-th file call for many n; what was acknowledged is there after the next opening."""
+    for number in range(1, 60, 3):
+        root = tmp_path / f"{number}"
+        root.mkdir()
+        with served(root):
+            pass
+        acknowledged: list[bytes] = []
+        inject = f"inject={FAULTS}:{fault}:when={number}"
+        with served(root) as child:
+            tracer = subprocess.Popen(
+                [
+                    "strace",
+                    "-f",
+                    "-qq",
+                    "-o",
+                    "/dev/null",
+                    "-e",
+                    f"trace={FAULTS}",
+                    "-e",
+                    inject,
+                    "-p",
+                    str(child.pid),
+                ]
+            )
+            wait_for_tracer(child.pid)
+            try:
+                client = connect(root)
+                client.hello("engine")
+                for _ in range(20):
+                    client.say("J", b'{"x":"' + b"y" * 2000 + b'"}')
+                    acknowledged.append(client.wait_line())
+            except (EOFError, OSError):
+                pass
+            client.close()
+            child.terminate()
+            child.wait(20)
+            tracer.wait(20)
+        with served(root):
+            client = connect(root)
+            client.hello("engine")
+            client.wait("C")
+            client.say("S")
+            client.wait_line()
+            client.wait("C")
+            client.close()
+        check_log(root / "log")
+        kept = [line for entry, line in read_records(root / "log") if entry["k"] == "ev"]
+        assert kept[: len(acknowledged)] == acknowledged
+
+
+def wait_for_tracer(pid: int) -> None:
+    deadline = time.monotonic() + 10
+    while "TracerPid:\t0\n" in Path(f"/proc/{pid}/status").read_text() and time.monotonic() < deadline:
+        os.sched_yield()
