@@ -16,10 +16,12 @@ from __future__ import annotations
 
 import base64
 import itertools
+import os
 import selectors
 import socket
 import time
 from collections.abc import Collection
+from dataclasses import dataclass
 from pathlib import Path
 
 from sealwright_appendlog import layout, record
@@ -34,7 +36,18 @@ from sealwright_appendlog.tree import ProofError
 CHUNK = 1 << 16
 BATCH_BYTES = 512 << 10  # half of a client's window, so that no client ever waits for the clock
 BATCH_SECONDS = 0.1
+MOST_PENDING = 4 << 20  # more than this waits in no memory, whatever clients send
 CHECKPOINT_SECONDS = 1.0
+
+
+@dataclass
+class _Due:
+    """What a client is told when the batch in flight is durable."""
+
+    client: Client
+    lines: list[bytes]
+    total: int
+    output: bool
 
 
 class Authority:
@@ -61,8 +74,11 @@ class Authority:
         self._pending_bytes = 0
         self._urgent = False
         self._checkpointed = time.monotonic()
-        self._published = store.next_n
+        self._published = store.durable
         self._sealing: Sealing | None = None
+        self._flight: list[_Due] | None = None
+        self._written = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        self._watch.register(self._written, selectors.EVENT_READ, None)
 
     def serve(self) -> None:
         """Serve until the lifeline ends or `stopped` is set.
@@ -76,7 +92,7 @@ class Authority:
             for client in list(self.clients):
                 self._drop(client)
             if not self.store.sealed:
-                self._commit()
+                self._settle()
                 self.store.publish()
         except StoreError as error:
             for client in self.clients:
@@ -87,6 +103,8 @@ class Authority:
             for client in self.clients:
                 client.sock.close()
             self._watch.close()
+            self.store.close()
+            os.close(self._written)
 
     def _turn(self) -> bool:
         for key, mask in self._watch.select(BATCH_SECONDS / 2):
@@ -94,15 +112,18 @@ class Authority:
                 self._accept()
             elif key.fd == self.lifeline and key.data is None:
                 return False
+            elif key.fd == self._written:
+                os.eventfd_read(self._written)
+                self._end_batch()
             elif key.data in self.clients:
                 self._serve_client(key.data, mask)
         now = time.monotonic()
         old = self._pending_since and now - self._pending_since >= BATCH_SECONDS
-        if self._urgent or old or self._pending_bytes >= BATCH_BYTES:
-            self._commit()
+        if self._flight is None and (self._urgent or old or self._pending_bytes >= BATCH_BYTES):
+            self._begin_batch()
         if self._sealing is not None and self._sealing.ready:
             self._end_seal(self._sealing)
-        if now - self._checkpointed >= CHECKPOINT_SECONDS and self._published != self.store.next_n:
+        if now - self._checkpointed >= CHECKPOINT_SECONDS and self._published != self.store.durable:
             self._checkpoint()
         for client in [client for client in self.clients if client.overdue(now)]:
             self._drop(client)
@@ -186,7 +207,7 @@ class Authority:
         elif not client.stream:
             raise Refused("a frame before the hello")
         elif kind == "P":
-            client.dirty = self._urgent = True
+            self._say(client, "A", b"%d %d" % (self.store.durable - 1, client.durable))
         elif kind == "X":
             if not self.store.sealed:
                 raise Refused("the log is not sealed")
@@ -223,10 +244,10 @@ class Authority:
                 raise Refused("the log is being sealed")
             if stream in self.store.ended and stream != "engine":
                 raise Refused(f"stream {stream} has ended; take another name")
-            self._commit()
+            self._settle()
             self.store.open_stream(stream)
         client.stream, client.seen = stream, hello.seen
-        client.say("A", b"%d 0" % (self.store.next_n - 1))
+        client.say("A", b"%d 0" % (self.store.durable - 1))
         if stream == "engine":
             if hello.since is not None:
                 client.follows = True
@@ -243,7 +264,7 @@ class Authority:
         """The newest checkpoint's note, published."""
         if self.store.sealed:
             return (self.store.path / layout.SEALED).read_text("utf-8")
-        self._checkpointed, self._published = time.monotonic(), self.store.next_n
+        self._checkpointed, self._published = time.monotonic(), self.store.durable
         return self.store.publish()
 
     def _say_checkpoint(self, client: Client, note: str) -> None:
@@ -271,8 +292,10 @@ class Authority:
         self._pending_bytes += len(payload)
         client.dirty = True
         self._mark()
-        if self._pending_bytes >= BATCH_BYTES:
-            self._commit()
+        if self._pending_bytes >= BATCH_BYTES and self._flight is None:
+            self._begin_batch()
+        elif self._pending_bytes >= MOST_PENDING:
+            self._settle()
 
     def _close_chunk(self, client: Client) -> None:
         if client.chunk:
@@ -297,7 +320,7 @@ class Authority:
             raise Refused("a seal says nothing more")
         self._close_chunk(client)
         self.store.eof("engine", clean=True, exit_status=0, src=client.src)
-        self._commit()
+        self._settle()
         self._sealing = Sealing(client, self.store)
 
     def _end_seal(self, sealing: Sealing) -> None:
@@ -319,30 +342,56 @@ class Authority:
         self._urgent = self._urgent or urgent
         self._pending_since = self._pending_since or time.monotonic()
 
-    def _commit(self) -> None:
-        lines: list[bytes] = []
+    def _begin_batch(self) -> None:
+        """Hand what was added to the writer; what comes meanwhile is the next batch."""
+        due = self._due()
+        if self.store.pending:
+            self._flight = due
+            self.store.begin_commit(self._wake)
+
+    def _wake(self) -> None:
+        """Called in the writer's thread when the batch in flight is on disk."""
+        os.eventfd_write(self._written, 1)
+
+    def _end_batch(self) -> None:
+        if self._flight is not None:
+            due, self._flight = self._flight, None
+            self._tell(self.store.end_commit(), due)
+
+    def _settle(self) -> None:
+        """Make everything durable before going on."""
+        self._end_batch()
         if not self.store.sealed and self._sealing is None:
-            for client in self.clients:
-                self._close_chunk(client)
-            lines = self.store.commit()
+            due = self._due()
+            self._tell(self.store.commit(), due)
+
+    def _due(self) -> list[_Due]:
+        """Close what is open of the batch, and take down what its clients are to be told."""
+        due = []
+        for client in self.clients:
+            self._close_chunk(client)
+            if client.waiting or client.dirty:
+                total = max(client.durable, self.store.total(client.stream))
+                due.append(_Due(client, client.waiting, total, client.dirty))
+                client.waiting, client.dirty = [], False
         self._urgent, self._pending_since, self._pending_bytes = False, 0.0, 0
-        durable = self.store.next_n - 1
-        for client in list(self.clients):
-            if client.follows:
-                for block in joined(iter(lines)):
-                    client.say("L", block)
-            total = self.store.total(client.stream)
-            for line in client.waiting:
-                client.say("A", b"%d %d\n%s" % (durable, total, line))
-            if client.dirty and not client.waiting:
-                client.say("A", b"%d %d" % (durable, total))
-            client.waiting.clear()
-            client.dirty = False
-            if client.out:
-                self._flush(client)
+        return due
+
+    def _tell(self, lines: list[bytes], due: list[_Due]) -> None:
+        """Say what became durable: to followers first, so that no ack comes before its line."""
+        for client in [client for client in self.clients if client.follows]:
+            for block in joined(lines):
+                self._say(client, "L", block)
+        durable = self.store.durable - 1
+        for told in (told for told in due if told.client in self.clients and not told.client.refused_at):
+            told.client.durable = told.total
+            for line in told.lines:
+                told.client.say("A", b"%d %d\n%s" % (durable, told.total, line))
+            if told.output and not told.lines:
+                told.client.say("A", b"%d %d" % (durable, told.total))
+            self._flush(told.client)
 
     def _checkpoint(self) -> None:
-        self._commit()
         note = self._note()
         for client in [client for client in self.clients if client.stream == "engine" and not client.refused_at]:
             self._say_checkpoint(client, note)

@@ -38,6 +38,7 @@ class Client:
     chunk: bytearray = field(default_factory=bytearray)
     waiting: list[bytes] = field(default_factory=list)
     dirty: bool = False
+    durable: int = 0
     finished: bool = False
     seen: int = 0
     follows: bool = False

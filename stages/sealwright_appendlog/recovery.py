@@ -17,10 +17,10 @@ from pathlib import Path
 from typing import Any
 
 from sealwright_appendlog import layout, record
-from sealwright_appendlog.datafiles import Stream
 from sealwright_appendlog.folder import Folder, sync_folder
 from sealwright_appendlog.note import Checkpoint, NoteError, VerifierKey, open_checkpoint
 from sealwright_appendlog.stamps import Course
+from sealwright_appendlog.streams import Stream
 from sealwright_appendlog.tiles import TileWriter
 from sealwright_appendlog.tree import CompactRange, leaf_hash
 

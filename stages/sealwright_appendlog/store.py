@@ -14,19 +14,20 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from sealwright_appendlog import layout, record
-from sealwright_appendlog.datafiles import DataFiles
-from sealwright_appendlog.folder import Folder, sync_folder, write_all
+from sealwright_appendlog.folder import Folder
 from sealwright_appendlog.note import Checkpoint, VerifierKey, sign_note
 from sealwright_appendlog.recovery import Recovered, StoreError, recover
 from sealwright_appendlog.stamps import Clock, Course
+from sealwright_appendlog.streams import Streams
 from sealwright_appendlog.tiles import TileReader, TileWriter
 from sealwright_appendlog.tree import CompactRange, consistency_proof, leaf_hash
+from sealwright_appendlog.writer import Batch, Writer
 
 FORMAT = 1
 ITSELF = "-"
@@ -53,10 +54,11 @@ class Store:
         self.vkey = VerifierKey(_known_origin(path) or origin, key.public_key().public_bytes_raw())
         self._clock = clock or Clock()
         self._course = Course()
-        self._index = -1
         self._folder = Folder(path)
-        self._files = DataFiles(self._folder)
-        self._lines: list[bytes] = []
+        self._streams = Streams()
+        self._writer: Writer | None = None
+        self._batch = Batch()
+        self._begun: Batch | None = None
         self._derived: dict[str, bytes] = {}
         self._tree = CompactRange()
         self._tiles = TileWriter(self._derive)
@@ -69,15 +71,13 @@ class Store:
     def _open(self, found: Recovered) -> None:
         self._tree, self._course, self.ended = found.tree, found.course, found.ended
         self.next_n = found.tree.size
-        self._files.streams, self._files.bytes = found.streams, found.data_bytes
+        self._streams.open_now, self._streams.bytes = found.streams, found.data_bytes
         self.sealed = found.seal is not None
         if found.seal is not None:
             self._finish_seal(found.seal)
             return
         self._folder.write({layout.VKEY: f"{self.vkey}\n".encode()})
-        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
-        self._index = os.open(self._folder.path / layout.INDEX, flags, 0o644)
-        sync_folder(self._folder.path)
+        self._writer = Writer(self._folder)
         with contextlib.suppress(OSError), (self._folder.path / _RESERVE).open("wb") as stream:
             os.posix_fallocate(stream.fileno(), 0, _RESERVED)
         if self.next_n == 0:
@@ -96,16 +96,25 @@ class Store:
         return self.vkey.name
 
     @property
+    def durable(self) -> int:
+        """How many records are durable."""
+        return self._tree.size
+
+    @property
+    def pending(self) -> bool:
+        """Whether records were added since the last batch."""
+        return bool(self._batch.lines)
+
+    @property
     def path(self) -> Path:
         """The log's folder."""
         return self._folder.path
 
     def close(self) -> None:
         """Let go of the files; what was not committed is lost."""
-        self._files.let_go()
-        if self._index >= 0:
-            os.close(self._index)
-            self._index = -1
+        if self._writer is not None:
+            self._writer.close()
+            self._writer = None
 
     # -- adding -----------------------------------------------------------------------------------------
 
@@ -117,10 +126,13 @@ class Store:
         """Add a chunk of a stream's bytes."""
         self._accepting()
         stamp = self._stamp()
-        with self._fatal("written"):
-            segment, offset = self._files.add(stream, data, self.next_n)
+        before = self._streams.open(stream).segment
+        segment, offset = self._streams.place(stream, len(data), self.next_n)
+        if segment != before:
+            self._batch.closed.append(before)
         chunk = record.Chunk(channel, len(data), hashlib.sha256(data).hexdigest(), segment, offset)
-        self._lines.append(record.data_line(stamp, self.next_n, src, stream, chunk))
+        self._batch.data.setdefault(segment, []).append(data)
+        self._batch.lines.append(record.data_line(stamp, self.next_n, src, stream, chunk))
         self.next_n += 1
 
     def reject(self, stream: str, why: str, src: str) -> None:
@@ -130,8 +142,10 @@ class Store:
     def eof(self, stream: str, *, clean: bool, exit_status: int | None, src: str) -> bytes:
         """Record the end of a stream."""
         self._accepting()
-        with self._fatal("written"):
-            body: dict[str, object] = {"clean": clean, "bytes": self._files.close(stream)}
+        held = self._streams.open(stream)
+        del self._streams.open_now[stream]
+        self._batch.closed.append(held.segment)
+        body: dict[str, object] = {"clean": clean, "bytes": held.total}
         if exit_status is not None:
             body["exit"] = exit_status
         self.ended.add(stream)
@@ -147,13 +161,13 @@ class Store:
         stamp = self._stamp()  # before the count, since it may add a record
         body = {
             "records": self.next_n + 1,
-            "bytes": self._files.bytes,
+            "bytes": self._streams.bytes,
             "segments": len(hashes),
             "segments_sha256": layout.segments_sha256(hashes),
         }
         line = self._line("seal", "engine", body, src, stamp)
         self.next_n += 1
-        self._lines.append(line)
+        self._batch.lines.append(line)
         self.commit()
         self.sealed = True
         with self._fatal("sealed"):
@@ -170,11 +184,12 @@ class Store:
 
     def open_stream(self, stream: str) -> None:
         """Remember that a stream is open, also before its first byte."""
-        self._files.open(stream)
+        self._streams.open(stream)
 
     def total(self, stream: str) -> int:
         """Bytes of an open stream so far."""
-        return self._files.streams[stream].total if stream in self._files.streams else 0
+        held = self._streams.open_now.get(stream)
+        return held.total if held is not None else 0
 
     def _accepting(self) -> None:
         if self.failed or self.sealed:
@@ -185,7 +200,7 @@ class Store:
         stamp = self._stamp()
         line = self._line(kind, stream, body, src, stamp)
         self.next_n += 1
-        self._lines.append(line)
+        self._batch.lines.append(line)
         return line
 
     def _line(self, kind: str, stream: str, body: Mapping[str, object], src: str, stamp: record.Stamp) -> bytes:
@@ -199,31 +214,54 @@ class Store:
         except record.RecordError as error:
             raise StoreError(f"this machine's clock can't be used: {error}") from error
         if step:
-            self._lines.append(self._line("clock", "engine", {"step": step}, ITSELF, stamp))
+            self._batch.lines.append(self._line("clock", "engine", {"step": step}, ITSELF, stamp))
             self.next_n += 1
         return stamp
 
     # -- writing ----------------------------------------------------------------------------------------
 
     def commit(self) -> list[bytes]:
-        """Make all that was added durable; gives the lines that now are.
+        """Make all that was added durable; gives the lines that now are, and were not told before.
+
+        Raises:
+            StoreError: a write or sync failed; the store is dead.
+        """
+        done = self.end_commit()
+        if self._writer is not None and self._batch.lines:
+            with self._fatal("written"):
+                self._writer.write(self._batch)
+            batch, self._batch = self._batch, Batch()
+            done += self._durable(batch)
+        return done
+
+    def begin_commit(self, done: Callable[[], None]) -> None:
+        """Begin to make all that was added durable, in a thread, which calls `done`; `end_commit` is to follow."""
+        self._accepting()
+        if self._writer is None or self._begun is not None:
+            raise StoreError("a batch is begun already")
+        self._begun, self._batch = self._batch, Batch()
+        self._writer.begin(self._begun, done)
+
+    def end_commit(self) -> list[bytes]:
+        """Wait for the batch that was begun, if one was; gives its lines.
 
         Raises:
             StoreError: a write or sync failed; the store is dead.
         """
         if self.failed:
             raise StoreError(self.failed)
-        if not self._lines:
+        if self._begun is None or self._writer is None:
             return []
         with self._fatal("written"):
-            self._files.write()
-            write_all(self._index, b"\n".join(self._lines) + b"\n")
-            os.fdatasync(self._index)
-        for line in self._lines:
+            self._writer.end()
+        batch, self._begun = self._begun, None
+        return self._durable(batch)
+
+    def _durable(self, batch: Batch) -> list[bytes]:
+        for line in batch.lines:
             self._tree.append(leaf_hash(line))
             self._tiles.append(line)
-        done, self._lines = self._lines, []
-        return done
+        return batch.lines
 
     def publish(self) -> str:
         """Write the tiles and the checkpoint of what is durable; gives the signed note."""

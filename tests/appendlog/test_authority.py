@@ -341,7 +341,7 @@ def test_a_write_error_ends_the_authority_and_every_client_is_told(tmp_path: Pat
     with serving(store) as served:
         client = engine(served)
         full = os.open("/dev/full", os.O_WRONLY)
-        os.dup2(full, store._index)
+        os.dup2(full, store._writer._index)
         os.close(full)
         client.say("J", b"{}")
         assert b"can't be written" in client.wait("R")

@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from appendlog.log_making import KEY, ORIGIN, Times, fill, new_store, seal, sealed_log
 from sealwright_appendlog import layout, record
 from sealwright_appendlog.audit import check_log, read_records
-from sealwright_appendlog.datafiles import SEGMENT_LIMIT
 from sealwright_appendlog.note import open_checkpoint
 from sealwright_appendlog.store import Store, StoreError
+from sealwright_appendlog.streams import SEGMENT_LIMIT
 from sealwright_appendlog.tree import verify_consistency
 
 
@@ -293,7 +293,7 @@ def test_an_error_from_the_disk_is_fatal(tmp_path: Path, code: int) -> None:
     store = new_store(tmp_path)
     store.event("engine", {"n": 1}, "uid:0")
     full = os.open("/dev/full", os.O_WRONLY)
-    os.dup2(full, store._index)
+    os.dup2(full, store._writer._index)
     os.close(full)
     with pytest.raises(StoreError, match="can't be written"):
         store.commit()

@@ -49,6 +49,7 @@ def test_a_waived_warning_opens_the_gate(folder: Path) -> None:
     gates = [(event.stage, event.open) for event in bench.told(ev.GateDecided)]
     assert gates == [("build", False), ("build", True), ("seal", True)]
     assert bench.unlawful == []
+    assert bench.broken_rules() == []
 
 
 def test_a_retry_fetches_and_verifies_again(folder: Path) -> None:
@@ -57,6 +58,7 @@ def test_a_retry_fetches_and_verifies_again(folder: Path) -> None:
     assert bench.run(commands=(Retry("xen/tag"), Retry("xen/fetch"))).exit is Exit.DONE
     assert bench.sources["xen"].fetches == 3
     assert bench.unlawful == []
+    assert bench.broken_rules() == []
 
 
 def test_a_retry_of_a_build_root_prepares_it_again(folder: Path) -> None:

@@ -33,6 +33,7 @@ def check_end(bench: Bench, wanted: dict[str, object]) -> None:
     assert ended.exit is Exit.DONE, ended
     assert bench.summary() == wanted
     assert bench.unlawful == []
+    assert bench.broken_rules() == []
     assert (bench.work.evidence / "SHA256SUMS").exists()
 
 

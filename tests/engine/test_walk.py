@@ -26,6 +26,7 @@ def test_a_good_release_is_built_and_sealed(folder: Path) -> None:
     assert ended.exit is Exit.DONE, ended
     assert bench.state().sealed
     assert bench.unlawful == []
+    assert bench.broken_rules() == []
     assert [event.stage for event in bench.told(ev.GateDecided) if event.open] == ["build", "seal"]
     assert list(bench.work.quarantine.iterdir()) == []
 

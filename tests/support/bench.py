@@ -13,11 +13,11 @@ from sealwright_stages.engine import Command, Ended, Engine
 from sealwright_stages.events import Stage
 from sealwright_stages.gate import decide
 from sealwright_stages.journal import Journal
-from sealwright_stages.log import Entry
 from sealwright_stages.manifest import load
 from sealwright_stages.plan import Plan
 from sealwright_stages.ports import BuildJob
-from sealwright_stages.sign.signing import Confirm, SigningRequest, Typed
+from sealwright_stages.replay import Replay
+from sealwright_stages.sign.signing import Confirm
 from sealwright_stages.state import State, fold
 from sealwright_stages.work import WorkFolder
 from support.memory_log import Kept, MemoryLog
@@ -86,6 +86,13 @@ class Bench:
             "quarantine": list(self.work.quarantine.iterdir()),
         }
 
+    def broken_rules(self) -> list[str]:
+        """What an audit's replay of the log finds."""
+        replay = Replay(lambda stream: (self.kept.folder / "data" / stream / "00000000.log").read_bytes())
+        for entry in self.kept.entries:
+            replay.take(entry)
+        return replay.broken
+
     def stands(self, name: str) -> bool:
         """Whether a component's verified sources are in their folder."""
         return (self.work.sources / name).exists()
@@ -100,11 +107,3 @@ class Bench:
 
     def _no_signer(self) -> Any:
         raise AssertionError("the signer was asked")
-
-
-def entries_since(bench: Bench, number: int) -> list[Entry]:
-    """The entries from `number` on."""
-    return bench.kept.entries[number:]
-
-
-__all__ = ["Bench", "SigningRequest", "Typed", "entries_since"]
