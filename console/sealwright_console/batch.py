@@ -19,7 +19,7 @@ from sealwright_stages.engine import Ended
 from sealwright_stages.events import BadEventError, Stage
 from sealwright_stages.release import Opened, Wish, opened
 from sealwright_stages.sign.signing import SigningRequest, Typed
-from sealwright_stages.state import Record, State
+from sealwright_stages.state import Record, State, compared
 
 _MARKS = {"passed": "✓ passed ", "warned": "! warned ", "failed": "✗ FAILED "}
 _QUIET = (ev.ItemDeclared, ev.ItemStarted, ev.ItemProgress, ev.BuildSample, ev.RunEnded)
@@ -121,7 +121,7 @@ def _line(event: ev.Event) -> str:  # noqa: C901, PLR0912 - one line for each ki
     if isinstance(event, ev.ProductCollected):
         return f"product   {event.component}/{clean(event.name)}  sha256 {event.sha256}"
     if isinstance(event, ev.ProductCompared):
-        return f"compared  {clean(event.name)}: {event.result} ({event.reference})"
+        return f"compared  {clean(event.name)}: {clean(compared(event.result, event.reference))}"
     if isinstance(event, ev.RunStarted):
         return f"release {event.release}-{event.version}{', resumed' if event.resumed else ''}"
     if isinstance(event, ev.SourcesPromoted):
@@ -145,5 +145,5 @@ def summary(state: State) -> Iterator[str]:
                 waived = f" [waived by {clean(item.waiver.person)}]" if item.waiver else ""
                 yield f"             {item.status}: {clean(item.title)}: {clean(item.reason)}{waived}"
     for product in state.products.values():
-        beside = f"  ({product.compared} beside the archive's)" if product.compared else ""
+        beside = f"  ({clean(product.beside)})" if product.beside else ""
         yield f"  product  {product.component}/{clean(product.name)}{beside}"

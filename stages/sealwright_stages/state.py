@@ -77,6 +77,14 @@ class Item:
         return None
 
 
+_BESIDE: Mapping[str, str] = {"identical": "bit-identical to the one in", "differs": "differs from the one in"}
+
+
+def compared(result: str, reference: str) -> str:
+    """How a product compares with what was published in `reference`, in words; empty if with nothing."""
+    return f"{_BESIDE.get(result, 'not in')} {reference}" if result else ""
+
+
 @dataclass(frozen=True)
 class Product:
     """A file that a build made, and how it compares with what the archive published."""
@@ -88,6 +96,11 @@ class Product:
     n: int
     compared: str = ""
     reference: str = ""
+
+    @property
+    def beside(self) -> str:
+        """How it compares with what was published, in words; empty if it was compared with nothing."""
+        return compared(self.compared, self.reference)
 
 
 @dataclass(frozen=True)

@@ -184,9 +184,7 @@ class BuildWalk:
             return
         published = references.get(product.name)
         result = "absent" if published is None else "identical" if published == product.sha256 else "differs"
-        self.journal.tell(
-            ev.ProductCompared(component, product.name, result, str(published or ""), "the archive's signed index")
-        )
+        self.journal.tell(ev.ProductCompared(component, product.name, result, str(published or ""), "the archive"))
 
 
 def _failed(job: BuildJob, result: BuildResult) -> Failed:

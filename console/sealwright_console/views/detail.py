@@ -150,7 +150,7 @@ def _product_rows(state: State, name: str) -> list[Row]:
 def product_row(product: Product) -> Row:
     """A product, its hash, and how it compares with what the archive published."""
     status = _COMPARED.get(product.compared)
-    beside = f"{product.compared} to {product.reference}" if product.compared else "compared with nothing"
+    beside = product.beside or "compared with nothing"
     tone = Tone(status.value) if status is not None else Tone.DIM
     lines = (
         (Part("  "), Part(product.name, Tone.HEAD), Part(f"  {size(product.size)}", Tone.DIM)),

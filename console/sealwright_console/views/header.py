@@ -37,6 +37,8 @@ def stage_status(state: State, stage: Stage) -> Status:
     count = {status: state.counts.get((stage, status), 0) for status in Status}
     if count[Status.FAILED]:
         return Status.FAILED
+    if stage is Stage.SEAL and state.sealed:  # a sealed log can't say that its own stage has ended
+        return Status.PASSED
     if stage in state.stages_ended:
         return Status.PASSED if state.stages_ended[stage] else Status.WARNED
     return Status.RUNNING if stage in state.stages_started else Status.PENDING
@@ -69,7 +71,7 @@ def gate_word(decision: Decision) -> Line:
         return (Part(f"GATE {decision.stage}: CLOSED, {decision.failed} failed", Tone.FAILED),)
     if decision.warned:
         return (Part(f"GATE {decision.stage}: CLOSED, {decision.warned} warned", Tone.WARNED),)
-    return (Part(f"GATE {decision.stage}: CLOSED, {len(decision.blockers)} open", Tone.RUNNING),)
+    return (Part(f"GATE {decision.stage}: CLOSED, {len(decision.blockers)} to go", Tone.RUNNING),)
 
 
 def totals(state: State, stage: Stage | None = None) -> Line:

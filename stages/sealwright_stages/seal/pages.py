@@ -59,7 +59,7 @@ def index_page(state: State, manifest: Manifest) -> str:
     """The overview page: a static file without scripts, every text from outside escaped."""
     products = "".join(
         f"<tr><td>{_safe(p.component)}/{_safe(p.name)}</td><td><code>{p.sha256}</code></td>"
-        f"<td>{_safe(p.compared)}</td></tr>"
+        f"<td>{_safe(p.beside)}</td></tr>"
         for p in state.products.values()
     )
     items = "".join(
