@@ -28,7 +28,7 @@ lint: setup
 	@.venv/bin/lint-imports
 
 bench: setup
-	@$(PY) scripts/bench.py
+	@PYTHONPATH=tests $(PY) -m bench
 
 screenshots: setup
 	@$(PY) tests/console/make_screenshots.py

@@ -1,24 +1,26 @@
 """How fast the log is, beside plain tools doing the least that could do: each in one run, on the same bytes.
 
-`append_vs_cat` and `audit_vs_openssl` give (our seconds, the peer's seconds, bytes). Run as a script it prints
-these, the time to a durable acknowledgement, memory and disk overhead.
+`append_vs_cat` and `audit_vs_openssl` give (our seconds, the peer's seconds, bytes).
 """
 
 from __future__ import annotations
 
 import os
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from bench.report import Line
 from sealwright_appendlog import layout
 from sealwright_stages.log import LogSession, open_embedded
 
 SIZE = 512 << 20
 _BLOCK = 1 << 16
+_VERIFY = (sys.executable, "-m", "sealwright_appendlog.cli", "verify")
 
 
 @contextmanager
@@ -79,7 +81,7 @@ def audit_vs_openssl(size: int = SIZE) -> tuple[float, float, int]:
         subprocess.run(["openssl", "dgst", "-sha256", *segments], stdout=subprocess.DEVNULL, check=True)
         peer = time.perf_counter() - begun
         begun = time.perf_counter()
-        subprocess.run(["sealwright-appendlog", "verify", root / "log"], stdout=subprocess.DEVNULL, check=True)
+        subprocess.run([*_VERIFY, root / "log"], stdout=subprocess.DEVNULL, check=True)
         ours = time.perf_counter() - begun
     return ours, peer, size
 
@@ -103,21 +105,35 @@ def overhead(size: int = SIZE) -> tuple[float, int, int]:
         _, authority = _filled(root, size)
         whole = sum(path.stat().st_size for path in (root / "log").rglob("*") if path.is_file())
         found = subprocess.run(
-            ["/usr/bin/env", "python3", "-c", _MEASURE, root / "log"], capture_output=True, check=True
+            [sys.executable, "-c", _MEASURE, *_VERIFY, root / "log"], capture_output=True, check=True
         )
     return (whole - size) / size * 100, authority, int(found.stdout)
 
 
 _MEASURE = """
 import resource, subprocess, sys
-subprocess.run(["sealwright-appendlog", "verify", sys.argv[1]], stdout=subprocess.DEVNULL, check=True)
+subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL, check=True)
 print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
 """
 
 
-if __name__ == "__main__":
-    for name, (ours, peer, size) in (("append", append_vs_cat()), ("audit", audit_vs_openssl())):
-        print(f"{name}: {size / ours / 1e6:.0f} MB/s, peer {size / peer / 1e6:.0f} MB/s, ratio {peer / ours:.2f}")
-    print("acknowledgement: median {:.1f} ms, p99 {:.1f} ms".format(*acknowledgement()))
+def lines() -> Iterator[Line]:
+    """All of the log's figures."""
+    ours, peer, size = append_vs_cat()
+    yield Line(
+        f"append of {size >> 20} MiB, durable",
+        ours,
+        peer,
+        "cat | cat > file; sync",
+        f"{size / ours / 1e6:.0f} MB/s",
+    )
+    ours, peer, size = audit_vs_openssl()
+    yield Line(f"audit of {size >> 20} MiB", ours, peer, "openssl dgst -sha256", f"{size / ours / 1e6:.0f} MB/s")
+    median, late = acknowledgement()
+    yield Line("durable acknowledgement of an event", median / 1000, note=f"p99 {late:.1f} ms")
     percent, authority, verify = overhead()
-    print(f"disk {percent:.2f} %, memory: authority {authority >> 10} MiB, verify {verify >> 10} MiB")
+    yield Line(
+        "",
+        0,
+        note=f"the log: {percent:.2f} % of disk overhead; memory: authority {authority >> 10} MiB, verify {verify >> 10} MiB",
+    )

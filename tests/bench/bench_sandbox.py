@@ -8,6 +8,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from bench.report import Line
 from sealwright_stages.process import BASE_ENVIRONMENT
 from sealwright_stages.sandbox.bwrap import Sandbox, prepared
 from sealwright_stages.sandbox.identity import Identities
@@ -16,8 +17,8 @@ _BARE = ("--ro-bind", "/usr", "/usr", "--symlink", "usr/bin", "/bin", "--symlink
 _BARE_REST = ("--symlink", "usr/lib64", "/lib64", "--proc", "/proc", "--dev", "/dev", "--unshare-all")
 
 
-def sandbox_start_vs_bwrap(rounds: int = 30) -> tuple[float, float]:
-    """Median seconds of `true` in the builders' full profile, and of `true` in a bare bwrap; taken in turn."""
+def start(rounds: int = 30) -> Line:
+    """Median time of `true` in the builders' full profile, and of `true` in a bare bwrap; taken in turn."""
     chosen = Identities.choose()
     uid = chosen.builders[0] if chosen.builders else None
     ours: list[float] = []
@@ -25,21 +26,16 @@ def sandbox_start_vs_bwrap(rounds: int = 30) -> tuple[float, float]:
     try:
         for _ in range(rounds):
             begun = time.perf_counter()
-            with prepared(Sandbox(uid=uid), ["true"]) as start:
-                _run(start.argv, start.descriptors)
+            with prepared(Sandbox(uid=uid), ["true"]) as ready:
+                _run(ready.argv, ready.descriptors)
             middle = time.perf_counter()
             _run(("bwrap", *_BARE, *_BARE_REST, "true"), ())
             ours.append(middle - begun)
             peer.append(time.perf_counter() - middle)
     finally:
         chosen.release()
-    return statistics.median(ours), statistics.median(peer)
+    return Line("start of a sandbox", statistics.median(ours), statistics.median(peer), "bare bwrap")
 
 
 def _run(argv: Sequence[str], descriptors: tuple[int, ...]) -> None:
     subprocess.run(argv, env=dict(BASE_ENVIRONMENT), cwd=Path("/"), pass_fds=descriptors, check=True)
-
-
-if __name__ == "__main__":
-    own, bare = sandbox_start_vs_bwrap()
-    print(f"sandbox start: {own * 1000:.1f} ms; bare bwrap {bare * 1000:.1f} ms")

@@ -1,0 +1,24 @@
+"""`make bench`: what things cost, as ratios against a peer in the same run. Nothing here asserts a time."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from bench import bench_console, bench_log, bench_sandbox, bench_verify
+from bench.report import Line
+
+
+def lines() -> Iterator[Line]:
+    """All figures, one after the other: two at a time would disturb each other."""
+    with tempfile.TemporaryDirectory(prefix="sealwright-bench-") as folder:
+        yield from bench_verify.verify_components(Path(folder))
+    yield from bench_log.lines()
+    yield bench_sandbox.start()
+    yield bench_console.first_paint()
+
+
+if __name__ == "__main__":
+    for line in lines():
+        print(line, flush=True)
