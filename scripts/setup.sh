@@ -13,7 +13,8 @@ for pair in "$@"; do
     esac
 done
 /usr/bin/python3 -c 'import ensurepip, venv' 2>/dev/null || missing="$missing python3-venv"
-ldconfig -p | grep -q libseccomp.so.2 || missing="$missing libseccomp2"
+# Not by ldconfig: an ordinary user's PATH does not have it.
+/usr/bin/python3 -c 'import ctypes; ctypes.CDLL("libseccomp.so.2")' 2>/dev/null || missing="$missing libseccomp2"
 if [ -n "$missing" ]; then
     echo "installing Debian packages:$missing" >&2
     as_root=""
