@@ -198,6 +198,9 @@ def after(folder: Path, code: int, env: dict[str, str]) -> int:
 
 def after_tampered(folder: Path, code: int) -> int:
     """Check that the gate stayed closed: exit 1, the file gone from everywhere, no build started."""
+    if code not in (0, 1):
+        print("the run ended before the gate was asked: nothing is shown", file=sys.stderr)
+        return code
     work = folder / "work"
     log = (work / "log" / "index.jsonl").read_text()
     bad = (folder / "upstream" / "words-1.0.txt").read_bytes()
