@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sealwright_stages import process
+from sealwright_stages.sandbox.identity import Identities
 from sealwright_stages.sandbox.reach import reach, staged
 
 
@@ -38,7 +39,7 @@ def test_names_and_paths_are_positional_parameters() -> None:
 
 @pytest.mark.sandbox
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root drops to another uid")
-def test_a_dropped_uid_reaches_a_folder_below_a_closed_one(tmp_path: Path) -> None:
+def test_a_dropped_uid_reaches_a_folder_below_a_closed_one(tmp_path: Path, identities: Identities) -> None:
     closed = tmp_path / "closed"
     closed.mkdir(mode=0o700)
     folder = closed / "with space"
