@@ -15,6 +15,8 @@ done
 /usr/bin/python3 -c 'import ensurepip, venv' 2>/dev/null || missing="$missing python3-venv"
 # Not by ldconfig: an ordinary user's PATH does not have it.
 /usr/bin/python3 -c 'import ctypes; ctypes.CDLL("libseccomp.so.2")' 2>/dev/null || missing="$missing libseccomp2"
+# An ordinary user's build roots are made with a range of subordinate uids; root needs none.
+[ "$(id -u)" -eq 0 ] || command -v newuidmap >/dev/null 2>&1 || missing="$missing uidmap"
 if [ -n "$missing" ]; then
     echo "installing Debian packages:$missing" >&2
     as_root=""

@@ -7,7 +7,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import pwd
 import re
 import shutil
 import sys
@@ -179,12 +181,16 @@ def _separation(root: bool) -> Finding:
 
 
 def _subordinate() -> Finding:
-    """mmdebstrap makes roots for ordinary users only with a range of subordinate uids."""
+    """mmdebstrap makes roots for ordinary users only with newuidmap and a range of subordinate uids."""
+    if shutil.which("newuidmap", path=process.BASE_ENVIRONMENT["PATH"]) is None:
+        return Finding("subuid", "advice", "newuidmap is missing", "for Debian roots: install uidmap")
     try:
         held = Path("/etc/subuid").read_text(encoding="utf-8").splitlines()
     except OSError:
         held = []
-    me = os.environ.get("USER", "")
-    if any(line.split(":")[0] in (me, str(os.geteuid())) for line in held):
+    me = {str(os.geteuid())}
+    with contextlib.suppress(KeyError):
+        me.add(pwd.getpwuid(os.geteuid()).pw_name)
+    if any(line.split(":")[0] in me for line in held):
         return Finding("subuid", "good", "a range of subordinate uids")
     return Finding("subuid", "advice", "no range of subordinate uids", "for Debian roots: usermod --add-subuids")

@@ -12,10 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from build.workbench import Remembered, job, no_archive
-from sealwright_stages.build.bootstrap import BASE_PACKAGES, Wish
+from sealwright_stages.build.bootstrap import BASE_PACKAGES, Wish, require_newuidmap
 from sealwright_stages.build.builder import SandboxBuilder
 from sealwright_stages.build.environments import Environments, installed
-from sealwright_stages.errors import BuildError
+from sealwright_stages.errors import BuildError, MachineError
 from sealwright_stages.events import Stage
 from sealwright_stages.ports import Archive, Workshop
 from sealwright_stages.sandbox.fetch import BwrapFetchSandbox
@@ -55,6 +55,15 @@ def test_what_names_no_package_never_reaches_apt(name: str) -> None:
 def test_what_is_no_relation_never_reaches_apt(field: str) -> None:
     with pytest.raises(BuildError, match="relation"):
         Wish.of("bookworm", "amd64", [], [field])
+
+
+def test_an_ordinary_user_whose_machine_has_no_newuidmap_is_told_so(tmp_path: Path) -> None:
+    with pytest.raises(MachineError, match="newuidmap is missing") as refused:
+        require_newuidmap(str(tmp_path))
+    assert refused.value.next_step == "install uidmap, run again"
+    program = tmp_path / "newuidmap"
+    program.touch(mode=0o755)
+    require_newuidmap(str(tmp_path))
 
 
 @pytest.mark.parametrize("suite", ["../x", "-x", "a/b", "", "http://x"])

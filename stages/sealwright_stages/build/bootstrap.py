@@ -4,6 +4,7 @@
 - Only the chosen archive keys count, and the very bytes of the key file that we verified the index with.
 - The index that apt went by must be the one that we verified.
 - Build dependencies arrive in a file that a shipped hook reads; no text from outside becomes a command.
+- An ordinary user whose machine has no newuidmap is told so, before apt is asked anything.
 - Every file's time is at most that of the index, so one index gives one tar.
 """
 
@@ -82,13 +83,15 @@ def bootstrap(wish: Wish, archive: Archive, index: Index, folder: Path, workshop
 
     Raises:
         BuildError: apt refuses, or went by another index.
-        MachineError: mmdebstrap is missing or hangs.
+        MachineError: mmdebstrap or newuidmap is missing, or mmdebstrap hangs.
     """
+    root = os.geteuid() == 0
+    if not root:
+        require_newuidmap()
     key_file = folder / f"archive{archive.keyring.suffix or '.gpg'}"
     shutil.copyfile(archive.keyring, key_file)
     key_file.chmod(0o644)
     (folder / "depends").write_text("".join(f"{field}\n" for field in wish.depends))
-    root = os.geteuid() == 0
     work = folder / _WORK
     work.mkdir()
     for place in (folder, work):
@@ -123,6 +126,18 @@ def bootstrap(wish: Wish, archive: Archive, index: Index, folder: Path, workshop
             "index-changed",
         )
     return folder / "root.tar"
+
+
+def require_newuidmap(path: str = process.BASE_ENVIRONMENT["PATH"]) -> None:
+    """Return if `path` has newuidmap, with which mmdebstrap makes roots for ordinary users.
+
+    Raises:
+        MachineError: it is missing.
+    """
+    if shutil.which("newuidmap", path=path) is None:
+        raise MachineError(
+            "an ordinary user's build root can't be made", "newuidmap is missing", "install uidmap, run again"
+        )
 
 
 def _mmdebstrap(wish: Wish, archive: Archive, seen: Path, keys: str, mode: str) -> list[str]:
