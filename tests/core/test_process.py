@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import sys
 import threading
 from pathlib import Path
@@ -21,11 +22,15 @@ def python(code: str, **options: object) -> process.Completed:
 
 
 def alive(pid: int) -> bool:
-    """Whether a process runs: a zombie that nobody has reaped yet does not."""
+    """Whether a process goes on: one that was killed may take a moment to die, and a zombie is dead."""
     try:
-        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
-    except OSError:
+        descriptor = os.pidfd_open(pid)
+    except ProcessLookupError:
         return False
+    try:
+        return not select.select([descriptor], [], [], 5)[0]
+    finally:
+        os.close(descriptor)
 
 
 def test_output_and_exit_code_come_back() -> None:
