@@ -94,7 +94,8 @@ def own_agent(home: Path) -> Iterator[None]:
     Raises:
         SignerError: gpg's tools are missing.
     """
-    there = _tool(["gpg-connect-agent", "--homedir", str(home), "--no-autostart", "/bye"]) == 0
+    ask = ["gpg-connect-agent", "--homedir", str(home), "--no-autostart", "GETINFO pid", "/bye"]
+    there = _tool(ask).startswith(b"D ")  # its exit is 0 either way
     try:
         yield
     finally:
@@ -102,9 +103,9 @@ def own_agent(home: Path) -> Iterator[None]:
             _tool(["gpgconf", "--homedir", str(home), "--kill", "gpg-agent"])
 
 
-def _tool(argv: Sequence[str]) -> int:
+def _tool(argv: Sequence[str]) -> bytes:
     try:
-        return subprocess.run(argv, capture_output=True, timeout=20, env=_environment(), check=False).returncode
+        return subprocess.run(argv, capture_output=True, timeout=20, env=_environment(), check=False).stdout
     except (OSError, subprocess.TimeoutExpired) as error:
         raise SignerError(argv[0], str(error), "install gnupg") from error
 
