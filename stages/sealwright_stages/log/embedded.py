@@ -2,7 +2,8 @@
 
 - The embedded authority is a process of its own, with its own uid when started as root; it ends when the
   console's end of a pipe is closed, however the console died.
-- Its socket lies in a fresh folder of its own, since a socket's path is short and a work folder's may be long.
+- Its socket lies beside the log's key, so that a killed console leaves nothing elsewhere; it is reached through an
+  open folder, since a socket's path is short and a work folder's may be long.
 """
 
 from __future__ import annotations
@@ -10,11 +11,9 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
-import shutil
 import socket
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -24,6 +23,7 @@ from sealwright_stages.log.connection import Connection
 from sealwright_stages.log.memory import pin
 from sealwright_stages.process import BASE_ENVIRONMENT
 
+_SOCKET = "socket"
 _NEXT = "look at the folder's free space and permissions, then run again"
 
 
@@ -41,12 +41,12 @@ def open_embedded(
         LogError: it does not start; its own words are the cause.
         LogLost: it does not continue what was seen before.
     """
-    nest = Path(tempfile.mkdtemp(prefix="sealwright-"))
-    nest.chmod(0o711)
+    nest = os.open(key_file.parent, os.O_RDONLY | os.O_DIRECTORY)
+    door = Path(f"/proc/self/fd/{nest}", _SOCKET)
     lifeline_r, lifeline_w = os.pipe()
     ready_r, ready_w = os.pipe()
     argv = [sys.executable, "-I", "-m", "sealwright_appendlog.cli", "serve", "--dir", str(log_dir)]
-    argv += ["--key", str(key_file), "--socket", str(nest / "log"), "--origin", plain_origin(origin)]
+    argv += ["--key", str(key_file), "--socket", str(door), "--origin", plain_origin(origin)]
     argv += ["--lifeline", str(lifeline_r), "--ready", str(ready_w)]
     if uid is not None and gid is not None:
         argv += ["--uid", str(uid), "--gid", str(gid)]
@@ -56,7 +56,7 @@ def open_embedded(
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         env=dict(BASE_ENVIRONMENT),
-        pass_fds=(lifeline_r, ready_w),
+        pass_fds=(lifeline_r, ready_w, nest),
         start_new_session=True,
     )
     os.close(lifeline_r)
@@ -74,7 +74,9 @@ def open_embedded(
             child.wait()
         if child.stderr is not None:
             child.stderr.close()
-        shutil.rmtree(nest, ignore_errors=True)
+        (key_file.parent / _SOCKET).unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            os.close(nest)
 
     if not line:
         assert child.stderr is not None  # noqa: S101 - it is a pipe
@@ -87,7 +89,7 @@ def open_embedded(
     except LogError:
         end()
         raise
-    session = LogSession(_socket_connector(nest / "log"), log_dir, saved_checkpoint, mirror=False, end=end)
+    session = LogSession(_socket_connector(door), log_dir, saved_checkpoint, mirror=False, end=end)
     session.process_id = child.pid
     return session
 
