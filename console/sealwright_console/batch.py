@@ -7,15 +7,15 @@
 
 from __future__ import annotations
 
-import json
-import signal
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
 
+from sealwright_console.complaints import print_json, print_result, say
 from sealwright_console.sanitise import clean
+from sealwright_console.signals import stopped_by_signals
 from sealwright_stages import events as ev
 from sealwright_stages.engine import Ended
+from sealwright_stages.errors import Exit
 from sealwright_stages.events import BadEventError, Stage
 from sealwright_stages.release import Opened, Wish, opened
 from sealwright_stages.sign.signing import SigningRequest, Typed
@@ -28,7 +28,7 @@ _QUIET = (ev.ItemDeclared, ev.ItemStarted, ev.ItemProgress, ev.BuildSample, ev.R
 def run_batch(wish: Wish, until: Stage, *, as_json: bool) -> int:
     """Run a release to its end or a closed gate; gives the exit code. Raises SealwrightError before it begins."""
     face = _Face(as_json)
-    with opened(wish, _policy_decides, face.take) as release, _signals(release):
+    with opened(wish, _policy_decides, face.take) as release, stopped_by_signals(release.cancel.set):
         ended = release.engine.run(until)
         face.end(ended, release)
         return int(ended.exit)
@@ -37,21 +37,6 @@ def run_batch(wish: Wish, until: Stage, *, as_json: bool) -> int:
 def _policy_decides(request: SigningRequest) -> Typed:
     """Nobody is here to type: the signer's own policy says yes or no."""
     return Typed("", "")
-
-
-@contextmanager
-def _signals(release: Opened) -> Iterator[None]:
-    """Ctrl-C and SIGTERM stop the run; the engine ends its builds and says so in the log."""
-
-    def stop(number: int, frame: object) -> None:
-        release.cancel.set()
-
-    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 class _Face:
@@ -75,22 +60,18 @@ class _Face:
         state = release.engine.journal.state
         for line in summary(state):
             self._say(line)
-        if ended.exit != 0:
-            self._say(f"error: {clean(ended.because)}")
-            for blocker in ended.decision.blockers if ended.decision else ():
-                self._say(f"because: {clean(blocker.what)}: {clean(blocker.why)}")
+        if ended.exit == Exit.DONE:
+            self._say(f"done: {clean(ended.what)}")
             self._say(f"next: {clean(ended.next_step)}")
         else:
-            self._say(f"done: {clean(ended.because)}")
-            self._say(f"next: {clean(ended.next_step)}")
-        self._print_json(
-            {"event": "result", "exit": int(ended.exit), "because": ended.because, "next": ended.next_step}
-        )
+            blockers = ended.decision.blockers if ended.decision else ()
+            say(ended.what, [f"{b.what}: {b.why}" for b in blockers] or [ended.because], ended.next_step)
+        if self._json:
+            print_result(int(ended.exit), ended.what, ended.because, ended.next_step)
 
     def _print_json(self, value: dict[str, object]) -> None:
         if self._json:
-            sys.stdout.write(json.dumps(value, sort_keys=True) + "\n")
-            sys.stdout.flush()
+            print_json(value)
 
     def _say(self, line: str) -> None:
         if line:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import sys
 from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
+from typing import NoReturn
 
+from sealwright_console.complaints import complain, print_json, print_result, say
 from sealwright_console.sanitise import clean
-from sealwright_stages.errors import Exit, ManifestError, SealwrightError
+from sealwright_console.signals import end_by_signals, leave_signals
+from sealwright_stages.errors import Exit, InterruptedRunError, MachineError, ManifestError, SealwrightError
 from sealwright_stages.events import STAGES, Stage
 
 _EXIT_CODES = """exit codes: 0 done; 1 gate closed, or audit or check says no; 2 usage, manifest or no terminal;
@@ -20,28 +22,41 @@ _EXIT_CODES = """exit codes: 0 done; 1 gate closed, or audit or check says no; 2
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the program; gives its exit code."""
-    options = _parser().parse_args(argv)
+    words = sys.argv[1:] if argv is None else list(argv)
+    end_by_signals()
     try:
+        options = _parser().parse_args(words)
         return int(options.run(options))
-    except SealwrightError as error:
-        complain(error)
-        return int(error.exit_code)
-    except KeyboardInterrupt:
-        print("error: interrupted", file=sys.stderr)
-        return int(Exit.INTERRUPTED)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return int(Exit.DONE)
+    except (SealwrightError, KeyboardInterrupt, OSError) as error:
+        refusal = _refusal(error)
+        complain(refusal)
+        if words[:1] == ["run"] and "--json" in words:
+            print_result(int(refusal.exit_code), refusal.what, refusal.because, refusal.next_step)
+        return int(refusal.exit_code)
 
 
-def complain(error: SealwrightError) -> None:
-    """Say an error as every error is said."""
-    for word, text in (("error", error.what), ("because", error.because), ("next", error.next_step)):
-        print(f"{word}: {clean(text)}", file=sys.stderr)
+def _refusal(error: BaseException) -> SealwrightError:
+    """What ended the program, as a refusal with a cause and a next step."""
+    if isinstance(error, SealwrightError):
+        return error
+    if isinstance(error, OSError):
+        because = error.strerror or str(error)
+        return MachineError(f"{error.filename or 'a file'} can't be used", because, "mend that, then run again")
+    return InterruptedRunError("the program was stopped", "Interrupt", "run again to resume")
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong with the command line as every error is said."""
+
+    def error(self, message: str) -> NoReturn:
+        raise ManifestError("the command line", message, f"see `{self.prog} --help`")
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="sealwright",
         description="Walk a release through get-sources, verify, sandboxed build, sealing the log and signing.",
         epilog=_EXIT_CODES,
@@ -50,7 +65,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _add_run(commands)
     status = commands.add_parser("status", help="how a release stands, as plain text")
-    status.add_argument("--work", type=Path, required=True, metavar="DIR")
+    status.add_argument("--work", type=Path, metavar="DIR", help="default: the only *.release folder here")
     status.add_argument("--json", action="store_true")
     status.set_defaults(run=_status)
     review = commands.add_parser("review", help="a past release, in the console or as text")
@@ -69,6 +84,8 @@ def _parser() -> argparse.ArgumentParser:
     check.add_argument("--keyring", type=Path, metavar="DIR", help="your own keyring folder with signers.toml")
     check.set_defaults(run=_check)
     doctor = commands.add_parser("doctor", help="is this machine fit for an official build")
+    doctor.add_argument("manifest", type=Path, nargs="?", metavar="RELEASE.toml", help="fit for this release")
+    doctor.add_argument("--selftest", action="store_true", help="try to break out of the sandbox")
     doctor.set_defaults(run=_doctor)
     new = commands.add_parser("new", help="a commented release.toml and keyring to start from")
     new.add_argument("dir", type=Path, metavar="DIR")
@@ -81,7 +98,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _add_run(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def _add_run(commands: argparse._SubParsersAction[_Parser]) -> None:
     run = commands.add_parser("run", help="walk a release, or go on with it", epilog=_EXIT_CODES)
     run.add_argument("manifest", type=Path, metavar="RELEASE.toml")
     run.add_argument("--batch", action="store_true", help="no screen: progress on stderr")
@@ -118,6 +135,7 @@ def _console(wish, until: Stage, ascii_only: bool) -> int:  # type: ignore[no-un
     from sealwright_stages.log import read_entries  # noqa: PLC0415
     from sealwright_stages.release import opened, read_release, work_folder  # noqa: PLC0415
 
+    leave_signals()
     answers = Answers()
     mirror = Mirror(read_entries(work_folder(read_release(wish.manifest)[0], wish.work).log))
     with opened(wish, answers.ask, mirror.take) as release:
@@ -128,7 +146,7 @@ def _console(wish, until: Stage, ascii_only: bool) -> int:  # type: ignore[no-un
         finally:
             ended = feed.join()
     if ended.exit != Exit.DONE:
-        print(f"error: {clean(ended.because)}\nnext: {clean(ended.next_step)}", file=sys.stderr)
+        say(ended.what, [ended.because], ended.next_step)
     return int(ended.exit)
 
 
@@ -136,22 +154,28 @@ def _status(options: argparse.Namespace) -> int:
     from sealwright_console.batch import summary  # noqa: PLC0415
     from sealwright_stages.release import folded  # noqa: PLC0415
 
-    if not (options.work / "log" / "index.jsonl").exists():
-        raise ManifestError(str(options.work), "there is no log in it", "name a work folder: --work DIR")
-    state = folded(options.work / "log")
+    work = options.work or _only_work_folder()
+    if not (work / "log" / "index.jsonl").exists():
+        raise ManifestError(str(work), "there is no log in it", "name a work folder: --work DIR")
+    state = folded(work / "log")
     if options.json:
         items = {
             item.id: {"status": item.status, "code": item.code, "reason": item.reason}
             for item in state.items.values()
         }
-        print(
-            json.dumps(
-                {"release": state.release, "version": state.version, "sealed": state.sealed, "items": items}
-            )
-        )
+        print_json({"release": state.release, "version": state.version, "sealed": state.sealed, "items": items})
     else:
         print("\n".join(summary(state)))
     return int(Exit.DONE)
+
+
+def _only_work_folder() -> Path:
+    """The work folder that lies here, if there is just one."""
+    found = sorted(path for path in Path().glob("*.release") if path.is_dir())
+    if len(found) == 1:
+        return found[0]
+    because = f"there are {len(found)}: {', '.join(map(str, found[:5]))}" if found else "there is none here"
+    raise ManifestError("no single work folder", because, "name one: --work DIR")
 
 
 def _review(options: argparse.Namespace) -> int:
@@ -180,7 +204,7 @@ def _audit(options: argparse.Namespace) -> int:
     result = audit(options.evidence, options.keyring)
     if options.json:
         found = [{"ok": f.ok, "what": f.what, "detail": f.detail} for f in result.findings]
-        print(json.dumps({"passed": result.passed, "findings": found}))
+        print_json({"passed": result.passed, "findings": found})
         return int(Exit.DONE if result.passed else Exit.CLOSED)
     return _told(result.findings)
 
@@ -209,9 +233,13 @@ def _check(options: argparse.Namespace) -> int:
 
 
 def _doctor(options: argparse.Namespace) -> int:
-    from sealwright_stages.doctor import examine  # noqa: PLC0415
+    from sealwright_stages.doctor import examine, selftest  # noqa: PLC0415
+    from sealwright_stages.release import read_release, work_folder  # noqa: PLC0415
 
-    findings = examine()
+    folder = None
+    if options.manifest is not None:
+        folder = work_folder(read_release(options.manifest)[0], None).root
+    findings = [*examine(folder), *(selftest() if options.selftest else ())]
     for finding in findings:
         print(f"{_MARK[finding.ok]} {finding.name}: {clean(finding.found)}")
         if finding.ok != "good":

@@ -65,7 +65,7 @@ class LiveFeed:
         if self._thread.is_alive():
             self.stop()
         self._thread.join()
-        return self.ended or Ended(Exit.INTERRUPTED, "it was stopped", "run again to resume")
+        return self.ended or Ended(Exit.INTERRUPTED, "it was stopped", "you quit", "run again to resume")
 
     def _run(self) -> None:
         self.ended = self._opened.engine.run(self._until)
@@ -105,7 +105,7 @@ class LiveFeed:
         told = [f"{line} · {self.state.last_n + 1} records acknowledged"]
         if self.ended is not None:
             mark = "✓" if self.ended.exit == Exit.DONE else "✗"
-            told.insert(0, f"{mark} {self.ended.because} · next: {self.ended.next_step}")
+            told.insert(0, f"{mark} {self.ended.sentence} · next: {self.ended.next_step}")
         return told
 
     def signing(self) -> SigningRequest | None:

@@ -5,7 +5,9 @@
 - A retry fetches and verifies the whole component again; it can't touch a verdict. A retry of a build goes
   through the gate before the build like any other.
 - A waiver is taken only for a warning, only with a person and a reason, and only for the bytes that were judged.
-- Whatever ends the run is said in the log, if the log still lives.
+- Whatever ends the run is said in the log, if the log still lives; what it left unverified is deleted then, on
+  the record.
+- A full or refusing disk ends the run like a missing tool; it never makes an item red.
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ from dataclasses import dataclass
 
 from sealwright_stages import events as ev
 from sealwright_stages.context import Context
-from sealwright_stages.errors import Exit, LogError, SealwrightError
+from sealwright_stages.errors import Exit, InterruptedRunError, LogError, SealwrightError
 from sealwright_stages.events import STAGES, Stage
 from sealwright_stages.gate import Decision, decide
 from sealwright_stages.journal import clip
@@ -55,12 +57,18 @@ Command = Retry | Waive | GoOn
 
 @dataclass(frozen=True)
 class Ended:
-    """How a run ended: exit code, why, and what to do next."""
+    """How a run ended: exit code, what happened, because of what (if it went wrong), and what to do next."""
 
     exit: Exit
+    what: str
     because: str
     next_step: str
     decision: Decision | None = None
+
+    @property
+    def sentence(self) -> str:
+        """What happened and why, in one line."""
+        return f"{self.what}: {self.because}" if self.because else self.what
 
 
 class Engine:
@@ -83,13 +91,20 @@ class Engine:
     def run(self, until: Stage = Stage.SIGN) -> Ended:
         """Walk up to and including `until`. Never raises what a person can act on: that is in the answer."""
         try:
-            return self._walk(until)
+            ended = self._walk(until)
         except LogLost as error:
-            return Ended(Exit.LOG, str(error), "nothing after this is proved; start the log, run again")
+            ended = _log_lost(str(error))
+        except InterruptedRunError as error:
+            lost = self.journal.log.lost.is_set() and not self.journal.state.sealed
+            ended = _log_lost(self.journal.log.why_lost) if lost else _refused(error)
         except SealwrightError as error:
-            ended = Ended(error.exit_code, f"{error.what}: {error.because}", error.next_step)
-            self._say_end(ended)
-            return ended
+            ended = _refused(error)
+        except OSError as error:
+            where = error.filename or self.context.work.root
+            because = error.strerror or str(error)
+            ended = Ended(Exit.ENVIRONMENT, f"{where} can't be used", because, "make room or mend it, run again")
+        self._leave(ended)
+        return ended
 
     def _walk(self, until: Stage) -> Ended:
         state = self.journal.state
@@ -100,7 +115,8 @@ class Engine:
                 if ended is not None:
                     return ended
                 if STAGES.index(until) < STAGES.index(_following(stage)):
-                    return self._laid_down(until)
+                    how = "run again without --until to go on"
+                    return Ended(Exit.DONE, f"stopped after {until}, as asked", "", how)
         return self._finish(until)
 
     def _stages(self) -> tuple[tuple[Stage, Callable[[], None]], ...]:
@@ -126,7 +142,7 @@ class Engine:
             for known in list(journal.state.items.values()):
                 if known.status is Status.RUNNING:
                     journal.tell(ev.ItemReset(known.id, "an earlier run ended in the middle of it"))
-        self.sources.purge()
+        self.sources.purge("left over from an earlier run that did not end")
 
     def _stage(self, stage: Stage, walk: Callable[[], None]) -> Ended | None:
         if stage is not Stage.GET_SOURCES:
@@ -142,9 +158,7 @@ class Engine:
         if decision.open:
             return None
         self._say_gate(decision)
-        ended = Ended(Exit.CLOSED, f"the gate before {following} is closed", _advice(decision), decision)
-        self._say_end(ended)
-        return ended
+        return _closed(decision)
 
     def _say_gate(self, decision: Decision) -> None:
         event = decision.event()
@@ -188,16 +202,14 @@ class Engine:
             else:
                 self.sources.again(item.component)
 
-    def _laid_down(self, until: Stage) -> Ended:
-        ended = Ended(Exit.DONE, f"stopped after {until}, as asked", "run again without --until to go on")
-        self._say_end(ended)
-        return ended
-
-    def _say_end(self, ended: Ended) -> None:
+    def _leave(self, ended: Ended) -> None:
+        """Say the end, after what is still unverified was deleted; both only on the record."""
         if self.journal.state.sealed or self.journal.log.lost.is_set():
             return
+        with contextlib.suppress(LogLost, SealwrightError, OSError):
+            self.sources.purge("the run ended before it was promoted")
         with contextlib.suppress(LogLost, LogError):
-            self.journal.tell(ev.RunEnded(int(ended.exit), clip(ended.because), clip(ended.next_step)))
+            self.journal.tell(ev.RunEnded(int(ended.exit), clip(ended.sentence), clip(ended.next_step)))
 
     def _finish(self, until: Stage) -> Ended:
         evidence = EvidenceFolder(self.context)
@@ -206,24 +218,35 @@ class Engine:
             decision = decide(Stage.SEAL, self.journal.state)
             self._say_gate(decision)
             if not decision.open:
-                return Ended(Exit.CLOSED, "the gate before seal is closed", _advice(decision), decision)
+                return _closed(decision)
             self.journal.tell(ev.StageStarted(Stage.SEAL))
             self.journal.take(self.journal.log.seal())
-        evidence.write()
+        if not evidence.signed:
+            evidence.write()
         if until is Stage.SEAL:
-            return Ended(Exit.DONE, "the log is sealed; nothing is signed yet", "run again to sign")
+            return Ended(Exit.DONE, "the log is sealed, as asked", "", "run again without --until to sign")
         decision = decide(Stage.SIGN, self.journal.state)
         if not decision.open:
-            return Ended(Exit.CLOSED, "the gate before sign is closed", _advice(decision), decision)
+            return _closed(decision)
         signed = sign_release(self.context, evidence, self.confirm)
-        return Ended(Exit.DONE, signed, f"publish {evidence.folder}")
+        return Ended(Exit.DONE, signed, "", f"publish {evidence.folder}")
+
+
+def _refused(error: SealwrightError) -> Ended:
+    return Ended(error.exit_code, error.what, error.because, error.next_step)
+
+
+def _log_lost(why: str) -> Ended:
+    because = why or "its authority ended"
+    return Ended(Exit.LOG, "the log is lost", because, "nothing after this is proved; look at the log, run again")
+
+
+def _closed(decision: Decision) -> Ended:
+    first = decision.blockers[0]
+    what, because = f"the gate before {decision.stage} is closed", f"{first.what}: {first.why}"
+    return Ended(Exit.CLOSED, what, because, f"{first.what}: {first.next_step}", decision)
 
 
 def _following(stage: Stage) -> Stage:
     """The next stage that has a gate (verify is walked together with get-sources)."""
     return Stage.SEAL if stage is Stage.BUILD else Stage.BUILD
-
-
-def _advice(decision: Decision) -> str:
-    first = decision.blockers[0]
-    return f"{first.what}: {first.next_step}"

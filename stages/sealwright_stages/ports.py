@@ -33,6 +33,7 @@ class EventLog(Protocol):
     """The log authority as the engine sees it. Every method raises LogLost when it is dead or frozen."""
 
     lost: threading.Event
+    why_lost: str
     log_dir: Path | None
 
     def append(self, event: Mapping[str, object]) -> Record:

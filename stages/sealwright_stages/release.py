@@ -110,10 +110,11 @@ def opened(
         plan = Plan(manifest, policy.sha256, sources, builder)
         log = open_log(manifest, work, identities)
         stack.callback(log.close)
+        log.whenever_lost(cancel.set)
         journal = Journal(log, folded(work.log), manifest.waivers, listener)
         _same_release(journal.state, manifest, policy)
         context = Context(plan, journal, work, cache, BwrapFetchSandbox(identities.fetcher), wish.jobs, cancel)
-        confirm = Confirm(lambda: open_signer(manifest, work, identities), ask)
+        confirm = Confirm(lambda: open_signer(manifest, work, identities, cancel), ask)
         yield Opened(manifest, work, Engine(context, confirm, attended=wish.attended, tool=wish.tool), log, cancel)
 
 

@@ -5,7 +5,7 @@
 - What failed is deleted, and the log says so.
 - A component promoted by an earlier run is verified again against its logged manifest, and fetched anew if it
   differs.
-- What is left in the quarantine by a crash is purged before anything begins.
+- What is left in the quarantine by a crash is purged before anything begins; what a run leaves, when it ends.
 """
 
 from __future__ import annotations
@@ -42,9 +42,9 @@ class SourceWalk:
         self._workshops: dict[str, Workshop] = {}
         self._facts: dict[str, dict[str, object]] = {}
 
-    def purge(self) -> None:
-        """Delete what an earlier run left unverified."""
-        for gone in purge(self.context.work.quarantine):
+    def purge(self, because: str) -> None:
+        """Delete all that is in the quarantine, and say so."""
+        for gone in purge(self.context.work.quarantine, because):
             component = gone.name.split("/", 1)[0]
             items = [i for i in self.journal.state.items.values() if i.component == component]
             if items:

@@ -223,7 +223,7 @@ def test_products_are_hashed_again_before_the_seal(folder: Path, harm: str) -> N
     bench.listener = tamper
     ended = bench.run()
     assert ended.exit is Exit.LOG
-    assert "xen.tar" in ended.because
+    assert "xen.tar" in ended.sentence
     assert not bench.state().sealed and not bench.work.evidence.exists()
 
 

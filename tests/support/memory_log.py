@@ -40,6 +40,7 @@ class MemoryLog:
     def __init__(self, kept: Kept, die_at: int = 0, *, keeps_last: bool = False) -> None:
         self.kept = kept
         self.lost = threading.Event()
+        self.why_lost = "the log authority is dead"
         self.log_dir: Path | None = kept.folder
         self.appends = 0
         self.closed = False

@@ -1,6 +1,7 @@
 """The quarantine: the one home of bytes that nothing has vouched for yet.
 
-- What a crash left there is deleted before anything begins, and each deletion can be told.
+- What a run leaves there is deleted when it ends, what a crash left before anything begins; each deletion can be
+  told.
 - What fails a check is deleted with its SHA-256 on record.
 - Only plain files with one name and plain folders may lie there; anything else is refused, never followed.
 - Nothing outside is ever deleted: a link in the quarantine is removed, not followed.
@@ -22,8 +23,10 @@ from sealwright_stages.verify.codes import RefusedError, shown
 _EACH = 50  # a leftover folder of more files than this is told as one deletion
 
 
-def purge(quarantine: Path) -> list[Deleted]:
-    """Empty the quarantine; names are `<component>/<what>/...`, relative to it, and `item` is left empty.
+def purge(quarantine: Path, because: str = "left over from an earlier run that did not end") -> list[Deleted]:
+    """Empty the quarantine, for a reason that each deletion names.
+
+    Names are `<component>/<what>/...`, relative to it, and `item` is left empty.
 
     A folder with many files (a half written tree) is told as one deletion, whose SHA-256 is over the list
     of its files' digests.
@@ -37,7 +40,7 @@ def purge(quarantine: Path) -> list[Deleted]:
     for component in sorted(quarantine.iterdir()):
         tops = sorted(component.iterdir()) if _is_folder(component) else [component]
         for top in tops:
-            gone += _told(top, quarantine)
+            gone += _told(top, quarantine, because)
         remove_tree(component)
     return gone
 
@@ -83,8 +86,7 @@ def _below(folder: Path) -> Iterator[Path]:
             yield Path(parent) / name
 
 
-def _told(top: Path, quarantine: Path) -> list[Deleted]:
-    because = "left over from an earlier run that did not end"
+def _told(top: Path, quarantine: Path, because: str) -> list[Deleted]:
     files = [p for p in _below(top) if not _is_folder(p)] if _is_folder(top) else [top]
     if len(files) > _EACH:
         digest, size = _identity(top)

@@ -46,6 +46,7 @@ class LogSession:
         self._export: Export | None = None
         self._streams: set[OutputStream] = set()
         self._greeted = False
+        self._stop: Callable[[], None] = lambda: None
         try:
             self._memory = Memory(saved)
             self._connection = connect(self._frame, self._gone)
@@ -58,6 +59,16 @@ class LogSession:
             self._connection.close()
             end()
             raise
+
+    def whenever_lost(self, stop: Callable[[], None]) -> None:
+        """Call `stop` once the log is lost, so that what says nothing stops too; at once, if it is lost already.
+
+        A sealed log is needed no more than for its export, which finds out by itself.
+        """
+        with self._news:
+            self._stop = stop
+            if self.lost.is_set():
+                stop()
 
     @property
     def checkpoint(self) -> Checkpoint | None:
@@ -167,6 +178,8 @@ class LogSession:
         with self._news:
             self.why_lost = self.why_lost or why
             self.lost.set()
+            if not self.sealed:
+                self._stop()
             self._news.notify_all()
 
     def _frame(self, kind: str, payload: bytes) -> None:

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import threading
@@ -14,6 +15,7 @@ from typing import BinaryIO
 
 from sealwright_appendlog.audit import LogBroken, check_log
 from sealwright_appendlog.note import Checkpoint
+from sealwright_stages.errors import MachineError
 from sealwright_stages.files import remove_tree, sync_folder
 from sealwright_stages.log.connection import Connection, LogLost
 
@@ -35,6 +37,7 @@ class Export:
         self._file: BinaryIO | None = None
         self._done = threading.Event()
         self._error = ""
+        self._disk = ""
 
     def take(self, kind: str, payload: bytes) -> None:
         """Take the next frame; after an error the rest is passed over."""
@@ -45,19 +48,29 @@ class Export:
                 self._file.write(payload)
             elif kind == "Z":
                 self._close()
-                self._done.set()
-        except (OSError, ValueError) as error:
+        except OSError as error:
+            self._error = self._disk = error.strerror or str(error)
+        except ValueError as error:
             self._error = str(error)
+        if kind == "Z":
+            self._done.set()
 
     def finish(self, connection: Connection, checkpoint: Checkpoint | None) -> None:
         """Wait for the end, check the whole, and give it its name.
 
         Raises:
             LogLost: it did not come whole, or is not the log that was sealed.
+            MachineError: there is no room for it.
         """
         while not self._done.wait(0.25) and not connection.lost:
             pass
-        self._close()
+        try:
+            self._close()
+        except OSError as error:
+            self._disk = error.strerror or str(error)
+        if self._disk:
+            remove_tree(self._fresh)
+            raise MachineError(f"{self._destination} can't be written", self._disk, "make room, then run again")
         try:
             if self._error or not self._done.is_set():
                 raise LogLost(f"the sealed log did not come: {self._error or connection.lost}")
@@ -83,8 +96,12 @@ class Export:
         self._file = path.open("xb")
 
     def _close(self) -> None:
-        if self._file is not None:
-            self._file.flush()
-            os.fsync(self._file.fileno())
-            self._file.close()
-            self._file = None
+        if self._file is None:
+            return
+        stream, self._file = self._file, None
+        try:
+            stream.flush()
+            os.fsync(stream.fileno())
+        finally:
+            with contextlib.suppress(OSError):
+                stream.close()

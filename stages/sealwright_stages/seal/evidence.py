@@ -2,7 +2,9 @@
 
 - Each product is hashed once more against the log before the seal; one that differs stops the run.
 - `SHA256SUMS` holds products only, sorted: the same bytes for every builder that reproduced them.
-- The folder is made under another name and renamed whole; an interrupted run makes it anew.
+- The folder is made under another name and renamed whole; an interrupted run makes it anew, a signed one is left
+  as it is.
+- Whatever stops it leaves nothing half made.
 - Policy, keys and manifest lie in it as they were used.
 """
 
@@ -17,6 +19,7 @@ from sealwright_stages.files import remove_tree, sha256_file, sync_folder, write
 from sealwright_stages.seal.pages import how_to_verify, index_page
 from sealwright_stages.seal.proofs import write_proofs
 from sealwright_stages.sign.provenance import statement
+from sealwright_stages.sign.release_signatures import SIGNED
 from sealwright_stages.state import Product
 
 
@@ -26,6 +29,11 @@ class EvidenceFolder:
     def __init__(self, context: Context) -> None:
         self.context = context
         self.folder = context.work.evidence
+
+    @property
+    def signed(self) -> bool:
+        """Whether every signature is there; a part of them is none, and the release is signed anew."""
+        return all((self.folder / f"{name}.asc").exists() for name in SIGNED)
 
     def products(self) -> list[Product]:
         """The products as the log names them, sorted by their published path."""
@@ -88,6 +96,9 @@ class EvidenceFolder:
             raise MachineError(
                 f"{self.folder} can't be written", error.strerror or str(error), "make room, run again"
             ) from error
+        except BaseException:
+            remove_tree(fresh)
+            raise
         remove_tree(self.folder)
         fresh.rename(self.folder)
         sync_folder(self.folder.parent)

@@ -4,6 +4,7 @@
   it alone, also where our own folders are closed to other users.
 - A signer elsewhere is reached by an argument list that carries the same lines.
 - No answer in time, an end, an answer that is not understood: refused, and nothing is signed.
+- While it waits for an answer it can be interrupted; the signer is ended then.
 """
 
 from __future__ import annotations
@@ -16,11 +17,12 @@ import os
 import selectors
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sealwright_stages.errors import SigningError
+from sealwright_stages.errors import InterruptedRunError, SigningError
 from sealwright_stages.manifest import Manifest
 from sealwright_stages.ports import Proposal
 from sealwright_stages.process import BASE_ENVIRONMENT
@@ -30,12 +32,15 @@ from sealwright_stages.work import WorkFolder
 
 _PATIENCE = 120.0
 _MAX_LINE = 16 << 20
+_SLICE = 0.2  # seconds between two looks at the cancel flag
 
 
 class SignerProcess:
     """A signer at the other end of two pipes."""
 
-    def __init__(self, argv: Sequence[str], env: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, argv: Sequence[str], env: Mapping[str, str] | None = None, cancel: threading.Event | None = None
+    ) -> None:
         try:
             self._child = subprocess.Popen(
                 list(argv),
@@ -48,6 +53,7 @@ class SignerProcess:
         except OSError as error:
             raise SigningError("the signer can't be started", str(error), "mend [signer] transport") from error
         self._buffer = b""
+        self._cancel = cancel or threading.Event()
 
     def propose(
         self, release: str, documents: Mapping[str, tuple[str, bytes]], context: Mapping[str, object]
@@ -115,10 +121,9 @@ class SignerProcess:
         with selectors.DefaultSelector() as watch:
             watch.register(self._child.stdout, selectors.EVENT_READ)
             while b"\n" not in self._buffer:
-                if not watch.select(max(0.0, deadline - time.monotonic())):
-                    raise SigningError(
-                        "the signer", f"it did not answer in {_PATIENCE:.0f} s", "look at it, run again"
-                    )
+                if not watch.select(_SLICE):
+                    self._check(deadline)
+                    continue
                 data = os.read(self._child.stdout.fileno(), 1 << 16)
                 if not data or len(self._buffer) > _MAX_LINE:
                     raise self._gone()
@@ -130,10 +135,18 @@ class SignerProcess:
             raise SigningError("the signer's answer", "it is not JSON", "look at its version") from None
         return answer if isinstance(answer, dict) else {}
 
+    def _check(self, deadline: float) -> None:
+        if self._cancel.is_set():
+            self._child.kill()
+            raise InterruptedRunError("nothing was signed", "the run was interrupted", "run again to sign")
+        if time.monotonic() > deadline:
+            raise SigningError("the signer", f"it did not answer in {_PATIENCE:.0f} s", "look at it, run again")
+
     def _gone(self) -> SigningError:
         assert self._child.stderr is not None  # noqa: S101 - a pipe
         self._child.kill()
-        said = self._child.stderr.read(4000).decode("utf-8", "replace").strip()
+        os.set_blocking(self._child.stderr.fileno(), False)  # whoever it started may still hold the other end
+        said = (self._child.stderr.read(4000) or b"").decode("utf-8", "replace").strip()
         because = " / ".join(line for line in said.splitlines() if line)[-300:] or "it ended without a word"
         return SigningError("the signer is gone", because, "look at its key home and its record, then run again")
 
@@ -144,14 +157,16 @@ def _signature(each: Mapping[str, str]) -> bytes:
     return base64.b64decode(each["base64"], validate=True)
 
 
-def open_signer(manifest: Manifest, work: WorkFolder, identities: Identities) -> SignerProcess:
+def open_signer(
+    manifest: Manifest, work: WorkFolder, identities: Identities, cancel: threading.Event | None = None
+) -> SignerProcess:
     """Start the embedded signer, or reach the one that the manifest names.
 
     Raises:
         SigningError: there is none, or it can't be started.
     """
     if manifest.signer_transport:
-        return SignerProcess(manifest.signer_transport)
+        return SignerProcess(manifest.signer_transport, cancel=cancel)
     home = manifest.signer_home
     if home is None or not home.is_dir():
         raise SigningError(
@@ -167,7 +182,7 @@ def open_signer(manifest: Manifest, work: WorkFolder, identities: Identities) ->
     if uid is None:
         argv += ["--home", str(home), "--record", str(record / "record.jsonl")]
         argv += ["--policy", str(policy)] if policy else []
-        return SignerProcess(argv, BASE_ENVIRONMENT)
+        return SignerProcess(argv, BASE_ENVIRONMENT, cancel)
     binds = {"home": home, "record": record}
     for folder in binds.values():
         for path in (folder, *folder.rglob("*")):
@@ -177,4 +192,4 @@ def open_signer(manifest: Manifest, work: WorkFolder, identities: Identities) ->
         binds["policy"] = policy.parent
         argv += ["--policy", str(staged("policy") / policy.name)]
     argv += ["--uid", str(uid), "--gid", str(uid)]
-    return SignerProcess(reach(binds, argv), BASE_ENVIRONMENT)
+    return SignerProcess(reach(binds, argv, own_processes=True), BASE_ENVIRONMENT, cancel)

@@ -5,6 +5,7 @@
 - Each signature is verified, strictly and in a clean home, before it is written; then persons are counted.
 - Signatures appear under their names whole; none is ever written that did not verify.
 - A release that has its signatures already is verified again, and not signed twice.
+- An interrupted run signs nothing; what the signer gave before is written all the same.
 """
 
 from __future__ import annotations
@@ -14,8 +15,9 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from sealwright_stages.audit import audit
 from sealwright_stages.context import Context
-from sealwright_stages.errors import SigningError
+from sealwright_stages.errors import InterruptedRunError, SigningError
 from sealwright_stages.files import write_whole
 from sealwright_stages.ports import Proposal, Signer
 from sealwright_stages.seal.evidence import EvidenceFolder
@@ -58,13 +60,16 @@ def sign_release(context: Context, evidence: EvidenceFolder, confirm: Confirm) -
     Raises:
         SigningError: refused, unreachable, or what came back does not verify; nothing was written.
     """
-    if any((evidence.folder / f"{name}.asc").exists() for name in SUMS):
+    if evidence.signed:
+        _still_whole(context, evidence)
         return _counted(context, evidence)
+    _go_on(context)
     documents = _documents(evidence)
     signer = confirm.open_signer()
     try:
         request = _request(context, signer.propose(context.plan.manifest.release, documents, _facts(context)))
         typed = confirm.ask(request)
+        _go_on(context)
         if typed is None:
             raise SigningError("nothing was signed", "the release manager said no", "run again to sign")
         signatures = signer.sign(request.proposal, typed.digest, typed.release)
@@ -72,6 +77,22 @@ def sign_release(context: Context, evidence: EvidenceFolder, confirm: Confirm) -
         signer.close()
     _write(context, evidence, documents, signatures)
     return _counted(context, evidence)
+
+
+def _go_on(context: Context) -> None:
+    if context.cancel.is_set():
+        raise InterruptedRunError("nothing was signed", "the run was interrupted", "run again to sign")
+
+
+def _still_whole(context: Context, evidence: EvidenceFolder) -> None:
+    """Refuse evidence that was changed after it was signed; who signed is counted elsewhere."""
+    for finding in audit(evidence.folder, context.plan.manifest.keyring).findings:
+        if finding.ok == "bad" and finding.what != "signatures":
+            raise SigningError(
+                f"{evidence.folder} was changed after it was signed",
+                f"{finding.what}: {finding.detail}",
+                "find out by whom; move it away and run again to make and sign it anew",
+            )
 
 
 def _documents(evidence: EvidenceFolder) -> dict[str, tuple[str, bytes]]:
