@@ -3,6 +3,7 @@
 - A file appears under its name only when it is whole and on disk: temporary name, fsync, rename, fsync of
   the folder.
 - A full disk or a refused write is a `MachineError` that names the folder, and leaves no half file.
+- A disk is full when it has no room for 64 KiB or for one more file.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from pathlib import Path
 from sealwright_stages.errors import MachineError
 
 _CHUNK = 1 << 20
+_ROOM = 64 << 10
 
 
 def write_whole(path: Path, data: bytes, mode: int = 0o644) -> None:
@@ -50,6 +52,12 @@ def sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def is_full(folder: Path) -> bool:
+    """Whether the disk below `folder` has no room left, as another user's failed write would have found it."""
+    held = os.statvfs(folder)
+    return held.f_bavail * held.f_frsize < _ROOM or (held.f_files > 0 and held.f_favail == 0)
 
 
 def sha256_file(path: Path) -> str:

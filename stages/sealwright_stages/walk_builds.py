@@ -3,6 +3,7 @@
 - A component's folder is hashed against its logged manifest right before its build, and what differs is red.
 - A component whose build root could not be made is red for that reason; it is never built in another.
 - A build that lost its log is dead, its products are thrown away, and it is never resumed.
+- A build that failed on a full disk is no verdict on its sources: it ends the run, and is built again.
 - Products are collected after every process of the build is dead, strictly, and each one is in the log.
 - A component that an earlier run built is kept only if each of its products still hashes as logged, and was
   made from the sources that stand in its folder now.
@@ -17,9 +18,9 @@ from pathlib import Path
 from sealwright_stages import events as ev
 from sealwright_stages.context import Context
 from sealwright_stages.crew import work
-from sealwright_stages.errors import BuildError
+from sealwright_stages.errors import BuildError, MachineError
 from sealwright_stages.events import Stage
-from sealwright_stages.files import remove_tree, sha256_file
+from sealwright_stages.files import is_full, remove_tree, sha256_file
 from sealwright_stages.journal import clip
 from sealwright_stages.manifest import ComponentSpec
 from sealwright_stages.plan import build_item
@@ -116,19 +117,25 @@ class BuildWalk:
         for folder in (out, destination):
             remove_tree(folder)
         out.mkdir()
-        journal.tell(
-            ev.BuildStarted(
-                component.name,
-                item,
-                name,
-                build.recipe,
-                environment.name,
-                environment.sha256,
-                state.manifest_sha256,
-                job.epoch,
-            )
+        begun = ev.BuildStarted(
+            component.name,
+            item,
+            name,
+            build.recipe,
+            environment.name,
+            environment.sha256,
+            state.manifest_sha256,
+            job.epoch,
         )
-        stream = journal.log.open_stream(name)
+        try:
+            journal.tell(begun)
+            return self._streamed(job, out, destination, journal.log.open_stream(name), facts)
+        finally:
+            remove_tree(out)
+
+    def _streamed(
+        self, job: BuildJob, out: Path, destination: Path, stream: OutputStream, facts: Mapping[str, object]
+    ) -> Verdict:
         try:
             return self._sandboxed(job, out, destination, stream, facts)
         except BuildError as error:
@@ -137,8 +144,6 @@ class BuildWalk:
             stream.abort()
             remove_tree(destination)
             raise
-        finally:
-            remove_tree(out)
 
     def _sandboxed(
         self,
@@ -166,6 +171,10 @@ class BuildWalk:
         context.check_cancel()
         stream.finish(result.exit)
         journal.tell(ev.BuildEnded(job.component, result.exit, result.wall_ms, result.killed_because))
+        if result.exit != 0 and not result.killed_because and is_full(out):
+            raise MachineError(
+                f"{job.component} can't be built", f"the disk of {out} is full", "make room, run again"
+            )
         if result.exit != 0 or result.killed_because:
             return _failed(job, result)
         products = context.plan.builder.collect(job, out, destination)

@@ -3,12 +3,14 @@
 - It sees a read-only /usr, the few files of /etc that names and certificates need, and what the caller names.
 - It runs as a uid of its own when we are root, and owns the writable folder only while it runs.
 - No variable of ours reaches it but those the caller gives and the addresses of certificates and proxies.
+- A fetch that failed on a full disk is the machine's fault, not the source's: it raises.
 - After `run` returns or raises, no process of it lives.
 """
 
 from __future__ import annotations
 
 import os
+import re
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,6 +18,7 @@ from pathlib import Path
 
 from sealwright_stages import process
 from sealwright_stages.errors import MachineError
+from sealwright_stages.files import is_full
 from sealwright_stages.process import BASE_ENVIRONMENT, Completed
 from sealwright_stages.sandbox.bwrap import Bind, Sandbox, prepared
 from sealwright_stages.sandbox.life import first_process, wait_dead
@@ -88,6 +91,8 @@ class BwrapFetchSandbox:
                     start.release()
                     first = first_process(start.info, 0)
                     wait_dead(first, _DEATH, "the fetch sandbox")
+            if done.returncode != 0 and (is_full(writable) or _no_room(done.stderr)):
+                raise MachineError(f"{writable} can't be written", "its disk is full", "make room, then run again")
         finally:
             take_back(writable, self.uid)
         if done.returncode != 0 and done.stderr.startswith(_SETUP_FAILED):
@@ -112,6 +117,12 @@ class BwrapFetchSandbox:
             file_size=self.max_file,
             scratch=256 << 20,
         )
+
+
+def _no_room(said: bytes) -> bool:
+    """Whether the fetcher itself, not the server through it, says that there was no room: git cleans up after it."""
+    lines = re.split(rb"[\r\n]", said)
+    return any(b"No space left on device" in line for line in lines if not line.startswith(b"remote:"))
 
 
 def _system_files() -> Iterator[Path]:
