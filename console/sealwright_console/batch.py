@@ -1,7 +1,7 @@
 """`--batch`: the same engine without a screen, progress on stderr, events as JSON on stdout if asked.
 
 - It never imports textual.
-- Text from outside is shown with its control characters made visible.
+- Each line is cleaned whole where it leaves, so that no field of it can be forgotten.
 - It ends with a summary: what blocks the gate, why, and what to do.
 """
 
@@ -61,8 +61,8 @@ class _Face:
         for line in summary(state):
             self._say(line)
         if ended.exit == Exit.DONE:
-            self._say(f"done: {clean(ended.what)}")
-            self._say(f"next: {clean(ended.next_step)}")
+            self._say(f"done: {ended.what}")
+            self._say(f"next: {ended.next_step}")
         else:
             blockers = ended.decision.blockers if ended.decision else ()
             say(ended.what, [f"{b.what}: {b.why}" for b in blockers] or [ended.because], ended.next_step)
@@ -75,13 +75,13 @@ class _Face:
 
     def _say(self, line: str) -> None:
         if line:
-            sys.stderr.write(line + "\n")
+            sys.stderr.write(clean(line) + "\n")
             sys.stderr.flush()
 
 
 def _line(event: ev.Event) -> str:  # noqa: C901, PLR0912 - one line for each kind of event
     if isinstance(event, ev.ItemVerdict):
-        return f"{_MARKS[event.verdict]} {clean(event.item)}: {clean(event.reason)}"
+        return f"{_MARKS.get(event.verdict, event.verdict)} {event.item}: {event.reason}"
     if isinstance(event, ev.StageStarted):
         return f"stage {event.stage}: begins"
     if isinstance(event, ev.StageEnded):
@@ -90,41 +90,43 @@ def _line(event: ev.Event) -> str:  # noqa: C901, PLR0912 - one line for each ki
         counts = f"{event.green} green, {event.failed} red, {event.warned} warned, {event.pending} pending"
         return f"gate before {event.stage}: {'OPEN' if event.open else 'CLOSED'} ({counts})"
     if isinstance(event, ev.FileDeleted):
-        return f"deleted   {clean(event.name)}: {clean(event.because)}"
+        return f"deleted   {event.name}: {event.because}"
     if isinstance(event, ev.ItemWaived):
-        return f"! waived  {clean(event.item)} by {clean(event.person)}: {clean(event.reason)}"
+        return f"! waived  {event.item} by {event.person}: {event.reason}"
     if isinstance(event, ev.BuildStarted):
         return f"building  {event.component} in {event.environment}, its log is stream {event.stream}"
     if isinstance(event, ev.BuildEnded):
-        return (
-            f"built     {event.component}: exit {event.exit}, {event.wall_ms / 1000:.1f} s {clean(event.because)}"
-        )
+        return f"built     {event.component}: exit {event.exit}, {event.wall_ms / 1000:.1f} s {event.because}"
     if isinstance(event, ev.ProductCollected):
-        return f"product   {event.component}/{clean(event.name)}  sha256 {event.sha256}"
+        return f"product   {event.component}/{event.name}  sha256 {event.sha256}"
     if isinstance(event, ev.ProductCompared):
-        return f"compared  {clean(event.name)}: {clean(compared(event.result, event.reference))}"
+        return f"compared  {event.name}: {compared(event.result, event.reference)}"
     if isinstance(event, ev.RunStarted):
         return f"release {event.release}-{event.version}{', resumed' if event.resumed else ''}"
     if isinstance(event, ev.SourcesPromoted):
         return f"promoted  {event.component}: {event.files} files, {event.bytes} bytes"
     if isinstance(event, ev.ItemReset):
-        return f"again     {clean(event.item)}: {clean(event.because)}"
+        return f"again     {event.item}: {event.because}"
     return ""
 
 
 def summary(state: State) -> Iterator[str]:
-    """The release in plain lines, for pipes and screen readers."""
-    yield f"release {clean(state.release)}-{clean(state.version)}: {len(state.items)} items"
+    """The release in plain lines, each safe to show, for pipes and screen readers."""
+    return map(clean, _summary(state))
+
+
+def _summary(state: State) -> Iterator[str]:
+    yield f"release {state.release}-{state.version}: {len(state.items)} items"
     for name, component in state.components.items():
         items = [state.items[item] for item in component.items]
         worst = next(
             (s for s in ("failed", "warned", "running", "pending") if any(i.status == s for i in items)), "passed"
         )
-        yield f"  {worst:8} {clean(name)}"
+        yield f"  {worst:8} {name}"
         for item in items:
             if item.status != "passed":
-                waived = f" [waived by {clean(item.waiver.person)}]" if item.waiver else ""
-                yield f"             {item.status}: {clean(item.title)}: {clean(item.reason)}{waived}"
+                waived = f" [waived by {item.waiver.person}]" if item.waiver else ""
+                yield f"             {item.status}: {item.title}: {item.reason}{waived}"
     for product in state.products.values():
-        beside = f"  ({clean(product.beside)})" if product.beside else ""
-        yield f"  product  {product.component}/{clean(product.name)}{beside}"
+        beside = f"  ({product.beside})" if product.beside else ""
+        yield f"  product  {product.component}/{product.name}{beside}"
