@@ -11,12 +11,11 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-import shutil
 import stat
-from collections.abc import Callable
 from pathlib import Path
 
 from sealwright_stages.errors import MachineError
+from sealwright_stages.tree_walk import CHANGE, walk
 
 _CHUNK = 1 << 20
 _ROOM = 64 << 10
@@ -74,23 +73,20 @@ def sha256_file(path: Path) -> str:
 
 
 def remove_tree(path: Path) -> None:
-    """Remove a folder whatever modes a build left in it; a symbolic link is removed, not followed.
+    """Remove a folder of whatever depth and modes a build left; a symbolic link is removed, not followed.
 
     Raises:
         MachineError: something can't be removed.
     """
-
-    def loosen(function: Callable[..., object], name: str, _info: object) -> None:
-        Path(name).parent.chmod(0o700)
-        if not Path(name).is_symlink():
-            Path(name).chmod(0o700)
-        function(name)
-
     try:
-        if path.is_symlink() or path.is_file():
-            path.unlink()
-        elif path.exists():
-            shutil.rmtree(path, onerror=loosen)
+        if not path.parent.is_dir():
+            return
+        for entry in walk(path, CHANGE):
+            with contextlib.suppress(FileNotFoundError):
+                if entry.is_folder:
+                    os.rmdir(entry.name, dir_fd=entry.parent)
+                else:
+                    os.unlink(entry.name, dir_fd=entry.parent)
     except OSError as error:
         raise MachineError(
             f"{path} can't be removed", error.strerror or str(error), "remove it by hand, then run again"

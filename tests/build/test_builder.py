@@ -12,8 +12,10 @@ from build.workbench import LostError, Remembered, job, no_archive
 from sealwright_stages.build.builder import SandboxBuilder
 from sealwright_stages.build.environments import Environments
 from sealwright_stages.errors import BuildError
+from sealwright_stages.files import remove_tree
 from sealwright_stages.ports import BuildJob, BuildResult, Limits, Sampled
 from sealwright_stages.sandbox.identity import Identities
+from sealwright_stages.tree_walk import READ, walk
 
 pytestmark = pytest.mark.sandbox
 
@@ -188,6 +190,19 @@ def test_samples_show_a_busy_tree(builder: SandboxBuilder, tmp_path: Path, out: 
     assert len(samples) >= 2
     assert max(sample.cpu for sample in samples) >= 20
     assert all(sample.processes >= 3 and sample.memory > 0 for sample in samples[1:])
+
+
+_DEEP = 'python3 -c \'import os; [(os.mkdir("d"), os.chdir("d")) for _ in range(2000)]\''
+
+
+def test_a_build_of_any_depth_and_modes_is_taken_back_and_can_be_removed(
+    builder: SandboxBuilder, tmp_path: Path, out: Path
+) -> None:
+    what = job(tmp_path, _DEEP, "mkdir -p /build/x/y; chmod 000 /build/x/y /build/x")
+    assert _run(builder, what, out, Remembered()).exit == 0
+    assert {entry.held.st_uid for entry in walk(out, READ)} == {os.geteuid()}
+    remove_tree(out)
+    assert not out.exists()
 
 
 def test_two_builds_at_once_do_not_see_each_other(builder: SandboxBuilder, tmp_path: Path) -> None:

@@ -8,7 +8,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import threading
 import time
 from collections.abc import Callable
@@ -17,6 +16,7 @@ from pathlib import Path
 import psutil
 
 from sealwright_stages.ports import Sampled
+from sealwright_stages.tree_walk import READ, walk
 
 _BLOCK = 512  # bytes of st_blocks
 
@@ -83,13 +83,9 @@ class RoomWatch:
 def room(folder: Path, end: threading.Event | None = None) -> int:
     """Bytes of disk that `folder` takes, following nothing; a part of it when `end` is set meanwhile."""
     total = 0
-    try:
-        for _path, _folders, names, here in os.fwalk(folder, follow_symlinks=False):
-            for name in names:
-                with contextlib.suppress(OSError):
-                    total += os.stat(name, dir_fd=here, follow_symlinks=False).st_blocks * _BLOCK
+    with contextlib.suppress(OSError):  # a folder vanished while it was read; the next look counts again
+        for entry in walk(folder, READ, restless=True):
+            total += entry.held.st_blocks * _BLOCK
             if end is not None and end.is_set():
                 break
-    except OSError:
-        return total  # a folder vanished while it was read; the next look counts again
     return total

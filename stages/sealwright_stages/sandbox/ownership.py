@@ -1,16 +1,19 @@
 """Hands a folder to a uid and takes it back, without following anything that lies in it.
 
 - Symbolic links are handed over themselves, never their targets.
-- Nothing outside the folder is touched: the walk holds open folders, not paths.
+- Nothing outside the folder is touched, however deep or odd it is: see `tree_walk`.
 - Not root: the parts share one uid and there is nothing to hand over.
 """
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
 from pathlib import Path
 
 from sealwright_stages.errors import MachineError
+from sealwright_stages.tree_walk import READ, walk
 
 
 def hand_over(folder: Path, uid: int | None) -> None:
@@ -22,14 +25,10 @@ def hand_over(folder: Path, uid: int | None) -> None:
     if uid is None:
         return
     try:
-        top = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
-        try:
-            for _path, _folders, names, here in os.fwalk(".", dir_fd=top, follow_symlinks=False):
-                os.fchown(here, uid, uid)
-                for name in (*names, *_folders):
-                    os.chown(name, uid, uid, dir_fd=here, follow_symlinks=False)
-        finally:
-            os.close(top)
+        if not stat.S_ISDIR(folder.lstat().st_mode):
+            raise NotADirectoryError(errno.ENOTDIR, "it is no folder")
+        for entry in walk(folder, READ):
+            os.chown(entry.name, uid, uid, dir_fd=entry.parent, follow_symlinks=False)
     except OSError as error:
         raise MachineError(
             f"{folder} can't be handed to uid {uid}", error.strerror or str(error), "run `sealwright doctor`"
