@@ -2,13 +2,17 @@
 
 - A file appears under its name only when it is whole and on disk; a batch of files costs one fsync per folder.
 - Nothing here swallows an error of fsync: after one, what the disk holds is not known.
+- On a full disk the reserve gives way, once; what could not be written leaves nothing that takes up space.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
+
+from sealwright_appendlog.reserve import Reserve
 
 
 class Folder:
@@ -16,6 +20,7 @@ class Folder:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.reserve = Reserve(path)
 
     def write(self, files: Mapping[str, bytes]) -> None:
         """Write files by their relative paths: temporary name, fsync, rename, fsync of each folder.
@@ -23,19 +28,28 @@ class Folder:
         Raises:
             OSError: the disk is full or refuses; whatever was renamed is whole.
         """
+        try:
+            self._write(files)
+        except OSError as error:
+            if not self.reserve.gives_way(error):
+                raise
+            self._write(files)
+
+    def _write(self, files: Mapping[str, bytes]) -> None:
         touched: set[Path] = set()
         renames: list[tuple[Path, Path]] = []
         for name, data in files.items():
             path = self.path / name
             touched |= self.make_parents(path)
             temporary = path.with_name(f".{path.name}.new")
-            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o644)
-            try:
-                write_all(descriptor, data)
-                os.fsync(descriptor)
-            finally:
-                os.close(descriptor)
             renames.append((temporary, path))
+            try:
+                _write_new(temporary, data)
+            except OSError:
+                for unfinished, _ in renames:
+                    with contextlib.suppress(OSError):
+                        unfinished.unlink()
+                raise
             touched.add(path.parent)
         for temporary, path in renames:
             temporary.rename(path)
@@ -58,15 +72,28 @@ class Folder:
         (self.path / name).unlink(missing_ok=True)
 
 
-def write_all(descriptor: int, data: bytes) -> None:
-    """Write `data` at the descriptor's position, all of it.
+def _write_new(path: Path, data: bytes) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o644)
+    try:
+        write_all(descriptor, data)
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def write_all(descriptor: int, data: bytes, gives_way: Callable[[OSError], bool] = lambda _: False) -> None:
+    """Write `data` at the descriptor's position, all of it; goes on after an error for which something gives way.
 
     Raises:
         OSError: the disk is full or refuses; a part may be written.
     """
     view = memoryview(data)
     while view:
-        view = view[os.write(descriptor, view) :]
+        try:
+            view = view[os.write(descriptor, view) :]
+        except OSError as error:
+            if not gives_way(error):
+                raise
 
 
 def sync_folder(folder: Path) -> None:

@@ -4,6 +4,7 @@
   cut off; each piece is told, so that a `torn` record can name it.
 - Data that the index names and the disk lacks, a record that is none, a stored checkpoint that the index does
   not reproduce, another key, anything after a seal: the log refuses to open.
+- On a full disk a piece is cut off first and kept then, in the space that it took up.
 - A crash during recovery is one that the next recovery makes good.
 """
 
@@ -19,6 +20,7 @@ from typing import Any
 from sealwright_appendlog import layout, record
 from sealwright_appendlog.folder import Folder, sync_folder
 from sealwright_appendlog.note import Checkpoint, NoteError, VerifierKey, open_checkpoint
+from sealwright_appendlog.reserve import disk_is_full
 from sealwright_appendlog.stamps import Course
 from sealwright_appendlog.streams import Stream
 from sealwright_appendlog.tiles import TileWriter
@@ -171,10 +173,20 @@ def _cut(folder: Folder, path: str, end: int) -> None:
     with file.open("rb") as stream:
         stream.seek(end)
         rest = stream.read()
-    name = f"{path.replace('/', ':')}:{hashlib.sha256(rest).hexdigest()}"
-    if rest:
-        folder.write({f"{RECOVERY}/{name}": rest})
-    if end == 0 and path != layout.INDEX:
+    kept = {f"{RECOVERY}/{path.replace('/', ':')}:{hashlib.sha256(rest).hexdigest()}": rest} if rest else {}
+    try:
+        folder.write(kept)
+    except OSError as error:
+        if not disk_is_full(error):
+            raise
+        _cut_off(file, end, whole=path != layout.INDEX)
+        folder.write(kept)
+    else:
+        _cut_off(file, end, whole=path != layout.INDEX)
+
+
+def _cut_off(file: Path, end: int, *, whole: bool) -> None:
+    if end == 0 and whole:
         file.unlink()
         sync_folder(file.parent)
         return

@@ -4,7 +4,9 @@
 - Tiles and checkpoints follow, each by temporary name, fsync, rename, fsync of the folder.
 - An error from any write or fsync is fatal: the store refuses all that comes after.
 - A stream left open by a crash gets `eof` with `clean` false.
-- After the seal nothing is accepted. Space for `eof` and `seal` is reserved.
+- After the seal nothing is accepted.
+- Space for `eof` and `seal` is reserved: a log on a full disk can be opened, ended and sealed, and without the
+  reserve it takes no output.
 - A seal that a crash cut short is finished at the next opening, or the log refuses to open.
 - What is held in memory does not grow with the number of records, but for the names of streams.
 """
@@ -13,7 +15,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import os
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
@@ -32,8 +33,6 @@ from sealwright_appendlog.writer import Batch, Writer
 FORMAT = 1
 ITSELF = "-"
 """The source of the authority's own records."""
-_RESERVE = "reserve"
-_RESERVED = 1 << 20
 
 __all__ = ["Store", "StoreError"]
 
@@ -66,6 +65,7 @@ class Store:
         self.ended: set[str] = set()
         self.sealed = False
         with self._fatal("opened"):
+            self._folder.reserve.drop()
             self._open(recover(self._folder, self.vkey, self._tiles))
 
     def _open(self, found: Recovered) -> None:
@@ -78,8 +78,6 @@ class Store:
             return
         self._folder.write({layout.VKEY: f"{self.vkey}\n".encode()})
         self._writer = Writer(self._folder)
-        with contextlib.suppress(OSError), (self._folder.path / _RESERVE).open("wb") as stream:
-            os.posix_fallocate(stream.fileno(), 0, _RESERVED)
         if self.next_n == 0:
             self._add("open", "engine", {"format": FORMAT, "origin": self.origin, "key": str(self.vkey)}, ITSELF)
         for torn in found.torn:
@@ -89,6 +87,7 @@ class Store:
             self.eof(name, clean=False, exit_status=None, src=ITSELF)
         self.commit()
         self.publish()
+        self._folder.reserve.take()
 
     @property
     def origin(self) -> str:
@@ -125,6 +124,8 @@ class Store:
     def data(self, stream: str, channel: str, data: bytes, src: str) -> None:
         """Add a chunk of a stream's bytes."""
         self._accepting()
+        if not self._folder.reserve.held:
+            raise StoreError("the log's disk is full, and what is left is for its end; make room, then open it again")
         stamp = self._stamp()
         before = self._streams.open(stream).segment
         segment, offset = self._streams.place(stream, len(data), self.next_n)
@@ -157,7 +158,7 @@ class Store:
         `hashes` are the segments', by path (see `hash_segments`); every stream has ended.
         """
         self._accepting()
-        self._drop_reserve()
+        self._folder.reserve.drop()
         stamp = self._stamp()  # before the count, since it may add a record
         body = {
             "records": self.next_n + 1,
@@ -303,10 +304,6 @@ class Store:
         note = self.publish()
         self._folder.write({layout.SEALED: note.encode()})
         self._folder.write({layout.SUMS: layout.sums(self.path, hashes)})
-        self._drop_reserve()
-
-    def _drop_reserve(self) -> None:
-        (self.path / _RESERVE).unlink(missing_ok=True)
 
     @contextlib.contextmanager
     def _fatal(self, done: str) -> Iterator[None]:
@@ -315,8 +312,6 @@ class Store:
             yield
         except OSError as error:
             self.failed = f"the log can't be {done}: {error.strerror or error}"
-            with contextlib.suppress(OSError):
-                self._drop_reserve()
             raise StoreError(self.failed) from error
 
 

@@ -1,6 +1,7 @@
 """Brings batches to disk in their order: data, fdatasync, index, fdatasync. May run in a thread of its own.
 
 - A segment's name is on disk before a record names it.
+- On a full disk the reserve gives way to the index, and never to output.
 - One batch at a time; whoever begins the next one has seen the end of the one before.
 - An error is raised to whoever ends the batch, who writes nothing after it.
 """
@@ -56,7 +57,7 @@ class Writer:
             write_all(descriptor, b"".join(pieces))
             os.fdatasync(descriptor)
         if batch.lines:
-            write_all(self._index, b"\n".join(batch.lines) + b"\n")
+            write_all(self._index, b"\n".join(batch.lines) + b"\n", self._folder.reserve.gives_way)
             os.fdatasync(self._index)
         for segment in batch.closed:
             if segment in self._descriptors:

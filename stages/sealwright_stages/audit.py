@@ -1,4 +1,4 @@
-"""Audit an evidence folder offline: the log, the seal, the signatures, the products, and that the rules were kept.
+"""Audit an evidence folder offline: log, seal, signatures, products, provenance, and that the rules were kept.
 
 - Who must have signed comes from the policy in the folder, or from a keyring that the reviewer names: keys are never
   believed because they lie there, so without one the report says so.
@@ -26,6 +26,7 @@ from sealwright_stages.manifest import Manifest, load
 from sealwright_stages.replay import Replay
 from sealwright_stages.seal.evidence import published_path
 from sealwright_stages.seal.proofs import proof_name
+from sealwright_stages.sign.provenance import opened, pae, statement
 from sealwright_stages.sign.release_signatures import persons_of, signed_pairs
 from sealwright_stages.state import Product, State
 
@@ -85,7 +86,11 @@ def audit(evidence: Path, keyring: Path | None = None) -> Audit:
     ]
     findings += _products(evidence, replay.state)
     findings += _proofs(log, replay.state, lines, report.vkey)
-    findings += _signatures(evidence, keyring, replay.state)
+    manifest, judged = _policy(evidence, replay.state)
+    findings += judged
+    if manifest is not None:
+        findings += _signatures(evidence, keyring, manifest)
+        findings += _provenance(evidence, keyring or evidence / "policy", replay.state, manifest)
     return Audit(tuple(findings), replay.state, report)
 
 
@@ -162,26 +167,55 @@ def _proofs(log: Path, state: State, lines: Mapping[int, bytes], vkey: str) -> l
     return [Finding("good", "proofs", f"{len(state.products)} products are proved to be in the sealed log")]
 
 
-def _signatures(evidence: Path, keyring: Path | None, state: State) -> list[Finding]:
+def _policy(evidence: Path, state: State) -> tuple[Manifest | None, list[Finding]]:
+    """The manifest in the folder, and whether it and the keyring beside it are those of the log."""
     try:
         manifest: Manifest = load(evidence / "policy" / "release.toml")
-        findings = []
-        if manifest.sha256 != state.manifest_sha256:
-            findings.append(Finding("bad", "policy", "the manifest in policy/ is not the one in the log"))
-        if load_policy(evidence / "policy").sha256 != state.policy_sha256:
-            findings.append(Finding("bad", "policy", "signers.toml or a key in policy/ is not the one in the log"))
+        policy = load_policy(evidence / "policy")
+    except (KeyringError, ManifestError) as error:
+        return None, [Finding("bad", "policy", f"{error.what}: {error.because}")]
+    findings = []
+    if manifest.sha256 != state.manifest_sha256:
+        findings.append(Finding("bad", "policy", "the manifest in policy/ is not the one in the log"))
+    if policy.sha256 != state.policy_sha256:
+        findings.append(Finding("bad", "policy", "signers.toml or a key in policy/ is not the one in the log"))
+    return manifest, findings
+
+
+def _signatures(evidence: Path, keyring: Path | None, manifest: Manifest) -> list[Finding]:
+    try:
         counted = [
             persons_of(signature, data, keyring or evidence / "policy", manifest.signers)
             for signature, data in signed_pairs(evidence)
         ]
-    except (KeyringError, ManifestError, SigningError) as error:
+    except SigningError as error:
         return [Finding("bad", "signatures", f"{error.what}: {error.because}")]
     persons = frozenset.intersection(*counted)
     ok = "good" if len(persons) >= manifest.threshold else "bad"
     names = ", ".join(sorted(persons)) or "nobody"
-    findings.append(Finding(ok, "signatures", f"signed by {names}; {manifest.threshold} needed"))
+    findings = [Finding(ok, "signatures", f"signed by {names}; {manifest.threshold} needed")]
     if keyring is None:
         findings.append(
             Finding("advice", "signatures", "the keys are those in the folder itself: compare their fingerprints")
         )
     return findings
+
+
+def _provenance(evidence: Path, keyring: Path, state: State, manifest: Manifest) -> list[Finding]:
+    """Each provenance says just what the log says, and a release's signer signed it."""
+    products = sorted(state.products.values(), key=published_path)
+    said = statement(state, manifest, products)
+    paths = sorted(evidence.glob("provenance.*.dsse.json"))
+    for path in paths:
+        try:
+            payload, signature = opened(path.read_bytes())
+            who = persons_of(signature, pae(payload), keyring, manifest.signers)
+        except (OSError, ValueError, SigningError) as error:
+            return [Finding("bad", "provenance", f"{path.name}: {error}")]
+        if payload != said:
+            return [Finding("bad", "provenance", f"{path.name} says something else than the log")]
+        if not who:
+            return [Finding("bad", "provenance", f"{path.name} is signed by none of the release's signers")]
+    if not paths:
+        return [Finding("bad", "provenance", "there is none")]
+    return [Finding("good", "provenance", "it says what the log says, and is signed")]

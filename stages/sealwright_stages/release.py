@@ -105,7 +105,7 @@ def opened(
         work.prepare(manifest.release)
         cache = cache_folder()
         archives = _Archives(manifest)
-        builder = SandboxBuilder(identities, Environments(archives.archive))
+        builder = SandboxBuilder(identities, Environments(archives.of))
         sources = {c.name: make_sources(c, policy, archives) for c in manifest.components}
         plan = Plan(manifest, policy.sha256, sources, builder)
         log = open_log(manifest, work, identities)

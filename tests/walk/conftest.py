@@ -86,10 +86,9 @@ def sandbox() -> None:
 @pytest.fixture
 def folder(inputs: Path) -> Iterator[Path]:
     """A copy of the inputs, gone after the test."""
-    base = Path(tempfile.mkdtemp(dir=inputs.parent))
-    no_sockets = shutil.ignore_patterns("S.*")
-    yield shutil.copytree(inputs, base / "release", symlinks=True, ignore=no_sockets)
-    shutil.rmtree(base)
+    copy = _copied(inputs)
+    yield copy
+    shutil.rmtree(copy.parent)
 
 
 @pytest.fixture
@@ -100,6 +99,14 @@ def walk(folder: Path) -> Iterator[Walk]:
     made.kill_survivors()
 
 
+@pytest.fixture(scope="session")
+def finished(sandbox: None, inputs: Path) -> Walk:
+    """A release that was walked to its end; its folder is only read."""
+    made = Walk(_copied(inputs), _manifest(inputs))
+    made.run().well()
+    return made
+
+
 @pytest.fixture
 def held(folder: Path) -> Iterator[Held]:
     """The same release, but its fetch, its build and its signer each wait for a word of the test."""
@@ -107,6 +114,11 @@ def held(folder: Path) -> Iterator[Held]:
         made.begin(_manifest(folder, url=made.url, wait=f'"{HELD}", ', signer=made.signer))
         yield made
         made.kill_survivors()
+
+
+def _copied(inputs: Path) -> Path:
+    base = Path(tempfile.mkdtemp(dir=inputs.parent))
+    return shutil.copytree(inputs, base / "release", symlinks=True, ignore=shutil.ignore_patterns("S.*"))
 
 
 def _manifest(folder: Path, url: str = "upstream/words-1.0.txt", wait: str = "", signer: str = EMBEDDED) -> str:

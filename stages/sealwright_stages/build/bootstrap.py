@@ -10,6 +10,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import shutil
@@ -20,10 +21,10 @@ from pathlib import Path
 import psutil
 
 from sealwright_stages import process
-from sealwright_stages.build.archive import Index
 from sealwright_stages.errors import BuildError, MachineError
 from sealwright_stages.ports import Archive, Workshop
 from sealwright_stages.sandbox.reach import reach, staged
+from sealwright_stages.verify.archive import Release
 
 BASE_PACKAGES = ("build-essential", "fakeroot")
 _HOOK = Path(__file__).with_name("bootstrap-hook.sh")
@@ -78,8 +79,8 @@ class Wish:
         return cls(suite, architecture, names, fields)
 
 
-def bootstrap(wish: Wish, archive: Archive, index: Index, folder: Path, workshop: Workshop) -> Path:
-    """Make the root in `folder` (empty, ours); returns the tar file.
+def bootstrap(wish: Wish, archive: Archive, release: Release, folder: Path, workshop: Workshop) -> Path:
+    """Make the root in `folder` (empty, ours) from the index `release`; returns the tar file.
 
     Raises:
         BuildError: apt refuses, or went by another index.
@@ -107,7 +108,7 @@ def bootstrap(wish: Wish, archive: Archive, index: Index, folder: Path, workshop
         env={
             **_proxies(),
             "SEALWRIGHT_BOOTSTRAP": str(seen),
-            "SOURCE_DATE_EPOCH": str(int(index.made.timestamp())),
+            "SOURCE_DATE_EPOCH": str(release.date),
             "TMPDIR": str(seen / _WORK),
         },
     )
@@ -118,7 +119,7 @@ def bootstrap(wish: Wish, archive: Archive, index: Index, folder: Path, workshop
             "mend the packages it names, or look at the mirror",
             "environment-failed",
         )
-    if _read(folder / "InRelease.apt") != index.raw:
+    if hashlib.sha256(_read(folder / "InRelease.apt")).hexdigest() != release.sha256:
         raise BuildError(
             f"the build root of {wish.suite} is refused",
             "apt went by another index than the verified one",

@@ -1,7 +1,8 @@
 """Build roots: the host's /usr, or a Debian suite of which every package is in the verified index.
 
 - A root is known by what went into it: suite, packages, build dependencies, architecture, the index's SHA-256.
-- A cached root is read again, every byte, before every use; one that differs from its record is made anew.
+- A cached root is read again, every byte, before every use; one that differs from its record is made anew, and
+  its packages are judged by the index anew: a record vouches for nothing.
 - A root's identity is the SHA-256 of the tar file that it came from, which anybody can make again from the
   same index; the tar itself is not kept.
 - Every installed package must be in the list that the signed index names, with its SHA-256, or the root is red.
@@ -15,32 +16,37 @@ import fcntl
 import hashlib
 import json
 import os
-import tarfile
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from sealwright_stages import process
-from sealwright_stages.build.archive import Index, fetch_index, fetch_packages, stanzas
 from sealwright_stages.build.bootstrap import Wish, bootstrap
 from sealwright_stages.build.host import prepare_host
+from sealwright_stages.build.packages import packages_of
 from sealwright_stages.build.tree_digest import tree_digest
-from sealwright_stages.errors import BuildError, MachineError
+from sealwright_stages.errors import BuildError
 from sealwright_stages.events import Stage
 from sealwright_stages.files import remove_tree, sha256_file, sync_folder, write_whole
-from sealwright_stages.ports import Archive, ItemSpec, Package, Prepared, Workshop
-from sealwright_stages.verdict import Passed
+from sealwright_stages.get_sources.debian import DebianArchive, architecture
+from sealwright_stages.ports import ItemSpec, Package, Prepared, Workshop
+from sealwright_stages.verdict import Evidence, Passed, Verdict, Warned
+from sealwright_stages.verify.archive import Release
 
 _MOUNT_POINTS = ("build", "sources", "out")
-_FORM = 1  # of a cached root; a change of how roots are made counts it up
+_FORM = 2  # of a cached root; a change of how roots are made counts it up
+
+
+_Listed = Mapping[tuple[str, str, str], Package]
+"""The packages of a verified list, by name, version and architecture."""
 
 
 @dataclass(frozen=True)
 class Environments:
-    """Makes build roots in the cache; `archive` names the Debian archive of a suite."""
+    """Makes build roots in the cache; `archive` gives the Debian archive of a suite."""
 
-    archive: Callable[[str], Archive]
+    archive: Callable[[str], DebianArchive]
 
     def items(self, name: str) -> tuple[ItemSpec, ...]:
         """The items that preparing environment `name` will judge.
@@ -67,27 +73,25 @@ class Environments:
         suite = _suite(name)
         if suite is None:
             return prepare_host(packages, build_depends)
-        wish = Wish.of(suite, _architecture(), packages, build_depends)
+        wish = Wish.of(suite, architecture(), packages, build_depends)
         archive = self.archive(suite)
-        index = fetch_index(archive, suite, workshop)
-        key = _key(wish, index)
-        folder = workshop.cache / "environments" / key
+        release, _ = archive.release(workshop)
+        listed = {
+            (package.name, package.version, package.architecture): package
+            for package in packages_of(archive.packages(workshop).decode("utf-8", "surrogateescape"))
+        }
+        folder = workshop.cache / "environments" / _key(wish, release)
         with _held(folder):
-            record = _usable(folder)
+            record = usable(folder, listed, suite)
             if record is None:
-                record = _make(wish, archive, index, folder, workshop)
-        verdict = Passed(
-            f"{len(record.packages)} packages, each in the index signed by {index.signer}",
-            record.sha256,
-            {
-                "inrelease_sha256": index.sha256,
-                "inrelease_date": index.made.isoformat(),
-                "signer": index.signer,
-                "status": list(index.status),
-                "packages": [f"{p.name} {p.version} {p.architecture} {p.sha256}" for p in record.packages],
-            },
+                try:
+                    record = _make(wish, archive, release, listed, folder, workshop)
+                except BuildError:
+                    archive.forget()  # it may just be changing: the next try asks afresh
+                    raise
+        return Prepared(
+            name, folder / "root", record.sha256, record.packages, {_item(name): _verdict(release, record)}
         )
-        return Prepared(name, folder / "root", record.sha256, record.packages, {_item(name): verdict})
 
 
 @dataclass(frozen=True)
@@ -97,6 +101,20 @@ class _Record:
     sha256: str
     tree: str
     packages: tuple[Package, ...]
+
+
+def _verdict(release: Release, record: _Record) -> Verdict:
+    """The root's packages are as good as the index that names them."""
+    told = [f"{p.name} {p.version} {p.architecture} {p.sha256}" for p in record.packages]
+    evidence: Evidence = {
+        "inrelease_sha256": release.sha256,
+        "index": dict(release.verdict.evidence),
+        "packages": told,
+    }
+    reason = f"{len(told)} packages, each in the {release.verdict.reason}"
+    if isinstance(release.verdict, Warned):
+        return Warned(release.verdict.code, reason, release.verdict.next_step, record.sha256, evidence)
+    return Passed(reason, record.sha256, evidence)
 
 
 def _suite(name: str) -> str | None:
@@ -114,16 +132,8 @@ def _item(name: str) -> str:
     return f"environment {name}/apt"
 
 
-def _architecture() -> str:
-    done = process.run(["dpkg", "--print-architecture"], timeout=30)
-    word = done.stdout.decode("ascii", "replace").strip()
-    if done.returncode != 0 or not word.isalnum():
-        raise MachineError("this machine's architecture is unknown", done.complaint(), "install dpkg")
-    return word
-
-
-def _key(wish: Wish, index: Index) -> str:
-    facts = {"form": _FORM, "wish": asdict(wish), "inrelease": index.sha256}
+def _key(wish: Wish, release: Release) -> str:
+    facts = {"form": _FORM, "wish": asdict(wish), "inrelease": release.sha256}
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
 
@@ -139,53 +149,50 @@ def _held(folder: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
-def _usable(folder: Path) -> _Record | None:
-    """The record of a cached root that still is what was recorded; None if it must be made."""
+def usable(folder: Path, listed: _Listed, suite: str) -> _Record | None:
+    """The record of a cached root that still is what was recorded and listed; None if it must be made."""
     try:
         told = json.loads((folder / "root.json").read_bytes())
-        packages = tuple(Package(**package) for package in told["packages"])
+        packages = tuple(_judged(installed(folder / "root"), listed, suite))
         record = _Record(str(told["sha256"]), str(told["tree"]), packages)
         return record if tree_digest(folder / "root") == record.tree else None
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, BuildError):
         return None
 
 
-def _make(wish: Wish, archive: Archive, index: Index, folder: Path, workshop: Workshop) -> _Record:
+def _make(
+    wish: Wish, archive: DebianArchive, release: Release, listed: _Listed, folder: Path, workshop: Workshop
+) -> _Record:
     """Make a root, judge what is in it, and put it into the cache."""
     for left in folder.glob("making-*"):
         remove_tree(left)  # by a run that was killed
-    listed = fetch_packages(archive, wish.suite, index, wish.architecture, workshop)
     with tempfile.TemporaryDirectory(dir=folder, prefix="making-") as scratch:
-        tar = bootstrap(wish, archive, index, Path(scratch), workshop)
-        packages = tuple(_judged(installed(tar), listed, wish.suite))
+        tar = bootstrap(wish, archive.archive, release, Path(scratch), workshop)
         root = Path(scratch, "root")
         _unpack(tar, root)
+        packages = tuple(_judged(installed(root), listed, wish.suite))
         record = _Record(sha256_file(tar), tree_digest(root), packages)
         remove_tree(folder / "root")
         root.rename(folder / "root")
         sync_folder(folder)
-    write_whole(folder / "root.json", json.dumps(asdict(record)).encode())
+    write_whole(folder / "root.json", json.dumps({"sha256": record.sha256, "tree": record.tree}).encode())
     return record
 
 
-def installed(tar: Path) -> list[Package]:
-    """The packages that dpkg's own status file in a root's tar names, sorted.
+def installed(root: Path) -> list[Package]:
+    """The packages that dpkg's own status file in a root names, sorted.
 
     Raises:
         BuildError: there is no such file.
     """
-    with tarfile.open(tar) as members:
-        for member in members:
-            if member.name.removeprefix("./") == "var/lib/dpkg/status" and member.isfile():
-                file = members.extractfile(member)
-                text = file.read().decode("utf-8", "surrogateescape") if file else ""
-                return sorted(stanzas(text), key=lambda package: (package.name, package.architecture))
-    raise BuildError("the build root is refused", "it has no dpkg status", "run again", "environment-failed")
+    status = root / "var" / "lib" / "dpkg" / "status"
+    if status.is_symlink() or not status.is_file():
+        raise BuildError("the build root is refused", "it has no dpkg status", "run again", "environment-failed")
+    text = status.read_bytes().decode("utf-8", "surrogateescape")
+    return sorted(packages_of(text), key=lambda package: (package.name, package.architecture))
 
 
-def _judged(
-    found: Sequence[Package], listed: dict[tuple[str, str, str], Package], suite: str
-) -> Iterator[Package]:
+def _judged(found: Sequence[Package], listed: _Listed, suite: str) -> Iterator[Package]:
     for package in found:
         known = listed.get((package.name, package.version, package.architecture))
         if known is None or len(known.sha256) != 64:

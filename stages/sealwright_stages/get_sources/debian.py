@@ -1,6 +1,6 @@
 """A Debian archive, fetched and judged once per run and shared by all that needs it.
 
-- InRelease is fetched afresh in every run and judged before anything that it names is asked for.
+- InRelease is fetched afresh in every run, and after a root that could not be made, and judged before anything that it names is asked for.
 - Indexes and files are asked for by what the signed index says, and come from the cache where their SHA-256
   is there.
 - A file that is larger than the signed index says is given up while it comes.
@@ -44,6 +44,12 @@ class DebianArchive:
         with self._lock:
             return self._released(workshop)
 
+    def forget(self) -> None:
+        """Ask the archive afresh from now on."""
+        with self._lock:
+            self._release = None
+            self._texts.clear()
+
     def source(self, workshop: Workshop, package: str) -> tuple[Mapping[str, str], dict[str, Listed]]:
         """The newest stanza of a source package and its files.
 
@@ -73,8 +79,7 @@ class DebianArchive:
 
     def binaries(self, workshop: Workshop, source: str, version: str) -> dict[str, str]:
         """Published binary packages of a source and version: `name_version_arch.deb` -> SHA-256."""
-        with self._lock:
-            text = self._text(workshop, f"main/binary-{architecture()}/Packages.xz")
+        text = self.packages(workshop)
         found: dict[str, str] = {}
         for field in ("Package", "Source"):
             for stanza in stanzas(text, field, source):
@@ -83,6 +88,15 @@ class DebianArchive:
                     plain = version.split(":", 1)[-1]
                     found[f"{stanza['package']}_{plain}_{stanza['architecture']}.deb"] = stanza["sha256"]
         return found
+
+    def packages(self, workshop: Workshop) -> bytes:
+        """The list of this machine's architecture, as the signed index names it.
+
+        Raises:
+            FetchError: it did not arrive, or is refused.
+        """
+        with self._lock:
+            return self._text(workshop, f"main/binary-{architecture()}/Packages.xz")
 
     def file(self, workshop: Workshop, path: str, known: Listed, name: str) -> bool:
         """Bring a file of the pool to `name`; true if it came from the cache. It is judged later, like any."""

@@ -6,6 +6,7 @@ its SHA-256; subjects are the products. The bytes are canonical JSON, so that th
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Sequence
 
@@ -49,3 +50,35 @@ def statement(state: State, manifest: Manifest, products: Sequence[Product]) -> 
         },
     }
     return json.dumps(body, sort_keys=True, separators=(",", ":")).encode()
+
+
+def pae(payload: bytes) -> bytes:
+    """DSSE's pre-authentication encoding (https://github.com/secure-systems-lab/dsse, protocol.md)."""
+    return b"DSSEv1 %d %s %d %s" % (len(PAYLOAD_TYPE), PAYLOAD_TYPE.encode(), len(payload), payload)
+
+
+def envelope(payload: bytes, signature: bytes) -> bytes:
+    """A DSSE envelope with one OpenPGP signature."""
+    body = {
+        "payload": base64.b64encode(payload).decode(),
+        "payloadType": PAYLOAD_TYPE,
+        "signatures": [{"keyid": "", "sig": base64.b64encode(signature).decode()}],
+    }
+    return json.dumps(body, sort_keys=True, indent=1).encode() + b"\n"
+
+
+def opened(data: bytes) -> tuple[bytes, bytes]:
+    """Payload and signature of an envelope.
+
+    Raises:
+        ValueError: it is not one that `envelope` makes, byte for byte.
+    """
+    try:
+        body = json.loads(data)
+        payload = base64.b64decode(body["payload"], validate=True)
+        signature = base64.b64decode(body["signatures"][0]["sig"], validate=True)
+    except (ValueError, KeyError, TypeError, IndexError, RecursionError):
+        raise ValueError("it is no DSSE envelope") from None
+    if envelope(payload, signature) != data:
+        raise ValueError("it is not an envelope of ours, byte for byte")
+    return payload, signature

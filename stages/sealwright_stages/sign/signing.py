@@ -10,8 +10,6 @@
 
 from __future__ import annotations
 
-import base64
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -21,7 +19,7 @@ from sealwright_stages.errors import InterruptedRunError, SigningError
 from sealwright_stages.files import write_whole
 from sealwright_stages.ports import Proposal, Signer
 from sealwright_stages.seal.evidence import EvidenceFolder
-from sealwright_stages.sign.provenance import PAYLOAD_TYPE
+from sealwright_stages.sign.provenance import envelope, pae
 from sealwright_stages.sign.release_signatures import persons_of, signed_pairs
 from sealwright_stages.verdict import Status
 
@@ -146,21 +144,6 @@ def _write(
     write_whole(evidence.folder / envelope_name, envelope(payload, signatures["provenance"]))
     for name in SUMS:
         write_whole(evidence.folder / f"{name}.asc", signatures[name])
-
-
-def pae(payload: bytes) -> bytes:
-    """DSSE's pre-authentication encoding (https://github.com/secure-systems-lab/dsse, protocol.md)."""
-    return b"DSSEv1 %d %s %d %s" % (len(PAYLOAD_TYPE), PAYLOAD_TYPE.encode(), len(payload), payload)
-
-
-def envelope(payload: bytes, signature: bytes) -> bytes:
-    """A DSSE envelope with one OpenPGP signature."""
-    body = {
-        "payload": base64.b64encode(payload).decode(),
-        "payloadType": PAYLOAD_TYPE,
-        "signatures": [{"keyid": "", "sig": base64.b64encode(signature).decode()}],
-    }
-    return json.dumps(body, sort_keys=True, indent=1).encode() + b"\n"
 
 
 def _counted(context: Context, evidence: EvidenceFolder) -> str:
