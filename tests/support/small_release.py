@@ -28,10 +28,6 @@ class Key:
         words = ["--armor", "--export-options", "export-minimal", "--export", self.fingerprint]
         return output(["gpg", "--homedir", self.home, *words], self.home) + "\n"
 
-    def stop_agent(self) -> None:
-        """End the agent that signing started."""
-        subprocess.run(["gpgconf", "--homedir", str(self.home), "--kill", "all"], check=False, capture_output=True)
-
 
 def output(argv: Sequence[str | Path], cwd: Path, env: Mapping[str, str] | None = None) -> str:
     """Run a program that must succeed; gives its output."""
@@ -43,6 +39,11 @@ def make_key(home: Path, person: str) -> Key:
     """Make a key in a home of its own."""
     made = output([BIN / "sealwright-signer", "make-throwaway-key", "--home", home, "--name", person], home.parent)
     return Key(person, made, home)
+
+
+def stop_agent(home: Path) -> None:
+    """End the agent that signing in `home` started."""
+    subprocess.run(["gpgconf", "--homedir", str(home), "--kill", "all"], check=False, capture_output=True)
 
 
 def write_keyring(folder: Path, keys: Sequence[Key]) -> None:

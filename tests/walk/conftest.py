@@ -17,6 +17,7 @@ from support.small_release import (
     make_key,
     make_repository,
     sign_file,
+    stop_agent,
     write_keyring,
     write_signing_policy,
 )
@@ -66,7 +67,7 @@ def inputs() -> Iterator[Path]:
     make_repository(upstream / "greeting.git", author, "v1.0", {"greeting.txt": "A greeting, signed.\n"})
     (upstream / "words-1.0.txt").write_text("hello\n" * 100)
     sign_file(upstream / "words-1.0.txt", author)
-    author.stop_agent()
+    stop_agent(author.home)
     shutil.rmtree(author.home)
     yield folder
     shutil.rmtree(base)
