@@ -1,6 +1,7 @@
 """A running engine as the faces see it: one thread walks the release, the others look and ask.
 
 - What is seen is a fold of its own over the acknowledged entries, taken in by the looking thread alone.
+- However the thread ends, the run has ended, and says how.
 - An answer to the signer's question goes through a queue; stopping answers it with a no.
 """
 
@@ -12,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from sealwright_console.feed import Mirror, SigningRequest, segments
-from sealwright_stages.engine import Ended, Retry, Waive
+from sealwright_stages.engine import Ended, Retry, Waive, failed_itself
 from sealwright_stages.errors import Exit
 from sealwright_stages.events import Stage
 from sealwright_stages.release import Opened
@@ -68,7 +69,11 @@ class LiveFeed:
         return self.ended or Ended(Exit.INTERRUPTED, "it was stopped", "you quit", "run again to resume")
 
     def _run(self) -> None:
-        self.ended = self._opened.engine.run(self._until)
+        try:
+            self.ended = self._opened.engine.run(self._until)
+        except BaseException as error:
+            self.ended = failed_itself(error)
+            raise
 
     @property
     def title(self) -> str:

@@ -8,6 +8,7 @@
 - Whatever ends the run is said in the log, if the log still lives; what it left unverified is deleted then, on
   the record.
 - A full or refusing disk ends the run like a missing tool; it never makes an item red.
+- Whatever else is raised is a defect of ours and ends the run as such; no face waits for a run that is dead.
 """
 
 from __future__ import annotations
@@ -19,14 +20,15 @@ from dataclasses import dataclass
 
 from sealwright_stages import events as ev
 from sealwright_stages.context import Context
-from sealwright_stages.errors import Exit, InterruptedRunError, LogError, SealwrightError
+from sealwright_stages.errors import Exit, InterruptedRunError, SealwrightError
 from sealwright_stages.events import STAGES, Stage
 from sealwright_stages.gate import Decision, decide
-from sealwright_stages.journal import clip
+from sealwright_stages.journal import TEXT_LIMIT, clip
 from sealwright_stages.log import LogLost
 from sealwright_stages.seal.evidence import EvidenceFolder
 from sealwright_stages.sign.signing import Confirm, sign_release
 from sealwright_stages.verdict import Status, Waiver
+from sealwright_stages.verify.codes import shown
 from sealwright_stages.walk_builds import BuildWalk
 from sealwright_stages.walk_sources import SourceWalk
 
@@ -47,12 +49,7 @@ class Waive:
     reason: str
 
 
-@dataclass(frozen=True)
-class GoOn:
-    """Look at the gate again."""
-
-
-Command = Retry | Waive | GoOn
+Command = Retry | Waive
 
 
 @dataclass(frozen=True)
@@ -89,7 +86,7 @@ class Engine:
         self._commands.put(command)
 
     def run(self, until: Stage = Stage.SIGN) -> Ended:
-        """Walk up to and including `until`. Never raises what a person can act on: that is in the answer."""
+        """Walk up to and including `until`. Never raises, short of leaving the program: all is in the answer."""
         try:
             ended = self._walk(until)
         except LogLost as error:
@@ -103,6 +100,8 @@ class Engine:
             where = error.filename or self.context.work.root
             because = error.strerror or str(error)
             ended = Ended(Exit.ENVIRONMENT, f"{where} can't be used", because, "make room or mend it, run again")
+        except Exception as error:  # noqa: BLE001 - the last boundary: a face that waits must hear of any end
+            ended = failed_itself(error)
         self._leave(ended)
         return ended
 
@@ -206,9 +205,9 @@ class Engine:
         """Say the end, after what is still unverified was deleted; both only on the record."""
         if self.journal.state.sealed or self.journal.log.lost.is_set():
             return
-        with contextlib.suppress(LogLost, SealwrightError, OSError):
+        with contextlib.suppress(Exception):  # how the run ended is known by now; this must not hide it
             self.sources.purge("the run ended before it was promoted")
-        with contextlib.suppress(LogLost, LogError):
+        with contextlib.suppress(Exception):
             self.journal.tell(ev.RunEnded(int(ended.exit), clip(ended.sentence), clip(ended.next_step)))
 
     def _finish(self, until: Stage) -> Ended:
@@ -239,6 +238,12 @@ def _refused(error: SealwrightError) -> Ended:
 def _log_lost(why: str) -> Ended:
     because = why or "its authority ended"
     return Ended(Exit.LOG, "the log is lost", because, "nothing after this is proved; look at the log, run again")
+
+
+def failed_itself(error: BaseException) -> Ended:
+    """The end of a run that a defect of ours ended."""
+    because = shown(f"{type(error).__name__}: {error}", TEXT_LIMIT)
+    return Ended(Exit.ENVIRONMENT, "Sealwright itself failed", because, "report this with the log, then run again")
 
 
 def _closed(decision: Decision) -> Ended:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from sealwright_stages import events as ev
-from sealwright_stages.engine import Command, GoOn, Retry, Waive
+from sealwright_stages.engine import Command, Retry, Waive
 from sealwright_stages.errors import Exit
 from sealwright_stages.events import Stage
 from sealwright_stages.verdict import Status
@@ -16,6 +16,7 @@ from support.scripted import bad, good, imperfect, sha_of
 from support.stories import POLICY
 
 WAIVE = Waive("xen/tag", "manager-a", "key extended since")
+NOTHING = Retry("nobody/tag")  # there is no such item: an attended run that is asked for nothing
 STOP = Retry("stop/tag")  # the last command of a test whose gate stays closed
 
 
@@ -79,7 +80,7 @@ def test_a_retry_of_a_build_builds_it_again(folder: Path) -> None:
 def test_a_retry_of_a_build_does_not_go_round_the_gate(folder: Path, check: object) -> None:
     bench = closed(folder)
     bench.sources["xen"].checks = [check]  # type: ignore[list-item]
-    obey(bench, Retry("xen/build"), Retry("stop/build"), GoOn())
+    obey(bench, Retry("xen/build"), Retry("stop/build"), NOTHING)
     assert bench.builder.runs == []
     assert bench.told(ev.BuildStarted) == []
 
@@ -102,7 +103,7 @@ def test_red_can_not_be_waived(folder: Path) -> None:
         Waive("xen/other", "manager-a", "reason"),
         Waive("xen/build", "manager-a", "reason"),
         Retry("nothing/tag"),
-        GoOn(),
+        NOTHING,
     ],
     ids=str,
 )
@@ -139,11 +140,11 @@ def test_a_run_that_waits_can_be_interrupted(folder: Path) -> None:
     bench = Bench(folder, "xen")
     bench.sources["xen"].checks = [bad]
     bench.listener = lambda record: bench.cancel.set() if record.body.get("e") == "gate.decided" else None
-    assert bench.run(commands=(GoOn(),)).exit is Exit.INTERRUPTED
+    assert bench.run(commands=(NOTHING,)).exit is Exit.INTERRUPTED
 
 
 def test_a_run_that_waits_ends_when_the_log_is_lost(folder: Path) -> None:
     bench = Bench(folder, "xen")
     bench.sources["xen"].checks = [bad]
     bench.listener = lambda record: bench.log.lost.set() if record.body.get("e") == "gate.decided" else None
-    assert bench.run(Stage.SEAL, commands=(GoOn(),)).exit is Exit.LOG
+    assert bench.run(Stage.SEAL, commands=(NOTHING,)).exit is Exit.LOG

@@ -286,3 +286,25 @@ def test_a_product_that_differs_at_the_next_run_is_built_again(folder: Path) -> 
     assert bench.run().exit is Exit.DONE
     assert bench.builder.runs == ["xen", "lvm2", "xen"]
     assert good(PAYLOAD).subject_sha256 == sha_of(PAYLOAD)
+
+
+@pytest.mark.parametrize("where", ["source", "builder", "listener"])
+def test_a_defect_of_ours_ends_the_run_and_says_so(folder: Path, where: str) -> None:
+    def fail(*_: object) -> None:
+        raise RecursionError("too \x1b[31mdeep")
+
+    bench = Bench(folder, "xen", "lvm2")
+    bench.jobs = 2
+    if where == "source":
+        bench.sources["xen"].stage = fail  # type: ignore[method-assign]
+    elif where == "builder":
+        bench.builder.on_run = fail
+    else:
+        bench.listener = lambda record: fail() if record.body.get("e") == "stage.ended" else None
+    ended = bench.run()
+    assert (ended.exit, ended.what) == (Exit.ENVIRONMENT, "Sealwright itself failed")
+    assert ended.because == "RecursionError: too \\x1b[31mdeep"
+    assert "report" in ended.next_step
+    assert bench.told(ev.RunEnded)[-1].because == ended.sentence
+    assert list(bench.work.quarantine.iterdir()) == []
+    assert not bench.state().sealed
