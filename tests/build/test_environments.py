@@ -1,9 +1,8 @@
 from __future__ import annotations
 
 import dataclasses
-import io
+import json
 import re
-import tarfile
 import threading
 from pathlib import Path
 
@@ -14,10 +13,13 @@ from hypothesis import strategies as st
 from build.workbench import Remembered, job, no_archive
 from sealwright_stages.build.bootstrap import BASE_PACKAGES, Wish, require_newuidmap
 from sealwright_stages.build.builder import SandboxBuilder
-from sealwright_stages.build.environments import Environments, installed
+from sealwright_stages.build.environments import Environments, installed, usable
+from sealwright_stages.build.packages import packages_of
+from sealwright_stages.build.tree_digest import tree_digest
 from sealwright_stages.errors import BuildError, MachineError
 from sealwright_stages.events import Stage
-from sealwright_stages.ports import Archive, Workshop
+from sealwright_stages.get_sources.debian import DebianArchive
+from sealwright_stages.ports import Archive, Package, Workshop
 from sealwright_stages.sandbox.fetch import BwrapFetchSandbox
 from sealwright_stages.sandbox.identity import Identities
 from sealwright_stages.verdict import Passed
@@ -99,21 +101,57 @@ def test_the_host_is_taken_as_it_is() -> None:
     assert one == Environments(no_archive).prepare("host", [], [], _nothing())
 
 
+STATUS = "Package: b\nVersion: 2\nArchitecture: all\n\nPackage: a\nVersion: 1\nArchitecture: amd64\n"
+
+
+def rooted(folder: Path, status: str) -> Path:
+    """A build root as the cache holds it: its folder, and a record that agrees with it."""
+    place = folder / "root" / "var" / "lib" / "dpkg"
+    place.mkdir(parents=True, exist_ok=True)
+    (place / "status").write_text(status)
+    record = {"sha256": "0" * 64, "tree": tree_digest(folder / "root")}
+    (folder / "root.json").write_text(json.dumps(record))
+    return folder
+
+
+def index_of(*names: str) -> dict[tuple[str, str, str], Package]:
+    kinds = {"a": ("a", "1", "amd64"), "b": ("b", "2", "all")}
+    return {kinds[name]: Package(*kinds[name], "ab" * 32) for name in names}
+
+
 def test_the_packages_are_read_from_the_root_itself(tmp_path: Path) -> None:
-    status = b"Package: b\nVersion: 2\nArchitecture: all\n\nPackage: a\nVersion: 1\nArchitecture: amd64\n"
-    tar = tmp_path / "root.tar"
-    with tarfile.open(tar, "w") as members:
-        member = tarfile.TarInfo("./var/lib/dpkg/status")
-        member.size = len(status)
-        members.addfile(member, io.BytesIO(status))
-    assert [(p.name, p.version) for p in installed(tar)] == [("a", "1"), ("b", "2")]
+    root = rooted(tmp_path, STATUS) / "root"
+    assert [(p.name, p.version) for p in installed(root)] == [("a", "1"), ("b", "2")]
+
+
+def test_a_continuation_line_is_no_field() -> None:
+    text = "Package: a\nVersion: 1\nArchitecture: all\nDescription: x\n Version: 2\n\nPackage: half\n"
+    (package,) = packages_of(text)
+    assert package.version == "1"
 
 
 def test_a_root_without_a_dpkg_status_is_refused(tmp_path: Path) -> None:
-    tar = tmp_path / "root.tar"
-    tarfile.open(tar, "w").close()
     with pytest.raises(BuildError, match="no dpkg status"):
-        installed(tar)
+        installed(tmp_path)
+    status = rooted(tmp_path, STATUS) / "root/var/lib/dpkg/status"
+    status.rename(tmp_path / "elsewhere")
+    status.symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(BuildError, match="no dpkg status"):
+        installed(tmp_path / "root")
+
+
+def test_a_cached_root_is_judged_by_the_index_at_every_use(tmp_path: Path) -> None:
+    folder = rooted(tmp_path, STATUS)
+    kept = usable(folder, index_of("a", "b"), "toy")
+    assert kept is not None
+    assert {package.sha256 for package in kept.packages} == {"ab" * 32}
+    assert usable(folder, index_of("a"), "toy") is None, "its record vouches for nothing"
+
+
+def test_a_cached_root_that_differs_from_its_record_is_made_anew(tmp_path: Path) -> None:
+    folder = rooted(tmp_path, STATUS)
+    (folder / "root" / "added").touch()
+    assert usable(folder, index_of("a", "b"), "toy") is None
 
 
 def _nothing() -> Workshop:
@@ -122,12 +160,13 @@ def _nothing() -> Workshop:
     return Workshop(nowhere, nowhere, threading.Event(), lambda a, b, c: None, BwrapFetchSandbox(None))
 
 
-def _machine_archive(suite: str) -> Archive:
+def _machine_archive(suite: str) -> DebianArchive:
     """The archive that this machine's own apt uses."""
     for path in (*Path("/etc/apt").glob("sources.list.d/*.sources"), *Path("/etc/apt").glob("*.list")):
         found = re.search(r"(?:URIs: |^deb )(\S+://\S+/debian)/?(?:\s|$)", path.read_text(), re.MULTILINE)
         if found and suite in path.read_text():
-            return Archive(found[1], Path("/usr/share/keyrings/debian-archive-keyring.gpg"))
+            keyring = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
+            return DebianArchive(Archive(found[1], keyring), suite)
     pytest.skip(f"this machine's apt knows no mirror with {suite}")
 
 

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from sealwright_stages.ports import Archive, BuildJob, Limits, Prepared
+from sealwright_stages.get_sources.debian import DebianArchive
+from sealwright_stages.ports import BuildJob, Limits, Prepared
 from sealwright_stages.state import Record
 
 
@@ -46,5 +47,5 @@ def job(tmp_path: Path, *commands: str, limits: Limits = WIDE, products: tuple[s
     return BuildJob("greeting", "commands", commands, HOST, sources, 86400, limits, products)
 
 
-def no_archive(_suite: str) -> Archive:
+def no_archive(_suite: str) -> DebianArchive:
     raise AssertionError("a build never asks for an archive")

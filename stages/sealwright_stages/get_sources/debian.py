@@ -1,6 +1,7 @@
 """A Debian archive, fetched and judged once per run and shared by all that needs it.
 
-- InRelease is fetched afresh in every run, and after a root that could not be made, and judged before anything that it names is asked for.
+- InRelease is fetched afresh in every run, and after a root that could not be made; it is judged before anything
+  that it names is asked for.
 - Indexes and files are asked for by what the signed index says, and come from the cache where their SHA-256
   is there.
 - A file that is larger than the signed index says is given up while it comes.
