@@ -125,7 +125,9 @@ class Store:
         """Add a chunk of a stream's bytes."""
         self._accepting()
         if not self._folder.reserve.held:
-            raise StoreError("the log's disk is full, and what is left is for its end; make room, then open it again")
+            raise StoreError(
+                "the log's disk is full, and what is left is for its end; make room, then open it again"
+            )
         stamp = self._stamp()
         before = self._streams.open(stream).segment
         segment, offset = self._streams.place(stream, len(data), self.next_n)
