@@ -115,31 +115,42 @@ def test_products_are_stored_whole_or_not_at_all_on_a_full_disk(walk: Walk, disk
 def test_a_log_on_a_full_disk_is_lost_its_build_dead_and_it_goes_on_with_room(walk: Walk, disk: Disk) -> None:
     begun(walk)
     walk.change('commands = ["', 'commands = ["head -c 8000000 /dev/zero | tr \'\\\\0\' x", "')
-    with disk(walk.work / "log", "4m"):
-        walk.run().refused(4, "the log is lost", "No space left")
+    with disk(walk.work / "log", "8m"):
+        walk.run().refused(4, "the log is lost", "look at the log")
         walk.nothing_is_half_done()
         subprocess.run(["mount", "-o", "remount,size=64m", str(walk.work / "log")], check=True)
         walk.resumes()
 
 
-def test_a_log_without_room_to_begin_a_run_is_refused_and_goes_on_with_room(walk: Walk, disk: Disk) -> None:
+def test_a_log_whose_disk_others_filled_takes_no_output_and_goes_on_with_room(walk: Walk, disk: Disk) -> None:
     begun(walk)
-    with disk(walk.work / "log", "4m"):
-        walk.run("--until", "build").well()
+    with disk(walk.work / "log", "8m"):
+        walk.run("--until", "verify").well()
         ballast = fill(walk.work / "log")
-        walk.run().refused(4, "log", "No space left")
+        walk.run().refused(4, "the log is lost", "full")
+        walk.nothing_is_half_done()
         ballast.unlink()
         walk.resumes()
 
 
-@pytest.mark.parametrize("leave", [0, 2 << 20], ids=["the-log", "the-products"])
+def test_a_log_whose_disk_others_filled_can_still_be_sealed(walk: Walk, disk: Disk) -> None:
+    begun(walk)
+    with disk(walk.work / "log", "8m"):
+        walk.run("--until", "build").well()
+        fill(walk.work / "log")
+        walk.resumes()
+
+
+@pytest.mark.parametrize("leave", [64 << 10, 2 << 20], ids=["the-log", "the-products"])
 def test_evidence_is_made_whole_or_not_at_all_on_a_full_disk(walk: Walk, disk: Disk, leave: int) -> None:
     walk.change('commands = ["', f'commands = ["{BIG}", "')
     with disk(walk.work, "32m"):
-        walk.run("--until", "build").well()
-        ballast = fill(walk.work, leave=leave or 64 << 10)
-        walk.run().refused(3, "evidence", "No space left", "make room")
-        walk.nothing_is_half_done(products=True)
-        assert not walk.evidence.exists()
-        ballast.unlink()
-        walk.resumes()
+        begun(walk)
+        with disk(walk.work / "log", "16m"):
+            walk.run("--until", "build").well()
+            ballast = fill(walk.work, leave=leave)
+            walk.run().refused(3, "evidence", "No space left", "make room")
+            walk.nothing_is_half_done(products=True)
+            assert not walk.evidence.exists()
+            ballast.unlink()
+            walk.resumes()
