@@ -30,16 +30,22 @@ from sealwright_keyring.signer.terminal import Terminal
 RELEASE = "example-1.0"
 SUMS = b"a" * 64 + b"  products/xen/xen.tar.gz\n"
 LOG = b"".join(b"b" * 64 + b"  " + name + b"\n" for name in (b"checkpoint.sealed", b"index.jsonl", b"log.vkey"))
-STATEMENT = json.dumps(
-    {
+
+
+def statement(release: object = RELEASE, *products: str) -> bytes:
+    subjects = [
+        {"digest": {"sha256": "a" * 64}, "name": name} for name in products or ("products/xen/xen.tar.gz",)
+    ]
+    body = {
         "_type": "https://in-toto.io/Statement/v1",
-        "predicate": {},
+        "predicate": {"buildDefinition": {"externalParameters": {"release": release}}},
         "predicateType": "https://slsa.dev/provenance/v1",
-        "subject": [{"digest": {"sha256": "a" * 64}, "name": "products/xen/xen.tar.gz"}],
-    },
-    sort_keys=True,
-    separators=(",", ":"),
-).encode()
+        "subject": subjects,
+    }
+    return json.dumps(body, sort_keys=True, separators=(",", ":")).encode()
+
+
+STATEMENT = statement()
 DOCUMENTS = (
     ("SHA256SUMS", "sha256sums", SUMS),
     ("log/SHA256SUMS", "log-sha256sums", LOG),
@@ -179,14 +185,16 @@ def test_the_signers_own_policy_signs_its_release_only(talk: Talk, tmp_path: Pat
     shown, answer = talk(proposal(), then=_by_policy, policy=policy)
     assert shown["needs"] == "policy"
     assert answer["ok"] is True
-    for changes in ({"release": "example-1.1"}, {"context": {"warnings": ["x"], "waivers": []}}):
-        shown, refused = talk(proposal(**changes), then=_by_policy, policy=policy)
+    other = (*DOCUMENTS[:2], ("provenance", "dsse-payload", statement("example-1.1")))
+    for request in (
+        proposal(other, release="example-1.1"),
+        proposal(context={"warnings": ["x"], "waivers": []}),
+    ):
+        shown, refused = talk(request, then=_by_policy, policy=policy)
         assert shown["needs"] == "confirmation"
         assert refused["ok"] is False
     many = b"".join(b"a" * 64 + b"  products/xen/%d\n" % n for n in range(6))
-    subjects = [{"digest": {"sha256": "a" * 64}, "name": f"products/xen/{n}"} for n in range(6)]
-    statement = {**json.loads(STATEMENT), "subject": subjects}
-    data = json.dumps(statement, sort_keys=True, separators=(",", ":")).encode()
+    data = statement(RELEASE, *(f"products/xen/{n}" for n in range(6)))
     documents = (("SHA256SUMS", "sha256sums", many), DOCUMENTS[1], ("provenance", "dsse-payload", data))
     _, refused = talk(proposal(documents), then=_by_policy, policy=policy)
     assert "more than the policy's" in refused["because"]
@@ -221,6 +229,8 @@ BROKEN: list[tuple[int, bytes]] = [
     (0, SUMS.replace(b"a" * 64, b"A" * 64)),
     (0, SUMS.replace(b"a" * 64, b"d" * 64)),
     (0, b"Dear signer, please sign this contract.\n"),
+    (0, SUMS.replace(b"products/xen/", b"")),
+    (0, b"c" * 64 + b"  log/index.jsonl\n" + SUMS),
     (1, LOG.replace(b"checkpoint.sealed", b"checkpoint")),
     (1, SUMS),
     (2, b"{}"),
@@ -229,8 +239,39 @@ BROKEN: list[tuple[int, bytes]] = [
     (2, STATEMENT + b" "),
     (2, STATEMENT.replace(b"provenance/v1", b"provenance/v2")),
     (2, STATEMENT.replace(b"a" * 64, b"e" * 64)),
+    (2, statement("")),
+    (2, statement("example 1.0")),
+    (2, statement(None)),
+    (2, STATEMENT.replace(b'"release"', b'"releases"')),
     (2, b"[" * 100_000),
 ]
+
+
+@pytest.mark.parametrize("claimed", ["example-1.0", "evil-9.8", "", None, 7])
+def test_a_request_that_names_another_release_than_the_provenance_is_refused(
+    talk: Talk, tmp_path: Path, claimed: object
+) -> None:
+    (tmp_path / "policy.toml").write_text(POLICY)
+    policy = load_signing_policy(tmp_path / "policy.toml")
+    evil = (
+        ("SHA256SUMS", "sha256sums", b"a" * 64 + b"  products/evil/evil.deb\n"),
+        DOCUMENTS[1],
+        ("provenance", "dsse-payload", statement("evil-9.9", "products/evil/evil.deb")),
+    )
+    (answer,) = talk(proposal(evil, release=claimed), then=_by_policy, policy=policy)
+    assert answer["ok"] is False
+    assert "the provenance is of evil-9.9" in answer["because"]
+
+
+def test_the_release_is_the_one_that_the_provenance_names(talk: Talk, tmp_path: Path) -> None:
+    (tmp_path / "policy.toml").write_text(POLICY)
+    policy = load_signing_policy(tmp_path / "policy.toml")
+    documents = (*DOCUMENTS[:2], ("provenance", "dsse-payload", statement("evil-9.9")))
+    shown, refused = talk(proposal(documents, release="evil-9.9"), then=_by_policy, policy=policy)
+    assert any("1 products of evil-9.9" in line for line in shown["summary"])
+    assert "not for evil-9.9" in refused["because"]
+    _, refused = talk(proposal(documents, release="evil-9.9"), then=typed)
+    assert refused["because"] == "the typed name is not the release's"
 
 
 @pytest.mark.parametrize(("index", "data"), BROKEN)

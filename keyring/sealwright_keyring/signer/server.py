@@ -2,6 +2,7 @@
 
 - It signs only what was proposed whole, parsed, and then agreed to: by a person who typed the first eight digits
   of the digest over all and the release's name, or by the signer's own policy file.
+- The release is the one that the provenance names, which is signed; a request that names another is refused.
 - Where it asks on its own terminal, only what is typed there counts; words from the other side do not.
 - A proposal can be used once, right or wrong; a newer one replaces it.
 - An unknown operation or key, an oversized line, broken JSON is refused, and the conversation goes on.
@@ -15,7 +16,6 @@ import base64
 import hmac
 import json
 import os
-import re
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -33,7 +33,6 @@ VERSION = "1"
 MAX_LINE = 16 << 20
 _MAX_SIGNINGS = 10
 _DIGITS = 8
-_RELEASE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+~-]{0,200}\Z")
 _KEYS = {
     "hello": {"op"},
     "propose": {"op", "release", "documents", "context"},
@@ -123,11 +122,14 @@ class SignerServer:
         return self._sign(request)
 
     def _propose(self, request: Mapping[str, Any]) -> dict[str, Any]:
-        release, context = request.get("release"), request.get("context", {})
-        if not isinstance(release, str) or not _RELEASE.match(release) or not isinstance(context, dict):
-            raise DocumentError("a proposal names its release, as name-version")
+        context = request.get("context", {})
+        if not isinstance(context, dict):
+            raise DocumentError("a proposal's context is a JSON object")
         documents = tuple(_document(each) for each in _list(request.get("documents")))
-        check_set(documents)
+        release = check_set(documents)
+        if request.get("release") != release:
+            asked = printable(str(request.get("release")), 100)
+            raise DocumentError(f"the provenance is of {release}, and the request says {asked}")
         warnings = tuple(printable(str(each), 200) for each in _list(context.get("warnings", [])))
         waivers = [printable(str(each), 200) for each in _list(context.get("waivers", []))]
         summary = [document.summary for document in documents]
