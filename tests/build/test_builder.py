@@ -19,6 +19,8 @@ from sealwright_stages.tree_walk import READ, walk
 
 pytestmark = pytest.mark.sandbox
 
+_PYTHON = "python3 -c"
+
 
 @pytest.fixture
 def builder(identities: Identities) -> SandboxBuilder:
@@ -170,17 +172,42 @@ def test_a_build_waits_while_the_log_does(builder: SandboxBuilder, tmp_path: Pat
             Limits(memory=100 << 20),
             "memory",
         ),
+        ("head -c 70000000 /dev/zero > /tmp/a; sleep 60", Limits(memory=60 << 20), ""),
+        (
+            "for place in /tmp /dev/shm; do head -c 40000000 /dev/zero > $place/a; done; sleep 60",
+            Limits(memory=60 << 20),
+            "MiB of memory, more than 60",
+        ),
+        (
+            "for i in 1 2 3; do exec 9> big; rm big; head -c 9000000 /dev/zero >&9; sleep 60 & done; sleep 60",
+            Limits(disk=20 << 20),
+            "MiB of disk, more than 20",
+        ),
+        (
+            f'{_PYTHON} \'import mmap; f = open("big", "wb+"); f.write(bytes(9 << 20)); f.flush(); '
+            'import os; os.remove("big"); m = mmap.mmap(f.fileno(), 0); f.close(); import time; time.sleep(60)\' & '
+            "head -c 9000000 /dev/zero > other; sleep 60",
+            Limits(disk=16 << 20),
+            "MiB of disk, more than 16",
+        ),
+        ("yes", Limits(disk=20 << 20), "MiB, more than 20 together"),
+        ("head -c 30000000 /dev/zero", Limits(disk=20 << 20), "MiB, more than 20 together"),
         ("for i in $(seq 100); do sleep 60 & done; wait", Limits(processes=20), ""),
     ],
-    ids=["time", "file", "disk", "memory", "processes"],
+    ids=[
+        *("time", "file", "disk", "memory", "one-tmpfs", "all-tmpfs", "unlinked", "mapped"),
+        *("endless-output", "quick-output", "processes"),
+    ],
 )
 def test_a_build_over_its_limits_is_ended(
     builder: SandboxBuilder, tmp_path: Path, out: Path, command: str, limits: Limits, because: str
 ) -> None:
-    done = _run(builder, job(tmp_path, command, limits=limits), out, Remembered())
-    assert done.exit != 0
+    stream = Remembered()
+    done = _run(builder, job(tmp_path, command, limits=limits), out, stream)
+    assert done.exit != 0 or done.killed_because
     assert because in done.killed_because
     assert done.wall_ms < 20_000
+    assert sum(map(len, stream.data.values())) <= limits.disk, "no more of its output is kept than it may take"
 
 
 def test_samples_show_a_busy_tree(builder: SandboxBuilder, tmp_path: Path, out: Path) -> None:

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.sandbox
 # or are refused to any ordinary user.
 _PLAINLY_ALLOWED = (
     *("network", "host_file", "inherited_descriptor", "environment", "kernel_keys", "virtual_machine"),
-    *("capabilities", "processes", "memory", "large_file", "fill_scratch"),
+    *("capabilities", "processes", "memory", "hidden_memory", "large_file", "fill_scratch"),
 )
 
 

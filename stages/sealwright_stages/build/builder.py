@@ -31,6 +31,7 @@ from sealwright_stages.sandbox.ownership import hand_over, take_back
 
 _PASSWD = b"root:x:0:0:root:/nonexistent:/bin/sh\nnobody:x:65534:65534:nobody:/nonexistent:/bin/false\n"
 _GROUP = b"root:x:0:\nnogroup:x:65534:\n"
+_SCRATCH = 2 << 30
 _HOSTS = b"127.0.0.1 localhost\n::1 localhost\n"
 
 
@@ -108,4 +109,5 @@ def _box(job: BuildJob, how: Recipe, out: Path, uid: int | None) -> Sandbox:
         processes=job.limits.processes,
         memory=job.limits.memory,
         file_size=job.limits.disk,
+        scratch=min(_SCRATCH, job.limits.memory),
     )

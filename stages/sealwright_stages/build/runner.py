@@ -3,7 +3,8 @@
 - All output goes to the log as it comes; a build waits while the log does.
 - A build that has lost its log is dead before the loss is raised, also when it says nothing.
 - The caller is asked ten times a second whether to stop, the build is measured once a second.
-- Over its time, memory or room it is killed, and the result says which.
+- Over its time, memory or room it is killed, and the result says which, and how much.
+- Its output takes room too: what is beyond the limit is not written, and the build that said it is killed.
 - `run` returns, or raises, only after every process of the build is dead, daemons included.
 """
 
@@ -52,8 +53,8 @@ def run(box: Sandbox, argv: tuple[str, ...], limits: Limits, room: Path, watched
         Exception: whatever `watched` raises, after the build is dead.
     """
     begun = time.monotonic()
-    with prepared(box, argv) as start, RoomWatch(room) as taken, _started(start) as (child, life):
-        pump = _Pump(child, watched.output)
+    with prepared(box, argv) as start, _started(start) as (child, life), RoomWatch(room, child.pid) as taken:
+        pump = _Pump(child, watched.output, limits.disk)
         try:
             killed = _watch(child, pump, limits, watched, taken, begun)
         finally:
@@ -61,6 +62,7 @@ def run(box: Sandbox, argv: tuple[str, ...], limits: Limits, room: Path, watched
             life.wait()
             pump.join()
     pump.check()
+    killed = killed or _flood(limits, 0, pump.said)
     if child.returncode != 0 and not killed and life.never_began:
         raise MachineError(
             "the build sandbox can't be made", pump.last_words(), "run `sealwright doctor`, then run again"
@@ -129,7 +131,7 @@ def _watch(
         now = time.monotonic()
         if pump.lost.is_set():
             return "its log is lost"
-        if reason := watched.stop() or _over(limits, now - begun, taken.used):
+        if reason := watched.stop() or _over(limits, now - begun, taken.used, pump.said):
             return reason
         if now >= sample_at:
             sample_at = now + _SAMPLE_EVERY
@@ -139,19 +141,27 @@ def _watch(
                 return f"it used {sample.memory >> 20} MiB of memory, more than {limits.memory >> 20}"
 
 
-def _over(limits: Limits, seconds: float, room: int) -> str:
+def _over(limits: Limits, seconds: float, room: int, said: int) -> str:
     if seconds > limits.wall:
         return f"it took longer than {limits.wall} s"
     if room > limits.disk:
         return f"it took {room >> 20} MiB of disk, more than {limits.disk >> 20}"
-    return ""
+    return _flood(limits, room, said)
+
+
+def _flood(limits: Limits, room: int, said: int) -> str:
+    if room + said <= limits.disk:
+        return ""
+    return f"it took {room >> 20} MiB of disk and said {said >> 20} MiB, more than {limits.disk >> 20} together"
 
 
 class _Pump:
     """Carries the build's output to the log, in a thread of its own, since writing may block."""
 
-    def __init__(self, child: subprocess.Popen[bytes], output: OutputStream) -> None:
+    def __init__(self, child: subprocess.Popen[bytes], output: OutputStream, limit: int) -> None:
         assert child.stdout and child.stderr  # noqa: S101 - both are pipes
+        self.said = 0
+        self._limit = limit
         self.lost = threading.Event()
         self._error: BaseException | None = None
         self._output = output
@@ -171,8 +181,10 @@ class _Pump:
                         if not data:
                             watch.unregister(key.fd)
                             continue
+                        self.said += len(data)
                         self._tail = (self._tail + data)[-400:]
-                        self._output.write(key.data, data)
+                        if self.said <= self._limit:
+                            self._output.write(key.data, data)
         except BaseException as error:  # noqa: BLE001 - carried to the thread that asked, see `check`
             self._error = error
             self.lost.set()

@@ -1,5 +1,7 @@
 """Looks at a running build from outside: processor, memory, processes, bytes moved, and room taken.
 
+- Memory is what the processes have in it, and what lies in the sandbox's tmpfs.
+- Room is what the folder takes, and its files without a name that a process still holds.
 - Time and bytes of processes that have ended count on through the parent that reaped them.
 - A look never fails because a process ended meanwhile.
 - The room that a tree takes is measured in a thread of its own, at most a tenth of the time.
@@ -15,6 +17,7 @@ from pathlib import Path
 
 import psutil
 
+from sealwright_stages.build.hidden import in_scratch, unlinked
 from sealwright_stages.ports import Sampled
 from sealwright_stages.tree_walk import READ, walk
 
@@ -32,7 +35,8 @@ class TreeWatch:
     def sample(self) -> Sampled:
         """Look once; processor time is over the interval since the last look, in percent of one core."""
         busy = memory = processes = read = written = 0.0
-        for process in self._tree():
+        tree = family(self._top)
+        for process in tree:
             with contextlib.suppress(psutil.Error), process.oneshot():
                 times = process.cpu_times()
                 busy += times.user + times.system + times.children_user + times.children_system
@@ -46,21 +50,26 @@ class TreeWatch:
         if self._seen is not None and now > self._seen[0]:
             percent = max(0.0, (busy - self._seen[1]) / (now - self._seen[0]) * 100)
         self._seen = (now, busy)
+        memory += in_scratch(process.pid for process in tree)
         return Sampled(round(percent), int(memory), int(processes), int(read), int(written))
 
-    def _tree(self) -> list[psutil.Process]:
-        try:
-            return [self._top, *self._top.children(recursive=True)]
-        except psutil.Error:
-            return []
+
+def family(top: psutil.Process) -> list[psutil.Process]:
+    """A process and all its descendants."""
+    try:
+        return [top, *top.children(recursive=True)]
+    except psutil.Error:
+        return []
 
 
 class RoomWatch:
-    """Measures, again and again, how many bytes of disk a folder takes."""
+    """Measures, again and again, how many bytes of disk a folder, and the process that works in it, takes."""
 
-    def __init__(self, folder: Path, pause: float = 2.0) -> None:
+    def __init__(self, folder: Path, pid: int, pause: float = 2.0) -> None:
         self.used = 0
         self._folder = folder
+        self._device = folder.stat().st_dev
+        self._top = psutil.Process(pid)
         self._pause = pause
         self._end = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="room", daemon=True)
@@ -76,7 +85,8 @@ class RoomWatch:
     def _watch(self) -> None:
         while not self._end.is_set():
             begun = time.monotonic()
-            self.used = room(self._folder, self._end)
+            nameless = unlinked((process.pid for process in family(self._top)), self._device)
+            self.used = room(self._folder, self._end) + nameless
             self._end.wait(max(self._pause, 9 * (time.monotonic() - begun)))
 
 

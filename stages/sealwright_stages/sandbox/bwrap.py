@@ -39,6 +39,9 @@ _MASKED_FILES = (
 _MASKED_FOLDERS = ("acpi", "scsi", "bus", "irq", "driver", "fs", "asound", "dynamic_debug", "tty")
 _HOST_ETC = ("alternatives", "ld.so.cache", "ld.so.conf", "ld.so.conf.d", "dpkg", "perl", "debian_version")
 _USR_LINKS = ("bin", "sbin", "lib", "lib32", "lib64", "libx32")
+SCRATCH = ("/tmp", "/dev/shm", "/var/tmp", "/run")  # noqa: S108 - inside the sandbox these are its own
+"""The tmpfs of a sandbox; the first two hold `scratch` bytes each, the others little."""
+_LITTLE = 64 << 20
 _SPARE_PROCESSES = 4  # bwrap's own
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
@@ -194,9 +197,9 @@ def _root(box: Sandbox) -> Iterator[str]:
                 yield from ("--ro-bind", str(path), str(path))
         for name in _HOST_ETC:
             yield from ("--ro-bind-try", f"/etc/{name}", f"/etc/{name}")
-    for folder in ("/tmp", "/var/tmp", "/run"):  # noqa: S108 - inside the sandbox these are its own
-        size = box.scratch if folder == "/tmp" else 64 << 20  # noqa: S108
-        yield from ("--perms", "1777", "--size", str(size), "--tmpfs", folder)
+    yield from _tmpfs("/tmp", box.scratch)  # noqa: S108
+    for folder in ("/var/tmp", "/run"):  # noqa: S108
+        yield from _tmpfs(folder, min(_LITTLE, box.scratch))
 
 
 def _kernel(box: Sandbox) -> Iterator[str]:
@@ -207,8 +210,11 @@ def _kernel(box: Sandbox) -> Iterator[str]:
     for name in _MASKED_FOLDERS:
         if Path("/proc", name).is_dir():
             yield from ("--size", "4096", "--tmpfs", f"/proc/{name}", "--remount-ro", f"/proc/{name}")
-    yield from ("--dev", "/dev", "--perms", "1777", "--size", str(box.scratch), "--tmpfs", "/dev/shm")  # noqa: S108
-    yield from ("--remount-ro", "/dev")
+    yield from ("--dev", "/dev", *_tmpfs("/dev/shm", box.scratch), "--remount-ro", "/dev")  # noqa: S108
+
+
+def _tmpfs(folder: str, size: int) -> tuple[str, ...]:
+    return ("--perms", "1777", "--size", str(size), "--tmpfs", folder)
 
 
 def _open_to_others(path: Path) -> bool:

@@ -177,6 +177,19 @@ def memory(_bait: Bait) -> None:
         raise OSError("refused") from error
 
 
+def hidden_memory(_bait: Bait) -> None:
+    """Take memory that no process shows: a file without a name, or a System V segment."""
+    takers = (lambda: os.memfd_create("hidden"), lambda: LIBC.shmget(0, 1 << 20, 0o1600))
+    for take in takers:
+        try:
+            taken = take()
+        except OSError:
+            continue
+        if taken >= 0:
+            return
+    raise OSError("refused")
+
+
 def large_file(_bait: Bait) -> None:
     """Make a sparse file larger than allowed."""
     with (SCRATCH / "sparse").open("wb") as stream:

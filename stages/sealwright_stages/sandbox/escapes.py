@@ -60,6 +60,7 @@ ATTEMPTS = (
     Attempt("capabilities", "hold any capability"),
     Attempt("processes", "start more processes than allowed"),
     Attempt("memory", "take more memory than allowed"),
+    Attempt("hidden_memory", "take memory that no process shows"),
     Attempt("large_file", "make a larger file than allowed"),
     Attempt("fill_scratch", "fill more scratch room than allowed"),
 )

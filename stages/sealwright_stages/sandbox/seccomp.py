@@ -2,6 +2,7 @@
 
 - Refused are calls that reach past namespaces (keyrings, bpf, perf, handles, the clock), those with a long
   history of kernel holes (io_uring, userfaultfd), and those that make or join namespaces.
+- So are those that take memory which no process shows: memfd and System V segments.
 - A terminal can't be typed into: TIOCSTI and TIOCLINUX are refused whatever the upper half of the word says.
 - Only local, internet and netlink sockets exist: a virtual machine's host (vsock) is not behind the network
   namespace. A sandbox that shares the host's network gets no local ones, since abstract names are shared too.
@@ -27,6 +28,7 @@ DENIED = (
     *("settimeofday", "clock_settime", "clock_adjtime", "adjtimex", "iopl", "ioperm"),
     *("mount", "umount2", "pivot_root", "move_mount", "open_tree", "fsopen", "fsconfig", "fsmount"),
     *("fspick", "mount_setattr", "setns", "unshare"),
+    *("memfd_create", "memfd_secret", "shmget"),
     *("migrate_pages", "move_pages", "mbind", "set_mempolicy"),
 )
 _TIOCSTI, _TIOCLINUX = 0x5412, 0x541C

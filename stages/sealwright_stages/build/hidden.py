@@ -1,0 +1,47 @@
+"""What a build holds that neither its folder nor its processes' memory shows, looked for from outside.
+
+- Its tmpfs (/tmp and the like) are memory: what lies in them counts as such.
+- A file that has lost its last name takes room as long as a process holds it open or mapped.
+- A look never fails because a process ended meanwhile, or because the machine refuses one to an ordinary user.
+
+Source: proc(5) for root, fd and map_files.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import stat
+from collections.abc import Iterable
+from pathlib import Path
+
+from sealwright_stages.sandbox.bwrap import SCRATCH
+
+_BLOCK = 512  # bytes of st_blocks
+
+
+def in_scratch(pids: Iterable[int]) -> int:
+    """Bytes that lie in the tmpfs of the sandbox that the first of `pids` with another root than ours is in."""
+    ours = Path("/").stat()
+    for pid in pids:
+        root = Path(f"/proc/{pid}/root")
+        with contextlib.suppress(OSError):
+            if os.path.samestat(root.stat(), ours):
+                continue
+            held = [os.statvfs(f"{root}{folder}") for folder in SCRATCH]
+            return sum((each.f_blocks - each.f_bfree) * each.f_frsize for each in held)
+    return 0
+
+
+def unlinked(pids: Iterable[int], device: int) -> int:
+    """Bytes of disk in files of `device` (as in st_dev) that have no name any more, and that `pids` hold."""
+    sizes: dict[int, int] = {}
+    for pid in pids:
+        for kind in ("fd", "map_files"):
+            with contextlib.suppress(OSError):
+                for link in Path(f"/proc/{pid}/{kind}").iterdir():
+                    with contextlib.suppress(OSError):
+                        held = link.stat()
+                        if held.st_nlink == 0 and held.st_dev == device and stat.S_ISREG(held.st_mode):
+                            sizes[held.st_ino] = held.st_blocks * _BLOCK
+    return sum(sizes.values())
