@@ -7,6 +7,7 @@
 - An event is committed at once, output within 100 ms or 512 KiB; a chunk closes at 64 KiB.
 - A malformed frame is recorded as `rej`, answered with the reason, and ends that client only.
 - Each checkpoint that a client gets is proved to continue the one that it saw before.
+- Who follows the log gets what was before it came bit by bit, and the checkpoint after that; others don't wait.
 - While segments are hashed for the seal, pings are answered and everything else is refused.
 - A write error ends the authority: every client is told, and nothing more is acknowledged.
 - It ends by itself when its owner's end of the lifeline is closed.
@@ -15,19 +16,18 @@
 from __future__ import annotations
 
 import base64
-import itertools
 import os
 import selectors
 import socket
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 from sealwright_appendlog import layout, record
 from sealwright_appendlog.clients import Client, Refused
 from sealwright_appendlog.export import export_frames
-from sealwright_appendlog.frames import FrameError
+from sealwright_appendlog.following import line_frames
+from sealwright_appendlog.frames import FrameError, frame
 from sealwright_appendlog.requests import Hello, event_body, exit_status, joined
 from sealwright_appendlog.sealing import Sealing
 from sealwright_appendlog.store import Store, StoreError
@@ -250,15 +250,16 @@ class Authority:
         client.say("A", b"%d 0" % (self.store.durable - 1))
         if stream == "engine":
             if hello.since is not None:
-                client.follows = True
-                for lines in joined(itertools.islice(layout.lines(self._index), hello.since, None)):
-                    client.say("L", lines)
-            self._say_checkpoint(client, self._note())
+                client.supply_from(self._catch_up(client, hello.since))
+            else:
+                client.say("C", self._checkpoint_for(client, self._note()))
         self._flush(client)
 
-    @property
-    def _index(self) -> Path:
-        return self.store.path / layout.INDEX
+    def _catch_up(self, client: Client, since: int) -> Iterator[bytes]:
+        """What a follower lacks, made as it is taken; from then on it is told what becomes durable."""
+        yield from line_frames(self.store.path / layout.INDEX, since, lambda: self.store.durable)
+        client.follows = True
+        yield frame("C", self._checkpoint_for(client, self._note()))
 
     def _note(self) -> str:
         """The newest checkpoint's note, published."""
@@ -267,16 +268,15 @@ class Authority:
         self._checkpointed, self._published = time.monotonic(), self.store.durable
         return self.store.publish()
 
-    def _say_checkpoint(self, client: Client, note: str) -> None:
+    def _checkpoint_for(self, client: Client, note: str) -> bytes:
         old, proof = client.seen, []
         try:
             proof = self.store.consistency(old) if old else []
         except ProofError:
             old = 0  # it saw more than there is; the note itself is the proof of that
         hashes = "".join(base64.b64encode(value).decode() + "\n" for value in proof)
-        client.say("C", f"old {old}\n{hashes}\n{note}".encode())
         client.seen = int(note.split("\n", 2)[1])
-        self._flush(client)
+        return f"old {old}\n{hashes}\n{note}".encode()
 
     def _output(self, client: Client, channel: str, payload: bytes) -> None:
         if client.channel != channel:
@@ -334,7 +334,7 @@ class Authority:
             if client.follows:
                 client.say("L", line + b"\n")
             client.say("A", b"%d 0\n%s" % (self.store.next_n - 1, line))
-            self._say_checkpoint(client, self._note())
+            self._say(client, "C", self._checkpoint_for(client, self._note()))
 
     # -- batches ----------------------------------------------------------------------------------------
 
@@ -394,4 +394,5 @@ class Authority:
     def _checkpoint(self) -> None:
         note = self._note()
         for client in [client for client in self.clients if client.stream == "engine" and not client.refused_at]:
-            self._say_checkpoint(client, note)
+            if client.supply is None:  # else it gets one when it has caught up
+                self._say(client, "C", self._checkpoint_for(client, note))

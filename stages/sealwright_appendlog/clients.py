@@ -1,7 +1,8 @@
 """One client of the authority: its socket, what it sent so far, and what waits to be sent to it.
 
 - Who a client is, the kernel tells (its uid); a bridge of that uid may add whom it carries.
-- Sending never waits: a client that takes nothing while 64 MiB wait for it is dropped.
+- Sending never waits: a client that takes nothing while 64 MiB wait for it is dropped. What is made only as it is
+  taken (an export, what a follower lacks) goes out at most 1 MiB at a time, so that the others have their turn.
 - A refused client is told why, and read no more; it is dropped when it goes or after two seconds.
 """
 
@@ -19,6 +20,7 @@ from sealwright_appendlog.frames import CLIENT_TYPES, Decoder, frame
 _MOST = 64 << 20
 _GRACE = 2.0
 _BLOCK = 1 << 18
+_TURN = 1 << 20
 
 
 class Refused(Exception):  # noqa: N818 - it is the protocol's word for it
@@ -98,9 +100,14 @@ class Client:
 
     def send(self) -> bool:
         """Send what the client takes now. False: it is gone, or takes nothing."""
+        left = _TURN
         try:
             while self.out or self._refill():
-                del self.out[: self.sock.send(memoryview(self.out)[:_BLOCK])]
+                if left <= 0 and self.supply is not None:
+                    return True  # the others' turn
+                sent = self.sock.send(memoryview(self.out)[:_BLOCK])
+                del self.out[:sent]
+                left -= sent
         except BlockingIOError:
             return len(self.out) < _MOST
         except OSError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import socket
@@ -15,8 +16,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from appendlog.log_making import RawClient, Served, new_store, sealed_log, serving
-from sealwright_appendlog import layout
+from sealwright_appendlog import layout, record
 from sealwright_appendlog.audit import check_log, read_records
+from sealwright_appendlog.following import find_record
 from sealwright_appendlog.frames import CLIENT_TYPES, MAX_PAYLOAD, Decoder, FrameError, frame
 from sealwright_appendlog.note import open_checkpoint
 from sealwright_appendlog.store import StoreError
@@ -334,6 +336,46 @@ def test_a_follower_gets_every_line_from_where_it_asks(tmp_path: Path) -> None:
         lines = (tmp_path / layout.INDEX).read_bytes().split(b"\n", 10)[10]
         assert lines.startswith(got) and got.count(b"\n") == 892
         client.close()
+
+
+def test_a_follower_of_a_long_log_catches_up_bit_by_bit_while_others_are_answered(tmp_path: Path) -> None:
+    """The index is longer than what may wait for a client, and the follower is slow."""
+    store = new_store(tmp_path)
+    for number in range(20_000):
+        store.event("engine", {"number": number, "filling": "x" * 3500}, "uid:0")
+    store.commit()
+    with serving(store) as served:
+        slow, other = served.client(), served.client()
+        slow.hello("engine", ',"since":3')
+        slow.wait("A")
+        other.hello("build/xen")
+        other.say("D", b"meanwhile")
+        while other.wait("A") != b"20001 9":
+            pass
+        assert max(len(client.out) for client in served.authority.clients) < 1 << 20
+        slow.say("P")
+        at = 3
+        while at < 20_002:
+            for line in slow.wait("L").splitlines():
+                assert line.startswith(b'{"b') and json.loads(line)["n"] == at
+                at += 1
+        assert open_checkpoint(slow.wait("C").partition(b"\n\n")[2], store.vkey).size == at
+        slow.say("J", b'{"late":true}')
+        assert json.loads(slow.wait("L"))["n"] == at
+        assert json.loads(slow.wait_line())["n"] == at
+
+
+@given(st.integers(1, 400), st.data())
+@settings(max_examples=20, deadline=None)
+def test_a_record_is_found_in_the_index_wherever_it_lies(records: int, data: st.DataObject) -> None:
+    lines = []
+    for n in range(records):
+        body = {"x": "y" * data.draw(st.sampled_from([0, 1000, 3500]))}
+        stamp = {"t": "2026-01-02T03:04:05.000006Z", "up": 7, "boot": "00c0ffee", "src": "-"}
+        lines.append(record.encode({"n": n, "k": "ev", "s": "engine", "body": body, **stamp}) + b"\n")
+    wanted = data.draw(st.integers(0, records - 1))
+    index = b"".join(lines) + b'{"being":"wri' * data.draw(st.integers(0, 1))
+    assert find_record(io.BytesIO(index), wanted, len(index)) == sum(map(len, lines[:wanted]))
 
 
 def test_a_write_error_ends_the_authority_and_every_client_is_told(tmp_path: Path) -> None:
