@@ -37,6 +37,11 @@ class ClearDocument:
         head = b"\n".join([_BEGIN, *self.headers, b"", *self.lines, b""])
         return head + enarmor(packet.raw, "SIGNATURE")
 
+    @property
+    def canonical(self) -> bytes:
+        """The text as its signatures cover it: without blanks that end lines, CR LF between lines, none at the end."""
+        return b"\r\n".join(line.removeprefix(b"- ").rstrip(b" \t\r") for line in self.lines)
+
     def agrees(self, text: bytes) -> bool:
         """Tell whether `text`, as gpg gave it, is this text: line by line, without the blanks that end lines."""
         ours = [line.removeprefix(b"- ").rstrip(b" \t\r") for line in self.lines]

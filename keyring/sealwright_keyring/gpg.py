@@ -22,7 +22,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, Protocol
 
 from sealwright_keyring.errors import KeyringError
 
@@ -43,6 +43,12 @@ _CHUNK = 1 << 20
 _MAX_STATUS = 1 << 20
 _MEMORY = 1 << 30
 _OUT, _ERR, _STATUS, _IN = "out", "err", "status", "in"
+
+
+class Hash(Protocol):
+    """Something that takes the parts of the input, in their order."""
+
+    def update(self, part: bytes, /) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -80,8 +86,11 @@ class Gpg:
         size: int = 0,
         max_output: int = 64 << 20,
         now: str = "",
+        also: Hash | None = None,
     ) -> GpgRun:
         """Run gpg in `home` to its end. `size` is that of `stdin` in bytes; `now` fakes gpg's clock.
+
+        What is fed is hashed into `also` too.
 
         Raises:
             KeyringError: gpg is missing, too slow, or floods one of its outputs.
@@ -101,7 +110,7 @@ class Gpg:
             os.close(write_end)
         with open(read_end, "rb", buffering=0) as status, child:  # noqa: PTH123 - a file descriptor
             try:
-                talk = _Conversation(child, status, _parts(stdin), max_output)
+                talk = _Conversation(child, status, _parts(stdin), max_output, also)
                 outputs = talk.hold(begun + self.timeout + extra)
             except BaseException:
                 _kill(child)
@@ -166,12 +175,17 @@ class _Conversation:
     """Feeds gpg, and takes its three outputs, within the limits."""
 
     def __init__(
-        self, child: subprocess.Popen[bytes], status: IO[bytes], parts: Iterator[bytes], max_output: int
+        self,
+        child: subprocess.Popen[bytes],
+        status: IO[bytes],
+        parts: Iterator[bytes],
+        max_output: int,
+        also: Hash | None,
     ) -> None:
         self.child, self.status, self.parts = child, status, parts
         self.outputs: dict[str, bytearray] = {_OUT: bytearray(), _ERR: bytearray(), _STATUS: bytearray()}
         self.limits = {_OUT: max_output, _ERR: _MAX_STATUS, _STATUS: _MAX_STATUS}
-        self.hash = hashlib.sha256()
+        self.hash, self.also = hashlib.sha256(), also
         self.rest = memoryview(b"")
 
     def hold(self, deadline: float) -> dict[str, bytes]:
@@ -221,7 +235,7 @@ class _Conversation:
         assert self.child.stdin  # noqa: S101 - it is a pipe
         try:
             if not self.rest and (part := next(self.parts, b"")):
-                self.hash.update(part)
+                self._hashed(part)
                 self.rest = memoryview(part)
             if self.rest:
                 self.rest = self.rest[os.write(self.child.stdin.fileno(), self.rest[:_CHUNK]) :]
@@ -237,4 +251,9 @@ class _Conversation:
     def _drain(self) -> None:
         """Hash what gpg no longer wanted, so that the evidence names the whole input."""
         for part in self.parts:
-            self.hash.update(part)
+            self._hashed(part)
+
+    def _hashed(self, part: bytes) -> None:
+        self.hash.update(part)
+        if self.also is not None:
+            self.also.update(part)

@@ -21,6 +21,7 @@ from pathlib import Path
 from sealwright_keyring.certificates import Certificate
 from sealwright_keyring.errors import KeyringError
 from sealwright_keyring.gpg import Gpg, GpgRun
+from sealwright_keyring.second import Pinned
 from sealwright_keyring.text import printable
 
 _FULL = re.compile(r"[0-9A-F]{40}\Z|[0-9A-F]{64}\Z")
@@ -50,6 +51,7 @@ class PrivateHome:
         self._remove = weakref.finalize(self, shutil.rmtree, self.folder, ignore_errors=True)
         gpg.own(self.folder)
         self.keys: Mapping[str, Key] = {}
+        self.pinned = Pinned(())
         self.sha256 = ""
         self.version = ""
 
@@ -66,9 +68,9 @@ class PrivateHome:
         wanted = normalised(chosen)
         self.version = self._version()
         parts: dict[str, list[bytes]] = {name: [] for name in wanted}
-        for certificate in found:
-            if certificate.fingerprint in wanted:
-                parts[certificate.fingerprint].append(certificate.raw)
+        ours = [certificate for certificate in found if certificate.fingerprint in wanted]
+        for certificate in ours:
+            parts[certificate.fingerprint].append(certificate.raw)
         if missing := sorted(name for name, raw in parts.items() if not raw):
             raise KeyringError(
                 "the keyring", f"it holds no key {missing[0]}", "add the key file, or correct the fingerprint"
@@ -82,6 +84,7 @@ class PrivateHome:
         if held != wanted:
             odd = sorted(held ^ wanted)[0]
             raise KeyringError(f"key {odd}", "gpg does not accept it as it is", "ask its owner for a fresh export")
+        self.pinned = Pinned(ours)
         self.sha256 = hashlib.sha256(self.export(wanted)).hexdigest()
 
     def export(self, wanted: Iterable[str], *, armor: bool = False) -> bytes:

@@ -103,6 +103,7 @@ def _valid(case: Case, report: Report, valid: ValidSignature, rules: Rules, evid
     )
     if refusal:
         return refusal
+    evidence = {**evidence, "key": valid.key}
     weaknesses = []
     expiries = (case.keys[name].expires for name in (valid.key, valid.primary))
     expires = min(filter(None, expiries), default=None)

@@ -5,6 +5,7 @@
   unless the caller tolerates strangers, and any other bad one always is.
 - What the verdict speaks of is the SHA-256 in its evidence: the bytes that gpg was fed.
 - Of a clearsigned document only the bytes that gpg says were signed are returned.
+- What gpg accepts must pass a second check of the mathematics that knows nothing of gpg; a no there is `Bad`.
 - A crash, a missing tool or an odd answer is `Bad`.
 """
 
@@ -16,6 +17,7 @@ import stat
 import tempfile
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
@@ -29,11 +31,13 @@ from sealwright_keyring.gpg import Gpg, GpgRun
 from sealwright_keyring.home import Key, PrivateHome
 from sealwright_keyring.judge import ALGORITHMS, Case, Rules, bad, judge
 from sealwright_keyring.packets import SignaturePacket, detached_signatures, signature_issuers
+from sealwright_keyring.second import Canonical, DisagreesError, Document, new_hash
 from sealwright_keyring.text import printable
 from sealwright_keyring.verdicts import Bad, Evidence, Good, Verdict, Weak
 
 __all__ = ["Bad", "Good", "Keyring", "Strangers", "Verdict", "Weak", "signature_issuers"]
 MAX_DOCUMENT = 64 << 20
+_TEXT = 0x01
 
 
 class Strangers(StrEnum):
@@ -181,14 +185,33 @@ class Keyring:
     ) -> Verdict:
         try:
             with self._file(packet.raw) as name, _opened(data) as (stream, size):
-                arguments = ["--verify", "--", name, "-"]
-                run = self._home.gpg.run(self._home.folder, arguments, stdin=stream, size=size, now=_fake(now))
+                document = _document(packet)
+                run = self._home.gpg.run(
+                    self._home.folder,
+                    ["--verify", "--", name, "-"],
+                    stdin=stream,
+                    size=size,
+                    now=_fake(now),
+                    also=document,
+                )
         except OSError as error:
             return bad("data-unreadable", base, error.strerror or str(error))
         except KeyringError as error:
             return bad(_trouble(error), base, error.because)
         evidence = {**base, **_evidence(run, packet), "data_sha256": run.input_sha256}
-        return judge(Case(packet, run, self._home.keys), rules, evidence)
+        return self._seconded(judge(Case(packet, run, self._home.keys), rules, evidence), packet, document)
+
+    def _seconded(self, verdict: Verdict, packet: SignaturePacket, document: Document | None) -> Verdict:
+        """The verdict, if the second check agrees with it; `document` is the hash of what was signed."""
+        if isinstance(verdict, Bad):
+            return verdict
+        try:
+            if document is None:
+                raise DisagreesError(f"digest {packet.digest} is not known")
+            self._home.pinned.check(packet.raw, str(verdict.evidence["key"]), document)
+        except DisagreesError as error:
+            return bad("verifiers-disagree", verdict.evidence, str(error))
+        return replace(verdict, evidence={**verdict.evidence, "second_check": "agrees"})
 
     def _clearsigned(
         self,
@@ -205,7 +228,10 @@ class Keyring:
         except KeyringError as error:
             return bad(_trouble(error), base, error.because), b""
         evidence = {**base, **_evidence(run, packet)}
-        verdict = judge(Case(packet, run, self._home.keys), rules, evidence)
+        document = new_hash(packet.digest)
+        if document is not None:
+            document.update(parts.canonical)
+        verdict = self._seconded(judge(Case(packet, run, self._home.keys), rules, evidence), packet, document)
         if not isinstance(verdict, Bad) and not parts.agrees(run.stdout):
             return bad("verifier-confused", evidence, "gpg's signed text is not the document's"), b""
         return verdict, run.stdout
@@ -246,6 +272,12 @@ def _bad(verdicts: Sequence[Verdict]) -> list[Bad]:
 
 def _trouble(error: KeyringError) -> str:
     return "verifier-missing" if "started" in error.what else "verifier-killed"
+
+
+def _document(packet: SignaturePacket) -> Document | None:
+    """What hashes a document as this signature covers it."""
+    state = new_hash(packet.digest)
+    return Canonical(state) if state is not None and packet.signature_class == _TEXT else state
 
 
 def _fake(now: datetime | None) -> str:

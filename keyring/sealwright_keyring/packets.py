@@ -45,13 +45,14 @@ class SignaturePacket:
     unhashed_extra: tuple[int, ...]
 
 
-class _Reader:
-    """Takes bytes from the front, and never beyond the end."""
+class Reader:
+    """Takes bytes from the front, and never beyond the end: a MalformedError there."""
 
     def __init__(self, data: bytes) -> None:
         self.data, self.position = data, 0
 
     def take(self, count: int) -> bytes:
+        """The next `count` bytes."""
         end = self.position + count
         if end > len(self.data):
             raise MalformedError("a packet is cut short")
@@ -60,9 +61,11 @@ class _Reader:
         return part
 
     def number(self, count: int) -> int:
+        """The next `count` bytes as a number, the highest first."""
         return int.from_bytes(self.take(count), "big")
 
     def more(self) -> bool:
+        """Whether anything is left."""
         return self.position < len(self.data)
 
 
@@ -72,7 +75,7 @@ def packets(data: bytes) -> Iterator[Packet]:
     Raises:
         MalformedError: `data` is no plain sequence of packets.
     """
-    reader = _Reader(data)
+    reader = Reader(data)
     while reader.more():
         start = reader.position
         first = reader.number(1)
@@ -89,7 +92,7 @@ def packets(data: bytes) -> Iterator[Packet]:
         yield Packet(tag, body, data[start : reader.position])
 
 
-def _new_length(reader: _Reader) -> int:
+def _new_length(reader: Reader) -> int:
     first = reader.number(1)
     if first < 192:
         return first
@@ -129,12 +132,12 @@ def parse_signature(packet: Packet) -> SignaturePacket:
     Raises:
         MalformedError: it is of another version, or breaks a rule of this module.
     """
-    reader = _Reader(packet.body)
+    reader = Reader(packet.body)
     if (version := reader.number(1)) != 4:
         raise MalformedError(f"the signature is of version {version}; only version 4 is accepted")
     signature_class, algorithm, digest = reader.number(1), reader.number(1), reader.number(1)
-    hashed = list(_subpackets(reader.take(reader.number(2))))
-    unhashed = list(_subpackets(reader.take(reader.number(2))))
+    hashed = list(subpackets(reader.take(reader.number(2))))
+    unhashed = list(subpackets(reader.take(reader.number(2))))
     reader.take(2)  # the left two octets of the digest
     _numbers(reader, algorithm)
     times = [value for kind, value in hashed if kind == _CREATED]
@@ -146,8 +149,13 @@ def parse_signature(packet: Packet) -> SignaturePacket:
     return SignaturePacket(packet.raw, signature_class, algorithm, digest, created, issuers, extra)
 
 
-def _subpackets(area: bytes) -> Iterator[tuple[int, bytes]]:
-    reader = _Reader(area)
+def subpackets(area: bytes) -> Iterator[tuple[int, bytes]]:
+    """Type (without its critical bit) and value of each subpacket of an area.
+
+    Raises:
+        MalformedError: the area is no plain sequence of subpackets.
+    """
+    reader = Reader(area)
     while reader.more():
         first = reader.number(1)
         if first < 192:
@@ -162,7 +170,7 @@ def _subpackets(area: bytes) -> Iterator[tuple[int, bytes]]:
         yield body[0] & 0x7F, body[1:]
 
 
-def _numbers(reader: _Reader, algorithm: int) -> None:
+def _numbers(reader: Reader, algorithm: int) -> None:
     """Step over the signature's numbers; the packet must end with the last of them."""
     if algorithm not in _NUMBERS:
         return  # judged, and refused, by its algorithm

@@ -34,6 +34,7 @@ CODES: Mapping[str, str] = {
     "data-unreadable": "the signed data can't be read as a regular file",
     "verifier-missing": "the verifying program is missing or of a wrong version",
     "verifier-killed": "the verifying program crashed, was killed, or took too long",
+    "verifiers-disagree": "gpg accepts the signature, and the second check of its mathematics does not",
     "verifier-confused": "the verifying program did not say what it always says of a signature",
 }
 
