@@ -16,9 +16,19 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
+from support.small_release import (
+    BIN,
+    make_key,
+    make_repository,
+    sign_file,
+    stop_agent,
+    write_keyring,
+    write_signing_policy,
+)
+
 SUITE = "bookworm"
 PACKAGES = ("catdoc", "ucf", "hello")
-BIN = Path(sys.executable).parent
 
 MANIFEST = """[release]
 name = "demo"
@@ -68,76 +78,22 @@ exit 0
 """
 
 
-def run(argv: Sequence[str | Path], cwd: Path, env: dict[str, str] | None = None) -> str:
-    """Run a program that must succeed; gives its output."""
-    done = subprocess.run([str(w) for w in argv], cwd=cwd, env=env, check=True, stdout=subprocess.PIPE, text=True)
-    return done.stdout.strip()
-
-
 def make_inputs(folder: Path) -> None:
     """Make keys, repository, third-party file and manifest, once."""
-    signer = BIN / "sealwright-signer"
-    author = folder / "author-home"
-    author_key = run([signer, "make-throwaway-key", "--home", author, "--name", "demo-author"], folder)
-    manager_key = run(
-        [signer, "make-throwaway-key", "--home", folder / "signer-home", "--name", "demo-manager"], folder
-    )
-    keys = folder / "keyring" / "keys"
-    keys.mkdir(parents=True)
-    for home, key in ((author, author_key), (folder / "signer-home", manager_key)):
-        armored = run(
-            ["gpg", "--homedir", home, "--armor", "--export-options", "export-minimal", "--export", key], folder
-        )
-        (keys / f"{key}.asc").write_text(armored + "\n")
-    (folder / "keyring" / "signers.toml").write_text(
-        f'[person.demo-author]\nopenpgp = ["{author_key}"]\n\n[person.demo-manager]\nopenpgp = ["{manager_key}"]\n'
-    )
-    make_upstream(folder, author, author_key)
-    (folder / "signer-policy").mkdir()
-    (folder / "signer-policy" / "policy.toml").write_text(
-        '[release]\nname = "demo"\nversion = "1.0"\nmax_products = 50\nallow_warnings = false\n'
-    )
-    digest = hashlib.sha256((folder / "upstream" / "words-1.0.txt").read_bytes()).hexdigest()
-    text = MANIFEST.format(sha256=digest, suite=SUITE)
-    text += "".join(DEBIAN.format(name=name, suite=SUITE) for name in PACKAGES)
-    (folder / "release.toml").write_text(text)
-
-
-def make_upstream(folder: Path, home: Path, key: str) -> None:
-    """Make the signed repository and the signed third-party file."""
     upstream = folder / "upstream"
-    work = upstream / "work"
-    work.mkdir(parents=True)
+    upstream.mkdir(parents=True)
+    author = make_key(folder / "author-home", "demo-author")
+    write_keyring(folder / "keyring", [author, make_key(folder / "signer-home", "demo-manager")])
+    write_signing_policy(folder / "signer-policy" / "policy.toml", "demo", "1.0")
     words = upstream / "words-1.0.txt"
     # Other words each time, so that no cache of an earlier run has them.
     words.write_text(f"hello {folder.name}\n" * 100)
-    run(["gpg", "--homedir", home, "--batch", "--yes", "--armor", "--detach-sign", words], folder)
-    (work / "greeting.txt").write_text("A greeting, signed.\n")
-    (work / "Makefile").write_text(MAKEFILE)
-    env = {
-        "PATH": os.environ["PATH"],
-        "HOME": str(folder),
-        "GNUPGHOME": str(home),
-        "GIT_CONFIG_NOSYSTEM": "1",
-        "GIT_AUTHOR_NAME": "demo-author",
-        "GIT_AUTHOR_EMAIL": "demo-author@example.org",
-        "GIT_COMMITTER_NAME": "demo-author",
-        "GIT_COMMITTER_EMAIL": "demo-author@example.org",
-    }
-    git = ["git", "-c", f"user.signingkey={key}", "-c", "init.defaultBranch=main"]
-    run([*git, "init", "--quiet", "."], work, env)
-    run([*git, "add", "."], work, env)
-    run([*git, "commit", "--quiet", "-m", "A greeting"], work, env)
-    run([*git, "tag", "-s", "v1.0", "-m", "greeting 1.0"], work, env)
-    run([*git, "clone", "--quiet", "--bare", ".", "../greeting.git"], work, env)
-
-
-def stop_agents(folder: Path) -> None:
-    """End the gpg agents that signing started."""
-    for home in ("author-home", "signer-home"):
-        subprocess.run(
-            ["gpgconf", "--homedir", str(folder / home), "--kill", "all"], check=False, capture_output=True
-        )
+    sign_file(words, author)
+    files = {"greeting.txt": "A greeting, signed.\n", "Makefile": MAKEFILE}
+    make_repository(upstream / "greeting.git", author, "v1.0", files)
+    text = MANIFEST.format(sha256=hashlib.sha256(words.read_bytes()).hexdigest(), suite=SUITE)
+    text += "".join(DEBIAN.format(name=name, suite=SUITE) for name in PACKAGES)
+    (folder / "release.toml").write_text(text)
 
 
 def tamper(folder: Path) -> dict[str, str]:
@@ -174,7 +130,8 @@ def main() -> int:
     try:
         code = sealwright([*words, *([] if terminal else ["--batch"])], folder, env)
     finally:
-        stop_agents(folder)
+        for home in ("author-home", "signer-home"):
+            stop_agent(folder / home)
     print(f"the run took {time.monotonic() - begun:.0f} s, exit {code}", file=sys.stderr)
     return after_tampered(folder, code) if tampered else after(folder, code, env)
 

@@ -7,7 +7,7 @@ import signal
 import pytest
 
 from walk.held import Held
-from walk.walking import Walk
+from walk.walking import Walk, until
 
 pytestmark = [pytest.mark.sandbox, pytest.mark.usefixtures("sandbox")]
 PLACES = ["fetch", "verify", "build", "seal", "sign"]
@@ -161,7 +161,9 @@ def test_a_signer_that_is_killed_signs_nothing_and_the_next_run_does(held: Held,
 def test_an_embedded_signer_that_is_killed_takes_its_agent_along(walk: Walk) -> None:
     running = walk.start()
     running.seen("stage.started", stage="seal")
-    running.helper("sealwright_keyring.signer").kill()
+    signer = running.helper("sealwright_keyring.signer")
+    until(lambda: "gpg-agent" in str(walk.survivors()), "its agent runs")
+    signer.kill()
     running.end().refused(5, "signer is gone")
     walk.nothing_is_half_done(products=True)
     walk.resumes()
