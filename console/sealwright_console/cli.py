@@ -87,6 +87,9 @@ def _parser() -> argparse.ArgumentParser:
     doctor.add_argument("manifest", type=Path, nargs="?", metavar="RELEASE.toml", help="fit for this release")
     doctor.add_argument("--selftest", action="store_true", help="try to break out of the sandbox")
     doctor.set_defaults(run=_doctor)
+    explain = commands.add_parser("explain", help="what a verdict's code means, and whether it can be waived")
+    explain.add_argument("code", nargs="?", default="", metavar="CODE")
+    explain.set_defaults(run=_explain)
     new = commands.add_parser("new", help="a commented release.toml and keyring to start from")
     new.add_argument("dir", type=Path, metavar="DIR")
     new.set_defaults(run=_new)
@@ -245,6 +248,12 @@ def _doctor(options: argparse.Namespace) -> int:
         if finding.ok != "good":
             print(f"         next: {clean(finding.next)}")
     return int(Exit.ENVIRONMENT if any(finding.ok == "bad" for finding in findings) else Exit.DONE)
+
+
+def _explain(options: argparse.Namespace) -> int:
+    from sealwright_console.explain import run_explain  # noqa: PLC0415
+
+    return run_explain(options.code)
 
 
 def _new(options: argparse.Namespace) -> int:

@@ -1,7 +1,8 @@
 """Every code that a fetch or a check may give, with a sentence for each.
 
 - A verdict's code comes from `CODES`; one that is not there can't be given.
-- A code never changes its meaning: scripts and waivers name it.
+- A code never changes its meaning: scripts and waivers name it. Those of `WAIVABLE` alone may be warnings.
+- `docs/reference/verdict-codes.md` and `sealwright explain` say what stands here.
 - Text from outside enters a reason only through `shown`, as printable characters.
 """
 
@@ -63,7 +64,18 @@ CODES: Mapping[str, str] = {
     "check-crashed": "The check itself failed.",
     "check-missing": "The check was not made.",
     "not-fetched": "There was nothing to check.",
+    # builds and their roots
+    "build-failed": "The build did not end with exit 0, was killed at a limit, or could not be run.",
+    "recipe-refused": "The recipe is unknown, or the component lacks what it needs.",
+    "products-missing": "A declared pattern found nothing.",
+    "product-refused": "A product is no plain file with one plain name, or there are too many, or they are too large.",
+    "environment-refused": "What the manifest or a Build-Depends asks for names no package, suite or relation.",
+    "environment-failed": "The build root could not be made or unpacked.",
+    "packages-missing": "The host lacks what the build asks for.",
+    "index-changed": "Apt went by another index than the one that was verified.",
+    "package-not-in-index": "A package of the root is not in the signed index.",
 }
+WAIVABLE = frozenset({"commit-signed-only", "key-expired-since", "text-mode", "unhashed-extra"})
 
 
 def passed(reason: str, subject_sha256: str, evidence: Evidence | None = None) -> Passed:
@@ -72,8 +84,10 @@ def passed(reason: str, subject_sha256: str, evidence: Evidence | None = None) -
 
 
 def warned(code: str, reason: str, next_step: str, subject: str, evidence: Evidence | None = None) -> Warned:
-    """A yellow verdict; KeyError for a code that `CODES` doesn't have."""
-    return Warned(_known(code), reason, next_step, subject, evidence or {})
+    """A yellow verdict; KeyError for a code that `WAIVABLE` doesn't have."""
+    if not WAIVABLE.issuperset(code.split("+")):
+        raise KeyError(f"{code} is no documented warning")
+    return Warned(code, reason, next_step, subject, evidence or {})
 
 
 def failed(code: str, reason: str, next_step: str, subject: str = "", evidence: Evidence | None = None) -> Failed:
