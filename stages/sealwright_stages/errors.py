@@ -71,6 +71,12 @@ class LogError(SealwrightError):
     exit_code = Exit.LOG
 
 
+class EventError(SealwrightError):
+    """An event can't be said in the log: a defect of ours, while the log itself lives."""
+
+    exit_code = Exit.ENVIRONMENT
+
+
 class SigningError(SealwrightError):
     """The signer refused, or what it made did not verify."""
 

@@ -56,6 +56,27 @@ def test_headers_stand_once_and_in_order(raw: bytes) -> None:
     assert refusal(raw) == "object-malformed"
 
 
+_ODD_TIMES = (1 << 33, 10**17, 10**18 - 1)
+
+
+@pytest.mark.parametrize("time", _ODD_TIMES)
+def test_a_time_lies_between_1970_and_2242(time: int) -> None:
+    odd, latest = b" %d +0000" % time, b" %d +0000" % ((1 << 33) - 1)
+    when = b" 1700000000 +0000"
+    assert when in TAGGER
+    assert refusal(tag_payload(COMMIT, "v1").replace(when, odd) + SIGNATURE) == "object-malformed"
+    assert parse_tag(tag_payload(COMMIT, "v1").replace(when, latest) + SIGNATURE, "v1").name == "v1"
+    for header in (b"author ", b"committer "):
+        with pytest.raises(RefusedError, match="no clock has shown"):
+            parse_commit(HEAD.replace(header + WHO, header + WHO.replace(when, odd)) + b"\nx\n")
+    assert parse_commit(HEAD.replace(when, latest) + b"\nx\n").epoch == (1 << 33) - 1
+
+
+def test_a_commits_time_is_read_from_its_bytes_and_not_from_what_is_shown() -> None:
+    who = b"A " * 300 + b"<a@example.org> 1600000000 -0330"
+    assert parse_commit(HEAD.replace(b"committer " + WHO, b"committer " + who) + b"\nx\n").epoch == 1_600_000_000
+
+
 def test_an_object_is_at_most_1_mib() -> None:
     assert refusal(tag_payload(COMMIT, "v1", b"x" * LIMIT) + SIGNATURE) == "object-too-large"
 

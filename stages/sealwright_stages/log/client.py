@@ -18,6 +18,7 @@ from typing import Literal
 
 from sealwright_appendlog import layout, record
 from sealwright_appendlog.note import Checkpoint
+from sealwright_stages.errors import EventError
 from sealwright_stages.log.connection import Connection, LogLost, LogRollback
 from sealwright_stages.log.entries import Entry, entry_of
 from sealwright_stages.log.export import Export
@@ -86,14 +87,15 @@ class LogSession:
         """Append an event; returns its record when that is durable.
 
         Raises:
+            EventError: it is nothing that a log can hold; the log lives on.
             LogLost: it may not be in the log; treat it as not.
         """
         try:
             payload = record.encode(event)
         except record.RecordError as error:
-            raise LogLost(f"the event can't be said in the log: {error}") from error
+            raise _unsaid(str(error)) from error
         if len(payload) > _EVENT_LIMIT:
-            raise LogLost(f"the event has {len(payload)} bytes, {_EVENT_LIMIT} is the most")
+            raise _unsaid(f"it has {len(payload)} bytes, {_EVENT_LIMIT} is the most")
         with self._append_lock:
             self._refuse_if_sealed()
             self._connection.send("J", payload)
@@ -198,6 +200,10 @@ class LogSession:
             self._mirror.take(payload)
         elif self._export is not None:
             self._export.take(kind, payload)
+
+
+def _unsaid(because: str) -> EventError:
+    return EventError("an event can't be said in the log", because, "report this with the log, then run again")
 
 
 class OutputStream:

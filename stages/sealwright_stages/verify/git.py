@@ -144,6 +144,7 @@ def _evidence(signed: Signed) -> dict[str, object]:
         "commit": signed.commit_id,
         "tree": signed.commit.tree,
         "committer": signed.commit.committer,
+        "committed": signed.commit.epoch,
         "object_sha256": signed.sha256,
         "object_base64": base64.b64encode(signed.raw[:32768]).decode(),
     }

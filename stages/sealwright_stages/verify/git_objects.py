@@ -3,6 +3,7 @@
 A pure module: bytes in, values or `RefusedError` out.
 
 - An object is at most 1 MiB, without a NUL byte, and its name is the SHA-1 over its very bytes.
+- A time lies between 1970 and 2242: what git writes, and what every later stage can say.
 - Headers stand once each and in git's order; an unknown header is refused, and `gpgsig` in a tag is unknown.
 - A tag names a commit, and bears the name that was asked for.
 - A tag's signature is one block at the very end, and nowhere in the text does another one begin.
@@ -21,7 +22,8 @@ from sealwright_stages.verify.codes import RefusedError, shown
 
 LIMIT = 1 << 20
 _ID = re.compile(rb"[0-9a-f]{40}\Z")
-_PERSON = re.compile(rb"[^<>\x00-\x1f\x7f]* ?<[^<>\x00-\x1f\x7f]*> [0-9]{1,18} [+-][0-9]{4}\Z")
+_PERSON = re.compile(rb"[^<>\x00-\x1f\x7f]* ?<[^<>\x00-\x1f\x7f]*> ([0-9]{1,18}) [+-][0-9]{4}\Z")
+_LATEST = 1 << 33
 _NAME = re.compile(rb"[!-~][!-~]*\Z")
 _ENCODING = re.compile(rb"[A-Za-z0-9._:-]{1,40}\Z")
 _BEGIN = re.compile(rb"^-----BEGIN ([A-Z ]+)-----", re.MULTILINE)
@@ -53,6 +55,7 @@ class Commit:
     tree: str
     parents: tuple[str, ...]
     committer: str
+    epoch: int
     payload: bytes
     signature: bytes
 
@@ -78,8 +81,9 @@ def parse_tag(raw: bytes, asked: str) -> Tag:
         values[key] = value
     if len(lines) != 4:
         raise _malformed("tag", "it does not have exactly the headers object, type, tag, tagger")
-    if not _ID.match(values[b"object"]) or not _PERSON.match(values[b"tagger"]):
-        raise _malformed("tag", "its object or tagger header is not well formed")
+    if not _ID.match(values[b"object"]):
+        raise _malformed("tag", "its object header is not well formed")
+    _time(values[b"tagger"], "tag", "tagger")
     if not _NAME.match(values[b"tag"]):
         raise _malformed("tag", "its name holds blanks or other than plain characters")
     if values[b"tag"] != asked.encode():
@@ -115,8 +119,8 @@ def parse_commit(raw: bytes) -> Commit:
     values = [value for _, value in headers]
     if not all(_ID.match(value) for value in values[: parents + 1]):
         raise _malformed("commit", "its tree or parent header is not well formed")
-    if not all(_PERSON.match(value) for value in values[parents + 1 : parents + 3]):
-        raise _malformed("commit", "its author or committer header is not well formed")
+    _time(values[parents + 1], "commit", "author")
+    epoch = _time(values[parents + 2], "commit", "committer")
     by_name = dict(headers[len(order) :])
     if b"encoding" in by_name and not _ENCODING.match(by_name[b"encoding"]):
         raise _malformed("commit", "its encoding header is not well formed")
@@ -128,6 +132,7 @@ def parse_commit(raw: bytes) -> Commit:
         tree=values[0].decode(),
         parents=tuple(value.decode() for value in values[1 : parents + 1]),
         committer=shown(values[parents + 2]),
+        epoch=epoch,
         payload=payload,
         signature=signature,
     )
@@ -147,6 +152,16 @@ def openpgp_signature(signature: bytes, what: str) -> bytes:
             "signature-kind-unsupported", f"the {what} bears {kind}, no OpenPGP signature", "pin another ref"
         )
     return signature
+
+
+def _time(person: bytes, what: str, header: str) -> int:
+    """Seconds since 1970 of a line `Name <address> SECONDS ZONE`."""
+    found = _PERSON.match(person)
+    if found is None:
+        raise _malformed(what, f"its {header} header is not well formed")
+    if int(found[1]) >= _LATEST:
+        raise _malformed(what, f"its {header} header bears a time that no clock has shown")
+    return int(found[1])
 
 
 def _split(raw: bytes, what: str) -> tuple[bytes, bytes]:

@@ -78,7 +78,7 @@ class GitRefSource:
         if isinstance(verdict, Failed):
             gone = discard(workshop.quarantine / REPOSITORY, item, verdict.reason)
             return Outcome({item: verdict}, tuple(gone))
-        return Outcome({item: verdict}, facts={"epoch": _epoch(verdict.evidence)})
+        return Outcome({item: verdict}, facts={"epoch": verdict.evidence["committed"]})
 
     def stage(self, workshop: Workshop, green: Mapping[str, Green], destination: Path) -> None:
         """Write the tree that was judged to `destination`/source; raises RefusedError."""
@@ -113,8 +113,3 @@ def git_source(
         return GitRefSource(component, url, commit, commit, Wanted(_LOCAL_COMMIT, None, commit), trust)
     ref = f"refs/heads/{check_ref_name(str(branch))}"
     return GitRefSource(component, url, str(branch), ref, Wanted(ref, None, None), trust)
-
-
-def _epoch(evidence: Mapping[str, object]) -> int:
-    """The committer's time in seconds: the newest date that the sources themselves can bear."""
-    return int(str(evidence["committer"]).split(" ")[-2])
