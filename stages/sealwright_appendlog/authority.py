@@ -9,7 +9,7 @@
 - Each checkpoint that a client gets is proved to continue the one that it saw before.
 - Who follows the log gets what was before it came bit by bit, and the checkpoint after that; others don't wait.
 - While segments are hashed for the seal, pings are answered and everything else is refused.
-- A write error ends the authority: every client is told, and nothing more is acknowledged.
+- A write error, of whatever kind, ends the authority: every client is told, and nothing more is acknowledged.
 - It ends by itself when its owner's end of the lifeline is closed.
 """
 

@@ -27,5 +27,5 @@ class Sealing:
     def _hash(self) -> None:
         try:
             self.hashes = self._store.hash_segments()
-        except OSError as error:
-            self.error = f"a segment can't be read: {error.strerror}"
+        except BaseException as error:  # noqa: BLE001 - a seal over hashes that are not there is worse
+            self.error = f"the segments can't be hashed: {str(error) or type(error).__name__}"

@@ -2,7 +2,7 @@
 
 - Order of a batch: data, fdatasync, index, fdatasync; only then may anything be acknowledged.
 - Tiles and checkpoints follow, each by temporary name, fsync, rename, fsync of the folder.
-- An error from any write or fsync is fatal: the store refuses all that comes after.
+- An error from any write or fsync, or whatever else ends a writing, is fatal: the store refuses all that comes after.
 - A stream left open by a crash gets `eof` with `clean` false.
 - After the seal nothing is accepted.
 - Space for `eof` and `seal` is reserved: a log on a full disk can be opened, ended and sealed, and without the
@@ -243,7 +243,8 @@ class Store:
         if self._writer is None or self._begun is not None:
             raise StoreError("a batch is begun already")
         self._begun, self._batch = self._batch, Batch()
-        self._writer.begin(self._begun, done)
+        with self._fatal("written"):
+            self._writer.begin(self._begun, done)
 
     def end_commit(self) -> list[bytes]:
         """Wait for the batch that was begun, if one was; gives its lines.
@@ -309,11 +310,15 @@ class Store:
 
     @contextlib.contextmanager
     def _fatal(self, done: str) -> Iterator[None]:
-        """Whatever the disk refuses inside the block ends the store; the reserve is left to the next opening."""
+        """Whatever goes wrong inside the block ends the store; the reserve is left to the next opening."""
         try:
             yield
-        except OSError as error:
-            self.failed = f"the log can't be {done}: {error.strerror or error}"
+        except StoreError as error:
+            self.failed = self.failed or str(error)
+            raise
+        except Exception as error:
+            why = (isinstance(error, OSError) and error.strerror) or str(error) or type(error).__name__
+            self.failed = f"the log can't be {done}: {why}"
             raise StoreError(self.failed) from error
 
 

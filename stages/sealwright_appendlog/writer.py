@@ -3,7 +3,7 @@
 - A segment's name is on disk before a record names it.
 - On a full disk the reserve gives way to the index, and never to output.
 - One batch at a time; whoever begins the next one has seen the end of the one before.
-- An error is raised to whoever ends the batch, who writes nothing after it.
+- An error, of whatever kind, is raised to whoever ends the batch, who writes nothing after it.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class Writer:
         self._index = self._open(layout.INDEX)
         self._thread: threading.Thread | None = None
         self._begun: queue.SimpleQueue[tuple[Batch, Callable[[], None]] | None] = queue.SimpleQueue()
-        self._ended: queue.SimpleQueue[OSError | None] = queue.SimpleQueue()
+        self._ended: queue.SimpleQueue[BaseException | None] = queue.SimpleQueue()
 
     def write(self, batch: Batch) -> None:
         """Make the batch durable.
@@ -71,11 +71,7 @@ class Writer:
         self._begun.put((batch, done))
 
     def end(self) -> None:
-        """Wait for the batch that was begun.
-
-        Raises:
-            OSError: it failed.
-        """
+        """Wait for the batch that was begun; raises what went wrong with it, which need not be an OSError."""
         error = self._ended.get()
         if error is not None:
             raise error
@@ -83,12 +79,12 @@ class Writer:
     def _run(self) -> None:
         while (begun := self._begun.get()) is not None:
             batch, done = begun
+            failed: BaseException | None = None
             try:
                 self.write(batch)
-            except OSError as error:
-                self._ended.put(error)
-            else:
-                self._ended.put(None)
+            except BaseException as error:  # noqa: BLE001 - nobody waits for a thread that is gone
+                failed = error
+            self._ended.put(failed)
             done()
 
     def close(self) -> None:

@@ -392,6 +392,36 @@ def test_a_write_error_ends_the_authority_and_every_client_is_told(tmp_path: Pat
     assert isinstance(served.errors[0], StoreError)
 
 
+def test_an_error_of_another_kind_in_the_writers_thread_ends_the_authority_and_every_client_is_told(
+    tmp_path: Path,
+) -> None:
+    store = new_store(tmp_path)
+    with serving(store) as served:
+        client, other = engine(served), served.client()
+        other.hello("build/xen")
+        other.wait("A")
+        store._batch.lines.append("no bytes")  # type: ignore[arg-type]
+        client.say("J", b"{}")
+        for told in (client, other):
+            assert b"can't be written" in told.wait("R")
+        with pytest.raises(EOFError):
+            client.wait_line()
+    assert isinstance(served.errors[0], StoreError)
+    with pytest.raises(StoreError, match="can't be written"):
+        store.event("engine", {}, "uid:0")
+
+
+def test_whatever_keeps_the_segments_from_being_hashed_there_is_no_seal(tmp_path: Path) -> None:
+    store = new_store(tmp_path)
+    with serving(store) as served:
+        client = engine(served)
+        (tmp_path / "data").mkdir()
+        (tmp_path / "data/nobody.log").symlink_to("nobody.log")
+        client.say("S")
+        assert b"can't be hashed" in client.wait("R")
+    assert isinstance(served.errors[0], StoreError) and entries(tmp_path, "seal") == []
+
+
 def test_an_authority_ends_with_its_lifeline(tmp_path: Path) -> None:
     import threading
 

@@ -118,7 +118,7 @@ class LogSession:
         with self._append_lock:
             self._refuse_if_sealed()
             self._connection.send("S")
-            entry = entry_of(self._connection.wait_line())
+            entry = entry_of(self._connection.wait_line(at_leisure=True))
             self._await_checkpoint(entry.n + 1)
             return entry
 
@@ -165,7 +165,7 @@ class LogSession:
             raise LogLost("the log is sealed; nothing can be added to it")
 
     def _await_checkpoint(self, size: int) -> None:
-        with self._news:
+        with self._connection.owed(), self._news:
             while not (self._greeted and self.checkpoint is not None and self.checkpoint.size >= size):
                 if self.lost.is_set():
                     raise (LogRollback if self._rolled_back else LogLost)(self.why_lost)

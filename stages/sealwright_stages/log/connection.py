@@ -1,6 +1,8 @@
 """One connection to the log authority: frames out, acknowledgements in, and the news when it is lost.
 
 - It pings each second; five seconds without a word from the authority is a lost log, also of a silent build.
+- What is owed an acknowledgement gets one: five seconds in which none comes is a lost log too, even if pings are
+  answered. Only a seal may take longer, since all that was logged is hashed for it.
 - At most 1 MiB stays unacknowledged; then the sender waits.
 - A refusal, an end of stream, an unknown frame: lost, with the reason. Nothing is ever tried again behind
   the caller's back.
@@ -14,7 +16,7 @@ import select
 import selectors
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from sealwright_appendlog.frames import AUTHORITY_TYPES, Decoder, FrameError, frame
 
@@ -51,6 +53,8 @@ class Connection:
         self.sent = 0
         self.lines: list[bytes] = []
         self._closing = False
+        self._awaited = 0
+        self._progress = time.monotonic()
         self._wake_r, self._wake_w = os.pipe()
         os.set_blocking(read_fd, False)
         os.set_blocking(write_fd, False)
@@ -68,19 +72,40 @@ class Connection:
         if counted:
             with self.change:
                 self._wait(lambda: self.sent - self.acknowledged + len(payload) <= WINDOW)
+                self._owe()
                 self.sent += len(payload)
         with self._send_lock:
             self._write(frame(kind, payload))
 
-    def wait_line(self) -> bytes:
-        """The next record line that the authority sends back.
+    def wait_line(self, *, at_leisure: bool = False) -> bytes:
+        """The next record line that the authority sends back; `at_leisure`: as long as it answers pings.
 
         Raises:
             LogLost: it never will.
         """
-        with self.change:
+        with contextlib.nullcontext() if at_leisure else self.owed(), self.change:
             self._wait(lambda: bool(self.lines))
             return self.lines.pop(0)
+
+    @contextlib.contextmanager
+    def owed(self) -> Iterator[None]:
+        """Inside the block something other than answers to pings must come from the authority."""
+        with self.change:
+            self._owe()
+            self._awaited += 1
+        try:
+            yield
+        finally:
+            with self.change:
+                self._awaited -= 1
+
+    def _is_owed(self) -> bool:
+        return self._awaited > 0 or self.sent > self.acknowledged
+
+    def _owe(self) -> None:
+        """From now on something is owed, if nothing was before."""
+        if not self._is_owed():
+            self._progress = time.monotonic()
 
     @property
     def closed(self) -> bool:
@@ -159,6 +184,8 @@ class Connection:
                     self._take(decoder)
                 elif now - heard > PATIENCE:
                     self.fail(f"the log authority has not answered for {PATIENCE:.0f} s")
+                if self._is_owed() and now - self._progress > PATIENCE:
+                    self.fail(f"the log authority has acknowledged nothing for {PATIENCE:.0f} s")
                 if now - pinged >= PING_EVERY and not self._closing:
                     pinged = now
                     self._ping()
@@ -197,9 +224,12 @@ class Connection:
             head, newline, line = payload.partition(b"\n")
             _, durable = head.split(b" ")
             with self.change:
+                if newline or int(durable) > self.acknowledged:
+                    self._progress = time.monotonic()
                 self.acknowledged = max(self.acknowledged, int(durable))
                 if newline:
                     self.lines.append(line)
                 self.change.notify_all()
         else:
+            self._progress = time.monotonic()
             self._on_frame(kind, payload)

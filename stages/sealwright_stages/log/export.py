@@ -62,8 +62,9 @@ class Export:
             LogLost: it did not come whole, or is not the log that was sealed.
             MachineError: there is no room for it.
         """
-        while not self._done.wait(0.25) and not connection.lost:
-            pass
+        with connection.owed():
+            while not self._done.wait(0.25) and not connection.lost:
+                pass
         try:
             self._close()
         except OSError as error:
