@@ -61,7 +61,7 @@ def test_a_killed_console_takes_all_of_its_processes_along_and_the_next_run_resu
     held.goes_on()
 
 
-@pytest.mark.parametrize("how", STOPS)
+@pytest.mark.parametrize("how", ["ctrl-c", "sigterm", pytest.param("sigint", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("place", PLACES)
 def test_an_interrupted_run_ends_with_130_and_nothing_half_done_and_resumes(
     held: Held, place: str, how: str
@@ -108,9 +108,12 @@ BOUNDARIES = {
     "in-seal": ("stage.started", {"stage": "seal"}),
 }
 LATE = ("in-build", "after-build", "in-seal")
+QUIET = ("before-get-sources", "before-build")
 
 
-@pytest.mark.parametrize("where", BOUNDARIES)
+@pytest.mark.parametrize(
+    "where", [pytest.param(name, marks=pytest.mark.slow if name in QUIET else ()) for name in BOUNDARIES]
+)
 def test_a_log_killed_between_two_stages_loses_nothing_that_was_acknowledged(held: Held, where: str) -> None:
     event, fields = BOUNDARIES[where]
     held.answers.set()

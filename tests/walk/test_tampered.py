@@ -76,7 +76,16 @@ def says_no(done: Done, what: str) -> None:
     assert any(line.startswith("✗ BAD") and what in line for line in done.out.splitlines()), done.told()
 
 
-@pytest.mark.parametrize("harm", [cut, emptied, edited, missing, noise], ids=lambda harm: harm.__name__)
+HARMS = [
+    pytest.param(cut, id="cut"),
+    pytest.param(edited, id="edited"),
+    pytest.param(missing, id="missing"),
+    pytest.param(emptied, id="emptied", marks=pytest.mark.slow),
+    pytest.param(noise, id="noise", marks=pytest.mark.slow),
+]
+
+
+@pytest.mark.parametrize("harm", HARMS)
 @pytest.mark.parametrize("kind", KINDS)
 def test_evidence_that_was_changed_is_refused_and_named(
     finished: Walk, evidence: Path, kind: str, harm: Callable[[Path], None]
