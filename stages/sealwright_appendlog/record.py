@@ -3,9 +3,9 @@
 - Keys sorted, no blanks, strings printable ASCII, integers below 2^53, no floats, no null.
 - Any other text or bytes is an object `{"b64": ...}`.
 - A line is at most 4 KiB, and is refused unless it is its own canonical form.
-- Every record has `n` (sequence, also the leaf's index), `t` (UTC), `up` (microseconds since boot, suspended
-  time included), `boot` (8 hex digits of the boot id), `src` (who sent it, as the transport knows; "-" is the
-  authority itself), `s` (the stream) and `k`; then the fields of its kind, and no others.
+- Every record has `n` (sequence, also the leaf's index), `t` (UTC, a moment that there is), `up` (microseconds
+  since boot, suspended time included), `boot` (8 hex digits of the boot id), `src` (who sent it, as the transport
+  knows; "-" is the authority itself), `s` (the stream) and `k`; then the fields of its kind, and no others.
 
 What each kind has:
     open   format, origin, key (the verifier key)
@@ -21,6 +21,8 @@ What each kind has:
 from __future__ import annotations
 
 import base64
+import datetime
+import functools
 import json
 import re
 from collections.abc import Mapping, Sequence
@@ -53,6 +55,7 @@ _DATA = re.compile(
 )  # fmt: skip
 _DATA_KEYS = ("boot", "ch", "len", "n", "off", "s", "seg", "sha256", "src", "t", "up")
 _INTEGERS = frozenset({"len", "n", "off", "up"})
+_TIME = re.compile(r"\d{4}-\d\d-\d\dT([01]\d|2[0-3]):[0-5]\d:[0-5]\d\.\d{6}Z", re.ASCII)
 _PART = r"[A-Za-z0-9][A-Za-z0-9._+~#@-]{0,99}"
 _STREAM = re.compile(rf"{_PART}(/{_PART}){{0,3}}", re.ASCII)
 
@@ -90,6 +93,26 @@ def stream_name(name: str) -> str:
     if len(name) > 200 or not _STREAM.fullmatch(name) or any(part.endswith(".log") for part in name.split("/")):
         raise RecordError("a stream has one to four plain names, joined by slashes, none of which ends in .log")
     return name
+
+
+def check_time(t: str) -> str:
+    """`t`, if it is the time of a record.
+
+    Raises:
+        RecordError: it is of another form, or there is no such moment.
+    """
+    if not _TIME.fullmatch(t) or not _is_day(t[:10]):
+        raise RecordError("its time is no moment of the form 2000-01-01T00:00:00.000000Z")
+    return t
+
+
+@functools.lru_cache(maxsize=16)
+def _is_day(day: str) -> bool:
+    try:
+        datetime.date.fromisoformat(day)
+    except ValueError:
+        return False
+    return True
 
 
 def segment_path(stream: str, first: int) -> str:
@@ -161,6 +184,7 @@ def check_fields(record: Mapping[str, object]) -> None:
         if wants is not _TEXT and type(value) is not wants:
             raise RecordError(f"{kind}: {key} is of a wrong type")
     stream_name(str(record["s"]))
+    check_time(str(record["t"]))
     if kind == "data":
         raise RecordError("data that is not written as data is")
 
@@ -169,6 +193,7 @@ def _data(found: re.Match[bytes]) -> dict[str, Any]:
     record: dict[str, Any] = {"k": "data"}
     for key, value in zip(_DATA_KEYS, found.groups(), strict=True):
         record[key] = int(value) if key in _INTEGERS else value.decode("ascii")
+    check_time(record["t"])
     return record
 
 

@@ -8,16 +8,15 @@
 from __future__ import annotations
 
 import calendar
-import re
 import time
 from collections.abc import Callable
 from pathlib import Path
 
-from sealwright_appendlog.record import RecordError, Stamp
+from sealwright_appendlog.record import RecordError, Stamp, check_time
 
 STEP = 1_000_000
 """The smallest step, in microseconds."""
-_T = re.compile(r"(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)\.(\d{6})Z", re.ASCII)
+_WORDS = ((0, 4), (5, 7), (8, 10), (11, 13), (14, 16))
 
 
 class Clock:
@@ -71,12 +70,10 @@ class Course:
         return step
 
     def _microseconds(self, t: str) -> int:
-        if t[:17] != self._minute or not _T.fullmatch(t):
-            found = _T.fullmatch(t)
-            if not found:
-                raise RecordError("its time is not of the form 2000-01-01T00:00:00.000000Z")
-            year, month, day, hour, minute = (int(word) for word in found.groups()[:5])
+        check_time(t)
+        if t[:17] != self._minute:
             self._minute = t[:17]
+            year, month, day, hour, minute = (int(t[at:end]) for at, end in _WORDS)
             self._minute_at = calendar.timegm((year, month, day, hour, minute, 0)) * 1_000_000
         return self._minute_at + int(t[17:19]) * 1_000_000 + int(t[20:26])
 

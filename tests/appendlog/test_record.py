@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 from typing import Any
 
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from sealwright_appendlog import record
 from sealwright_appendlog.record import Chunk, RecordError, Stamp, data_line, decode, encode
+from sealwright_appendlog.stamps import Course
 
 STAMP = {"n": 3, "t": "2026-01-02T03:04:05.000006Z", "up": 7, "boot": "00c0ffee", "src": "uid:0", "s": "engine"}
 EVENT = {**STAMP, "k": "ev", "body": {"e": "x"}}
@@ -132,6 +134,40 @@ def test_a_data_line_in_another_form_is_refused(change: tuple[bytes, bytes]) -> 
     line = data_line(Stamp(STAMP["t"], 7, "00c0ffee"), 3, "uid:0", "build/xen", chunk)
     with pytest.raises(RecordError):
         decode(line.replace(*change))
+
+
+NO_TIMES = [
+    "2026-13-02T03:04:05.000006Z",
+    "2026-00-02T03:04:05.000006Z",
+    "2026-02-29T03:04:05.000006Z",
+    "2026-01-00T03:04:05.000006Z",
+    "0000-01-02T03:04:05.000006Z",
+    "2026-01-02T24:04:05.000006Z",
+    "2026-01-02T03:60:05.000006Z",
+    "2026-01-02T03:04:60.000006Z",
+    "2026-01-02T03:04:05.00000Z",
+    "2026-01-02T03:04:05.000006",
+    "2026-01-02",
+    "...",
+]
+
+
+@pytest.mark.parametrize("t", NO_TIMES)
+def test_a_time_that_is_no_moment_is_refused(t: str) -> None:
+    chunk = Chunk("D", 5, "ab" * 32, "data/x/00000003.log", 0)
+    lines = [LINE.replace(STAMP["t"].encode(), t.encode()), data_line(Stamp(t, 7, "0" * 8), 3, "-", "x", chunk)]
+    for line in lines:
+        with pytest.raises(RecordError, match="no moment"):
+            decode(line)
+    with pytest.raises(RecordError, match="no moment"):
+        Course().step(Stamp(t, 7, "0" * 8))
+
+
+@given(st.datetimes())
+def test_a_time_that_is_a_moment_is_accepted(moment: datetime.datetime) -> None:
+    t = moment.isoformat(timespec="microseconds") + "Z"
+    assert record.check_time(t) == t
+    Course().step(Stamp(t, 7, "0" * 8))
 
 
 @pytest.mark.parametrize(

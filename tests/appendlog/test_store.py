@@ -191,6 +191,17 @@ def test_missing_data_refuses_the_log(tmp_path: Path) -> None:
         new_store(log)
 
 
+@pytest.mark.parametrize("t", ["2026-13-01T00:00:00.000000Z", "2026-02-30T00:00:00.000000Z", "noon"])
+def test_a_record_whose_time_is_no_moment_refuses_the_log(tmp_path: Path, t: str) -> None:
+    log = unsealed(tmp_path)
+    first, _, rest = (log / layout.INDEX).read_bytes().partition(b"\n")
+    start = first.index(b'"t":"') + 5
+    (log / layout.INDEX).write_bytes(first[:start] + t.encode() + first[first.index(b'"', start) :] + b"\n" + rest)
+    (log / layout.CHECKPOINT).unlink()
+    with pytest.raises(StoreError, match="record 0: its time is no moment"):
+        new_store(log)
+
+
 def test_another_key_refuses_the_log(tmp_path: Path) -> None:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
