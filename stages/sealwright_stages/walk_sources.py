@@ -2,7 +2,8 @@
 
 - What arrives is verified as soon as it has arrived; nothing waits for the others.
 - A component's bytes leave the quarantine together, and only with a `Green` for every one of its items.
-- What failed is deleted, and the log says so.
+- What failed is deleted, and the log says so; so is what was judged green and then could not be promoted, which
+  turns its component red and no other.
 - A component promoted by an earlier run is verified again against its logged manifest, and fetched anew if it
   differs.
 - What is left in the quarantine by a crash is purged before anything begins; what a run leaves, when it ends.
@@ -106,7 +107,7 @@ class SourceWalk:
         verdict = self._attempt(lambda: source.fetch(workshop), source.fetch_item.title)
         self.journal.verdict(item, verdict)
         if not isinstance(verdict, Passed):
-            remove_tree(workshop.quarantine)
+            self._delete(source, item, verdict.reason)
             self._not_checked(source)
             return False
         for spec in source.verify_items:
@@ -122,11 +123,19 @@ class SourceWalk:
                     Failed("check-missing", f"{spec.title} was not checked", "report this with the log"),
                 ),
             )
-        if any(isinstance(v, Failed) for v in outcome.verdicts.values()) or not outcome.verdicts:
-            remove_tree(workshop.quarantine)
+        reasons = [v.reason for v in outcome.verdicts.values() if isinstance(v, Failed)]
+        if reasons or not outcome.verdicts:
+            self._delete(source, source.verify_items[0].id, [*reasons, "it was not checked"][0])
         self._facts.setdefault(source.component, {}).update(outcome.facts)
         context.check_cancel()
         return True
+
+    def _delete(self, source: Source, item: str, because: str) -> None:
+        """Delete what is left of a source that failed, on the record."""
+        folder = self._workshops[source.fetch_item.id].quarantine
+        for gone in purge(folder, because):
+            self.journal.deleted(replace(gone, item=item))
+        remove_tree(folder)
 
     def _not_checked(self, source: Source) -> None:
         for spec in source.verify_items:
@@ -203,7 +212,11 @@ class SourceWalk:
         sources = self.context.plan.sources[component]
         pairs = [(source, self._workshops[source.fetch_item.id]) for source in sources]
         staging = self.context.work.quarantine / component / "promoted"
-        promoted = promote(component, pairs, green, staging, self.context.work.sources)
+        try:
+            promoted = promote(component, pairs, green, staging, self.context.work.sources)
+        except FetchError as error:
+            self._not_promoted(component, Failed(error.code, f"{error.what}: {error.because}", error.next_step))
+            return False
         facts = self._facts.get(component, {})
         text, digest, stream = self.journal.spill(facts)
         self.journal.tell(
@@ -213,6 +226,14 @@ class SourceWalk:
         )
         remove_tree(self.context.work.quarantine / component)
         return True
+
+    def _not_promoted(self, component: str, refusal: Failed) -> None:
+        """Turn a component red whose bytes could not leave the quarantine as they were judged."""
+        for source in self.context.plan.sources[component]:
+            for spec in source.verify_items:
+                self.journal.tell(ev.ItemReset(spec.id, "its bytes could not be promoted"))
+                self.journal.verdict(spec.id, refusal)
+            self._delete(source, source.verify_items[0].id, refusal.reason)
 
     def again(self, component: str) -> None:
         """Fetch and verify one component again, whatever it said before, then what was waiting for it."""

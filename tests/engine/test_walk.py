@@ -8,10 +8,12 @@ from pathlib import Path
 import pytest
 
 from sealwright_stages import events as ev
+from sealwright_stages.engine import Retry
 from sealwright_stages.errors import BuildError, Exit, FetchError
 from sealwright_stages.events import Stage
 from sealwright_stages.ports import Workshop
 from sealwright_stages.verdict import Failed, Status, Verdict, Waiver
+from sealwright_stages.verify.codes import RefusedError
 from support.bench import Bench
 from support.release_folder import HEAD, component
 from support.scripted import bad, good, imperfect, sha_of
@@ -72,6 +74,53 @@ def test_what_failed_is_deleted_and_the_log_says_so(folder: Path) -> None:
     gone = bench.told(ev.FileDeleted)
     assert [(event.item, event.name, event.sha256) for event in gone] == [("xen/tag", "payload", sha_of(PAYLOAD))]
     assert not list(bench.work.root.rglob("payload"))
+
+
+@pytest.mark.parametrize("where", ["fetch", "check"])
+def test_what_a_failed_fetch_or_a_crashed_check_leaves_is_deleted_and_the_log_says_so(
+    folder: Path, where: str
+) -> None:
+    def half(workshop: Workshop) -> None:
+        (workshop.quarantine / "half").write_bytes(b"h")
+        if where == "fetch":
+            raise FetchError("xen", "the line went dead", "try again")
+
+    def crash(_data: bytes) -> Verdict:
+        raise ZeroDivisionError("parser")
+
+    bench = Bench(folder, "xen")
+    bench.sources["xen"].on_fetch, bench.sources["xen"].checks = half, [crash]
+    bench.run()
+    gone = {(event.item, event.name, event.sha256) for event in bench.told(ev.FileDeleted)}
+    left = {("xen/tag", "half", sha_of(b"h")), ("xen/tag", "payload", sha_of(PAYLOAD))}
+    assert gone == ({("xen/fetch", "half", sha_of(b"h"))} if where == "fetch" else left)
+    assert not list(bench.work.quarantine.rglob("half"))
+
+
+@pytest.mark.parametrize("attended", [False, True])
+def test_what_is_green_and_can_not_be_promoted_turns_its_component_red_and_no_other(
+    folder: Path, attended: bool
+) -> None:
+    def refuse(*_: object) -> None:
+        raise RefusedError("changed-since-verified", "it is not what was judged", "run again")
+
+    bench = Bench(folder, "xen", "lvm2")
+    mended = bench.sources["xen"].stage
+    bench.sources["xen"].stage = refuse  # type: ignore[method-assign]
+
+    def mend(workshop: Workshop) -> None:
+        if bench.sources["xen"].fetches > 1:
+            bench.sources["xen"].stage = mended  # type: ignore[method-assign]
+
+    bench.sources["xen"].on_fetch = mend
+    ended = bench.run(commands=(Retry("xen/tag"),) if attended else ())
+    (verdict,) = [e for e in bench.told(ev.ItemVerdict) if e.verdict == "failed"]
+    assert (verdict.item, verdict.code) == ("xen/tag", "changed-since-verified")
+    assert [(event.item, event.name) for event in bench.told(ev.FileDeleted)] == [("xen/tag", "payload")]
+    assert bench.stands("lvm2")
+    assert ended.exit is (Exit.DONE if attended else Exit.CLOSED)
+    assert bench.stands("xen") is attended
+    assert bench.broken_rules() == []
 
 
 def test_a_warning_closes_the_gate_of_an_unattended_run(folder: Path) -> None:

@@ -22,6 +22,13 @@ def line(mode: str, name: str | bytes) -> bytes:
     return mode.encode() + b" " + (name if isinstance(name, bytes) else name.encode()) + b"\0" + b"\x11" * 20
 
 
+@pytest.mark.parametrize("where", ["", "docs/"])
+def test_a_folder_holds_something(where: str) -> None:
+    with pytest.raises(RefusedError, match="it is empty") as refused:
+        parse_tree(b"", where)
+    assert refused.value.code == "tree-refused"
+
+
 @pytest.mark.parametrize(
     "name",
     [

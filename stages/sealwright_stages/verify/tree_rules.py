@@ -9,6 +9,7 @@ A pure module.
 - Modes are exactly 100644, 100755, 120000 and 40000; a submodule (160000) is refused by its own code.
 - A symbolic link is relative and stays inside the tree, also when other links of the tree lie on its way;
   `.gitmodules` and its like are no links.
+- A folder holds something: git writes no empty one, and a manifest of files could not tell of it.
 - No name stands twice in a folder, as file or folder, and entries stand in git's order.
 """
 
@@ -46,6 +47,8 @@ def parse_tree(raw: bytes, where: str) -> list[Entry]:
     Raises:
         RefusedError: any rule above.
     """
+    if not raw:
+        raise _refused(where or "the top folder", "it is empty, as no folder that git writes is")
     entries: list[Entry] = []
     keys: list[bytes] = []
     names: set[bytes] = set()
