@@ -3,6 +3,7 @@
 - The state changes by acknowledged entries alone, so what is shown was in the log first.
 - Evidence too long for a record goes as data on a stream of its own, and the event names its SHA-256.
 - A warning that the manifest waives by name is waived right after its verdict, on the record.
+- What builds add to while others look is read under the pen's own lock.
 - Texts from outside are cut to `TEXT_LIMIT` characters and `_BYTE_LIMIT` bytes before they go into a record,
   so that no text, however odd, makes a record that the log would refuse.
 """
@@ -16,7 +17,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from sealwright_stages import events as ev
 from sealwright_stages.ports import Deleted, EventLog
-from sealwright_stages.state import Record, State, apply
+from sealwright_stages.state import Product, Record, State, apply
 from sealwright_stages.verdict import Verdict, Waiver, Warned, covers
 
 TEXT_LIMIT = 400
@@ -58,6 +59,11 @@ class Journal:
         with self._lock:
             apply(self.state, record)
             self._listener(record)
+
+    def products(self, component: str) -> tuple[Product, ...]:
+        """A component's products, while others may be told of."""
+        with self._lock:
+            return tuple(each for each in self.state.products.values() if each.component == component)
 
     def declare(self, spec_id: str, component: str, stage: ev.Stage, kind: str, title: str) -> None:
         """Declare an item, unless a run before has."""

@@ -87,7 +87,7 @@ class BuildWalk:
         if state.built_from != state.manifest_sha256:
             return False
         folder = self.context.work.products / component.name
-        known = [p for p in self.journal.state.products.values() if p.component == component.name]
+        known = self.journal.products(component.name)
         try:
             return bool(known) and all(sha256_file(folder / p.name) == p.sha256 for p in known)
         except OSError:

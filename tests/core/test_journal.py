@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
+import threading
 from pathlib import Path
 
 import pytest
@@ -62,6 +63,21 @@ def test_a_listener_hears_of_an_event_after_the_state_does(tmp_path: Path) -> No
     made.tell(begun())
     made.tell(ev.StageStarted(Stage.GET_SOURCES))
     assert heard == [(0, 0), (1, 1)]
+
+
+def test_what_builds_add_to_while_others_look_is_read_under_the_lock(tmp_path: Path) -> None:
+    looks: list[threading.Thread] = []
+
+    def listen(_record: Record) -> None:  # the pen is still in somebody's hand
+        looks.append(threading.Thread(target=lambda: made.products("xen")))
+        looks[-1].start()
+        looks[-1].join(0.05)
+        assert looks[-1].is_alive()
+
+    made = Journal(MemoryLog(Kept(tmp_path)), State(), (), listen)
+    made.tell(begun())
+    looks[0].join(10)
+    assert not looks[0].is_alive()
 
 
 def test_an_item_is_declared_once(tmp_path: Path) -> None:
