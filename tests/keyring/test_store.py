@@ -10,7 +10,7 @@ import pytest
 
 from sealwright_keyring.certificates import certificates
 from sealwright_keyring.errors import KeyringError
-from sealwright_keyring.keyring_files import certificate_from_keyring_file, fingerprints_in
+from sealwright_keyring.keyring_files import fingerprints_in
 from sealwright_keyring.policy import load_policy
 from sealwright_keyring.store import KeyringFolder, added
 
@@ -102,18 +102,5 @@ def test_adding_changes_one_list_and_nothing_else(before: str) -> None:
     assert new == old
 
 
-def test_one_certificate_comes_out_of_a_large_file(world: Any, tmp_path: Path) -> None:
-    file = tmp_path / "all.gpg"
-    file.write_bytes(world.cert("s1", "s2", "outsider"))
-    found = certificate_from_keyring_file(file, world.fpr["s1"])
-    assert found is not None
-    assert fingerprints_in(found) == (world.fpr["s1"],)
-    (whole,) = certificates(found)
-    by_subkey = certificate_from_keyring_file(file, whole.subkeys[0][-16:])
-    assert by_subkey == found
-    assert certificate_from_keyring_file(file, "A" * 40) is None
-    for wrong in ("one@example.org", "DEADBEEF", ""):
-        with pytest.raises(KeyringError, match="no fingerprint"):
-            certificate_from_keyring_file(file, wrong)
-    with pytest.raises(KeyringError, match="no such file"):
-        certificate_from_keyring_file(tmp_path / "missing", "A" * 40)
+def test_a_key_file_names_its_primary_keys(world: Any) -> None:
+    assert fingerprints_in(world.cert("s1", "s2")) == (world.fpr["s1"], world.fpr["s2"])

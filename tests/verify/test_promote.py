@@ -18,7 +18,7 @@ from sealwright_stages.ports import ItemSpec, Outcome, Workshop
 from sealwright_stages.verdict import Failed, Green, Passed, Verdict
 from sealwright_stages.verify.codes import RefusedError
 from sealwright_stages.verify.promote import promote
-from sealwright_stages.verify.sources_manifest import check_manifest, list_folder, write_manifest
+from sealwright_stages.verify.sources_manifest import check_manifest, list_folder
 from verify.workbench import workshop
 
 ITEM = "thing/file/a"
@@ -125,7 +125,8 @@ def standing(tmp_path: Path) -> tuple[Path, Path, str]:
         (folder / name).write_bytes(name.encode())
         (folder / name).chmod(0o644)
     (folder / "link").symlink_to("a")
-    listing = write_manifest(folder, tmp_path / "thing.manifest.jsonl")
+    listing = list_folder(folder)
+    (tmp_path / "thing.manifest.jsonl").write_bytes(listing.text)
     return folder, tmp_path / "thing.manifest.jsonl", listing.sha256
 
 
@@ -181,7 +182,7 @@ def test_any_change_to_verified_sources_is_red(tmp_path: Path, how: str) -> None
 def test_a_manifest_that_was_changed_with_the_files_is_red(tmp_path: Path) -> None:
     folder, manifest, digest = standing(tmp_path)
     (folder / "a").write_bytes(b"evil")
-    write_manifest(folder, manifest)
+    manifest.write_bytes(list_folder(folder).text)
     assert check_manifest(folder, manifest, digest).code == "sources-changed"
 
 

@@ -18,7 +18,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from sealwright_stages.files import write_whole
 from sealwright_stages.verdict import Verdict
 from sealwright_stages.verify.codes import RefusedError, failed, passed, shown
 
@@ -52,18 +51,6 @@ def list_folder(folder: Path) -> Listing:
     text = "".join(lines).encode("ascii")
     size = sum(entry["size"] for entry in entries if isinstance(entry.get("size"), int))  # type: ignore[misc]
     return Listing(text, hashlib.sha256(text).hexdigest(), len(entries), size)
-
-
-def write_manifest(folder: Path, manifest_file: Path) -> Listing:
-    """List `folder` and store the manifest whole.
-
-    Raises:
-        RefusedError, OSError: as `list_folder`.
-        MachineError: it can't be written.
-    """
-    listing = list_folder(folder)
-    write_whole(manifest_file, listing.text)
-    return listing
 
 
 def check_manifest(folder: Path, manifest_file: Path, manifest_sha256: str) -> Verdict:
