@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import re
 import threading
 from pathlib import Path
@@ -152,6 +153,18 @@ def test_a_cached_root_that_differs_from_its_record_is_made_anew(tmp_path: Path)
     folder = rooted(tmp_path, STATUS)
     (folder / "root" / "added").touch()
     assert usable(folder, index_of("a", "b"), "toy") is None
+
+
+@pytest.mark.parametrize("part", ["", "root.json"])
+def test_a_record_that_a_builder_could_write_does_not_count(tmp_path: Path, part: str) -> None:
+    folder = rooted(tmp_path, STATUS)
+    (folder / part).chmod(0o777)
+    assert usable(folder, index_of("a", "b"), "toy") is None
+    (folder / part).chmod(0o775)
+    assert usable(folder, index_of("a", "b"), "toy") is not None
+    if os.geteuid() == 0:
+        os.chown(folder / part, 61500, -1)
+        assert usable(folder, index_of("a", "b"), "toy") is None
 
 
 def _nothing() -> Workshop:

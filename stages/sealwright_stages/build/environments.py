@@ -3,6 +3,7 @@
 - A root is known by what went into it: suite, packages, build dependencies, architecture, the index's SHA-256.
 - A cached root is read again, every byte, before every use; one that differs from its record is made anew, and
   its packages are judged by the index anew: a record vouches for nothing.
+- A record counts only where nobody but its owner's group can write: fetchers and builders are in none.
 - A root's identity is the SHA-256 of the tar file that it came from, which anybody can make again from the
   same index; the tar itself is not kept.
 - Every installed package must be in the list that the signed index names, with its SHA-256, or the root is red.
@@ -141,6 +142,7 @@ def _key(wish: Wish, release: Release) -> str:
 def _held(folder: Path) -> Iterator[None]:
     """Hold a cached root, so that two consoles don't make it at once."""
     folder.mkdir(parents=True, exist_ok=True)
+    folder.chmod(0o755)
     descriptor = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
@@ -152,12 +154,20 @@ def _held(folder: Path) -> Iterator[None]:
 def usable(folder: Path, listed: _Listed, suite: str) -> _Record | None:
     """The record of a cached root that still is what was recorded and listed; None if it must be made."""
     try:
+        if not _out_of_reach(folder, folder / "root.json"):
+            return None
         told = json.loads((folder / "root.json").read_bytes())
         packages = tuple(_judged(installed(folder / "root"), listed, suite))
         record = _Record(str(told["sha256"]), str(told["tree"]), packages)
         return record if tree_digest(folder / "root") == record.tree else None
     except (OSError, ValueError, KeyError, TypeError, BuildError):
         return None
+
+
+def _out_of_reach(*paths: Path) -> bool:
+    """Whether these are ours, and no stranger can write them."""
+    held = [path.lstat() for path in paths]
+    return all(each.st_uid == os.geteuid() and not each.st_mode & 0o002 for each in held)
 
 
 def _make(
