@@ -4,7 +4,8 @@
 - Room is what the folder takes, and its files without a name that a process still holds.
 - Time and bytes of processes that have ended count on through the parent that reaped them.
 - A look never fails because a process ended meanwhile.
-- The room that a tree takes is measured in a thread of its own, at most a tenth of the time.
+- The room that a tree takes is measured in a thread of its own, at most a tenth of the time; if that thread
+  fails, whoever asks hears of it: no build goes on unwatched.
 """
 
 from __future__ import annotations
@@ -62,17 +63,43 @@ def family(top: psutil.Process) -> list[psutil.Process]:
         return []
 
 
+def room(folder: Path, end: threading.Event | None = None) -> int:
+    """Bytes of disk that `folder` takes, following nothing; a part of it when `end` is set meanwhile."""
+    total = 0
+    with contextlib.suppress(OSError):  # a folder vanished while it was read; the next look counts again
+        for entry in walk(folder, READ, restless=True):
+            total += entry.held.st_blocks * _BLOCK
+            if end is not None and end.is_set():
+                break
+    return total
+
+
 class RoomWatch:
     """Measures, again and again, how many bytes of disk a folder, and the process that works in it, takes."""
 
-    def __init__(self, folder: Path, pid: int, pause: float = 2.0) -> None:
-        self.used = 0
+    def __init__(
+        self,
+        folder: Path,
+        pid: int,
+        pause: float = 2.0,
+        measure: Callable[[Path, threading.Event], int] = room,
+    ) -> None:
+        self._used = 0
+        self._error: Exception | None = None
+        self._measure = measure
         self._folder = folder
         self._device = folder.stat().st_dev
         self._top = psutil.Process(pid)
         self._pause = pause
         self._end = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="room", daemon=True)
+
+    @property
+    def used(self) -> int:
+        """Bytes, at the last look; raises what made the looking fail."""
+        if self._error is not None:
+            raise self._error
+        return self._used
 
     def __enter__(self) -> RoomWatch:
         self._thread.start()
@@ -83,19 +110,11 @@ class RoomWatch:
         self._thread.join()
 
     def _watch(self) -> None:
-        while not self._end.is_set():
-            begun = time.monotonic()
-            nameless = unlinked((process.pid for process in family(self._top)), self._device)
-            self.used = room(self._folder, self._end) + nameless
-            self._end.wait(max(self._pause, 9 * (time.monotonic() - begun)))
-
-
-def room(folder: Path, end: threading.Event | None = None) -> int:
-    """Bytes of disk that `folder` takes, following nothing; a part of it when `end` is set meanwhile."""
-    total = 0
-    with contextlib.suppress(OSError):  # a folder vanished while it was read; the next look counts again
-        for entry in walk(folder, READ, restless=True):
-            total += entry.held.st_blocks * _BLOCK
-            if end is not None and end.is_set():
-                break
-    return total
+        try:
+            while not self._end.is_set():
+                begun = time.monotonic()
+                nameless = unlinked((process.pid for process in family(self._top)), self._device)
+                self._used = self._measure(self._folder, self._end) + nameless
+                self._end.wait(max(self._pause, 9 * (time.monotonic() - begun)))
+        except Exception as error:  # noqa: BLE001 - carried to the thread that asks
+            self._error = error
