@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import codecs
 import contextlib
 import gc
 import json
@@ -34,6 +35,7 @@ from sealwright_appendlog.store import Store, StoreError
 from sealwright_appendlog.tree import ProofError
 
 EXIT_LOG = 4
+_CODECS = ("ascii",)  # loaded when first used, which may be after the uid was dropped
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -106,9 +108,7 @@ def _serve(options: argparse.Namespace) -> int:
         allowed.add(options.uid)
     os.chdir(options.dir)
     if options.uid is not None:
-        os.setgroups([])
-        os.setresgid(options.gid, options.gid, options.gid)
-        os.setresuid(options.uid, options.uid, options.uid)
+        _become(options.uid, options.gid)
     store = Store(key, options.origin)
     listener.listen(64)
     gc.disable()  # no cycles are made per record; a collection would only stop the clock
@@ -123,6 +123,15 @@ def _serve(options: argparse.Namespace) -> int:
     signal.signal(signal.SIGTERM, stop)
     authority.serve()
     return 0
+
+
+def _become(uid: int, gid: int) -> None:
+    """Drop to `uid`, who may be unable to read this Python: what loads late is loaded first."""
+    for name in _CODECS:
+        codecs.lookup(name)
+    os.setgroups([])
+    os.setresgid(gid, gid, gid)
+    os.setresuid(uid, uid, uid)
 
 
 def _listen(path: Path, mode: int) -> socket.socket:
@@ -157,9 +166,11 @@ def _key(path: Path) -> Ed25519PrivateKey:
 
 
 def _give(folder: Path, uid: int, gid: int) -> None:
-    os.chown(folder, uid, gid)
-    for path in folder.rglob("*"):
-        os.chown(path, uid, gid, follow_symlinks=False)
+    """Hand over the log's folder; by descriptor, since whoever wrote there before need not be us."""
+    for _, folders, files, here in os.fwalk(folder, follow_symlinks=False):
+        for name in (*folders, *files):
+            os.chown(name, uid, gid, dir_fd=here, follow_symlinks=False)
+        os.fchown(here, uid, gid)
 
 
 def _connect(options: argparse.Namespace) -> int:

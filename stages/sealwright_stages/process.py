@@ -95,6 +95,13 @@ def run(
     return Completed(words, child.returncode, out, err, time.monotonic() - begun)
 
 
+def last_words(stderr: bytes) -> str:
+    """Why a program of ours ended: its `because:` line, or else the last line that it said."""
+    said = [line.strip() for line in stderr.decode("utf-8", "replace").splitlines() if line.strip()]
+    because = [line.removeprefix("because: ") for line in said if line.startswith("because: ")]
+    return (because or said or ["it ended without a word"])[-1][-300:]
+
+
 def kill_group(child: subprocess.Popen[bytes]) -> None:
     """Kill the process group that `child` leads, and reap the child."""
     with contextlib.suppress(ProcessLookupError, PermissionError):

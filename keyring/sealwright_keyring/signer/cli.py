@@ -1,6 +1,7 @@
 """`sealwright-signer`: sign a release's few documents, and nothing else.
 
 - It gives up root before it reads a request; a uid without a gid is refused.
+- What Python loads late, codecs, is loaded before that: the signer's own user may be unable to read this Python.
 - The policy is read before that, so that the file need not be readable to the signer's own user.
 - Refusals at the start go to stderr as error, because, next; the exit code is 5.
 """
@@ -8,6 +9,7 @@
 from __future__ import annotations
 
 import argparse
+import codecs
 import os
 import signal
 import sys
@@ -21,6 +23,7 @@ from sealwright_keyring.signer.server import SignerServer
 from sealwright_keyring.signer.terminal import Terminal
 
 EXIT_REFUSED = 5
+_CODECS = ("ascii", "unicode_escape")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -81,6 +84,8 @@ def _drop(uid: int | None, gid: int | None) -> None:
         return
     if not uid or not gid:
         raise SignerError("--uid and --gid", "both are needed, and neither may be 0", "give both, or none")
+    for name in _CODECS:
+        codecs.lookup(name)
     os.setgroups([])
     os.setresgid(gid, gid, gid)
     os.setresuid(uid, uid, uid)

@@ -2,6 +2,8 @@
 
 - The embedded authority is a process of its own, with its own uid when started as root; it ends when the
   console's end of a pipe is closed, however the console died.
+- The log's folder belongs to that uid only while the authority lives; when it has ended it is ours again.
+- An authority that does not start is an error with the reason that it gave, or the last line that it said.
 - Its socket lies beside the log's key, so that a killed console leaves nothing elsewhere; it is reached through an
   open folder, since a socket's path is short and a work folder's may be long.
 """
@@ -21,7 +23,8 @@ from sealwright_stages.errors import LogError
 from sealwright_stages.log.client import LogSession
 from sealwright_stages.log.connection import Connection
 from sealwright_stages.log.memory import pin
-from sealwright_stages.process import BASE_ENVIRONMENT
+from sealwright_stages.process import BASE_ENVIRONMENT, last_words
+from sealwright_stages.sandbox.ownership import take_back
 
 _SOCKET = "socket"
 _NEXT = "look at the folder's free space and permissions, then run again"
@@ -77,12 +80,12 @@ def open_embedded(
         (key_file.parent / _SOCKET).unlink(missing_ok=True)
         with contextlib.suppress(OSError):
             os.close(nest)
+        take_back(log_dir, uid)
 
     if not line:
         assert child.stderr is not None  # noqa: S101 - it is a pipe
-        said = child.stderr.read().decode("utf-8", "replace").strip().splitlines()
+        because = last_words(child.stderr.read())
         end()
-        because = next((s.removeprefix("because: ") for s in said if s.startswith("because: ")), "it said nothing")
         raise LogError("the log authority did not start", because, _NEXT)
     try:
         pin(saved_checkpoint, line)

@@ -84,6 +84,11 @@ class Identities:
             claim.close()
 
 
+def is_ephemeral(uid: int) -> bool:
+    """Whether `uid` is of the range that parts live in; who owns a file by it may be anybody tomorrow."""
+    return _FIRST <= uid <= _LAST
+
+
 def _may_change() -> bool:
     """Whether we can become the uids of the range."""
     if os.geteuid() != 0:

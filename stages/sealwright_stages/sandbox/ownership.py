@@ -2,17 +2,21 @@
 
 - Symbolic links are handed over themselves, never their targets.
 - Nothing outside the folder is touched, however deep or odd it is: see `tree_walk`.
+- What is lent goes back to whom it belonged, however the loan ends; where that is a part's uid, to us.
 - Not root: the parts share one uid and there is nothing to hand over.
 """
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import stat
+from collections.abc import Iterator
 from pathlib import Path
 
 from sealwright_stages.errors import MachineError
+from sealwright_stages.sandbox.identity import is_ephemeral
 from sealwright_stages.tree_walk import READ, walk
 
 
@@ -43,3 +47,21 @@ def take_back(folder: Path, uid: int | None) -> None:
     """
     if uid is not None:
         hand_over(folder, os.geteuid())
+
+
+@contextlib.contextmanager
+def lent(folder: Path, uid: int | None) -> Iterator[None]:
+    """Lend `folder` and all in it to `uid` (None: nobody to change into) for the time inside.
+
+    Raises:
+        MachineError: an owner can't be changed.
+    """
+    if uid is None:
+        yield
+        return
+    owner = folder.lstat().st_uid
+    try:
+        hand_over(folder, uid)
+        yield
+    finally:
+        hand_over(folder, os.geteuid() if is_ephemeral(owner) else owner)

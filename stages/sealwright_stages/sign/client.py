@@ -2,6 +2,8 @@
 
 - The embedded signer is a process of its own, with a uid of its own when started as root; its key home is shown to
   it alone, also where our own folders are closed to other users.
+- The key home and the record are lent to that uid, and go back when the signer is closed or does not start: nothing
+  stays with a uid that another program may get, and no symbolic link in them is followed.
 - A signer elsewhere is reached by an argument list that carries the same lines.
 - No answer in time, an end, an answer that is not understood: refused, and nothing is signed.
 - While it waits for an answer it can be interrupted; the signer is ended then.
@@ -19,14 +21,16 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from sealwright_stages.errors import InterruptedRunError, SigningError
 from sealwright_stages.manifest import Manifest
 from sealwright_stages.ports import Proposal
-from sealwright_stages.process import BASE_ENVIRONMENT
+from sealwright_stages.process import BASE_ENVIRONMENT, last_words
 from sealwright_stages.sandbox.identity import Identities
+from sealwright_stages.sandbox.ownership import lent
 from sealwright_stages.sandbox.reach import reach, staged
 from sealwright_stages.work import WorkFolder
 
@@ -36,10 +40,14 @@ _SLICE = 0.2  # seconds between two looks at the cancel flag
 
 
 class SignerProcess:
-    """A signer at the other end of two pipes."""
+    """A signer at the other end of two pipes; `ended` is called once it has ended."""
 
     def __init__(
-        self, argv: Sequence[str], env: Mapping[str, str] | None = None, cancel: threading.Event | None = None
+        self,
+        argv: Sequence[str],
+        env: Mapping[str, str] | None = None,
+        cancel: threading.Event | None = None,
+        ended: Callable[[], None] = lambda: None,
     ) -> None:
         try:
             self._child = subprocess.Popen(
@@ -54,6 +62,7 @@ class SignerProcess:
             raise SigningError("the signer can't be started", str(error), "mend [signer] transport") from error
         self._buffer = b""
         self._cancel = cancel or threading.Event()
+        self._ended = ended
 
     def propose(
         self, release: str, documents: Mapping[str, tuple[str, bytes]], context: Mapping[str, object]
@@ -92,15 +101,18 @@ class SignerProcess:
     def close(self) -> None:
         """End it."""
         assert self._child.stdin and self._child.stdout and self._child.stderr  # noqa: S101 - pipes
-        with contextlib.suppress(OSError):
-            self._child.stdin.close()
         try:
-            self._child.wait(5)
-        except subprocess.TimeoutExpired:
-            self._child.kill()
-            self._child.wait()
-        self._child.stdout.close()
-        self._child.stderr.close()
+            with contextlib.suppress(OSError):
+                self._child.stdin.close()
+            try:
+                self._child.wait(5)
+            except subprocess.TimeoutExpired:
+                self._child.kill()
+                self._child.wait()
+            self._child.stdout.close()
+            self._child.stderr.close()
+        finally:
+            self._ended()
 
     def _ask(self, request: Mapping[str, object]) -> dict[str, Any]:
         assert self._child.stdin is not None  # noqa: S101 - a pipe
@@ -146,9 +158,10 @@ class SignerProcess:
         assert self._child.stderr is not None  # noqa: S101 - a pipe
         self._child.kill()
         os.set_blocking(self._child.stderr.fileno(), False)  # whoever it started may still hold the other end
-        said = (self._child.stderr.read(4000) or b"").decode("utf-8", "replace").strip()
-        because = " / ".join(line for line in said.splitlines() if line)[-300:] or "it ended without a word"
-        return SigningError("the signer is gone", because, "look at its key home and its record, then run again")
+        said = self._child.stderr.read(1 << 16) or b""
+        return SigningError(
+            "the signer is gone", last_words(said), "look at its key home and its record, then run again"
+        )
 
 
 def _signature(each: Mapping[str, str]) -> bytes:
@@ -164,6 +177,7 @@ def open_signer(
 
     Raises:
         SigningError: there is none, or it can't be started.
+        MachineError: its folders can't be lent to its uid.
     """
     if manifest.signer_transport:
         return SignerProcess(manifest.signer_transport, cancel=cancel)
@@ -183,13 +197,21 @@ def open_signer(
         argv += ["--home", str(home), "--record", str(record / "record.jsonl")]
         argv += ["--policy", str(policy)] if policy else []
         return SignerProcess(argv, BASE_ENVIRONMENT, cancel)
+    loan = contextlib.ExitStack()
+    try:
+        for folder in (home, record):
+            loan.enter_context(lent(folder, uid))
+        return SignerProcess(_as_uid(argv, home, record, policy, uid), BASE_ENVIRONMENT, cancel, loan.close)
+    except BaseException:
+        loan.close()
+        raise
+
+
+def _as_uid(argv: Sequence[str], home: Path, record: Path, policy: Path | None, uid: int) -> tuple[str, ...]:
+    """The words that start the embedded signer as `uid`, with what it needs staged where that uid can reach it."""
     binds = {"home": home, "record": record}
-    for folder in binds.values():
-        for path in (folder, *folder.rglob("*")):
-            os.chown(path, uid, uid, follow_symlinks=False)
-    argv += ["--home", str(staged("home")), "--record", str(staged("record") / "record.jsonl")]
+    words = [*argv, "--home", str(staged("home")), "--record", str(staged("record") / "record.jsonl")]
     if policy:
         binds["policy"] = policy.parent
-        argv += ["--policy", str(staged("policy") / policy.name)]
-    argv += ["--uid", str(uid), "--gid", str(uid)]
-    return SignerProcess(reach(binds, argv, own_processes=True), BASE_ENVIRONMENT, cancel)
+        words += ["--policy", str(staged("policy") / policy.name)]
+    return reach(binds, [*words, "--uid", str(uid), "--gid", str(uid)], own_processes=True)

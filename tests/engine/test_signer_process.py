@@ -1,0 +1,172 @@
+"""The embedded signer as a process: its words when it is gone, and what it owns under a uid of its own."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pytest
+
+from sealwright_keyring.signer.gpg_sign import make_throwaway_key
+from sealwright_stages.errors import SealwrightError, SigningError
+from sealwright_stages.manifest import Manifest, load
+from sealwright_stages.sandbox.identity import Identities
+from sealwright_stages.sign.client import SignerProcess, open_signer
+from sealwright_stages.work import WorkFolder
+from support.closed_python import closed_python
+from support.release_folder import HEAD, component, write_release
+
+UID = 61991
+IDENTITIES = Identities(None, UID, None, ())
+as_root = pytest.mark.skipif(os.geteuid() != 0, reason="a uid of its own needs root")
+NAMES = ("checkpoint.sealed", "index.jsonl", "log.vkey")
+
+
+def documents() -> Mapping[str, tuple[str, bytes]]:
+    digest = hashlib.sha256(b"product").hexdigest()
+    statement = {
+        "_type": "https://in-toto.io/Statement/v1",
+        "predicate": {"buildDefinition": {"externalParameters": {"release": "example-1.0"}}},
+        "predicateType": "https://slsa.dev/provenance/v1",
+        "subject": [{"digest": {"sha256": digest}, "name": "products/xen/xen"}],
+    }
+    return {
+        "SHA256SUMS": ("sha256sums", f"{digest}  products/xen/xen\n".encode()),
+        "log/SHA256SUMS": ("log-sha256sums", "".join(f"{digest}  {name}\n" for name in NAMES).encode()),
+        "provenance": ("dsse-payload", json.dumps(statement, sort_keys=True, separators=(",", ":")).encode()),
+    }
+
+
+class Place:
+    """A release with a key home of its own, in a folder that is removed."""
+
+    def __init__(self, root: Path) -> None:
+        self.root, self.home = root, root / "home"
+        make_throwaway_key(self.home, "demo")
+        text = HEAD + f'[signer]\nhome = "{self.home}"\n' + component("xen")
+        self.manifest: Manifest = load(write_release(root / "release", text))
+        self.work = WorkFolder(root / "work")
+        self.work.prepare(self.manifest.release)
+
+    def open(self) -> SignerProcess:
+        return open_signer(self.manifest, self.work, IDENTITIES)
+
+    def owners(self) -> set[int]:
+        folders = (self.home, self.work.private / "signer")
+        return {path.lstat().st_uid for folder in folders for path in (folder, *folder.rglob("*"))}
+
+
+@pytest.fixture
+def place() -> Iterator[Place]:
+    folder = Path(tempfile.mkdtemp(prefix="sw-signer-uid-", dir="/tmp"))
+    (folder / "release").mkdir()
+    yield Place(folder)
+    shutil.rmtree(folder)
+
+
+@as_root
+def test_the_key_home_and_the_record_go_back_when_the_signer_is_closed(place: Place) -> None:
+    signer = place.open()
+    assert place.owners() == {UID}
+    proposal = signer.propose("example-1.0", documents(), {"warnings": [], "waivers": []})
+    assert set(signer.sign(proposal, proposal.digest[:8], "example-1.0")) == set(documents())
+    signer.close()
+    assert place.owners() == {0}
+
+
+@as_root
+def test_they_go_back_to_whom_they_belonged_but_never_to_a_parts_uid(place: Place) -> None:
+    for before, after in ((1234, 1234), (UID + 1, 0)):
+        for path in (place.home, *place.home.rglob("*")):
+            os.chown(path, before, before, follow_symlinks=False)
+        place.open().close()
+        assert {path.lstat().st_uid for path in (place.home, *place.home.rglob("*"))} == {after}
+
+
+@as_root
+def test_they_go_back_after_an_error_and_where_it_does_not_start(place: Place) -> None:
+    signer = place.open()
+    with pytest.raises(SigningError, match="refused"):
+        signer.propose("evil-9.9", documents(), {"warnings": [], "waivers": []})
+    signer.close()
+    assert place.owners() == {0}
+    for path in place.home.rglob("*.key"):
+        path.unlink()
+    signer = place.open()
+    with pytest.raises(SigningError, match="0 keys that fit"):
+        signer.propose("example-1.0", documents(), {})
+    signer.close()
+    assert place.owners() == {0}
+
+
+@as_root
+def test_no_symbolic_link_in_the_key_home_is_followed(place: Place) -> None:
+    (place.root / "mine").mkdir()
+    (place.root / "mine" / "file").touch()
+    (place.home / "folder").symlink_to(place.root / "mine")
+    (place.home / "file").symlink_to(place.root / "mine" / "file")
+    place.open().close()
+    assert (place.root / "mine").stat().st_uid == (place.root / "mine" / "file").stat().st_uid == 0
+    real = place.home.rename(place.root / "elsewhere")
+    place.home.symlink_to(real)
+    with pytest.raises(SealwrightError, match="no folder"):
+        place.open()
+    assert real.stat().st_uid == 0
+
+
+_SIGN = """
+import sys
+from pathlib import Path
+from sealwright_stages.manifest import load
+from sealwright_stages.sandbox.identity import Identities
+from sealwright_stages.sign.client import open_signer
+from sealwright_stages.work import WorkFolder
+work = WorkFolder(Path(sys.argv[2]))
+signer = open_signer(load(Path(sys.argv[1])), work, Identities(None, int(sys.argv[3]), None, ()))
+try:
+    signer.propose("no such release", {"x": ("text", b"\\xff")}, {})
+except Exception as error:
+    print(error)
+documents = {name: (kind, data) for name, kind, data in DOCUMENTS}
+proposal = signer.propose("example-1.0", documents, {"warnings": [], "waivers": []})
+print(sorted(signer.sign(proposal, proposal.digest[:8], "example-1.0")))
+signer.close()
+"""
+
+
+@as_root
+def test_the_signer_loads_what_it_needs_before_it_drops_its_uid(place: Place) -> None:
+    python = closed_python(place.root / "closed")
+    shown = [(name, kind, data) for name, (kind, data) in documents().items()]
+    manifest = place.root / "release" / "release.toml"
+    script = f"DOCUMENTS = {shown!r}\n{_SIGN}"
+    argv = [str(python), "-I", "-c", script, str(manifest), str(place.root / "work"), str(UID)]
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "provenance" in done.stdout.splitlines()[-1]
+
+
+@pytest.mark.parametrize(
+    ("said", "because"),
+    [
+        ("error: x\\nbecause: the key\\nnext: y", "the key"),
+        ("Traceback\\n  File\\nLookupError: unknown encoding", "LookupError: unknown encoding"),
+        ("", "it ended without a word"),
+    ],
+)
+def test_a_signer_that_is_gone_is_an_error_with_the_last_line_that_it_said(said: str, because: str) -> None:
+    script = f"import sys; sys.stderr.write('{said}'); sys.stdin.readline()"
+    signer = SignerProcess([sys.executable, "-I", "-c", script])
+    try:
+        with pytest.raises(SigningError) as caught:
+            signer.propose("example-1.0", documents(), {})
+        assert caught.value.because == because
+    finally:
+        signer.close()
