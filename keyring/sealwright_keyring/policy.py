@@ -4,7 +4,7 @@
 - A key belongs to one person only, so that a threshold counts persons.
 - An unknown key, a wrong type, a duplicate is an error with file and line; nothing is guessed.
 - Each fingerprint must be in a certificate of `keys/`, each ssh and minisign file must be there; else an error.
-- Key files are regular files, and are read once: what was hashed is what is used.
+- Key files are regular files of bounded size, and are read once: what was hashed is what is used and kept.
 - A person may be limited to components (and is then no release signer), and to a time.
 """
 
@@ -15,7 +15,7 @@ import os
 import re
 import stat
 import tomllib
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -27,6 +27,7 @@ from sealwright_keyring.toml_lines import line_of
 
 _FINGERPRINT = re.compile(r"(?:[0-9A-F]{40}|[0-9A-F]{64})\Z")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}\Z")
+_MAX_FILE = 16 << 20
 _FIELDS = frozenset({"openpgp", "ssh", "minisign", "not_before", "not_after", "components"})
 
 
@@ -42,9 +43,13 @@ class Person:
     not_before: date | None = None
     not_after: date | None = None
 
+    def covers(self, component: str | None) -> bool:
+        """Whether the person's scope covers `component` (None: the release itself)."""
+        return not self.components or component in self.components
+
     def may_vouch(self, component: str | None, today: date) -> bool:
         """Whether the person's scope and time cover `component` (None: the release itself) on `today`."""
-        return (not self.components or component in self.components) and self.in_time(today)
+        return self.covers(component) and self.in_time(today)
 
     def in_time(self, day: date) -> bool:
         """Whether `day` (UTC) lies within the person's time."""
@@ -54,12 +59,16 @@ class Person:
 
 @dataclass(frozen=True)
 class Policy:
-    """All persons of a keyring folder; `sha256` is of signers.toml and every key file, in order of their names."""
+    """All persons of a keyring folder; `sha256` is of signers.toml and every key file, in order of their names.
+
+    `files` holds those files as they were read, by their path below the folder.
+    """
 
     folder: Path
     sha256: str
     persons: Mapping[str, Person]
     certificates: tuple[bytes, ...]
+    files: Mapping[str, bytes]
 
     def persons_for(
         self, component: str | None, names: Collection[str], today: date | None = None
@@ -69,13 +78,24 @@ class Policy:
         Raises:
             PolicyError: a name that is no person.
         """
+        day = today or datetime.now(UTC).date()
+        return tuple(person for person in self._named(names) if person.may_vouch(component, day))
+
+    def release_signers(self, names: Collection[str]) -> tuple[Person, ...]:
+        """The named persons whose scope is the release itself; their time is judged by their signatures.
+
+        Raises:
+            PolicyError: a name that is no person.
+        """
+        return tuple(person for person in self._named(names) if person.covers(None))
+
+    def _named(self, names: Collection[str]) -> Iterator[Person]:
         for name in names:
             if name not in self.persons:
                 raise PolicyError(
                     self.folder / "signers.toml", 1, f"no person is called {name!r}", "add the person"
                 )
-        day = today or datetime.now(UTC).date()
-        return tuple(self.persons[n] for n in names if self.persons[n].may_vouch(component, day))
+            yield self.persons[name]
 
     def person_of(self, fingerprint: str) -> Person | None:
         """Whose primary key this is."""
@@ -89,25 +109,36 @@ def load_policy(folder: Path) -> Policy:
         PolicyError: with file, line, what is wrong and what to do.
     """
     path = folder / "signers.toml"
-    data = _read(path, "make it with `sealwright new`")
+    files = read_files(folder)
+    data = files["signers.toml"]
     try:
         text = data.decode("utf-8")
         raw = tomllib.loads(text)
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         raise PolicyError(path, line, "it is not UTF-8 text", "mend that line") from error
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # tomllib lets both out for numbers and nests without end
         place = re.search(r"\(at line (\d+)", str(error))
         line = int(place[1]) if place else data.count(b"\n") + 1
         raise PolicyError(path, line, f"not valid TOML: {error}", "mend that line") from error
-    contents = _key_files(folder / "keys")
+    contents = {name.removeprefix("keys/"): held for name, held in files.items() if name != "signers.toml"}
     held = _held(folder / "keys", contents)
     persons = _Reader(path, text, frozenset(contents), held).persons(raw)
     digest = hashlib.sha256(hashlib.sha256(data).digest())
     for name, content in contents.items():
         digest.update(name.encode("utf-8", "surrogateescape") + b"\0" + hashlib.sha256(content).digest())
-    files = tuple(content for name, content in contents.items() if not name.endswith(".pub"))
-    return Policy(folder, digest.hexdigest(), persons, files)
+    keys = tuple(content for name, content in contents.items() if not name.endswith(".pub"))
+    return Policy(folder, digest.hexdigest(), persons, keys, files)
+
+
+def read_files(folder: Path) -> dict[str, bytes]:
+    """The files that make a policy, by their path below the folder: `signers.toml`, then `keys/<name>` by name.
+
+    Raises:
+        PolicyError: one is missing, is no regular file, or is too large.
+    """
+    data = _read(folder / "signers.toml", "make it with `sealwright new`")
+    return {"signers.toml": data, **{f"keys/{name}": held for name, held in _key_files(folder / "keys").items()}}
 
 
 def _read(path: Path, next_step: str) -> bytes:
@@ -116,9 +147,12 @@ def _read(path: Path, next_step: str) -> bytes:
         with os.fdopen(descriptor, "rb") as stream:
             if not stat.S_ISREG(os.fstat(descriptor).st_mode):
                 raise PolicyError(path, 1, "it is not a regular file", next_step)
-            return stream.read()
+            data = stream.read(_MAX_FILE + 1)
     except OSError as error:
         raise PolicyError(path, 1, error.strerror or "it can't be read", next_step) from error
+    if len(data) > _MAX_FILE:
+        raise PolicyError(path, 1, f"it has more than {_MAX_FILE} bytes", "keep just the keys that are wanted")
+    return data
 
 
 def _key_files(folder: Path) -> dict[str, bytes]:

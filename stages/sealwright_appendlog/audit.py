@@ -64,8 +64,8 @@ def check_log(log: Path, on_record: OnRecord | None = None, *, sums: bool = Fals
         LogBroken: it is not whole; the first bad record is named.
     """
     try:
-        key = VerifierKey.parse((log / layout.VKEY).read_text("ascii").removesuffix("\n"))
-        checkpoint = open_checkpoint((log / layout.SEALED).read_bytes(), key)
+        key = VerifierKey.parse(layout.whole(log / layout.VKEY).decode("ascii").removesuffix("\n"))
+        checkpoint = open_checkpoint(layout.whole(log / layout.SEALED), key)
     except OSError as error:
         name = Path(str(error.filename)).name
         raise LogBroken(f"{name}: {error.strerror}; the log is not sealed, or not whole") from error
@@ -88,7 +88,7 @@ def read_records(log: Path) -> Iterator[tuple[dict[str, Any], bytes]]:
     """
     count = 0
     try:
-        for line in layout.lines(log / layout.INDEX):
+        for line in layout.lines(log / layout.INDEX, strict=True):
             try:
                 entry = record.decode(line)
             except record.RecordError as error:
@@ -174,7 +174,11 @@ class _Check:
         stream = entry["s"]
         if stream in self._ended and stream != "engine":
             raise LogBroken(f"stream {stream} goes on after its end", entry["n"])
-        self._open.setdefault(stream, 0)
+        if stream not in self._open:
+            try:
+                self._open[record.stream_name(stream)] = 0
+            except record.RecordError as error:
+                raise LogBroken(str(error), entry["n"]) from error
 
     def _on_eof(self, entry: dict[str, Any]) -> None:
         stream = entry["s"]
@@ -226,7 +230,7 @@ class _Check:
         if layout.segments_sha256(true or listed) != self.seal["segments_sha256"]:
             raise LogBroken("the segments' hashes are not those of the seal", self.seal["n"])
         self._newest(key)
-        if set(listed) != set(sizes) or (self.log / layout.SUMS).read_bytes() != layout.sums(self.log, listed):
+        if set(listed) != set(sizes) or layout.whole(self.log / layout.SUMS) != layout.sums(self.log, listed):
             raise LogBroken("SHA256SUMS is not what the log's files say")
         if self.tiles.missing:
             report.notices.append(f"{self.tiles.missing} tiles are missing; they can be made from the index")
@@ -236,7 +240,7 @@ class _Check:
         if not path.exists():
             return
         try:
-            newest = open_checkpoint(path.read_bytes(), key)
+            newest = open_checkpoint(layout.whole(path), key)
         except NoteError as error:
             raise LogBroken(f"{layout.CHECKPOINT}: {error}") from error
         if newest != self.report.checkpoint:

@@ -1,27 +1,71 @@
-"""Where the log's files lie, and walking through `index.jsonl` in a stream."""
+"""Where the log's files lie, and walking through `index.jsonl` in a stream.
+
+- A file of the log is a regular file: a symbolic link, a pipe or a device is refused before anything is read.
+- No line, and no file that is read whole, takes more memory than its limit.
+"""
 
 from __future__ import annotations
 
+import errno
 import hashlib
+import os
+import stat
 from collections.abc import Iterator, Mapping
+from io import BufferedReader
 from pathlib import Path
+
+from sealwright_appendlog.record import MAX_LINE
 
 INDEX = "index.jsonl"
 SEALED = "checkpoint.sealed"
 CHECKPOINT = "checkpoint"
 VKEY = "log.vkey"
 SUMS = "SHA256SUMS"
+MAX_FILE = 64 << 20
 _BLOCK = 1 << 20
 
 
-def lines(path: Path) -> Iterator[bytes]:
-    """The whole lines of a file, without their LF; what follows the last LF is not given."""
+def opened(path: Path) -> BufferedReader:
+    """Open a regular file to be read.
+
+    Raises:
+        OSError: it can't be, or is something else.
+    """
+    stream = os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC), "rb")
+    if stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
+        return stream
+    stream.close()
+    raise OSError(errno.EINVAL, "it is not a regular file", str(path))
+
+
+def whole(path: Path, limit: int = MAX_FILE) -> bytes:
+    """All bytes of a file that has at most `limit`.
+
+    Raises:
+        OSError: it can't be read, or has more.
+    """
+    with opened(path) as stream:
+        data = stream.read(limit + 1)
+    if len(data) > limit:
+        raise OSError(errno.EFBIG, f"it has more than {limit} bytes", str(path))
+    return data
+
+
+def lines(path: Path, *, strict: bool = False) -> Iterator[bytes]:
+    """The whole lines of a file, without their LF; what follows the last LF is not given.
+
+    A line that is too long for a record is given cut, but still too long to be one; if `strict`, it is the last
+    that is given, also without an LF.
+    """
     rest = b""
-    with path.open("rb") as stream:
+    with opened(path) as stream:
         while block := stream.read(_BLOCK):
             parts = (rest + block).split(b"\n")
-            rest = parts.pop()
+            rest = parts.pop()[: MAX_LINE + 1]
             yield from parts
+            if strict and len(rest) > MAX_LINE:
+                yield rest
+                return
 
 
 def segments(log: Path) -> list[str]:
@@ -32,7 +76,7 @@ def segments(log: Path) -> list[str]:
 
 def sha256(path: Path) -> str:
     """SHA-256 of a file in hex, streamed."""
-    with path.open("rb") as stream:
+    with opened(path) as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
@@ -47,7 +91,7 @@ def sums(log: Path, hashes: Mapping[str, str]) -> bytes:
 
 def listed(log: Path) -> dict[str, str]:
     """The segments' hashes as the log's `SHA256SUMS` lists them, by path."""
-    lines = (log / SUMS).read_text("ascii", "replace").splitlines()
+    lines = whole(log / SUMS).decode("ascii", "replace").splitlines()
     pairs = (line.partition("  ") for line in lines)
     return {path: digest for digest, _, path in pairs if path.startswith("data/")}
 

@@ -68,7 +68,10 @@ class _Worker:
             if self._descriptor >= 0:
                 os.close(self._descriptor)
                 self._descriptor = -1
-            self._name, self._descriptor = name, os.open(self._log / name, os.O_RDONLY | os.O_NOFOLLOW)
+            self._name, self._descriptor = (
+                name,
+                os.open(self._log / name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK),
+            )
         if length > len(buffer):
             buffer = bytearray(length)
         view = memoryview(buffer)[:length]

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from sealwright_appendlog import layout
+from sealwright_appendlog.record import MAX_LINE
 from sealwright_appendlog.tiles import WIDTH, TileWriter, tile_path
 from sealwright_appendlog.tree import HASH_SIZE, leaf_hash
+
+_LARGEST = WIDTH * (MAX_LINE + 2)
 
 
 class TileCheck:
@@ -38,10 +42,12 @@ class TileCheck:
 
     def _compare(self, name: str, data: bytes) -> None:
         try:
-            found = (self._log / name).read_bytes()
-        except OSError:
+            found = layout.whole(self._log / name, _LARGEST)
+        except FileNotFoundError:
             self.missing += 1
             return
+        except OSError:
+            found = b""
         if found != data:
             place = self._place(found) if name.startswith("tile/0/") else self._seen - 1
             told = place, f"the index and {name} do not agree on it"
@@ -52,7 +58,7 @@ class TileCheck:
         name = tile_path(0, (self._seen - 1) // WIDTH)
         tiles = [self._log / name, *sorted((self._log / f"{name}.p").glob("*"))]
         for tile in (tile for tile in tiles if tile.is_file()):
-            found = tile.read_bytes()
+            found = layout.whole(tile, _LARGEST)
             if not found.startswith(b"".join(self._leaves)[: len(found)]):
                 self._bad = self._place(found), f"the index and {name} do not agree on it"
                 return

@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import os
 import stat
@@ -57,6 +58,22 @@ def is_full(folder: Path) -> bool:
     """Whether the disk below `folder` has no room left, as another user's failed write would have found it."""
     held = os.statvfs(folder)
     return held.f_bavail * held.f_frsize < _ROOM or (held.f_files > 0 and held.f_favail == 0)
+
+
+def read_small(path: Path, limit: int, *, follow: bool = False) -> bytes:
+    """The bytes of a regular file of at most `limit` bytes; a symbolic link counts as one only with `follow`.
+
+    Raises:
+        OSError: it can't be read, is not a regular file, or is larger.
+    """
+    flags = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | (0 if follow else os.O_NOFOLLOW)
+    with os.fdopen(os.open(path, flags), "rb") as stream:
+        if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
+            raise OSError(errno.EINVAL, "it is not a regular file", str(path))
+        data = stream.read(limit + 1)
+    if len(data) > limit:
+        raise OSError(errno.EFBIG, f"it has more than {limit} bytes", str(path))
+    return data
 
 
 def sha256_file(path: Path) -> str:

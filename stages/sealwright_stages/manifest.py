@@ -14,11 +14,12 @@ import hashlib
 import re
 import tomllib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from sealwright_keyring.toml_lines import line_of
 from sealwright_stages.errors import ManifestError
+from sealwright_stages.files import read_small
 from sealwright_stages.manifest_build import Build
 from sealwright_stages.manifest_component import ComponentSpec, DscSource, FileSource, GitSource, read_component
 from sealwright_stages.manifest_table import HEX64, Reader, Table, threshold_of
@@ -26,12 +27,15 @@ from sealwright_stages.verdict import Waiver
 
 __all__ = ["Build", "ComponentSpec", "DscSource", "FileSource", "GitSource", "Manifest", "load"]
 
+_MAX_FILE = 4 << 20
+
 
 @dataclass(frozen=True)
 class Manifest:
-    """A whole release as declared. Paths are absolute; `sha256` is of the file's bytes."""
+    """A whole release as declared. Paths are absolute; `data` are the file's bytes as read, `sha256` is of them."""
 
     path: Path
+    data: bytes = field(repr=False)
     sha256: str
     name: str
     version: str
@@ -67,7 +71,7 @@ def load(path: Path, persons: frozenset[str] | None = None) -> Manifest:
         ManifestError: with file, line, what is wrong and what to do.
     """
     try:
-        data = path.read_bytes()
+        data = read_small(path, _MAX_FILE, follow=True)
         text = data.decode("utf-8")
         raw = tomllib.loads(text)
     except OSError as error:
@@ -80,13 +84,13 @@ def load(path: Path, persons: frozenset[str] | None = None) -> Manifest:
         place = re.search(r"\(at line (\d+)", str(error))
         line = place.group(1) if place else str(max(1, len(text.splitlines())))
         raise ManifestError(f"{path}:{line}", f"not valid TOML: {error}", "mend that line") from error
-    manifest = _read(Table(Reader(path.absolute(), text), raw, ()), hashlib.sha256(data).hexdigest())
+    manifest = _read(Table(Reader(path.absolute(), text), raw, ()), data)
     if persons is not None:
         _check_persons(manifest, persons, text)
     return manifest
 
 
-def _read(top: Table, sha256: str) -> Manifest:
+def _read(top: Table, data: bytes) -> Manifest:
     release, egress, log, signer, builder, environment = (
         top.table(key) for key in ("release", "egress", "log", "signer", "builder", "environment")
     )
@@ -96,7 +100,8 @@ def _read(top: Table, sha256: str) -> Manifest:
     keyring = environment.take("archive_keyring", str, "/usr/share/keyrings/debian-archive-keyring.gpg")
     manifest = Manifest(
         path=top.reader.path,
-        sha256=sha256,
+        data=data,
+        sha256=hashlib.sha256(data).hexdigest(),
         name=release.plain("name"),
         version=release.plain("version"),
         keyring=locate(release.take("keyring", str)),
