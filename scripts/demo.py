@@ -140,11 +140,12 @@ def after(folder: Path, code: int, env: dict[str, str]) -> int:
     """Audit and check the evidence as a stranger would."""
     if code != 0:
         return code
-    evidence, mine = folder / "work" / "evidence", folder / "keyring"
-    code = sealwright(["audit", evidence, "--keyring", mine], folder, env)
+    evidence = folder / "work" / "evidence"
+    whose: list[str | Path] = ["--keyring", folder / "keyring", "--signers", "demo-manager"]
+    code = sealwright(["audit", evidence, *whose], folder, env)
     product = next((evidence / "products").glob("*/*.deb"))
-    code = code or sealwright(["check", product, "--evidence", evidence, "--keyring", mine], folder, env)
-    code = code or subprocess.run([sys.executable, "verify.py", "log"], cwd=evidence, check=False).returncode
+    code = code or sealwright(["check", product, "--evidence", evidence, *whose], folder, env)
+    code = code or subprocess.run([sys.executable, "-I", "verify.py", "log"], cwd=evidence, check=False).returncode
     code = (
         code
         or subprocess.run(["sha256sum", "--check", "--quiet", "SHA256SUMS"], cwd=evidence, check=False).returncode

@@ -5,16 +5,20 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from sealwright_console.complaints import complain, print_json, print_result, say
 from sealwright_console.sanitise import clean
 from sealwright_console.signals import end_by_signals, leave_signals
 from sealwright_stages.errors import Exit, InterruptedRunError, MachineError, ManifestError, SealwrightError
 from sealwright_stages.events import STAGES, Stage
+
+if TYPE_CHECKING:
+    from sealwright_stages.audit import Reviewer
+    from sealwright_stages.findings import Finding
 
 _EXIT_CODES = """exit codes: 0 done; 1 gate closed, or audit or check says no; 2 usage, manifest or no terminal;
 3 a tool, permission or service is missing; 4 log or seal failure; 5 signing refused; 130 interrupted"""
@@ -70,18 +74,19 @@ def _parser() -> argparse.ArgumentParser:
     status.set_defaults(run=_status)
     review = commands.add_parser("review", help="a past release, in the console or as text")
     review.add_argument("evidence", type=Path, metavar="EVIDENCE_DIR")
+    _add_reviewer(review)
     review.add_argument("--batch", action="store_true")
     review.add_argument("--ascii", action="store_true")
     review.set_defaults(run=_review)
     audit = commands.add_parser("audit", help="check a sealed release offline: log, rules, products, signatures")
     audit.add_argument("evidence", type=Path, metavar="EVIDENCE_DIR")
-    audit.add_argument("--keyring", type=Path, metavar="DIR", help="your own keyring folder with signers.toml")
+    _add_reviewer(audit)
     audit.add_argument("--json", action="store_true")
     audit.set_defaults(run=_audit)
     check = commands.add_parser("check", help="was this file an output of the sealed release?")
     check.add_argument("files", type=Path, nargs="+", metavar="FILE")
     check.add_argument("--evidence", type=Path, required=True, metavar="EVIDENCE_DIR")
-    check.add_argument("--keyring", type=Path, metavar="DIR", help="your own keyring folder with signers.toml")
+    _add_reviewer(check)
     check.set_defaults(run=_check)
     doctor = commands.add_parser("doctor", help="is this machine fit for an official build")
     doctor.add_argument("manifest", type=Path, nargs="?", metavar="RELEASE.toml", help="fit for this release")
@@ -99,6 +104,26 @@ def _parser() -> argparse.ArgumentParser:
     keyring.add_argument("--keyring", type=Path, default=Path("keyring"), metavar="DIR")
     keyring.set_defaults(run=_keyring)
     return parser
+
+
+def _add_reviewer(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--keyring", type=Path, metavar="DIR", help="your own keyring folder with signers.toml")
+    command.add_argument("--signers", default="", metavar="NAME,NAME", help="who of it must have signed")
+    command.add_argument("--threshold", type=int, metavar="N", help="how many of them; default: all")
+
+
+def _reviewer(options: argparse.Namespace) -> Reviewer:
+    """What the reviewer brings."""
+    from sealwright_stages.audit import Reviewer  # noqa: PLC0415
+
+    names = tuple(dict.fromkeys(name.strip() for name in options.signers.split(",") if name.strip()))
+    if options.keyring is None and (names or options.threshold is not None):
+        raise ManifestError(
+            "--signers", "without --keyring the keys are not yours", "name your own: --keyring DIR"
+        )
+    if options.threshold is not None and not 1 <= options.threshold <= (len(names) or options.threshold):
+        raise ManifestError("--threshold", f"{options.threshold} of {len(names)} signers", "1 to that many")
+    return Reviewer(options.keyring, names, options.threshold)
 
 
 def _add_run(commands: argparse._SubParsersAction[_Parser]) -> None:
@@ -135,12 +160,11 @@ def _console(wish, until: Stage, ascii_only: bool) -> int:  # type: ignore[no-un
     from sealwright_console.app import run_console  # noqa: PLC0415
     from sealwright_console.feed import Mirror  # noqa: PLC0415
     from sealwright_console.live import Answers, LiveFeed  # noqa: PLC0415
-    from sealwright_stages.log import read_entries  # noqa: PLC0415
-    from sealwright_stages.release import opened, read_release, work_folder  # noqa: PLC0415
+    from sealwright_stages.release import folded, opened, read_release, work_folder  # noqa: PLC0415
 
     leave_signals()
     answers = Answers()
-    mirror = Mirror(read_entries(work_folder(read_release(wish.manifest)[0], wish.work).log))
+    mirror = Mirror(folded(work_folder(read_release(wish.manifest)[0], wish.work).log))
     with opened(wish, answers.ask, mirror.take) as release:
         feed = LiveFeed(release, answers, until, mirror)
         feed.start()
@@ -185,17 +209,18 @@ def _review(options: argparse.Namespace) -> int:
     from sealwright_stages.audit import audit  # noqa: PLC0415
     from sealwright_stages.log import read_entries  # noqa: PLC0415
 
-    result = audit(options.evidence)
+    result = audit(options.evidence, _reviewer(options))
     if options.batch or not sys.stdout.isatty():
         from sealwright_console.batch import summary  # noqa: PLC0415
 
         print("\n".join(summary(result.state)))
-        return _told(result.findings)
+        return _told(result.findings, result.provided)
     from sealwright_console.app import run_console  # noqa: PLC0415
     from sealwright_console.feed import ReviewFeed  # noqa: PLC0415
 
     log = options.evidence / "log"
-    notices = [f"{_MARK[finding.ok]} {finding.what}: {finding.detail}" for finding in result.findings]
+    verdict = _verdict(result.findings, result.provided)
+    notices = [verdict, *(f"{_MARK[finding.ok]} {finding.what}: {finding.detail}" for finding in result.findings)]
     feed = ReviewFeed(f"{result.state.release}-{result.state.version}", read_entries(log), log / "data", notices)
     run_console(feed, ascii=options.ascii)
     return int(Exit.DONE if result.passed else Exit.CLOSED)
@@ -204,34 +229,40 @@ def _review(options: argparse.Namespace) -> int:
 def _audit(options: argparse.Namespace) -> int:
     from sealwright_stages.audit import audit  # noqa: PLC0415
 
-    result = audit(options.evidence, options.keyring)
+    result = audit(options.evidence, _reviewer(options))
     if options.json:
         found = [{"ok": f.ok, "what": f.what, "detail": f.detail} for f in result.findings]
-        print_json({"passed": result.passed, "findings": found})
+        print_json({"passed": result.passed, "provided": result.provided, "findings": found})
         return int(Exit.DONE if result.passed else Exit.CLOSED)
-    return _told(result.findings)
+    return _told(result.findings, result.provided)
 
 
 _MARK = {"good": "✓ good  ", "bad": "✗ BAD   ", "advice": "! advice"}
 
 
-def _told(findings) -> int:  # type: ignore[no-untyped-def]
-    """Print findings and the verdict over them."""
-    bad = sum(finding.ok == "bad" for finding in findings)
+def _told(findings: Iterable[Finding], provided: str) -> int:
+    """Print findings and the verdict over them, with what it hangs on."""
+    findings = list(findings)
     for finding in findings:
         print(f"{_MARK[finding.ok]} {clean(finding.what)}: {clean(finding.detail)}")
-    print("verdict: NO" if bad else "verdict: yes")
-    return int(Exit.CLOSED if bad else Exit.DONE)
+    print(clean(_verdict(findings, provided)))
+    return int(Exit.CLOSED if any(finding.ok == "bad" for finding in findings) else Exit.DONE)
+
+
+def _verdict(findings: Iterable[Finding], provided: str) -> str:
+    if any(finding.ok == "bad" for finding in findings):
+        return "verdict: NO"
+    return f"verdict: yes, {provided}" if provided else "verdict: yes"
 
 
 def _check(options: argparse.Namespace) -> int:
     from sealwright_stages.audit import check_file  # noqa: PLC0415
 
-    worst = 0
+    worst, reviewer = 0, _reviewer(options)
     for path in options.files:
-        digest, findings = check_file(path, options.evidence, options.keyring)
+        digest, findings, provided = check_file(path, options.evidence, reviewer)
         print(f"{clean(str(path))}: sha256 {digest or 'unknown'}")
-        worst = max(worst, _told(findings))
+        worst = max(worst, _told(findings, provided))
     return worst
 
 

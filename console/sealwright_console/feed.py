@@ -15,7 +15,8 @@ from typing import Protocol
 
 from sealwright_appendlog.record import stream_name
 from sealwright_stages.events import BadEventError
-from sealwright_stages.state import Record, State, apply, fold
+from sealwright_stages.log.entries import LogBroken
+from sealwright_stages.state import Record, State, apply
 
 _AT_ONCE = 20_000
 
@@ -125,7 +126,7 @@ class ReviewFeed:
                 apply(self._state, next(self._entries))
         except StopIteration:
             self._done = True
-        except (BadEventError, ValueError, OSError) as error:
+        except (LogBroken, BadEventError, ValueError, OSError) as error:
             self._done = True
             self._broken = f"✗ the log can't be read beyond record {self._state.last_n}: {error}"
         return True
@@ -170,9 +171,9 @@ class Mirror:
     each acknowledged record through a queue and folds it when the console looks.
     """
 
-    def __init__(self, before: Iterable[Record] = ()) -> None:
-        """Begin with the records that stood in the log `before`."""
-        self.state = fold(before)
+    def __init__(self, before: State | None = None) -> None:
+        """Begin with what stood in the log `before`."""
+        self.state = before or State()
         self._arrived: queue.SimpleQueue[Record] = queue.SimpleQueue()
 
     def take(self, record: Record) -> None:

@@ -213,6 +213,7 @@ class Engine:
     def _finish(self, until: Stage) -> Ended:
         evidence = EvidenceFolder(self.context)
         if not self.journal.state.sealed:
+            evidence.check_policy()
             evidence.check_products()
             decision = decide(Stage.SEAL, self.journal.state)
             self._say_gate(decision)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from sealwright_keyring.policy import Policy
 from sealwright_stages.events import Stage
 from sealwright_stages.manifest import ComponentSpec, Manifest
 from sealwright_stages.ports import Builder, ItemSpec, Source
@@ -16,12 +17,17 @@ from sealwright_stages.ports import Builder, ItemSpec, Source
 
 @dataclass(frozen=True)
 class Plan:
-    """The manifest with its sources made, ready to be walked."""
+    """Manifest and policy as they were read when the run began, with the sources made, ready to be walked."""
 
     manifest: Manifest
-    policy_sha256: str
+    policy: Policy
     sources: Mapping[str, Sequence[Source]]
     builder: Builder
+
+    @property
+    def policy_sha256(self) -> str:
+        """The policy, as it is named in the log."""
+        return self.policy.sha256
 
     def components(self) -> tuple[ComponentSpec, ...]:
         """The components, each after what it needs."""

@@ -107,7 +107,7 @@ def opened(
         archives = _Archives(manifest)
         builder = SandboxBuilder(identities, Environments(archives.of))
         sources = {c.name: make_sources(c, policy, archives) for c in manifest.components}
-        plan = Plan(manifest, policy.sha256, sources, builder)
+        plan = Plan(manifest, policy, sources, builder)
         log = open_log(manifest, work, identities)
         stack.callback(log.close)
         log.whenever_lost(cancel.set)

@@ -1,24 +1,29 @@
 """Replay a log's rules: what `audit` demands of the order in which things happened.
 
+- The items that were declared are those of the manifest, all of them before the first gate, and no others.
 - A stage that has a gate began only after that gate was recorded open, and the gate's rules, applied to the state as
   it was then, agree with what was recorded.
-- A build began only while the gate before build was open, from sources that were promoted, under their manifest.
-- A product belongs to a build that had ended with exit 0 and was not ended before.
-- A promotion came after every fetch and verify item of its component was green.
+- A promotion came after every fetch and verify item of its component was green, of which one, at least, verified.
+- A build has an item, and began only while the gate before build was open, from sources that were promoted, under
+  their manifest, on a stream of its own.
+- A product belongs to a build that had ended with exit 0, and whose stream ended clean with that exit; at the seal
+  that holds for the last build of each product's component.
+- A product's name is one plain file name.
 - Each warning that counts as green has a waiver by name.
-- Evidence that is named by SHA-256 on a stream of its own is there, and hashes so.
+- Evidence and facts hash as they are named, whether they stand in the event or on a stream of their own.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from sealwright_stages import events as ev
 from sealwright_stages.events import BadEventError, Stage
 from sealwright_stages.gate import decide
 from sealwright_stages.log.entries import Entry
+from sealwright_stages.ports import ItemSpec
 from sealwright_stages.state import State, apply
 
 _GATED = (Stage.BUILD, Stage.SEAL)
@@ -27,11 +32,17 @@ _LIMIT = 20
 
 @dataclass
 class Replay:
-    """Feed it the entries in their order; `broken` says which rules were not kept, the first ones first."""
+    """Feed it the entries in their order; `broken` says which rules were not kept, the first ones first.
 
-    read_stream: Callable[[str], bytes]
+    `stream_sha256` hashes a stream. `declared` are the manifest's items; without them (the manifest can't be read,
+    which is bad enough) nothing is said of declarations.
+    """
+
+    stream_sha256: Callable[[str], str]
+    declared: Mapping[str, ItemSpec] | None
     state: State = field(default_factory=State)
     broken: list[str] = field(default_factory=list)
+    _ends: dict[str, int | None] = field(default_factory=dict)  # exit of each stream; None: it ended unclean
 
     def take(self, entry: Entry) -> None:
         """Judge one entry against the state before it, then fold it in."""
@@ -41,11 +52,15 @@ class Replay:
             apply(self.state, entry)
         except (BadEventError, ValueError) as error:
             self._say(entry, f"not an event that could stand here: {error}")
-        if entry.kind == "seal" and not decide(Stage.SEAL, self.state).open:
-            self._say(entry, "the log was sealed although the gate before seal was closed")
+        if entry.kind == "eof":
+            self._ends[entry.stream] = entry.body.get("exit") if entry.body.get("clean") is True else None
+        if entry.kind == "seal":
+            self._sealed(entry)
 
     def _judge(self, event: ev.Event, entry: Entry) -> None:
-        if isinstance(event, ev.GateDecided):
+        if isinstance(event, ev.ItemDeclared):
+            self._declaration(event, entry)
+        elif isinstance(event, ev.GateDecided):
             if decide(Stage(event.stage), self.state).event() != event:
                 self._say(entry, f"the gate before {event.stage} says what the items do not")
         elif isinstance(event, ev.StageStarted) and Stage(event.stage) in _GATED:
@@ -53,26 +68,52 @@ class Replay:
         elif isinstance(event, ev.BuildStarted):
             self._build(event, entry)
         elif isinstance(event, ev.ProductCollected):
-            component = self.state.components.get(event.component)
-            if component is None or component.build_exit != 0:
-                self._say(entry, f"{event.name} is no product of a build that ended well")
+            self._product(event, entry)
         elif isinstance(event, ev.SourcesPromoted):
             self._promotion(event, entry)
-        elif isinstance(event, ev.ItemVerdict) and event.evidence_stream:
-            self._evidence(event.evidence_stream, event.evidence_sha256, entry)
+            self._evidence(event.facts, event.facts_stream, event.facts_sha256, entry)
+        elif isinstance(event, ev.ItemVerdict):
+            self._evidence(event.evidence, event.evidence_stream, event.evidence_sha256, entry)
+
+    def _declaration(self, event: ev.ItemDeclared, entry: Entry) -> None:
+        if self.declared is None:
+            return
+        said = ItemSpec(event.item, event.component, Stage(event.stage), event.kind, event.title)
+        if self.declared.get(event.item) != said:
+            self._say(entry, f"{event.item} is not an item that the manifest declares so")
 
     def _gated(self, stage: Stage, entry: Entry) -> None:
         decided = self.state.gates.get(stage)
         if decided is None or not decided.open or not decide(stage, self.state).open:
             self._say(entry, f"{stage} began although its gate was not open")
+        if missing := set(self.declared or ()) - set(self.state.items):
+            self._say(
+                entry, f"{stage} began although {min(missing)}, which the manifest wants, was never declared"
+            )
 
     def _build(self, event: ev.BuildStarted, entry: Entry) -> None:
         self._gated(Stage.BUILD, entry)
+        item = self.state.items.get(event.item)
+        if item is None or item.stage is not Stage.BUILD or item.component != event.component:
+            self._say(entry, f"{event.item} is no build of {event.component} that was declared")
+        if event.stream in self._ends:
+            self._say(entry, f"{event.component} was built on stream {event.stream}, which had ended before")
         component = self.state.components.get(event.component)
         if component is None or not component.manifest_sha256:
             self._say(entry, f"{event.component} was built from sources that were never promoted")
         elif component.manifest_sha256 != event.manifest_sha256:
             self._say(entry, f"{event.component} was built from other sources than the promoted ones")
+
+    def _product(self, event: ev.ProductCollected, entry: Entry) -> None:
+        if "/" in event.name or event.name in (".", "..") or not event.name.isprintable():
+            self._say(entry, f"{event.name!r} is no plain file name")
+        if not self._ended_well(event.component):
+            self._say(entry, f"{event.name} is no product of a build that ended well")
+
+    def _ended_well(self, name: str) -> bool:
+        """Whether the last build of a component said its exit 0, and its stream the same, cleanly."""
+        component = self.state.components.get(name)
+        return component is not None and component.build_exit == 0 and self._ends.get(component.build_stream) == 0
 
     def _promotion(self, event: ev.SourcesPromoted, entry: Entry) -> None:
         items = [
@@ -80,18 +121,25 @@ class Replay:
             for item in self.state.items.values()
             if item.component == event.component and item.stage in (Stage.GET_SOURCES, Stage.VERIFY)
         ]
-        if not items or not all(item.green for item in items):
+        if not all(item.green for item in items):
             self._say(entry, f"{event.component} was promoted although not all of it was green")
-        if event.facts_stream:
-            self._evidence(event.facts_stream, event.facts_sha256, entry)
+        if not any(item.stage is Stage.VERIFY for item in items):
+            self._say(entry, f"{event.component} was promoted although nothing of it was verified")
 
-    def _evidence(self, stream: str, sha256: str, entry: Entry) -> None:
+    def _evidence(self, text: str, stream: str, sha256: str, entry: Entry) -> None:
         try:
-            found = hashlib.sha256(self.read_stream(stream)).hexdigest()
-        except OSError:
-            found = ""
-        if found != sha256:
-            self._say(entry, f"its evidence on stream {stream} is not what it names")
+            found = self.stream_sha256(stream) if stream else hashlib.sha256(text.encode()).hexdigest()
+        except (OSError, ValueError):
+            found = "nothing"
+        if (stream and text) or found != (sha256 or hashlib.sha256().hexdigest()):
+            self._say(entry, f"its evidence {f'on stream {stream}' if stream else 'in it'} is not what it names")
+
+    def _sealed(self, entry: Entry) -> None:
+        if not decide(Stage.SEAL, self.state).open:
+            self._say(entry, "the log was sealed although the gate before seal was closed")
+        for component in sorted({product.component for product in self.state.products.values()}):
+            if not self._ended_well(component):
+                self._say(entry, f"the last build of {component}, which has products, did not end well")
 
     def _say(self, entry: Entry, what: str) -> None:
         if len(self.broken) < _LIMIT:

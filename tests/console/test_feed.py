@@ -39,7 +39,7 @@ def test_a_link_among_the_folders_is_not_followed(tmp_path: Path) -> None:
 
 def test_the_mirror_folds_each_record_once() -> None:
     entries = made_up.sealed().entries
-    mirror = Mirror(entries[:50])
+    mirror = Mirror(fold(entries[:50]))
     for entry in entries[40:]:
         mirror.take(entry)
     assert mirror.poll() and not mirror.poll()

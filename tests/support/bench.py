@@ -7,10 +7,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from sealwright_keyring.policy import Person, Policy, read_files
 from sealwright_stages import events as ev
 from sealwright_stages.context import Context
 from sealwright_stages.engine import Command, Ended, Engine
 from sealwright_stages.events import Stage
+from sealwright_stages.files import sha256_file
 from sealwright_stages.gate import decide
 from sealwright_stages.journal import Journal
 from sealwright_stages.manifest import load
@@ -58,12 +60,18 @@ class Bench:
         self.log = MemoryLog(self.kept, die_at, keeps_last=keeps_last)
         self.cancel = threading.Event()
         journal = Journal(self.log, self.state(), self.manifest.waivers, self.listener)
-        plan = Plan(self.manifest, POLICY, {name: [source] for name, source in self.sources.items()}, self.builder)
-        context = Context(plan, journal, self.work, self.cache, NoSandbox(), self.jobs, self.cancel)  # type: ignore[arg-type]
+        context = Context(self.plan(), journal, self.work, self.cache, NoSandbox(), self.jobs, self.cancel)  # type: ignore[arg-type]
         engine = Engine(context, self.confirm, attended=bool(commands), tool="sealwright test")
         for command in commands:
             engine.post(command)
         return engine.run(until)
+
+    def plan(self) -> Plan:
+        """What is to be walked, under the keyring as it lies there."""
+        sources = {name: [source] for name, source in self.sources.items()}
+        persons = {"manager-a": Person("manager-a", ("A" * 40,))}
+        policy = Policy(self.manifest.keyring, POLICY, persons, (), read_files(self.manifest.keyring))
+        return Plan(self.manifest, policy, sources, self.builder)
 
     def state(self) -> State:
         """What the log says now."""
@@ -88,7 +96,8 @@ class Bench:
 
     def broken_rules(self) -> list[str]:
         """What an audit's replay of the log finds."""
-        replay = Replay(lambda stream: (self.kept.folder / "data" / stream / "00000000.log").read_bytes())
+        declared = {spec.id: spec for spec in self.plan().items()}
+        replay = Replay(lambda stream: sha256_file(self.kept.folder / "data" / stream / "00000000.log"), declared)
         for entry in self.kept.entries:
             replay.take(entry)
         return replay.broken

@@ -1,26 +1,34 @@
 """The evidence folder: what is published, made from the sealed log and the products, and nothing else.
 
-- Each product is hashed once more against the log before the seal; one that differs stops the run.
+- Each product is hashed once more against the log before the seal, and again as it is copied; one that differs
+  stops the run.
+- Policy, keys and manifest lie in it as they were read when the run began; if they are others on the disk by now,
+  nothing is sealed.
 - `SHA256SUMS` holds products only, sorted: the same bytes for every builder that reproduced them.
 - The folder is made under another name and renamed whole; an interrupted run makes it anew, a signed one is left
   as it is.
 - Whatever stops it leaves nothing half made.
-- Policy, keys and manifest lie in it as they were used.
 """
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
+from sealwright_keyring.errors import KeyringError
+from sealwright_keyring.policy import read_files
 from sealwright_stages.context import Context
 from sealwright_stages.errors import LogError, MachineError
-from sealwright_stages.files import remove_tree, sha256_file, sync_folder, write_whole
+from sealwright_stages.files import read_small, remove_tree, sha256_file, sync_folder, write_whole
+from sealwright_stages.plan import Plan
 from sealwright_stages.seal.pages import how_to_verify, index_page
 from sealwright_stages.seal.proofs import write_proofs
 from sealwright_stages.sign.provenance import statement
 from sealwright_stages.sign.release_signatures import SIGNED
 from sealwright_stages.state import Product
+from sealwright_stages.verify.codes import RefusedError
+from sealwright_stages.verify.copy import copy_judged
+
+PUT_BACK = "find out who changed it; put it back and run again, or begin anew with another --work DIR"
 
 
 class EvidenceFolder:
@@ -39,6 +47,15 @@ class EvidenceFolder:
         """The products as the log names them, sorted by their published path."""
         return sorted(self.context.journal.state.products.values(), key=published_path)
 
+    def check_policy(self) -> None:
+        """Compare manifest and keyring on the disk with what the run began with.
+
+        Raises:
+            LogError: one is another by now, so nothing is sealed.
+        """
+        if changed := policy_changed(self.context.plan):
+            raise LogError("nothing was sealed", f"{changed} is not what the run began with", PUT_BACK)
+
     def check_products(self) -> None:
         """Hash every stored product against the log.
 
@@ -52,11 +69,7 @@ class EvidenceFolder:
             except OSError:
                 found = "nothing"
             if found != product.sha256:
-                raise LogError(
-                    f"product {product.component}/{product.name}",
-                    f"the log says {product.sha256[:16]}…, the disk holds {found[:16]}…",
-                    "something wrote into the products folder; find out what, then start a new release folder",
-                )
+                raise _changed(product, f"{found[:16]}…")
 
     def sums(self) -> bytes:
         """`SHA256SUMS` of the products."""
@@ -83,7 +96,7 @@ class EvidenceFolder:
             for product in self.products():
                 target = fresh / published_path(product)
                 target.parent.mkdir(parents=True, exist_ok=True)
-                shutil.copyfile(self.context.work.products / product.component / product.name, target)
+                self._copy(product, target)
             write_whole(fresh / "SHA256SUMS", self.sums())
             write_proofs(fresh / "log", self.products())
             self._policy(fresh / "policy")
@@ -103,14 +116,38 @@ class EvidenceFolder:
         fresh.rename(self.folder)
         sync_folder(self.folder.parent)
 
+    def _copy(self, product: Product, target: Path) -> None:
+        try:
+            copy_judged(self.context.work.products / product.component / product.name, target, [product.sha256])
+        except RefusedError as error:
+            raise _changed(product, "other bytes") from error
+
     def _policy(self, folder: Path) -> None:
-        manifest = self.context.plan.manifest
+        plan = self.context.plan
         (folder / "keys").mkdir(parents=True)
-        shutil.copyfile(manifest.path, folder / "release.toml")
-        shutil.copyfile(manifest.keyring / "signers.toml", folder / "signers.toml")
-        for key in sorted((manifest.keyring / "keys").iterdir()):
-            if key.is_file() and not key.is_symlink() and key.suffix in (".asc", ".gpg", ".pub"):
-                shutil.copyfile(key, folder / "keys" / key.name)
+        for name, data in {"release.toml": plan.manifest.data, **plan.policy.files}.items():
+            write_whole(folder / name, data)
+
+
+def policy_changed(plan: Plan) -> str:
+    """The file of manifest or keyring that is not on the disk as it was read at the start; empty if all are."""
+    manifest = plan.manifest
+    try:
+        if read_small(manifest.path, len(manifest.data), follow=True) != manifest.data:
+            return str(manifest.path)
+        now, then = read_files(manifest.keyring), plan.policy.files
+    except (OSError, KeyringError) as error:
+        return str(error.what if isinstance(error, KeyringError) else manifest.path)
+    changed = {name for name, _ in set(now.items()) ^ set(then.items())}
+    return str(manifest.keyring / min(changed)) if changed else ""
+
+
+def _changed(product: Product, found: str) -> LogError:
+    return LogError(
+        f"product {product.component}/{product.name}",
+        f"the log says {product.sha256[:16]}…, the disk holds {found}",
+        "something wrote into the products folder; find out what, then start a new release folder",
+    )
 
 
 def published_path(product: Product) -> str:

@@ -25,7 +25,7 @@ You need: gpg, sha256sum, python3. Get the signers' fingerprints from somewhere 
      (cd log && sha256sum -c SHA256SUMS)
 
 3. The log is whole, and is the one that was sealed:
-     python3 verify.py log
+     python3 -I verify.py log
 
 4. What happened: log/index.jsonl is one JSON object a line; data/ holds every build's output.
      grep '"e":"item.verdict"' log/index.jsonl

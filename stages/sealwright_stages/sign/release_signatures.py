@@ -1,4 +1,9 @@
-"""Who of the release's signers has signed: judged strictly, in a clean home, counted as persons."""
+"""Who of the release's signers has signed: judged strictly, in a clean home, counted as persons.
+
+- A person who may vouch only for components is no release signer.
+- A person's time and a key's expiry are judged by when the signature was made: a release that was signed well
+  stays so when its signers' keys run out. A revoked key counts nothing, whenever it signed.
+"""
 
 from __future__ import annotations
 
@@ -7,28 +12,32 @@ from pathlib import Path
 
 from sealwright_keyring.errors import KeyringError
 from sealwright_keyring.openpgp import Good, Keyring
-from sealwright_keyring.policy import load_policy
+from sealwright_keyring.policy import Policy
 from sealwright_keyring.threshold import count_persons
 from sealwright_stages.errors import SigningError
+from sealwright_stages.files import read_small
 
 SIGNED = ("SHA256SUMS", "log/SHA256SUMS")
+_MAX_SIGNATURE = 1 << 20
+_MAX_SUMS = 64 << 20
 
 
-def persons_of(signature: bytes, data: bytes, keyring: Path, names: Collection[str]) -> frozenset[str]:
+def persons_of(signature: bytes, data: bytes, policy: Policy, names: Collection[str]) -> frozenset[str]:
     """The persons, out of `names`, whose good signature over `data` is in `signature`.
 
     Raises:
         SigningError: the policy or the verifier does not work.
     """
     try:
-        policy = load_policy(keyring)
-        allowed = policy.persons_for(None, names)
+        allowed = policy.release_signers(names)
         chosen = [fpr for person in allowed for fpr in person.openpgp]
+        if not chosen:
+            return frozenset()
         with Keyring.of(policy.certificates, chosen) as ring:
-            verdicts = ring.verify_detached_many(signature, data)
+            verdicts = ring.verify_detached_many(signature, data, judged_at_signing=True)
     except KeyringError as error:
         raise SigningError("the release's signatures", error.because, error.next_step) from error
-    return count_persons([v for v in verdicts if isinstance(v, Good)], policy, [person.name for person in allowed])
+    return count_persons([v for v in verdicts if isinstance(v, Good)], allowed)
 
 
 def signed_pairs(evidence: Path) -> Iterator[tuple[bytes, bytes]]:
@@ -39,7 +48,7 @@ def signed_pairs(evidence: Path) -> Iterator[tuple[bytes, bytes]]:
     """
     for name in SIGNED:
         try:
-            yield (evidence / f"{name}.asc").read_bytes(), (evidence / name).read_bytes()
+            yield read_small(evidence / f"{name}.asc", _MAX_SIGNATURE), read_small(evidence / name, _MAX_SUMS)
         except OSError as error:
             raise SigningError(
                 f"{error.filename}", error.strerror or "can't be read", "sign the release, or fetch it again whole"

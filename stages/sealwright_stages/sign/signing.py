@@ -5,6 +5,8 @@
 - Each signature is verified, strictly and in a clean home, before it is written; then persons are counted.
 - Signatures appear under their names whole; none is ever written that did not verify.
 - A release that has its signatures already is verified again, and not signed twice.
+- Persons are counted by the policy that the run began with; if manifest or keyring were changed since, nothing is
+  signed.
 - An interrupted run signs nothing; what the signer gave before is written all the same.
 """
 
@@ -13,12 +15,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from sealwright_stages.audit import audit
+from sealwright_stages.audit import Reviewer, audit
 from sealwright_stages.context import Context
 from sealwright_stages.errors import InterruptedRunError, SigningError
 from sealwright_stages.files import write_whole
 from sealwright_stages.ports import Proposal, Signer
-from sealwright_stages.seal.evidence import EvidenceFolder
+from sealwright_stages.seal.evidence import PUT_BACK, EvidenceFolder, policy_changed
 from sealwright_stages.sign.provenance import envelope, pae
 from sealwright_stages.sign.release_signatures import persons_of, signed_pairs
 from sealwright_stages.verdict import Status
@@ -58,6 +60,8 @@ def sign_release(context: Context, evidence: EvidenceFolder, confirm: Confirm) -
     Raises:
         SigningError: refused, unreachable, or what came back does not verify; nothing was written.
     """
+    if changed := policy_changed(context.plan):
+        raise SigningError("nothing was signed", f"{changed} is not what the run began with", PUT_BACK)
     if evidence.signed:
         _still_whole(context, evidence)
         return _counted(context, evidence)
@@ -84,7 +88,9 @@ def _go_on(context: Context) -> None:
 
 def _still_whole(context: Context, evidence: EvidenceFolder) -> None:
     """Refuse evidence that was changed after it was signed; who signed is counted elsewhere."""
-    for finding in audit(evidence.folder, context.plan.manifest.keyring).findings:
+    manifest = context.plan.manifest
+    reviewer = Reviewer(manifest.keyring, manifest.signers, manifest.threshold)
+    for finding in audit(evidence.folder, reviewer).findings:
         if finding.ok == "bad" and finding.what != "signatures":
             raise SigningError(
                 f"{evidence.folder} was changed after it was signed",
@@ -127,10 +133,10 @@ def _write(
 ) -> None:
     if set(signatures) != set(documents):
         raise SigningError("the signer's answer", "it did not sign all that it was shown", "look at its record")
-    manifest = context.plan.manifest
+    policy, signers = context.plan.policy, context.plan.manifest.signers
     envelope_name = ""
     for name in SUMS:
-        who = persons_of(signatures[name], documents[name][1], manifest.keyring, manifest.signers)
+        who = persons_of(signatures[name], documents[name][1], policy, signers)
         if not who:
             raise SigningError(
                 f"the signature over {name}",
@@ -139,7 +145,7 @@ def _write(
             )
         envelope_name = f"provenance.{sorted(who)[0]}.dsse.json"
     payload = documents["provenance"][1]
-    if not persons_of(signatures["provenance"], pae(payload), manifest.keyring, manifest.signers):
+    if not persons_of(signatures["provenance"], pae(payload), policy, signers):
         raise SigningError("the provenance's signature", "it does not verify", "look at the signer's record")
     write_whole(evidence.folder / envelope_name, envelope(payload, signatures["provenance"]))
     for name in SUMS:
@@ -149,7 +155,7 @@ def _write(
 def _counted(context: Context, evidence: EvidenceFolder) -> str:
     manifest = context.plan.manifest
     per_document = [
-        persons_of(signature, data, manifest.keyring, manifest.signers)
+        persons_of(signature, data, context.plan.policy, manifest.signers)
         for signature, data in signed_pairs(evidence.folder)
     ]
     persons = frozenset.intersection(*per_document) if per_document else frozenset()

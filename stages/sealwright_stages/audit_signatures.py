@@ -1,0 +1,117 @@
+"""Who must have signed a release, by whose word, and who has.
+
+- With a keyring of the reviewer only its keys count, and only persons whom it does not limit to components.
+- Who must sign is the reviewer's word. Where the reviewer names nobody it is the release's own, and a yes says so.
+- Without a keyring the keys are those of the folder itself, and a yes says so too.
+- A person counts who signed the products' sums and the log's sums; a provenance says exactly what the log says,
+  and one, at least, is signed by a person who counts.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from sealwright_keyring.errors import KeyringError
+from sealwright_keyring.policy import Policy, load_policy
+from sealwright_stages.errors import SigningError
+from sealwright_stages.files import read_small
+from sealwright_stages.findings import Finding, advice, bad, good
+from sealwright_stages.manifest import Manifest
+from sealwright_stages.sign.provenance import opened, pae
+from sealwright_stages.sign.release_signatures import persons_of, signed_pairs
+
+_MAX_PROVENANCE = 64 << 20
+
+
+@dataclass(frozen=True)
+class Reviewer:
+    """What a reviewer brings: a keyring folder, who must have signed, and how many of them (all if None)."""
+
+    keyring: Path | None = None
+    signers: tuple[str, ...] = ()
+    threshold: int | None = None
+
+
+@dataclass(frozen=True)
+class Required:
+    """Who counts, and how many must have signed; a yes holds `provided` that (empty: without a proviso)."""
+
+    policy: Policy
+    names: tuple[str, ...]
+    threshold: int
+    provided: str
+
+
+def required(reviewer: Reviewer, manifest: Manifest, own: Policy) -> tuple[Required | None, list[Finding]]:
+    """Who must have signed; `own` is the policy in the evidence folder. None: nothing can be counted."""
+    if reviewer.keyring is None:
+        names = tuple(name for name in manifest.signers if name in own.persons and own.persons[name].covers(None))
+        told = "the keys are those in the folder itself: compare their fingerprints, or name your own --keyring"
+        wants = Required(own, names, manifest.threshold, "as far as the folder's own keys go")
+        return wants, [advice("signatures", told)]
+    try:
+        policy = load_policy(reviewer.keyring)
+    except KeyringError as error:
+        return None, [bad("keyring", f"{error.what}: {error.because}")]
+    if reviewer.signers:
+        return _named(reviewer, policy)
+    return _by_the_release(reviewer, policy, manifest)
+
+
+def _named(reviewer: Reviewer, policy: Policy) -> tuple[Required | None, list[Finding]]:
+    strange = [name for name in reviewer.signers if name not in policy.persons]
+    scoped = [name for name in reviewer.signers if name not in strange and not policy.persons[name].covers(None)]
+    findings = [bad("keyring", f"it has no person called {name}") for name in strange]
+    findings += [bad("keyring", f"{name} may vouch for components only, not for a release") for name in scoped]
+    names = tuple(name for name in reviewer.signers if name not in (*strange, *scoped))
+    return Required(policy, names, reviewer.threshold or len(reviewer.signers), ""), findings
+
+
+def _by_the_release(
+    reviewer: Reviewer, policy: Policy, manifest: Manifest
+) -> tuple[Required | None, list[Finding]]:
+    names = tuple(n for n in manifest.signers if n in policy.persons and policy.persons[n].covers(None))
+    findings = [
+        advice("signatures", f"the release names {name}, who is no release signer in your keyring: not counted")
+        for name in manifest.signers
+        if name not in names
+    ]
+    own = f"{manifest.threshold} of {', '.join(manifest.signers)}"
+    told = f"the release itself says that {own} must sign; say it yourself: --signers NAME,NAME --threshold N"
+    threshold = reviewer.threshold or manifest.threshold
+    provided = f"if {threshold} of {', '.join(names) or 'nobody'} is who must sign it"
+    return Required(policy, names, threshold, provided), [*findings, advice("signatures", told)]
+
+
+def signatures(evidence: Path, wants: Required) -> list[Finding]:
+    """Whether enough persons have signed both sums."""
+    try:
+        counted = [
+            persons_of(signature, data, wants.policy, wants.names) for signature, data in signed_pairs(evidence)
+        ]
+    except SigningError as error:
+        return [bad("signatures", f"{error.what}: {error.because}")]
+    persons = frozenset.intersection(*counted)
+    told = f"signed by {', '.join(sorted(persons)) or 'nobody'}; {wants.threshold} needed"
+    return [good("signatures", told) if len(persons) >= wants.threshold else bad("signatures", told)]
+
+
+def provenance(evidence: Path, wants: Required, said: bytes) -> list[Finding]:
+    """Whether each provenance says `said` and no more, and who signed it."""
+    findings: list[Finding] = []
+    counted: set[str] = set()
+    for path in sorted(evidence.glob("provenance.*.dsse.json")):
+        try:
+            payload, signature = opened(read_small(path, _MAX_PROVENANCE))
+            who = persons_of(signature, pae(payload), wants.policy, wants.names)
+        except (OSError, ValueError, SigningError) as error:
+            return [bad("provenance", f"{path.name}: {error}")]
+        if payload != said:
+            return [bad("provenance", f"{path.name} says something else than the log")]
+        if not who:
+            findings.append(advice("provenance", f"{path.name} is signed by nobody who counts"))
+        counted |= who
+    if not counted:
+        return [*findings, bad("provenance", "none is signed by a person who counts")]
+    return [*findings, good("provenance", f"it says what the log says, signed by {', '.join(sorted(counted))}")]
