@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Protocol
 
+from sealwright_keyring.policy import Person
 from sealwright_stages.events import Stage
 from sealwright_stages.state import Record
 from sealwright_stages.verdict import Green, Verdict
@@ -65,14 +66,6 @@ class ItemSpec:
 
 Progress = Callable[[int, int, str], None]
 """Called with bytes done, bytes in all (0: unknown) and a short note."""
-
-
-@dataclass(frozen=True)
-class Person:
-    """A chosen person's keys, as a verifier needs them."""
-
-    name: str
-    fingerprints: frozenset[str]
 
 
 @dataclass(frozen=True)

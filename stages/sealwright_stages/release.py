@@ -12,7 +12,6 @@ import os
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 
 from sealwright_appendlog.audit import LogBroken
@@ -31,7 +30,7 @@ from sealwright_stages.journal import Journal
 from sealwright_stages.log import LogLost, LogSession, open_embedded, open_transport, read_entries
 from sealwright_stages.manifest import ComponentSpec, Manifest, load
 from sealwright_stages.plan import Plan
-from sealwright_stages.ports import Archive, Person, Source, Trust
+from sealwright_stages.ports import Archive, Source, Trust
 from sealwright_stages.sandbox.fetch import BwrapFetchSandbox
 from sealwright_stages.sandbox.identity import Identities
 from sealwright_stages.sign.client import open_signer
@@ -171,11 +170,7 @@ def make_sources(component: ComponentSpec, policy: Policy, archives: _Archives) 
 
 def trust_for(policy: Policy, component: str, signers: tuple[str, ...], threshold: int) -> Trust:
     """The chosen persons' keys for one component."""
-    persons = tuple(
-        Person(person.name, frozenset(person.openpgp))
-        for person in policy.persons_for(component, signers, datetime.now(UTC).date())
-    )
-    return Trust(policy.certificates, persons, threshold)
+    return Trust(policy.certificates, policy.persons_for(component, signers), threshold)
 
 
 def cache_folder() -> Path:

@@ -11,8 +11,9 @@ from pathlib import Path
 
 from bench.report import Line, timed
 from sealwright_keyring.certificates import certificates
+from sealwright_keyring.policy import Person
 from sealwright_keyring.signer.gpg_sign import make_throwaway_key
-from sealwright_stages.ports import Person, Trust, Workshop
+from sealwright_stages.ports import Trust, Workshop
 from sealwright_stages.sandbox.fetch import BwrapFetchSandbox
 from sealwright_stages.verify.git_source import git_source
 
@@ -42,7 +43,7 @@ def verify_components(folder: Path) -> Iterator[Line]:
         git(repository, env, "add", ".")
         git(repository, env, "commit", "--quiet", "-m", str(number))
         git(repository, env, "-c", f"user.signingkey={key}", "tag", "-s", f"v{number}", "-m", str(number))
-    trust = Trust((certificate,), (Person("bench", frozenset(c.fingerprint for c in certificates(certificate))),))
+    trust = Trust((certificate,), (Person("bench", tuple(c.fingerprint for c in certificates(certificate))),))
     sandbox = BwrapFetchSandbox(None if os.geteuid() else 61199)
     pairs = []
     begun = time.perf_counter()

@@ -122,9 +122,9 @@ def test_persons_are_counted_and_not_keys_or_signatures(world: Any, tmp_path: Pa
     policy = load_policy(folder(world, tmp_path, text, "s1", "s2", "outsider"))
     when = datetime(2026, 1, 15, tzinfo=UTC)
     ada = [good(policy, "ada", when), good(policy, "ada", when), good(policy, "ada", when, 1)]
-    assert count_persons(ada, policy, ["ada", "bob"]) == {"ada"}
-    assert count_persons([*ada, good(policy, "bob", when)], policy, ["ada", "bob"]) == {"ada", "bob"}
-    assert count_persons(ada, policy, ["bob"]) == frozenset()
+    assert count_persons(ada, policy.persons.values()) == {"ada"}
+    assert count_persons([*ada, good(policy, "bob", when)], policy.persons.values()) == {"ada", "bob"}
+    assert count_persons(ada, [policy.persons["bob"]]) == frozenset()
 
 
 def test_strangers_bad_signatures_and_other_times_count_nothing(world: Any, tmp_path: Path) -> None:
@@ -132,9 +132,9 @@ def test_strangers_bad_signatures_and_other_times_count_nothing(world: Any, tmp_
     outside, inside = datetime(2026, 3, 1, tzinfo=UTC), datetime(2026, 1, 15, tzinfo=UTC)
     stranger = Good("0" * 40, inside, "SHA256", "EdDSA")
     bad = Bad("signature-bad", "no", "no")
-    assert count_persons([stranger, bad, good(policy, "ada", outside)], policy, ["ada", "bob"]) == frozenset()
+    assert count_persons([stranger, bad, good(policy, "ada", outside)], policy.persons.values()) == frozenset()
     weak = Weak("text-mode", "x", policy.persons["ada"].openpgp[0], inside, "x")
-    assert count_persons([weak], policy, ["ada"]) == {"ada"}
+    assert count_persons([weak], [policy.persons["ada"]]) == {"ada"}
 
 
 TOML = """# a comment

@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sealwright_keyring.certificates import certificates
-from sealwright_stages.ports import Person, Trust
+from sealwright_keyring.policy import Person
+from sealwright_stages.ports import Trust
 from sealwright_stages.verdict import Failed, Passed, Warned
 from sealwright_stages.verify.codes import RefusedError
 from sealwright_stages.verify.git_objects import LIMIT, object_id, openpgp_signature, parse_commit, parse_tag
@@ -165,7 +166,7 @@ def test_every_real_tag_is_judged_as_its_facts_say() -> None:
         tag = parse_tag(raw, entry["ref"].removeprefix("refs/tags/"))
         certificate = by_key.get(entry["fingerprint"])
         signer = certificate or known[0]
-        trust = Trust((signer.raw,), (Person("upstream", frozenset({signer.fingerprint})),))
+        trust = Trust((signer.raw,), (Person("upstream", (signer.fingerprint,)),))
         verdict = judge_detached(tag.signature, tag.payload, trust, entry["ref"])
         found[verdict.code] += 1
         if entry["gpg"] == "ERRSIG,NO_PUBKEY" or entry["digest"] == "sha1":

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
 from sealwright_keyring.openpgp import Bad, Good, Weak
-from sealwright_stages.ports import Person, Trust
+from sealwright_keyring.policy import Person
+from sealwright_stages.ports import Trust
 from sealwright_stages.verdict import Failed, Passed, Verdict, Warned
 from sealwright_stages.verify.codes import CODES, failed, passed, shown, warned
 from sealwright_stages.verify.openpgp import renamed, settle
@@ -17,7 +18,16 @@ SUBJECT = sha256(b"data")
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 FACTS = {"data_sha256": SUBJECT}
 A1, A2, B1 = "A" * 40, "B" * 40, "C" * 40
-PERSONS = (Person("anna", frozenset({A1, A2})), Person("bert", frozenset({B1})))
+PERSONS = (
+    Person(
+        "anna",
+        (
+            A1,
+            A2,
+        ),
+    ),
+    Person("bert", (B1,)),
+)
 
 
 def good(key: str) -> Good:
@@ -47,6 +57,29 @@ def test_a_weak_signature_that_the_threshold_needs_is_yellow() -> None:
     assert isinstance(settled(weak(A1)), Warned)
     assert isinstance(settled(good(B1), weak(A1), threshold=2), Warned)
     assert isinstance(settled(good(B1), weak(A1)), Passed)
+
+
+@pytest.mark.parametrize(
+    ("begin", "end", "counts"),
+    [
+        (None, None, True),
+        (NOW.date(), NOW.date(), True),
+        (NOW.date() + timedelta(1), None, False),
+        (None, NOW.date() - timedelta(1), False),
+    ],
+)
+def test_a_signature_outside_the_persons_time_counts_nothing(
+    begin: date | None, end: date | None, counts: bool
+) -> None:
+    anna = Person("anna", (A1,), not_before=begin, not_after=end)
+    for found in (good(A1), weak(A1)):
+        verdict = settle([found], Trust((), (anna, PERSONS[1])), "x", SUBJECT)
+        assert isinstance(verdict, Failed) is not counts
+        assert counts or (
+            verdict.code == "threshold-not-met" and "outside of their time by anna" in verdict.reason
+        )
+    two = settle([good(A1), good(B1)], Trust((), (anna, PERSONS[1]), 2), "x", SUBJECT)
+    assert isinstance(two, Passed if counts else Failed)
 
 
 def test_no_signature_and_no_threshold_are_red() -> None:

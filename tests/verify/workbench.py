@@ -9,7 +9,8 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from sealwright_stages.ports import Person, Trust, Workshop
+from sealwright_keyring.policy import Person
+from sealwright_stages.ports import Trust, Workshop
 from sealwright_stages.process import Completed, run
 
 GIT_ENVIRONMENT = {
@@ -103,7 +104,7 @@ class Keys:
 
     def trust(self, *names: str, threshold: int = 1, known: Sequence[str] = ()) -> Trust:
         """Trust in the persons `names`; the certificates of `known` lie beside theirs."""
-        persons = tuple(Person(name, frozenset({self.fingerprint(name)})) for name in names)
+        persons = tuple(Person(name, (self.fingerprint(name),)) for name in names)
         return Trust((self.certificate(*names, *known),), persons, threshold)
 
 

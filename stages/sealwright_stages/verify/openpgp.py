@@ -18,8 +18,9 @@ from sealwright_keyring.errors import KeyringError
 from sealwright_keyring.gpg import Gpg
 from sealwright_keyring.openpgp import Bad, Good, Keyring, Weak
 from sealwright_keyring.openpgp import Verdict as KeyVerdict
+from sealwright_keyring.threshold import count_persons, out_of_time
 from sealwright_stages.files import sha256_file
-from sealwright_stages.ports import Person, Trust
+from sealwright_stages.ports import Trust
 from sealwright_stages.verdict import Passed, Verdict, Warned
 from sealwright_stages.verify.codes import failed, passed, warned
 
@@ -30,7 +31,7 @@ def judge_detached(
     signature: bytes, data: bytes | Path, trust: Trust, what: str, gpg: Gpg | None = None
 ) -> Verdict:
     """Judge a file of detached signatures over `data`; `what` names it in the sentences."""
-    chosen = {fingerprint for person in trust.persons for fingerprint in person.fingerprints}
+    chosen = {fingerprint for person in trust.persons for fingerprint in person.openpgp}
     subject = hashlib.sha256(data).hexdigest() if isinstance(data, bytes) else sha256_file(data)
     try:
         with Keyring.of(trust.certificates, chosen, gpg=gpg) as keyring:
@@ -57,14 +58,14 @@ def settle(found: Sequence[KeyVerdict], trust: Trust, what: str, subject: str) -
                 subject,
                 evidence,
             )
-    good = _persons([each for each in found if isinstance(each, Good)], trust.persons)
-    weak = [each for each in found if isinstance(each, Weak)]
-    either = good | _persons(weak, trust.persons)
+    good = count_persons([each for each in found if isinstance(each, Good)], trust.persons)
+    either = count_persons(found, trust.persons)
     evidence["persons"] = sorted(either)
     if trust.threshold < 1 or len(either) < trust.threshold:
+        late = "".join(f", outside of their time by {name}" for name in sorted(out_of_time(found, trust.persons)))
         return failed(
             "threshold-not-met",
-            f"{what}: signed by {' and '.join(sorted(either)) or 'none of the chosen persons'}, "
+            f"{what}: signed by {' and '.join(sorted(either)) or 'none of the chosen persons'}{late}, "
             f"and {trust.threshold} of {len(trust.persons)} must sign",
             _ASK,
             subject,
@@ -72,7 +73,7 @@ def settle(found: Sequence[KeyVerdict], trust: Trust, what: str, subject: str) -
         )
     if len(good) >= trust.threshold:
         return passed(f"good signature by {' and '.join(sorted(good))}", subject, evidence)
-    first = weak[0]
+    first = next(each for each in found if isinstance(each, Weak) and count_persons([each], trust.persons))
     return warned(first.reason_code, f"{what}: {first.sentence}", first.next_step, subject, evidence)
 
 
@@ -84,8 +85,3 @@ def renamed(verdict: Verdict, subject: str, evidence: dict[str, object]) -> Verd
     if isinstance(verdict, Warned):
         return warned(verdict.code, verdict.reason, verdict.next_step, subject, whole)
     return failed(verdict.code, verdict.reason, verdict.next_step, subject, whole)
-
-
-def _persons(found: Sequence[Good | Weak], persons: Sequence[Person]) -> set[str]:
-    by_key = {key.upper(): person.name for person in persons for key in person.fingerprints}
-    return {by_key[each.fingerprint] for each in found if each.fingerprint in by_key}
