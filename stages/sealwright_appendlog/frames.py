@@ -74,7 +74,8 @@ class Decoder:
                 end = at + _HEADER.size + length
                 if len(self._buffer) < end:
                     break
-                payload = bytes(self._buffer[at + _HEADER.size : end])
+                with memoryview(self._buffer) as view:
+                    payload = bytes(view[at + _HEADER.size : end])
                 at = end
                 yield chr(kind), payload
         finally:

@@ -54,7 +54,8 @@ class Writer:
             descriptor = self._descriptors.get(segment)
             if descriptor is None:
                 descriptor = self._descriptors[segment] = self._open(segment)
-            write_all(descriptor, b"".join(pieces))
+            for piece in pieces:
+                write_all(descriptor, piece)
             os.fdatasync(descriptor)
         if batch.lines:
             write_all(self._index, b"\n".join(batch.lines) + b"\n", self._folder.reserve.gives_way)
