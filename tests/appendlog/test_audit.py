@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import os
 import re
 import shutil
 import subprocess
@@ -394,3 +395,40 @@ def test_the_index_hash_is_over_all_lines(log: Path) -> None:
     said = {line.split("  ")[1]: line.split("  ")[0] for line in (log / layout.SUMS).read_text().splitlines()}
     assert said[layout.INDEX] == hashlib.sha256((log / layout.INDEX).read_bytes()).hexdigest()
     assert list(said) == sorted(said)
+
+
+@pytest.mark.parametrize("name", [*PUBLISHED, layout.CHECKPOINT])
+def test_a_pipe_is_no_file_of_a_log(log: Path, name: str) -> None:
+    (log / name).unlink()
+    os.mkfifo(log / name)
+    with pytest.raises(LogBroken, match="not a regular file"):
+        check_log(log)
+
+
+def test_a_line_without_end_costs_no_memory(log: Path) -> None:
+    os.truncate(log / layout.INDEX, 1 << 40)
+    with pytest.raises(LogBroken, match="record 315: a line of"):
+        check_log(log)
+
+
+def test_a_long_line_is_given_cut_and_what_follows_it_too(tmp_path: Path) -> None:
+    (tmp_path / "lines").write_bytes(b"one\n" + b"x" * (3 << 20) + b"\ntwo\ntorn")
+    found = list(layout.lines(tmp_path / "lines"))
+    assert (found[0], found[2:]) == (b"one", [b"two"])
+    assert record.MAX_LINE < len(found[1]) < 2 << 20
+    assert [len(line) for line in layout.lines(tmp_path / "lines", strict=True)] == [3, record.MAX_LINE + 1]
+
+
+def test_a_tile_without_end_is_found(log: Path) -> None:
+    os.truncate(log / "tile" / "0" / "000", 1 << 40)
+    with pytest.raises(LogBroken, match="do not agree"):
+        check_log(log)
+
+
+def test_data_lies_only_below_data(log: Path) -> None:
+    lines = lines_of(log)
+    at = next(n for n, line in enumerate(lines) if b'"k":"data"' in line)
+    lines[at] = lines[at].replace(b'"build/xen"', b'"../xen"').replace(b"data/build/xen/", b"data/../xen/")
+    resealed(log, lines)
+    with pytest.raises(LogBroken, match=f"record {at}: a stream has one to four plain names"):
+        check_log(log)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
+import subprocess
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +17,7 @@ from sealwright_stages import events as ev
 from sealwright_stages.audit import Audit, Reviewer, audit, check_file
 from sealwright_stages.events import Stage
 from sealwright_stages.sign.provenance import envelope, opened, pae
-from support.small_release import Key
+from support.small_release import Key, stop_agent, write_keyring
 
 
 def bad(result: Audit) -> list[str]:
@@ -286,3 +288,22 @@ def test_a_file_without_end_is_a_finding(forger: Forger, name: str) -> None:
     evidence = forger.evidence()
     os.truncate(evidence / name, 1 << 40)
     assert bad(audit(evidence, mine(forger)))
+
+
+def test_a_yes_stays_a_yes_when_the_signers_key_has_expired(forger: Forger, tmp_path: Path) -> None:
+    home = tmp_path / "old"
+    home.mkdir(mode=0o700)
+    gpg = ["gpg", "--homedir", str(home), "--batch", "--faked-system-time", "20200101T000000!"]
+    words = ["--passphrase", "", "--quick-gen-key", "manager-a", "ed25519", "sign", "1y"]
+    subprocess.run([*gpg, *words], check=True, capture_output=True)
+    listing = subprocess.run(
+        [*gpg, "--with-colons", "--list-keys"], check=True, capture_output=True, text=True
+    ).stdout
+    fingerprint = next(line for line in listing.splitlines() if line.startswith("fpr")).split(":")[9]
+    old = Key("manager-a", fingerprint, home)
+    shutil.rmtree(forger.folder / "keyring")
+    write_keyring(forger.folder / "keyring", [old])
+    forger.signers = (old,)
+    in_time = forger.evidence(at="20200601T000000!")
+    assert bad(audit(in_time, mine(forger, "manager-a"))) == []
+    stop_agent(home)

@@ -85,9 +85,9 @@ class EvidenceFolder:
 
         Raises:
             MachineError: the disk is full.
+            LogError: a product is not the one in the log.
             LogLost: the authority does not hand over the sealed log.
         """
-        self.check_products()
         fresh = self.folder.with_name("evidence.new")
         remove_tree(fresh)
         try:

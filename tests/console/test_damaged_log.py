@@ -1,0 +1,40 @@
+"""A log that is damaged ends the program with its three lines, on a terminal too, and a review says where."""
+
+from __future__ import annotations
+
+import os
+import pty
+import subprocess
+from pathlib import Path
+
+from sealwright_console.feed import ReviewFeed
+from sealwright_stages.log import read_entries
+from support.release_folder import HEAD, component, write_release
+from support.small_release import BIN, make_key, stop_agent, write_keyring
+
+
+def test_a_damaged_log_ends_the_console_with_exit_4(tmp_path: Path) -> None:
+    manifest = write_release(tmp_path, HEAD + component("xen"))
+    keys = [make_key(tmp_path / name, name) for name in ("manager-a", "release-key-a")]
+    (tmp_path / "keyring" / "keys").rmdir()
+    write_keyring(tmp_path / "keyring", keys)
+    for key in keys:
+        stop_agent(key.home)
+    log = tmp_path / "work" / "log"
+    log.mkdir(parents=True)
+    (log / "index.jsonl").write_bytes(b"no record\n")
+    ours, theirs = pty.openpty()
+    argv = [BIN / "sealwright", "run", manifest, "--work", tmp_path / "work"]
+    done = subprocess.run(argv, stdin=theirs, stdout=theirs, stderr=theirs, check=False, timeout=60)
+    os.close(theirs)
+    said = os.read(ours, 1 << 16).decode()
+    os.close(ours)
+    assert done.returncode == 4, said
+    assert [line.split(":")[0] for line in said.splitlines()] == ["error", "because", "next"]
+
+
+def test_a_review_says_where_the_log_is_broken(tmp_path: Path) -> None:
+    (tmp_path / "index.jsonl").write_bytes(b"no record\n")
+    feed = ReviewFeed("example-1.0", read_entries(tmp_path), tmp_path / "data")
+    assert feed.poll() and not feed.poll()
+    assert feed.finished == 1 and "can't be read beyond" in feed.notices()[0]
