@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Check a sealed log alone: python3 verify.py [LOG]. Who signed it: gpg --verify LOG/SHA256SUMS.asc LOG/SHA256SUMS"""
+"""Check a sealed log alone: python3 -I verify.py [LOG]. Who signed it: gpg --verify LOG/SHA256SUMS.asc LOG/SHA256SUMS"""
 import base64, hashlib, json, pathlib, sys
 log = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else "log")
 def sha(*parts): return hashlib.sha256(b"".join(parts)).digest()

@@ -121,6 +121,8 @@ class EvidenceFolder:
             copy_judged(self.context.work.products / product.component / product.name, target, [product.sha256])
         except RefusedError as error:
             raise _changed(product, "other bytes") from error
+        except MachineError as error:
+            raise MachineError(f"{self.folder} can't be written", error.because, error.next_step) from error
 
     def _policy(self, folder: Path) -> None:
         plan = self.context.plan
