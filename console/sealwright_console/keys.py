@@ -9,6 +9,7 @@ from sealwright_console.sanitise import clean
 from sealwright_keyring.errors import KeyringError
 from sealwright_keyring.store import Entry, KeyringFolder
 from sealwright_stages.errors import Exit, MachineError, ManifestError
+from sealwright_stages.verify.verifier import verifier
 
 
 def run_keyring(action: str, words: Sequence[str], folder: Path) -> int:
@@ -17,7 +18,7 @@ def run_keyring(action: str, words: Sequence[str], folder: Path) -> int:
     Raises:
         ManifestError: what is asked makes no sense, or the folder is refused.
     """
-    keyring = KeyringFolder(folder)
+    keyring = KeyringFolder(folder, verifier())
     try:
         if action == "add":
             _add(words, keyring)

@@ -72,6 +72,11 @@ class Gpg:
     timeout: float = 60.0
     uid: int | None = None
 
+    @property
+    def temporary(self) -> str | None:
+        """Where a home may lie so that gpg's user can reach it; None: where temporary files lie anyway."""
+        return None if self.uid is None else "/tmp"  # noqa: S108 - TMPDIR may be below root's closed home
+
     def own(self, path: Path) -> None:
         """Give a file or folder to the user that gpg runs as."""
         if self.uid is not None:

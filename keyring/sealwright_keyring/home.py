@@ -47,7 +47,7 @@ class PrivateHome:
 
     def __init__(self, gpg: Gpg) -> None:
         self.gpg = gpg
-        self.folder = Path(tempfile.mkdtemp(prefix="sealwright-keys-"))
+        self.folder = Path(tempfile.mkdtemp(prefix="sealwright-keys-", dir=gpg.temporary))
         self._remove = weakref.finalize(self, shutil.rmtree, self.folder, ignore_errors=True)
         gpg.own(self.folder)
         self.keys: Mapping[str, Key] = {}

@@ -176,6 +176,7 @@ class Keyring:
     def _facts(self) -> dict[str, object]:
         return {
             "tool": self.version,
+            "tool_uid": self._home.gpg.uid,
             "keyring_sha256": self.sha256,
             "chosen": sorted(self.fingerprints),
         }

@@ -4,12 +4,14 @@
 - Two consoles on one machine never share one: each is claimed by a socket name that dies with its claimer.
 - Started as an ordinary user there is nobody to change into: the parts are then processes of one uid.
 - Root of a namespace that knows no other uids counts as an ordinary user, unless it is the machine's own root.
+- The verifier that reads strangers' signatures has one too, claimed once for the life of this process.
 - Two builds at a time never share a uid, so neither can signal or trace the other.
 """
 
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import pwd
 import queue
@@ -46,22 +48,9 @@ class Identities:
         """
         if not _may_change():
             return cls(None, None, None, ())
-        taken = _taken()
-        claims: list[socket.socket] = []
-        uids: list[int] = []
-        for uid in range(_FIRST, _LAST + 1):
-            if uid not in taken and (claim := _claim(uid)) is not None:
-                claims.append(claim)
-                uids.append(uid)
-            if len(uids) == 3 + _BUILDERS:
-                break
-        else:
-            raise MachineError(
-                "no uids for the sandboxes",
-                f"nearly all of {_FIRST} to {_LAST} are in use",
-                "end the programs that use them, or start as an ordinary user",
-            )
-        chosen = cls(uids[0], uids[1], uids[2], tuple(uids[3:]), tuple(claims))
+        claimed = _claimed(3 + _BUILDERS)
+        uids = tuple(claimed)
+        chosen = cls(uids[0], uids[1], uids[2], uids[3:], tuple(claimed.values()))
         for uid in chosen.builders:
             chosen._free.put(uid)
         return chosen
@@ -84,6 +73,20 @@ class Identities:
             claim.close()
 
 
+@functools.cache
+def verifier_uid() -> int | None:
+    """The uid that verifiers run under in this process; None when we are not root.
+
+    Raises:
+        MachineError: as of `Identities.choose`.
+    """
+    if not _may_change():
+        return None
+    ((uid, claim),) = _claimed(1).items()
+    claim.detach()  # it is held until this process ends
+    return uid
+
+
 def is_ephemeral(uid: int) -> bool:
     """Whether `uid` is of the range that parts live in; who owns a file by it may be anybody tomorrow."""
     return _FIRST <= uid <= _LAST
@@ -103,6 +106,26 @@ def _may_change() -> bool:
             "start outside of that namespace, or as an ordinary user",
         )
     return False
+
+
+def _claimed(count: int) -> dict[int, socket.socket]:
+    """`count` uids that nobody else has, each with the claim that makes it ours.
+
+    Raises:
+        MachineError: so many are not free.
+    """
+    taken = _taken()
+    claims: dict[int, socket.socket] = {}
+    for uid in range(_FIRST, _LAST + 1):
+        if uid not in taken and (claim := _claim(uid)) is not None:
+            claims[uid] = claim
+        if len(claims) == count:
+            return claims
+    raise MachineError(
+        "no uids for the sandboxes",
+        f"nearly all of {_FIRST} to {_LAST} are in use",
+        "end the programs that use them, or start as an ordinary user",
+    )
 
 
 def _taken() -> set[int]:

@@ -23,6 +23,7 @@ from sealwright_keyring.openpgp import Bad, Keyring, Weak
 from sealwright_stages.verdict import Passed, Warned
 from sealwright_stages.verify.codes import RefusedError, passed
 from sealwright_stages.verify.deb822 import Deb822Error, Listed, listed, paragraphs
+from sealwright_stages.verify.verifier import verifier
 
 _MAX_INDEX = 2 << 30
 _LEEWAY = 600  # seconds by which a clock may be slow
@@ -48,7 +49,7 @@ def read_release(document: bytes, suite: str, keys: Path) -> Release:
     digest = hashlib.sha256(document).hexdigest()
     try:
         certificates = keys.read_bytes()
-        with Keyring.of([certificates], fingerprints_in(certificates)) as keyring:
+        with Keyring.of([certificates], fingerprints_in(certificates), gpg=verifier()) as keyring:
             verdict, signed = keyring.verify_clearsigned(document)
     except OSError as error:
         raise RefusedError(

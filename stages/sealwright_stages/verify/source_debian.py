@@ -27,6 +27,7 @@ from sealwright_stages.verify.codes import RefusedError, failed, not_fetched, pa
 from sealwright_stages.verify.copy import copy_judged
 from sealwright_stages.verify.deb822 import Deb822Error, Listed, listed, paragraphs
 from sealwright_stages.verify.uploaders import uploaders
+from sealwright_stages.verify.verifier import verifier
 
 _NEXT = "try another mirror; if it is the same there, ask the archive"
 _MARK = b"\n-----BEGIN PGP SIGNATURE-----\n"
@@ -156,7 +157,7 @@ class DebianSource:
                 subject,
                 keys.evidence(),
             ), {}
-        with Keyring.of([certificate.raw], [certificate.fingerprint]) as keyring:
+        with Keyring.of([certificate.raw], [certificate.fingerprint], gpg=verifier()) as keyring:
             verdict, signed = keyring.verify_clearsigned(document, judged_at_signing=True)
         evidence = {**verdict.evidence, **keys.evidence()}
         if isinstance(verdict, Bad):
