@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+import subprocess
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
 
+from sealwright_keyring.policy import Policy, load_policy
 from sealwright_stages.errors import Exit, SigningError
 from sealwright_stages.events import Stage
+from sealwright_stages.plan import Plan
 from sealwright_stages.ports import Proposal
+from sealwright_stages.sign.provenance import pae
 from sealwright_stages.sign.signing import Confirm, SigningRequest, Typed
 from support.bench import Bench
+from support.release_folder import HEAD, component
+from support.stories import POLICY
+from verify.workbench import Keys
 
 
 @dataclass
@@ -39,6 +46,59 @@ class ScriptedSigner:
 
     def close(self) -> None:
         self.closed = True
+
+
+@dataclass
+class KeyedSigner(ScriptedSigner):
+    """Signs what it was shown with a real key."""
+
+    keys: Keys | None = None
+    name: str = ""
+
+    def sign(self, proposal: Proposal, typed_digest: str, typed_release: str) -> Mapping[str, bytes]:
+        assert self.keys is not None
+        to_sign = {name: pae(data) if name == "provenance" else data for name, data in self.shown.items()}
+        return {name: self.keys.sign(self.name, data) for name, data in to_sign.items()}
+
+
+class KeyedBench(Bench):
+    """A bench under a policy of real keys."""
+
+    policy: Policy
+
+    def plan(self) -> Plan:
+        return replace(super().plan(), policy=replace(self.policy, sha256=POLICY))
+
+
+@pytest.fixture(scope="module")
+def keys(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Keys]:
+    made = Keys(tmp_path_factory.mktemp("k") / "home")
+    yield made
+    subprocess.run(["gpgconf", "--homedir", str(made.home), "--kill", "all"], check=False)
+
+
+@pytest.mark.parametrize(("threshold", "exit_code"), [(1, Exit.DONE), (2, Exit.SIGNING)])
+def test_fewer_persons_than_the_release_demands_is_no_success(
+    folder: Path, keys: Keys, threshold: int, exit_code: Exit
+) -> None:
+    signers = f'signers = ["manager-a", "manager-b"]\nthreshold = {threshold}\n'
+    text = HEAD.replace('signers = ["manager-a"]\n', signers) + component("xen")
+    bench = KeyedBench(folder, manifest=text)
+    names = ("manager-a", "manager-b")
+    persons = "".join(f'[person.{name}]\nopenpgp = ["{keys.fingerprint(name)}"]\n' for name in names)
+    (folder / "keyring" / "signers.toml").write_text(persons)
+    (folder / "keyring" / "keys" / "all.asc").write_bytes(keys.certificate(*names))
+    bench.policy = load_policy(folder / "keyring")
+    signer = KeyedSigner(keys=keys, name="manager-a")
+    bench.confirm = Confirm(lambda: signer, lambda request: Typed("abababab", "example-1.0"))
+    ended = bench.run(Stage.SIGN)
+    assert ended.exit is exit_code, ended
+    told = ended.sentence + ended.because
+    assert f"signed by manager-a: 1 of {threshold} needed" in told
+    assert not nothing_is_signed(bench)
+    if threshold == 2:
+        assert "not final yet" in ended.sentence and "were kept" in ended.because
+        assert "have manager-b sign too" in ended.next_step
 
 
 def bench_with(folder: Path, signer: ScriptedSigner, answer: Typed | None) -> tuple[Bench, list[SigningRequest]]:

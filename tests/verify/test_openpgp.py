@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
@@ -11,8 +13,8 @@ from sealwright_keyring.policy import Person
 from sealwright_stages.ports import Trust
 from sealwright_stages.verdict import Failed, Passed, Verdict, Warned
 from sealwright_stages.verify.codes import CODES, failed, passed, shown, warned
-from sealwright_stages.verify.openpgp import renamed, settle
-from verify.workbench import sha256
+from sealwright_stages.verify.openpgp import judge_detached, renamed, settle
+from verify.workbench import Keys, sha256
 
 SUBJECT = sha256(b"data")
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -80,6 +82,19 @@ def test_a_signature_outside_the_persons_time_counts_nothing(
         )
     two = settle([good(A1), good(B1)], Trust((), (anna, PERSONS[1]), 2), "x", SUBJECT)
     assert isinstance(two, Passed if counts else Failed)
+
+
+def test_two_persons_signatures_that_are_put_together_as_the_how_to_says_count_both(
+    keys: Keys, tmp_path: Path
+) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "how-to" / "use-your-own-release-key.md").read_text()
+    commands = page.split("## Several signers")[1].split("```sh\n")[1].split("```")[0]
+    for file, name in (("a.asc", "s1"), ("b.asc", "s2")):
+        (tmp_path / file).write_bytes(keys.sign(name, b"data"))
+    environment = {"PATH": "/usr/bin:/bin", "GNUPGHOME": str(keys.home)}
+    subprocess.run(["sh", "-ec", commands], cwd=tmp_path, env=environment, capture_output=True, check=True)
+    both = (tmp_path / "SHA256SUMS.asc").read_bytes()
+    assert isinstance(judge_detached(both, b"data", keys.trust("s1", "s2", threshold=2), "x"), Passed)
 
 
 def test_no_signature_and_no_threshold_are_red() -> None:

@@ -4,6 +4,7 @@
 - A person types the first digits of the digest and the release's name, or the signer's own policy speaks.
 - Each signature is verified, strictly and in a clean home, before it is written; then persons are counted.
 - Signatures appear under their names whole; none is ever written that did not verify.
+- Fewer persons than the release demands is no success: it says who has signed, who may, and what to do next.
 - A release that has its signatures already is verified again, and not signed twice.
 - Persons are counted by the policy that the run began with; if manifest or keyring were changed since, nothing is
   signed.
@@ -58,7 +59,8 @@ def sign_release(context: Context, evidence: EvidenceFolder, confirm: Confirm) -
     """Sign what lies in the evidence folder; says how many persons have.
 
     Raises:
-        SigningError: refused, unreachable, or what came back does not verify; nothing was written.
+        SigningError: refused, unreachable, or what came back does not verify, and nothing was written; or what
+            was written is not enough yet.
     """
     if changed := policy_changed(context.plan):
         raise SigningError("nothing was signed", f"{changed} is not what the run began with", PUT_BACK)
@@ -161,5 +163,13 @@ def _counted(context: Context, evidence: EvidenceFolder) -> str:
     persons = frozenset.intersection(*per_document) if per_document else frozenset()
     if not persons:
         raise SigningError("the evidence folder's signatures", "they do not verify", "remove them, sign again")
-    final = "final" if len(persons) >= manifest.threshold else "not final yet"
-    return f"signed by {', '.join(sorted(persons))}: {len(persons)} of {manifest.threshold} needed, {final}"
+    signed = f"signed by {', '.join(sorted(persons))}: {len(persons)} of {manifest.threshold} needed"
+    if len(persons) < manifest.threshold:
+        others = " or ".join(name for name in manifest.signers if name not in persons)
+        raise SigningError(
+            "the release is not final yet",
+            f"{signed}; the signatures that are there were kept",
+            f"have {others} sign too, put the signatures together, then run again: "
+            "docs/how-to/use-your-own-release-key.md",
+        )
+    return f"{signed}, final"
