@@ -220,7 +220,7 @@ def _review(options: argparse.Namespace) -> int:
 
     log = options.evidence / "log"
     verdict = _verdict(result.findings, result.provided)
-    notices = [verdict, *(f"{_MARK[finding.ok]} {finding.what}: {finding.detail}" for finding in result.findings)]
+    notices = [verdict, *(clean(f"{_MARK[f.ok]} {f.what}: {f.detail}") for f in result.findings)]
     feed = ReviewFeed(f"{result.state.release}-{result.state.version}", read_entries(log), log / "data", notices)
     run_console(feed, ascii=options.ascii)
     return int(Exit.DONE if result.passed else Exit.CLOSED)

@@ -3,7 +3,8 @@
 - Depth has no limit, neither of names nor of open descriptors: at most `_OPEN` folders are held open, and the way
   back out of a deeper one is `..`, which must lead to the folder that it was entered from.
 - Every name is taken relative to an open folder; a symbolic link is an entry like a file.
-- A folder that its owner can't enter is opened up by descriptor while it is walked, and gets its mode back.
+- A folder that its owner can't enter is opened up by descriptor while it is walked, and gets its mode back; but in
+  a restless tree, where others are at work, nothing is ever changed.
 - Names that vanish while the walk goes on are passed over.
 """
 
@@ -93,7 +94,7 @@ def _entered(found: Entry, need: int, *, restless: bool) -> _Level | None:
         handle = os.open(found.name, os.O_PATH | _FOLDER, dir_fd=found.parent)
         try:
             itself = os.fstat(handle)
-            opened_up = os.geteuid() != 0 and itself.st_mode & need != need
+            opened_up = not restless and os.geteuid() != 0 and itself.st_mode & need != need
             if opened_up:  # a handle takes no fchmod, and a name could be another's by now
                 Path(f"/proc/self/fd/{handle}").chmod(stat.S_IMODE(itself.st_mode) | need)
             fd = os.open(".", _FOLDER, dir_fd=handle)

@@ -9,13 +9,15 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import threading
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
 
 from sealwright_keyring.signer.gpg_sign import make_throwaway_key
-from sealwright_stages.errors import SealwrightError, SigningError
+from sealwright_stages.errors import InterruptedRunError, SealwrightError, SigningError
 from sealwright_stages.manifest import Manifest, load
 from sealwright_stages.sandbox.identity import Identities
 from sealwright_stages.sign.client import SignerProcess, open_signer
@@ -71,6 +73,50 @@ def place() -> Iterator[Place]:
     shutil.rmtree(folder)
 
 
+_HELLO = 'import sys, time; sys.stdin.readline(); print(\'{"ok": true, "keys": []}\', flush=True); '
+LARGE = {"x": ("text", b"x" * (1 << 20))}
+
+
+def stand_in(then: str, cancel: threading.Event | None = None) -> SignerProcess:
+    """A program that answers the hello like a signer, and then does as told."""
+    return SignerProcess([sys.executable, "-c", _HELLO + then], cancel=cancel)
+
+
+def test_a_signer_that_does_not_read_its_request_can_be_interrupted() -> None:
+    cancel = threading.Event()
+    signer = stand_in("time.sleep(60)", cancel)
+    threading.Timer(0.5, cancel.set).start()
+    begun = time.monotonic()
+    with pytest.raises(InterruptedRunError):
+        signer.propose("example-1.0", LARGE, {})
+    signer.close()
+    assert time.monotonic() - begun < 20
+
+
+def test_a_signer_that_drips_its_answer_can_be_interrupted() -> None:
+    cancel = threading.Event()
+    signer = stand_in(
+        "[(sys.stdout.write('x'), sys.stdout.flush(), time.sleep(0.05)) for _ in range(1200)]", cancel
+    )
+    threading.Timer(0.5, cancel.set).start()
+    begun = time.monotonic()
+    with pytest.raises(InterruptedRunError):
+        signer.propose("example-1.0", {}, {})
+    signer.close()
+    assert time.monotonic() - begun < 20
+
+
+def test_a_signer_that_says_much_on_stderr_is_still_heard() -> None:
+    talk = (
+        'sys.stderr.write(\'y\' * (1 << 20)); sys.stdin.readline(); print(\'{"ok": false, "because": "heard"}\')'
+    )
+    signer = stand_in(talk)
+    with pytest.raises(SigningError) as refused:
+        signer.propose("example-1.0", LARGE, {})
+    signer.close()
+    assert refused.value.because == "heard"
+
+
 @as_root
 def test_the_key_home_and_the_record_go_back_when_the_signer_is_closed(place: Place) -> None:
     signer = place.open()
@@ -85,9 +131,10 @@ def test_the_key_home_and_the_record_go_back_when_the_signer_is_closed(place: Pl
 def test_they_go_back_to_whom_they_belonged_but_never_to_a_parts_uid(place: Place) -> None:
     for before, after in ((1234, 1234), (UID + 1, 0)):
         for path in (place.home, *place.home.rglob("*")):
-            os.chown(path, before, before, follow_symlinks=False)
+            os.chown(path, before, 100, follow_symlinks=False)
         place.open().close()
         assert {path.lstat().st_uid for path in (place.home, *place.home.rglob("*"))} == {after}
+        assert place.home.stat().st_gid == (100 if after else 0), "the group too"
 
 
 @as_root

@@ -65,6 +65,15 @@ def test_a_text_is_the_same_in_whatever_parts_it_comes() -> None:
         assert parts.copy().digest() == whole.copy().digest()
 
 
+@pytest.mark.parametrize("text", [b"\r" * (8 << 20), b"\r" * (8 << 20) + b"a", b"a" * (8 << 20)])
+def test_a_text_that_is_one_endless_line_costs_no_more_than_its_length(text: bytes) -> None:
+    canonical = Canonical(hashlib.sha256())
+    for start in range(0, len(text), 1 << 16):
+        canonical.update(text[start : start + (1 << 16)])
+    assert vars(canonical).keys() == {"state", "_held"}, "it holds no part of the text"
+    assert canonical.copy().digest() == hashlib.sha256(text.rstrip(b"\r")).digest()
+
+
 @pytest.mark.parametrize("name", ["s1", "s2"])
 def test_no_changed_byte_that_counts_is_accepted(world: Any, name: str) -> None:
     (packet,) = detached_signatures(world.sign(name))

@@ -19,7 +19,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from sealwright_stages.errors import LogError
+from sealwright_stages.errors import LogError, MachineError
 from sealwright_stages.log.client import LogSession
 from sealwright_stages.log.connection import Connection
 from sealwright_stages.log.memory import pin
@@ -85,12 +85,14 @@ def open_embedded(
     if not line:
         assert child.stderr is not None  # noqa: S101 - it is a pipe
         because = last_words(child.stderr.read())
-        end()
+        with contextlib.suppress(MachineError):  # why it did not start is what must be heard
+            end()
         raise LogError("the log authority did not start", because, _NEXT)
     try:
         pin(saved_checkpoint, line)
     except LogError:
-        end()
+        with contextlib.suppress(MachineError):
+            end()
         raise
     session = LogSession(_socket_connector(door), log_dir, saved_checkpoint, mirror=False, end=end)
     session.process_id = child.pid

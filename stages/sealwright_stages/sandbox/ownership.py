@@ -20,8 +20,8 @@ from sealwright_stages.sandbox.identity import is_ephemeral
 from sealwright_stages.tree_walk import READ, walk
 
 
-def hand_over(folder: Path, uid: int | None) -> None:
-    """Make `uid` (None: nobody to change into) the owner of `folder` and all in it.
+def hand_over(folder: Path, uid: int | None, gid: int | None = None) -> None:
+    """Make `uid` (None: nobody to change into) the owner of `folder` and all in it, with its own group or `gid`.
 
     Raises:
         MachineError: an owner can't be changed.
@@ -32,7 +32,7 @@ def hand_over(folder: Path, uid: int | None) -> None:
         if not stat.S_ISDIR(folder.lstat().st_mode):
             raise NotADirectoryError(errno.ENOTDIR, "it is no folder")
         for entry in walk(folder, READ):
-            os.chown(entry.name, uid, uid, dir_fd=entry.parent, follow_symlinks=False)
+            os.chown(entry.name, uid, uid if gid is None else gid, dir_fd=entry.parent, follow_symlinks=False)
     except OSError as error:
         raise MachineError(
             f"{folder} can't be handed to uid {uid}", error.strerror or str(error), "run `sealwright doctor`"
@@ -59,9 +59,10 @@ def lent(folder: Path, uid: int | None) -> Iterator[None]:
     if uid is None:
         yield
         return
-    owner = folder.lstat().st_uid
+    before = folder.lstat()
     try:
         hand_over(folder, uid)
         yield
     finally:
-        hand_over(folder, os.geteuid() if is_ephemeral(owner) else owner)
+        ours = is_ephemeral(before.st_uid)
+        hand_over(folder, os.geteuid() if ours else before.st_uid, os.getegid() if ours else before.st_gid)

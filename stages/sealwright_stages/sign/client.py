@@ -6,7 +6,7 @@
   stays with a uid that another program may get, and no symbolic link in them is followed.
 - A signer elsewhere is reached by an argument list that carries the same lines.
 - No answer in time, an end, an answer that is not understood: refused, and nothing is signed.
-- While it waits for an answer it can be interrupted; the signer is ended then.
+- While it waits, for its request to be read too, it can be interrupted; the signer is ended then.
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ from sealwright_stages.work import WorkFolder
 
 _PATIENCE = 120.0
 _MAX_LINE = 16 << 20
+_PART = 1 << 16
 _SLICE = 0.2  # seconds between two looks at the cancel flag
 
 
@@ -56,11 +57,15 @@ class SignerProcess:
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
                 env=None if env is None else dict(env),
+                bufsize=0,
                 start_new_session=True,
             )
         except OSError as error:
             raise SigningError("the signer can't be started", str(error), "mend [signer] transport") from error
-        self._buffer = b""
+        for pipe in (self._child.stdin, self._child.stdout, self._child.stderr):
+            assert pipe is not None  # noqa: S101 - all three are pipes
+            os.set_blocking(pipe.fileno(), False)
+        self._buffer = self._said = b""
         self._cancel = cancel or threading.Event()
         self._ended = ended
 
@@ -115,37 +120,62 @@ class SignerProcess:
             self._ended()
 
     def _ask(self, request: Mapping[str, object]) -> dict[str, Any]:
-        assert self._child.stdin is not None  # noqa: S101 - a pipe
-        try:
-            self._child.stdin.write(json.dumps(request).encode() + b"\n")
-            self._child.stdin.flush()
-        except OSError as error:
-            raise self._gone() from error
-        answer = self._answer()
-        if answer.get("ok") is not True:
-            because = str(answer.get("because", "it gave no reason"))[:400]
-            raise SigningError("the signer refused", because, str(answer.get("next", "look at its record"))[:400])
-        return answer
-
-    def _answer(self) -> dict[str, Any]:
-        assert self._child.stdout is not None  # noqa: S101 - a pipe
-        deadline = time.monotonic() + _PATIENCE
-        with selectors.DefaultSelector() as watch:
-            watch.register(self._child.stdout, selectors.EVENT_READ)
-            while b"\n" not in self._buffer:
-                if not watch.select(_SLICE):
-                    self._check(deadline)
-                    continue
-                data = os.read(self._child.stdout.fileno(), 1 << 16)
-                if not data or len(self._buffer) > _MAX_LINE:
-                    raise self._gone()
-                self._buffer += data
-        line, self._buffer = self._buffer.split(b"\n", 1)
+        line = self._exchange(json.dumps(request).encode() + b"\n")
         try:
             answer = json.loads(line)
         except ValueError:
             raise SigningError("the signer's answer", "it is not JSON", "look at its version") from None
-        return answer if isinstance(answer, dict) else {}
+        if not isinstance(answer, dict) or answer.get("ok") is not True:
+            told = answer if isinstance(answer, dict) else {}
+            because = str(told.get("because", "it gave no reason"))[:400]
+            raise SigningError("the signer refused", because, str(told.get("next", "look at its record"))[:400])
+        return answer
+
+    def _exchange(self, request: bytes) -> bytes:
+        """Say a line and wait for one, however slowly the signer reads, and whatever it says on stderr meanwhile."""
+        child = self._child
+        assert child.stdin and child.stdout and child.stderr  # noqa: S101 - pipes
+        deadline = time.monotonic() + _PATIENCE
+        rest = memoryview(request)
+        with selectors.DefaultSelector() as watch:
+            watch.register(child.stdin, selectors.EVENT_WRITE)
+            for stream in (child.stdout, child.stderr):
+                watch.register(stream, selectors.EVENT_READ)
+            while rest or b"\n" not in self._buffer:
+                self._check(deadline)
+                for key, _ in watch.select(_SLICE):
+                    if key.fileobj is child.stdin:
+                        rest = rest[self._say(rest) :]
+                    elif not self._take(key.fd, child.stderr.fileno()):
+                        watch.unregister(key.fileobj)
+                if not rest and child.stdin in watch.get_map():
+                    watch.unregister(child.stdin)
+        line, self._buffer = self._buffer.split(b"\n", 1)
+        return line
+
+    def _say(self, rest: memoryview) -> int:
+        """Write what the pipe takes; gives how many bytes that was."""
+        assert self._child.stdin is not None  # noqa: S101 - a pipe
+        try:
+            return os.write(self._child.stdin.fileno(), rest[:_PART])
+        except BlockingIOError:
+            return 0
+        except OSError as error:
+            raise self._gone() from error
+
+    def _take(self, fd: int, stderr: int) -> bool:
+        """Read what has come; False at the end of stderr. The end of the answers is the end of the signer."""
+        try:
+            data = os.read(fd, _PART)
+        except BlockingIOError:
+            return True
+        if fd == stderr:
+            self._said = (self._said + data)[-_PART:]
+            return bool(data)
+        self._buffer += data
+        if not data or len(self._buffer) > _MAX_LINE:
+            raise self._gone()
+        return True
 
     def _check(self, deadline: float) -> None:
         if self._cancel.is_set():
@@ -157,10 +187,10 @@ class SignerProcess:
     def _gone(self) -> SigningError:
         assert self._child.stderr is not None  # noqa: S101 - a pipe
         self._child.kill()
-        os.set_blocking(self._child.stderr.fileno(), False)  # whoever it started may still hold the other end
-        said = self._child.stderr.read(1 << 16) or b""
+        with contextlib.suppress(BlockingIOError):  # whoever it started may still hold the other end
+            self._said += os.read(self._child.stderr.fileno(), _PART)
         return SigningError(
-            "the signer is gone", last_words(said), "look at its key home and its record, then run again"
+            "the signer is gone", last_words(self._said), "look at its key home and its record, then run again"
         )
 
 
