@@ -28,10 +28,10 @@ class Remembered:
             raise LostError
 
     def finish(self, exit_status: int) -> Record:
-        raise NotImplementedError
+        raise AssertionError("a builder writes to its stream; the walk ends it")
 
     def abort(self) -> None:
-        raise NotImplementedError
+        raise AssertionError("a builder writes to its stream; the walk ends it")
 
 
 HOST = Prepared("host", None, "0" * 64, (), {})
