@@ -18,7 +18,7 @@ from sealwright_stages.plan import Plan
 from sealwright_stages.ports import Archive, ItemSpec, Source, Trust
 from sealwright_stages.sandbox.identity import Identities
 from sealwright_stages.verify.file_source import file_source
-from sealwright_stages.verify.git_source import git_source
+from sealwright_stages.verify.git_source import git_of
 from sealwright_stages.verify.source_debian import DebianSource
 
 _NOBODY = Trust((), (), 1)
@@ -46,10 +46,10 @@ def _archive(suite: str) -> DebianArchive:
 
 def _sources(component: ComponentSpec) -> list[Source]:
     """The component's sources, with nobody to trust: good for their items only."""
-    name, git, dsc = component.name, component.git, component.dsc
+    name, dsc = component.name, component.dsc
     sources: list[Source] = []
-    if git:
-        sources.append(git_source(name, git.url, tag=git.tag, commit=git.commit, branch=git.branch, trust=_NOBODY))
+    if component.git:
+        sources.append(git_of(component, lambda signers, threshold: _NOBODY))
     if dsc:
         sources.append(DebianSource(name, dsc.package, _archive(dsc.suite), dsc.uploaders))
     for file in component.files:

@@ -3,6 +3,7 @@
 - An unknown key, a duplicate key, a wrong type or a missing key is an error; nothing is guessed.
 - `needs` names components of this manifest and has no cycle; no two components share a name.
 - Every signer is a person of signers.toml; a threshold is at least 1 and no larger than its signers.
+- `known_hosts` is a plain file that names at least one host; a source over ssh can't do without.
 - A waiver names a person, a reason, and the whole SHA-256 of what it covers and of the policy.
 - What concerns one component is said in `manifest_component` and `manifest_build`.
 """
@@ -21,13 +22,15 @@ from sealwright_keyring.toml_lines import line_of
 from sealwright_stages.errors import ManifestError
 from sealwright_stages.files import read_small
 from sealwright_stages.manifest_build import Build
-from sealwright_stages.manifest_component import ComponentSpec, DscSource, FileSource, GitSource, read_component
+from sealwright_stages.manifest_component import ComponentSpec, DscSource, FileSource, read_component
+from sealwright_stages.manifest_git import GitSource
 from sealwright_stages.manifest_table import HEX64, Reader, Table, threshold_of
 from sealwright_stages.verdict import Waiver
 
 __all__ = ["Build", "ComponentSpec", "DscSource", "FileSource", "GitSource", "Manifest", "load"]
 
 _MAX_FILE = 4 << 20
+_MAX_HOSTS = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -43,6 +46,7 @@ class Manifest:
     signers: tuple[str, ...]
     threshold: int
     via: str
+    known_hosts: bytes | None = field(repr=False)
     log_transport: tuple[str, ...]
     signer_transport: tuple[str, ...]
     signer_home: Path | None
@@ -108,6 +112,7 @@ def _read(top: Table, data: bytes) -> Manifest:
         signers=signers,
         threshold=threshold_of(release, signers),
         via=egress.take("via", str, "direct"),
+        known_hosts=_known_hosts(egress),
         log_transport=log.texts("transport"),
         signer_transport=signer.texts("transport"),
         signer_home=locate(home) if home else None,
@@ -138,6 +143,21 @@ def _mirror(environment: Table) -> str | None:
     if mirror is not None and not re.match(r"(https?|file)://[^\s\x00-\x1f-]", mirror):
         environment.fail(("mirror",), f"mirror = {mirror!r} is no archive's address", "use https, http or file")
     return mirror
+
+
+def _known_hosts(egress: Table) -> bytes | None:
+    """The bytes of the file of ssh host keys, read once."""
+    name = egress.take_optional("known_hosts", str)
+    if name is None:
+        return None
+    path = egress.reader.locate(name)
+    try:
+        data = read_small(path, _MAX_HOSTS)
+    except OSError as error:
+        egress.fail(("known_hosts",), f"{path} can't be read: {error.strerror}", "name a plain file of host keys")
+    if not any(line.strip() and not line.startswith(b"#") for line in data.splitlines()):
+        egress.fail(("known_hosts",), f"{path} names no host", "put the servers' keys there, as `man sshd` shows")
+    return data
 
 
 def _waiver(table: Table) -> Waiver:
@@ -172,6 +192,12 @@ def _check_components(manifest: Manifest, top: Table) -> None:
                     f"{component.name} needs {need!r}, which is no component",
                     "add it or remove it",
                 )
+        if manifest.known_hosts is None and any(git.url.startswith("ssh://") for git in component.repositories()):
+            top.fail(
+                ("component", number),
+                f"{component.name} comes over ssh, and nothing says which key its server must have",
+                'add known_hosts = "FILE" to [egress], with keys that you compared by a second channel',
+            )
     try:
         manifest.in_order()
     except graphlib.CycleError as error:
@@ -195,3 +221,5 @@ def _check_persons(manifest: Manifest, persons: frozenset[str], text: str) -> No
         check(component.signers, ("component", number))
         for index, file in enumerate(component.files):
             check(file.signers, ("component", number, "file", index))
+        for index, submodule in enumerate(component.submodules):
+            check(submodule.signers, ("component", number, "submodule", index))

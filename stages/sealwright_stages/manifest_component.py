@@ -1,32 +1,21 @@
 """One component of the manifest: its sources, whom they are checked against, and what it needs.
 
 - Each component has exactly one main source (`git` or `dsc`) or at least one file.
-- A git source names exactly one of `tag`, `commit`, `branch`; a branch says `signed = "commit"`.
+- What a git repository and its submodules must say stands in `manifest_git`.
 - A file has a digest, a signature, or both; a signature names its signers.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from sealwright_stages.manifest_build import Build, read_build
+from sealwright_stages.manifest_git import GitSource, Submodule, read_git, read_submodules
 from sealwright_stages.manifest_table import HEX64, PLAIN, Table, address, threshold_of
 
-_COMMIT = re.compile(r"[0-9a-f]{40}\Z")
 _DSC = re.compile(r"debian:([a-z][a-z0-9-]*)/([a-z0-9][a-z0-9+.-]+)\Z")
-
-
-@dataclass(frozen=True)
-class GitSource:
-    """A git repository and the one signed ref that is wanted."""
-
-    url: str
-    tag: str | None
-    commit: str | None
-    branch: str | None
 
 
 @dataclass(frozen=True)
@@ -62,6 +51,11 @@ class ComponentSpec:
     threshold: int
     needs: tuple[str, ...]
     build: Build | None
+    submodules: tuple[Submodule, ...] = ()
+
+    def repositories(self) -> tuple[GitSource, ...]:
+        """The git repositories that it is fetched from."""
+        return (*((self.git,) if self.git else ()), *(each.git for each in self.submodules))
 
 
 def read_component(table: Table) -> ComponentSpec:
@@ -70,9 +64,11 @@ def read_component(table: Table) -> ComponentSpec:
     if name.endswith((".log", ".jsonl")):
         table.fail(("name",), f"{name!r} would look like a file of the log or of the sources", "rename it")
     signers = table.texts("signers")
+    git = read_git(table, signers)
     component = ComponentSpec(
         name=name,
-        git=_git(table, signers),
+        git=git,
+        submodules=read_submodules(table, git),
         dsc=_dsc(table),
         files=tuple(_file(file) for file in table.tables("file")),
         signers=signers,
@@ -89,28 +85,6 @@ def read_component(table: Table) -> ComponentSpec:
         table.fail(("file",), f"{name} has two files of one name", "rename one at its address")
     table.done()
     return component
-
-
-def _git(table: Table, signers: Sequence[str]) -> GitSource | None:
-    url = table.take_optional("git", str)
-    refs = {key: table.take_optional(key, str) for key in ("tag", "commit", "branch")}
-    signed = table.take_optional("signed", str)
-    if url is None:
-        for key in (key for key, value in {**refs, "signed": signed}.items() if value is not None):
-            table.fail((), f"{key!r} without git", "name the repository: git = ...")
-        return None
-    if sum(value is not None for value in refs.values()) != 1:
-        table.fail(("git",), "git wants exactly one of tag, commit, branch", "name one")
-    if refs["commit"] is not None and not _COMMIT.match(refs["commit"]):
-        table.fail(("commit",), "commit is not 40 lower-case hex digits", "give the full commit")
-    if refs["branch"] is not None and signed != "commit":
-        table.fail(("branch",), 'a branch wants signed = "commit"', "add it, or name a tag")
-    for key in ("tag", "branch"):
-        if refs[key] is not None and not re.match(r"[A-Za-z0-9][A-Za-z0-9._+/~-]*\Z", refs[key] or ""):
-            table.fail((key,), f"{key} = {refs[key]!r} is no plain ref", "name the ref without refs/ or wildcards")
-    if not signers:
-        table.fail(("git",), "git without signers", "say whose signature counts: signers = [...]")
-    return GitSource(address(table, "git", url), refs["tag"], refs["commit"], refs["branch"])
 
 
 def _dsc(table: Table) -> DscSource | None:

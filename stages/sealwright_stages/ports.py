@@ -105,12 +105,13 @@ class FetchSandbox(Protocol):
         *,
         writable: Path,
         readable: Sequence[Path] = (),
+        files: Mapping[str, bytes] | None = None,
         timeout: float,
         env: Mapping[str, str] | None = None,
         cancel: threading.Event | None = None,
         on_stderr: Callable[[bytes], None] | None = None,
     ) -> FetchRun:
-        """Run `argv`; `writable` appears inside as /quarantine, each of `readable` under its own path."""
+        """Run `argv`; `writable` is /quarantine inside, each of `readable` has its own path, `files` give contents."""
 
 
 class FetchRun(Protocol):

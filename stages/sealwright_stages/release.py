@@ -12,6 +12,7 @@ import os
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from sealwright_appendlog.audit import LogBroken
@@ -37,7 +38,7 @@ from sealwright_stages.sign.client import open_signer
 from sealwright_stages.sign.signing import Confirm, SigningRequest, Typed
 from sealwright_stages.state import Record, State, fold
 from sealwright_stages.verify.file_source import file_source
-from sealwright_stages.verify.git_source import git_source
+from sealwright_stages.verify.git_source import git_of
 from sealwright_stages.verify.source_debian import DebianSource
 from sealwright_stages.verify.verifier import require_verifier
 from sealwright_stages.work import WorkFolder
@@ -107,7 +108,7 @@ def opened(
         cache = cache_folder()
         archives = _Archives(manifest)
         builder = SandboxBuilder(identities, Environments(archives.of))
-        sources = {c.name: make_sources(c, policy, archives) for c in manifest.components}
+        sources = {c.name: make_sources(c, policy, archives, manifest.known_hosts) for c in manifest.components}
         plan = Plan(manifest, policy, sources, builder)
         log = open_log(manifest, work, identities)
         stack.callback(log.close)
@@ -150,15 +151,13 @@ def folded(log: Path) -> State:
         raise LogError(f"the log {log}", str(error), "run `sealwright audit`; do not go on with it") from error
 
 
-def make_sources(component: ComponentSpec, policy: Policy, archives: _Archives) -> list[Source]:
+def make_sources(
+    component: ComponentSpec, policy: Policy, archives: _Archives, known_hosts: bytes | None = None
+) -> list[Source]:
     """The sources of a component, each with just the keys that were chosen for it."""
     sources: list[Source] = []
     if component.git:
-        git = component.git
-        trust = trust_for(policy, component.name, component.signers, component.threshold)
-        sources.append(
-            git_source(component.name, git.url, tag=git.tag, commit=git.commit, branch=git.branch, trust=trust)
-        )
+        sources.append(git_of(component, partial(trust_for, policy, component.name), known_hosts))
     if component.dsc:
         dsc = component.dsc
         sources.append(DebianSource(component.name, dsc.package, archives.of(dsc.suite), dsc.uploaders))

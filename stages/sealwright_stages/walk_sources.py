@@ -149,7 +149,7 @@ class SourceWalk:
 
         def check() -> Verdict:
             nonlocal outcome
-            outcome = source.verify(workshop)
+            outcome = source.verify(replace(workshop, progress=self._progress(source.verify_items[0].id)))
             return Passed("judged", "")
 
         verdict = self._attempt(check, source.fetch_item.title)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from sealwright_stages.errors import FetchError, InterruptedRunError
 from sealwright_stages.get_sources.addresses import address, is_plain_name, plain_name
-from sealwright_stages.get_sources.git import check_ref_name, fetch_ref
+from sealwright_stages.get_sources.git import Wire, check_ref_name, fetch_ref
 from sealwright_stages.get_sources.http_file import fetch_file
 from verify.workbench import DirectSandbox, Repository, workshop
 
@@ -183,14 +183,14 @@ def test_a_ref_that_is_not_there_is_called_so(tmp_path: Path) -> None:
     repository = Repository(tmp_path / "up.git")
     repository.point("refs/heads/main", repository.commit(repository.files({"a": b""})))
     with pytest.raises(FetchError) as error:
-        source = address(str(repository.folder), GIT)
+        source = Wire(address(str(repository.folder), GIT))
         fetch_ref(workshop(tmp_path), source, "refs/tags/none", "refs/tags/none")
     assert error.value.code == "ref-missing"
 
 
 def test_a_repository_that_is_not_there_is_red(tmp_path: Path) -> None:
     with pytest.raises(FetchError) as error:
-        source = address(str(tmp_path / "nowhere"), GIT)
+        source = Wire(address(str(tmp_path / "nowhere"), GIT))
         fetch_ref(workshop(tmp_path), source, "refs/tags/x", "refs/tags/x")
     assert error.value.code == "fetch-failed"
 
@@ -203,7 +203,7 @@ def test_a_history_that_git_itself_refuses_does_not_arrive(tmp_path: Path) -> No
     repository = Repository(tmp_path / "up.git")
     repository.point("refs/heads/main", repository.commit(odd_tree(repository)))
     with pytest.raises(FetchError) as error:
-        source = address(str(repository.folder), GIT)
+        source = Wire(address(str(repository.folder), GIT))
         fetch_ref(workshop(tmp_path), source, "refs/heads/main", "refs/heads/main")
     assert error.value.code == "object-malformed"
 
@@ -212,7 +212,7 @@ def test_git_runs_with_one_refspec_and_no_config_but_ours(tmp_path: Path) -> Non
     repository = Repository(tmp_path / "up.git")
     repository.point("refs/tags/x", repository.commit(repository.files({"a": b""})))
     place = workshop(tmp_path)
-    fetch_ref(place, address(str(repository.folder), GIT), "refs/tags/x", "refs/tags/x")
+    fetch_ref(place, Wire(address(str(repository.folder), GIT)), "refs/tags/x", "refs/tags/x")
     sandbox = place.sandbox
     assert isinstance(sandbox, DirectSandbox)
     argv = sandbox.runs[-1].argv

@@ -40,12 +40,21 @@ class DirectSandbox:
         *,
         writable: Path,
         readable: Sequence[Path] = (),
+        files: Mapping[str, bytes] | None = None,
         timeout: float,
         env: Mapping[str, str] | None = None,
         cancel: threading.Event | None = None,
         on_stderr: Callable[[bytes], None] | None = None,
     ) -> Completed:
+        outside = writable.with_name(writable.name + ".files")
+        for name, data in (files or {}).items():
+            path = outside / name.lstrip("/")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(data)
+
         def here(word: str) -> str:
+            for name in files or {}:
+                word = word.replace(name, str(outside / name.lstrip("/")))
             return word.replace("/quarantine", str(writable))
 
         environment = {name: here(value) for name, value in (env or {}).items()}

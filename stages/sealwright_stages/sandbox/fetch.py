@@ -63,6 +63,7 @@ class BwrapFetchSandbox:
         *,
         writable: Path,
         readable: Sequence[Path] = (),
+        files: Mapping[str, bytes] | None = None,
         timeout: float,
         env: Mapping[str, str] | None = None,
         cancel: threading.Event | None = None,
@@ -70,11 +71,13 @@ class BwrapFetchSandbox:
     ) -> Completed:
         """Run `argv`; `writable` appears inside as /quarantine, each of `readable` under its own path.
 
+        `files` are paths inside with their content, read-only.
+
         Raises:
             MachineError: the sandbox can't be made, or the program is too slow or floods.
             InterruptedRunError: `cancel` was set.
         """
-        box = self._box(writable, readable, env or {})
+        box = self._box(writable, readable, files or {}, env or {})
         hand_over(writable, self.uid)
         try:
             with prepared(box, argv) as start:
@@ -99,14 +102,16 @@ class BwrapFetchSandbox:
             raise MachineError("the fetch sandbox can't be made", done.complaint(), "run `sealwright doctor`")
         return done
 
-    def _box(self, writable: Path, readable: Sequence[Path], env: Mapping[str, str]) -> Sandbox:
+    def _box(
+        self, writable: Path, readable: Sequence[Path], files: Mapping[str, bytes], env: Mapping[str, str]
+    ) -> Sandbox:
         given = {name: self.machine[name] for name in (*_CERTIFICATES, *_PROXIES) if self.machine.get(name)}
         certificates = [Path(given[name]) for name in _CERTIFICATES if name in given]
         binds = [Bind(path, str(path)) for path in _outermost([*_system_files(), *certificates, *readable])]
         return Sandbox(
             uid=self.uid,
             binds=(*binds, Bind(writable, INSIDE, writable=True)),
-            files={"/etc/passwd": _PASSWD, "/etc/group": _GROUP},
+            files={"/etc/passwd": _PASSWD, "/etc/group": _GROUP, **files},
             network=True,
             inside_uid=_INSIDE_UID,
             environment={**BASE_ENVIRONMENT, **given, **env},

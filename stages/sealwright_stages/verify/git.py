@@ -4,6 +4,8 @@
 - From the signed object on, each object is found by a name that is hashed again: tag, commit, tree, blobs.
 - A lightweight tag is no signature; neither is an unsigned commit: both are red.
 - A signed commit is never plain green: it says who wrote it, not that it was to be released.
+- Where a trust root is declared, the commit is it, or descends from it: a tag does not name its project, its
+  history does.
 - Verdicts name the SHA-256 of the signed object, and what is written later must hash to it again.
 """
 
@@ -11,12 +13,14 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 
 from sealwright_keyring.gpg import Gpg
-from sealwright_stages.ports import Trust
+from sealwright_stages.ports import Progress, Trust
 from sealwright_stages.verdict import Failed, Green, Passed, Verdict, Warned
 from sealwright_stages.verify.codes import RefusedError, warned
+from sealwright_stages.verify.git_history import check_descent
 from sealwright_stages.verify.git_objects import (
     LIMIT,
     Commit,
@@ -25,18 +29,23 @@ from sealwright_stages.verify.git_objects import (
     parse_tag,
 )
 from sealwright_stages.verify.git_store import ObjectStore
+from sealwright_stages.verify.git_tree import list_tree
 from sealwright_stages.verify.openpgp import judge_detached, renamed
-from sealwright_stages.verify.tree_rules import FOLDER
-from sealwright_stages.verify.writer import list_tree
+
+_TELL_EVERY = 500  # files
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """The ref in the bare repository, and what it must be: a tag of this name, a commit, or a branch's tip."""
+    """The ref in the bare repository, and what it must be: a tag of this name, a commit, or a branch's tip.
+
+    `root` is the trust root, 40 hex digits.
+    """
 
     ref: str
     tag: str | None
     commit: str | None
+    root: str | None = None
 
 
 @dataclass(frozen=True)
@@ -77,8 +86,22 @@ def find(store: ObjectStore, wanted: Wanted) -> Signed:
     return Signed(_sha256(raw), raw, commit.payload, commit.signature, target, commit)
 
 
-def judge(store: ObjectStore, wanted: Wanted, trust: Trust, gpg: Gpg | None = None) -> Verdict:
-    """Judge the ref: structure first, then the signature, then every byte of the tree."""
+def _silent(done: int, total: int, note: str) -> None:
+    """Tell nobody how far it is."""
+
+
+def judge(
+    store: ObjectStore,
+    wanted: Wanted,
+    trust: Trust,
+    gpg: Gpg | None = None,
+    submodules: Collection[str] = (),
+    progress: Progress = _silent,
+) -> Verdict:
+    """Judge the ref: structure first, then the signature, the history, and every byte of the tree.
+
+    `submodules` are the paths where the tree may have one; `progress` may raise, to stop.
+    """
     what = "tag" if wanted.tag is not None else "commit"
     try:
         signed = find(store, wanted)
@@ -91,10 +114,11 @@ def judge(store: ObjectStore, wanted: Wanted, trust: Trust, gpg: Gpg | None = No
     if isinstance(verdict, Failed):
         return verdict
     try:
-        counts = read_whole_tree(store, signed.commit.tree)
+        lineage = check_descent(store, signed.commit_id, wanted.root, progress) if wanted.root else {}
+        counts = read_whole_tree(store, signed.commit.tree, submodules, progress)
     except RefusedError as error:
         return error.verdict(signed.sha256, verdict.evidence)
-    verdict = replace(verdict, evidence={**verdict.evidence, **counts})
+    verdict = replace(verdict, evidence={**verdict.evidence, **lineage, **counts})
     return verdict if wanted.tag is not None else _commit_only(verdict, name)
 
 
@@ -110,23 +134,27 @@ def _commit_only(verdict: Passed | Warned, name: str) -> Verdict:
     )
 
 
-def read_whole_tree(store: ObjectStore, tree: str) -> dict[str, object]:
+def read_whole_tree(
+    store: ObjectStore, tree: str, submodules: Collection[str] = (), progress: Progress = _silent
+) -> dict[str, object]:
     """Read and hash every object of a tree once; returns counts for the evidence.
 
     Raises:
         RefusedError: an object is missing or wrong, or the tree breaks a rule.
     """
-    listing = list_tree(store, tree)
-    size = sum(
-        len(store.read(entry.id, "blob"))
-        for path, entry in listing.entries.items()
-        if entry.mode != FOLDER and path not in listing.links
-    )
-    return {"entries": len(listing.entries), "links": len(listing.links), "bytes": size}
+    listing = list_tree(store, tree, submodules)
+    blobs = listing.blobs()
+    size = 0
+    for done, entry in enumerate(blobs):
+        if done % _TELL_EVERY == 0:
+            progress(done, len(blobs), "of its files read")
+        size += len(store.read(entry.id, "blob"))
+    counts: dict[str, object] = {"entries": len(listing.entries), "links": len(listing.links), "bytes": size}
+    return {**counts, "submodules": listing.submodules} if listing.submodules else counts
 
 
-def judged_tree(store: ObjectStore, wanted: Wanted, green: Green) -> str:
-    """The tree of the very object that `green` was given for.
+def judged(store: ObjectStore, wanted: Wanted, green: Green) -> Signed:
+    """The very object that `green` was given for.
 
     Raises:
         RefusedError: the repository holds another object by now.
@@ -136,7 +164,7 @@ def judged_tree(store: ObjectStore, wanted: Wanted, green: Green) -> str:
         raise RefusedError(
             "changed-since-verified", "the signed object is not the one that was judged", "run again"
         )
-    return signed.commit.tree
+    return signed
 
 
 def _evidence(signed: Signed) -> dict[str, object]:
