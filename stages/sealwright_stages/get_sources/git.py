@@ -72,6 +72,7 @@ _PHASES = {
     b"Receiving objects": "objects",
     b"Resolving deltas": "deltas resolved and objects checked",
 }
+_TELLING = ("fatal:", "error:", "remote: error", "ssh: ", "Host key verification failed")
 _SECONDS = 4 * 3600
 _MAX_FILE = 16 << 30
 
@@ -170,6 +171,11 @@ def _why(run: FetchRun, source: Address, remote: str) -> FetchError:
             complaint,
             "ask its administrators for its key's fingerprint, compare, then mend known_hosts; don't just scan it",
         )
+    if source.scheme == "ssh" and ": Permission denied (" in said:
+        next_step = (
+            "no key of anybody's is used here: fetch from a server that lets everybody read, or from a mirror"
+        )
+        return not_fetched("fetch-failed", what, complaint, next_step)
     if "fsck" in said or "index-pack failed" in said:
         return not_fetched(
             "object-malformed", what, complaint, "its history is malformed; ask upstream before you go on"
@@ -179,5 +185,5 @@ def _why(run: FetchRun, source: Address, remote: str) -> FetchError:
 
 def _last_words(said: str) -> str:
     lines = [line.strip() for line in re.split(r"[\r\n]", said) if line.strip()]
-    telling = [line for line in lines if line.startswith(("fatal:", "error:", "remote: error"))]
+    telling = [line for line in lines if line.startswith(_TELLING) or ": Permission denied (" in line]
     return " / ".join((telling or lines or ["it said nothing"])[-3:])[:400]
