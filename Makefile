@@ -3,7 +3,7 @@
 PY := .venv/bin/python
 TOOLS := gpg=gnupg git=git curl=curl bwrap=bubblewrap mmdebstrap=mmdebstrap xz=xz-utils prlimit=util-linux \
 	ssh=openssh-client dropbearkey=dropbear-bin \
-	/usr/share/keyrings/debian-keyring.gpg=debian-keyring \
+	sqv=sqv /usr/share/keyrings/debian-keyring.gpg=debian-keyring \
 	/usr/share/keyrings/debian-archive-keyring.gpg=debian-archive-keyring
 
 setup:

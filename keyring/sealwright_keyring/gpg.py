@@ -20,7 +20,7 @@ import selectors
 import signal
 import subprocess
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Protocol
@@ -39,6 +39,7 @@ QUIET = (
     "--no-auto-key-retrieve",
     "--disable-dirmngr",
     "--no-autostart",
+    "--enable-special-filenames",  # for `ATTACHED`; other names of files are ours too
     "--lock-never",  # a home is filled once and then only read
     "--no-permission-warning",  # it belongs to us, not to gpg's user, so that gpg can't change it
 )
@@ -107,7 +108,7 @@ class Gpg:
         max_output: int = 64 << 20,
         now: str = "",
         also: Hash | None = None,
-        attached: bytes | None = None,
+        attached: bytes = b"",
     ) -> GpgRun:
         """Run gpg in `home` to its end. `size` is that of `stdin` in bytes; `now` fakes gpg's clock.
 
@@ -122,11 +123,11 @@ class Gpg:
         read_end, write_end = os.pipe()
         begun = time.monotonic()
         try:
-            with _in_memory(attached) as (names, handed):
-                words = [names.get(word, word) for word in arguments]
-                special = ["--enable-special-filenames"] if names else []
-                argv = [self.program, *QUIET, *special, *clock, "--status-fd", str(write_end), *words]
-                child = self._start(["prlimit", *limits, "--", *self._drop(), *argv], home, (write_end, *handed))
+            with in_memory(attached) as memory:
+                words = [f"-&{memory}" if word == ATTACHED else word for word in arguments]
+                argv = [self.program, *QUIET, *clock, "--status-fd", str(write_end), *words]
+                limited = ["prlimit", *limits, "--", *self.as_its_user(), *argv]
+                child = self._start(limited, home, (write_end, memory))
         except BaseException:
             os.close(read_end)
             raise
@@ -149,7 +150,8 @@ class Gpg:
             time.monotonic() - begun,
         )
 
-    def _drop(self) -> list[str]:
+    def as_its_user(self) -> list[str]:
+        """The words before a program that make it run as gpg does."""
         if self.uid is None:
             return []
         who = [f"--reuid={self.uid}", f"--regid={self.uid}", "--clear-groups"]
@@ -181,17 +183,15 @@ class Gpg:
 
 
 @contextlib.contextmanager
-def _in_memory(attached: bytes | None) -> Iterator[tuple[Mapping[str, str], tuple[int, ...]]]:
-    """The name by which gpg opens `attached`, and the descriptor to hand over; nothing where there is none."""
-    if attached is None:
-        yield {}, ()
-        return
-    descriptor = os.memfd_create("signature", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+def in_memory(content: bytes) -> Iterator[int]:
+    """A descriptor of sealed memory with this content, open at its beginning; nobody can change what it holds."""
+    descriptor = os.memfd_create("content", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
     try:
-        os.write(descriptor, attached)
+        with open(descriptor, "wb", closefd=False) as stream:
+            stream.write(content)
         os.lseek(descriptor, 0, os.SEEK_SET)
         fcntl.fcntl(descriptor, fcntl.F_ADD_SEALS, _SEALS)
-        yield {ATTACHED: f"-&{descriptor}"}, (descriptor,)
+        yield descriptor
     finally:
         os.close(descriptor)
 
