@@ -102,16 +102,15 @@ class GitRefSource:
         }
 
     def stage(self, workshop: Workshop, green: Mapping[str, Green], destination: Path) -> None:
-        """Write the trees that were judged to `destination`/source; raises RefusedError."""
-        shares: list[Share] = []
+        """Write the trees that were judged to `destination`/source; raises RefusedError.
+
+        A green for each repository is needed: that they belong together was a part of each verdict.
+        """
         parts: list[Part] = []
         for each, spec in zip(self.repositories, self.verify_items, strict=True):
             store = ObjectStore(workshop.quarantine / each.folder)
             share = self._share(each, store, judged(store, each.wanted, green[spec.id]))
-            shares.append(share)
             parts.append(Part(each.where, store, share.listing))
-        for error in joined(shares, self._places).values():
-            raise error
         write_parts(parts, destination / "source")
 
     @property
