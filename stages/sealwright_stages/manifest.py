@@ -3,7 +3,7 @@
 - An unknown key, a duplicate key, a wrong type or a missing key is an error; nothing is guessed.
 - `needs` names components of this manifest and has no cycle; no two components share a name.
 - Every signer is a person of signers.toml; a threshold is at least 1 and no larger than its signers.
-- `known_hosts` is a plain file that names at least one host; a source over ssh can't do without.
+- A source over ssh can't do without `known_hosts`. No other file than the manifest itself is read here.
 - A waiver names a person, a reason, and the whole SHA-256 of what it covers and of the policy.
 - What concerns one component is said in `manifest_component` and `manifest_build`.
 """
@@ -30,7 +30,6 @@ from sealwright_stages.verdict import Waiver
 __all__ = ["Build", "ComponentSpec", "DscSource", "FileSource", "GitSource", "Manifest", "load"]
 
 _MAX_FILE = 4 << 20
-_MAX_HOSTS = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -46,7 +45,7 @@ class Manifest:
     signers: tuple[str, ...]
     threshold: int
     via: str
-    known_hosts: bytes | None = field(repr=False)
+    known_hosts: Path | None
     log_transport: tuple[str, ...]
     signer_transport: tuple[str, ...]
     signer_home: Path | None
@@ -100,6 +99,7 @@ def _read(top: Table, data: bytes) -> Manifest:
     )
     locate = top.reader.locate
     signers = release.texts("signers")
+    hosts = egress.take_optional("known_hosts", str)
     home, policy = signer.take_optional("home", str), signer.take_optional("policy", str)
     keyring = environment.take("archive_keyring", str, "/usr/share/keyrings/debian-archive-keyring.gpg")
     manifest = Manifest(
@@ -112,7 +112,7 @@ def _read(top: Table, data: bytes) -> Manifest:
         signers=signers,
         threshold=threshold_of(release, signers),
         via=egress.take("via", str, "direct"),
-        known_hosts=_known_hosts(egress),
+        known_hosts=locate(hosts) if hosts else None,
         log_transport=log.texts("transport"),
         signer_transport=signer.texts("transport"),
         signer_home=locate(home) if home else None,
@@ -143,21 +143,6 @@ def _mirror(environment: Table) -> str | None:
     if mirror is not None and not re.match(r"(https?|file)://[^\s\x00-\x1f-]", mirror):
         environment.fail(("mirror",), f"mirror = {mirror!r} is no archive's address", "use https, http or file")
     return mirror
-
-
-def _known_hosts(egress: Table) -> bytes | None:
-    """The bytes of the file of ssh host keys, read once."""
-    name = egress.take_optional("known_hosts", str)
-    if name is None:
-        return None
-    path = egress.reader.locate(name)
-    try:
-        data = read_small(path, _MAX_HOSTS)
-    except OSError as error:
-        egress.fail(("known_hosts",), f"{path} can't be read: {error.strerror}", "name a plain file of host keys")
-    if not any(line.strip() and not line.startswith(b"#") for line in data.splitlines()):
-        egress.fail(("known_hosts",), f"{path} names no host", "put the servers' keys there, as `man sshd` shows")
-    return data
 
 
 def _waiver(table: Table) -> Waiver:

@@ -25,6 +25,7 @@ from sealwright_stages.doctor import require_sandbox
 from sealwright_stages.engine import Engine
 from sealwright_stages.errors import LogError, ManifestError
 from sealwright_stages.events import BadEventError
+from sealwright_stages.files import read_small
 from sealwright_stages.get_sources.apt_sources import mirror_from_machine
 from sealwright_stages.get_sources.debian import DebianArchive
 from sealwright_stages.journal import Journal
@@ -42,6 +43,8 @@ from sealwright_stages.verify.git_source import git_of
 from sealwright_stages.verify.source_debian import DebianSource
 from sealwright_stages.verify.verifier import require_verifier
 from sealwright_stages.work import WorkFolder
+
+_MAX_HOSTS = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -80,6 +83,30 @@ def read_release(manifest_path: Path) -> tuple[Manifest, Policy]:
     return load(manifest_path, frozenset(policy.persons)), policy
 
 
+def read_known_hosts(manifest: Manifest) -> bytes | None:
+    """The ssh host keys that the manifest names, as read once at the start of a run.
+
+    Raises:
+        ManifestError: it is no plain file, is larger than 1 MiB, or names no host.
+    """
+    path = manifest.known_hosts
+    if path is None:
+        return None
+    try:
+        data = read_small(path, _MAX_HOSTS)
+    except OSError as error:
+        raise ManifestError(
+            f"known_hosts of {manifest.path}", f"{path}: {error.strerror}", "name a plain file of host keys"
+        ) from error
+    if not any(line.strip() and not line.lstrip().startswith(b"#") for line in data.splitlines()):
+        raise ManifestError(
+            f"known_hosts of {manifest.path}",
+            f"{path} names no host",
+            "put the servers' keys there; see `man sshd`",
+        )
+    return data
+
+
 def work_folder(manifest: Manifest, asked: Path | None) -> WorkFolder:
     """The work folder: the one asked for, or `./<name>-<version>.release`."""
     return WorkFolder((asked or Path(f"{manifest.release}.release")).absolute())
@@ -97,6 +124,7 @@ def opened(
         SealwrightError: what is refused, because of what, and what to do.
     """
     manifest, policy = read_release(wish.manifest)
+    known_hosts = read_known_hosts(manifest)
     work = work_folder(manifest, wish.work)
     require_sandbox()
     require_verifier()
@@ -108,7 +136,7 @@ def opened(
         cache = cache_folder()
         archives = _Archives(manifest)
         builder = SandboxBuilder(identities, Environments(archives.of))
-        sources = {c.name: make_sources(c, policy, archives, manifest.known_hosts) for c in manifest.components}
+        sources = {c.name: make_sources(c, policy, archives, known_hosts) for c in manifest.components}
         plan = Plan(manifest, policy, sources, builder)
         log = open_log(manifest, work, identities)
         stack.callback(log.close)

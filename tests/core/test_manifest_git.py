@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from core.test_manifest import XEN, read, refused
 from sealwright_stages.declared import declared
 from sealwright_stages.errors import ManifestError
-from sealwright_stages.manifest import load
 from sealwright_stages.manifest_git import _PART
-from support.release_folder import BUILD, HEAD, write_release
+from sealwright_stages.release import read_known_hosts
+from support.release_folder import BUILD, HEAD
 
 ROOT = "0123456789" * 4
 SUBMODULE = """[[component.submodule]]
@@ -125,9 +125,12 @@ def test_a_source_over_ssh_wants_known_hosts(tmp_path: Path) -> None:
     assert "known_hosts" in error.next_step
     over_ssh = with_submodule("https://example.org/lib", "ssh://git@example.org/lib")
     refused(tmp_path, over_ssh, "[[component]]", "which key its server must have")
-    (tmp_path / "hosts").write_bytes(HOSTS)
     for text in (HEAD + SSH, over_ssh):
-        assert read(tmp_path, text + '[egress]\nknown_hosts = "hosts"\n').known_hosts == HOSTS
+        manifest = read(tmp_path, text + '[egress]\nknown_hosts = "hosts"\n')
+        assert manifest.known_hosts == tmp_path / "hosts", "an auditor reads the manifest without that file"
+    (tmp_path / "hosts").write_bytes(HOSTS)
+    assert read_known_hosts(manifest) == HOSTS
+    assert read_known_hosts(read(tmp_path, HEAD + XEN)) is None
 
 
 @pytest.mark.parametrize("kind", ["missing", "link", "folder", "pipe", "empty", "comments", "endless"])
@@ -143,7 +146,9 @@ def test_known_hosts_is_a_plain_file_that_names_a_host(tmp_path: Path, kind: str
         "comments": lambda: path.write_bytes(b"# none\n\n  \n"),
         "endless": lambda: path.write_bytes(HOSTS + b"#" * (1 << 20)),
     }[kind]()
-    manifest = write_release(tmp_path, HEAD + SSH + '[egress]\nknown_hosts = "hosts"\n')
-    with pytest.raises(ManifestError, match=r"can't be read|names no host") as caught:
-        load(manifest)
-    assert "release.toml:" in caught.value.what and caught.value.next_step
+    manifest = read(tmp_path, HEAD + SSH + '[egress]\nknown_hosts = "hosts"\n')
+    with pytest.raises(
+        ManifestError, match=r"names no host|more than|No such file|not a regular|links|directory"
+    ) as caught:
+        read_known_hosts(manifest)
+    assert str(path) in caught.value.because and caught.value.next_step

@@ -71,7 +71,13 @@ def walk_events(walk: Walk) -> list[dict[str, object]]:
 def test_a_submodule_is_promoted_with_its_parent_and_an_audit_demands_its_item(
     walk: Walk, commits: Commits
 ) -> None:
+    hosts = walk.folder / "hosts"
+    walk.change("[signer]\n", '[egress]\nknown_hosts = "hosts"\n\n[signer]\n')
+    walk.run().refused(2, str(hosts))
+    assert not walk.work.exists()
+    hosts.write_text("example.org ssh-ed25519 AAAA\n")
     walk.run().well()
+    hosts.unlink()  # an auditor does not have it
     assert files(walk.work / "sources" / "nested") == ["source/parts/part/part.txt", "source/whole.txt"]
     walk.is_done()
     declared = [e["item"] for e in walk_events(walk) if e["e"] == "item.declared"]
