@@ -1,0 +1,69 @@
+"""All annotated tags of a public project's repository, judged by its real keys, as the git kind does.
+
+- One keyring serves all tags of a repository; it holds those certificates that any of the tags names.
+- The trees are not walked: this is about tags and signatures.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from sealwright_keyring.certificates import Certificate, certificates
+from sealwright_keyring.errors import MalformedError
+from sealwright_keyring.openpgp import Keyring, signature_issuers
+from sealwright_keyring.policy import Person
+from sealwright_stages.ports import Trust
+from sealwright_stages.process import run
+from sealwright_stages.verify.codes import RefusedError
+from sealwright_stages.verify.git_objects import LIMIT, Tag, openpgp_signature, parse_tag
+from sealwright_stages.verify.git_store import ObjectStore
+from sealwright_stages.verify.openpgp import settle
+from sealwright_stages.verify.verifier import verifier
+from survey.tally import Tally
+
+
+def tags(repository: Path, key_files: Sequence[Path]) -> Tally:
+    """Judge every annotated tag of a bare repository by the certificates in `key_files`."""
+    tally = Tally(f"tags of {repository.parent.name}")
+    found: list[tuple[str, Tag]] = []
+    for name, raw in _annotated(repository):
+        try:
+            tag = parse_tag(raw, name)
+            openpgp_signature(tag.signature, "tag")
+            found.append((name, tag))
+        except RefusedError as error:
+            tally.add(name, error.verdict())
+    chosen = _named(found, [each for path in key_files for each in certificates(path.read_bytes())])
+    trust = Trust((), (Person("upstream", tuple(chosen)),))
+    with Keyring.of([each.raw for each in chosen.values()], chosen, gpg=verifier()) as keyring:
+        for name, tag in found:
+            verdicts = keyring.verify_detached_many(tag.signature, tag.payload)
+            tally.add(name, settle(verdicts, trust, name, hashlib.sha256(tag.payload).hexdigest()))
+    return tally
+
+
+def _annotated(repository: Path) -> Iterator[tuple[str, bytes]]:
+    store = ObjectStore(repository)
+    argv = ["git", "--git-dir", str(repository), "for-each-ref", "--format=%(objecttype) %(objectname) %(refname)"]
+    listing = run([*argv, "refs/tags"], timeout=120, env={"GIT_CONFIG_GLOBAL": "/dev/null"}).stdout
+    for line in listing.decode().splitlines():
+        kind, target, ref = line.split(" ", 2)
+        if kind == "tag":
+            yield ref.removeprefix("refs/tags/"), store.read(target, "tag", LIMIT)
+
+
+def _named(found: Sequence[tuple[str, Tag]], pool: Sequence[Certificate]) -> dict[str, Certificate]:
+    """The certificates of `pool` that the tags' signatures name, by primary fingerprint."""
+    issuers: set[str] = set()
+    for _, tag in found:
+        try:
+            issuers.update(signature_issuers(tag.signature))
+        except MalformedError:
+            continue
+    return {
+        each.fingerprint: each
+        for each in pool
+        if any(key in issuers or key[-16:] in issuers for key in (each.fingerprint, *each.subkeys))
+    }
