@@ -3,6 +3,7 @@
 - A key file holds certificates only: primary key, then user ids, attributes, subkeys and signatures.
 - A secret key among public ones is refused loudly.
 - Trust packets, by which a forged keyring can vouch for itself, are dropped.
+- A certificate has at most 200 subkeys: gpg tries every one, at a cost that its maker chooses.
 - The fingerprint is computed here, from the key's own bytes (RFC 4880, section 12.2).
 """
 
@@ -16,6 +17,7 @@ from sealwright_keyring.errors import MalformedError
 from sealwright_keyring.packets import Packet, packets
 
 MAX_KEY_FILE = 64 << 20
+MAX_SUBKEYS = 200
 _PUBLIC, _SUBKEY, _TRUST = 6, 14, 12
 _SECRET = (5, 7)
 _PARTS = (2, 13, 14, 17)
@@ -59,6 +61,8 @@ def certificates(data: bytes) -> tuple[Certificate, ...]:
 
 def _certificate(group: list[Packet]) -> Certificate:
     subkeys = tuple(fingerprint_of(packet.body) for packet in group if packet.tag == _SUBKEY)
+    if len(subkeys) > MAX_SUBKEYS:
+        raise MalformedError(f"a certificate has {len(subkeys)} subkeys, and no honest one has so many")
     raw = b"".join(packet.raw for packet in group)
     return Certificate(fingerprint_of(group[0].body), subkeys, raw)
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Iterator
 
 import pytest
 
-from support.world import DATA, ENVIRONMENT, World, a_world, revoke
+from support.world import DATA, World, a_world, revoke, revoke_subkey
 
 __all__ = ["DATA", "World"]
 
@@ -30,9 +29,5 @@ def revoked_signature(world: World) -> bytes:
 def revoked_subkey_signature(world: World) -> bytes:
     """A signature by a signing subkey that was revoked afterwards; the primary key stands."""
     signature = world.sign("halfrevoked")
-    argv = ["gpg", "--homedir", str(world.home), "--no-options", "--no-tty", "--command-fd", "0", "--quiet"]
-    argv += ["--trust-model", "always", "--pinentry-mode", "loopback", "--passphrase", ""]
-    talk = b"key 1\nrevkey\ny\n0\n\ny\nsave\n"
-    argv += ["--expert", "--edit-key", world.fpr["halfrevoked"]]
-    subprocess.run(argv, input=talk, capture_output=True, env=ENVIRONMENT, check=True, timeout=60)
+    revoke_subkey(world, "halfrevoked")
     return signature

@@ -71,6 +71,15 @@ def revoke(world: World, name: str) -> None:
     world.gpg("--import", stdin=text.encode())
 
 
+def revoke_subkey(world: World, name: str) -> None:
+    """Revoke the first subkey; the primary key stands."""
+    argv = ["gpg", "--homedir", str(world.home), "--no-options", "--no-tty", "--command-fd", "0", "--quiet"]
+    argv += ["--trust-model", "always", "--pinentry-mode", "loopback", "--passphrase", ""]
+    argv += ["--expert", "--edit-key", world.fpr[name]]
+    talk = b"key 1\nrevkey\ny\n0\n\ny\nsave\n"
+    subprocess.run(argv, input=talk, capture_output=True, env=ENVIRONMENT, check=True, timeout=60)
+
+
 def populate(world: World) -> None:
     world.make("s1", uid="Signer One <one@example.org>")
     world.gpg("--quick-add-key", world.fpr["s1"], "ed25519", "sign", "never")
@@ -87,12 +96,13 @@ def populate(world: World) -> None:
 
 
 @contextlib.contextmanager
-def a_world() -> Iterator[World]:
-    """A populated world in a folder with a short name (gpg-agent's sockets want that), gone afterwards."""
+def a_world(filled: bool = True) -> Iterator[World]:
+    """A world in a folder with a short name (gpg-agent's sockets want that), gone afterwards."""
     home = Path(tempfile.mkdtemp(prefix="sw-keys-", dir="/tmp"))
     made = World(home)
     try:
-        populate(made)
+        if filled:
+            populate(made)
         yield made
     finally:
         subprocess.run(
