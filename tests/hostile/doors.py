@@ -66,7 +66,7 @@ class Row:
 def judged(evil: Evil, row: Row, door: str) -> Verdict:
     """What the check behind `door` says of the row."""
     tree = row.tree(evil) if row.tree else ""
-    pen = Pen(evil, _payload(evil, door, tree), door in CLEAR)
+    pen = Pen(evil, payload(evil, door, tree), door in CLEAR)
     signature = row.make(pen)
     if door == FILE:
         return _file(evil, pen, row, signature)
@@ -87,7 +87,7 @@ def clearsigned(text: bytes, signature: bytes) -> bytes:
     return head + b"\n\n" + b"\n".join(lines) + b"\n" + signature
 
 
-def _payload(evil: Evil, door: str, tree: str) -> bytes:
+def payload(evil: Evil, door: str, tree: str) -> bytes:
     digest = hashlib.sha256(_ORIGINAL).hexdigest()
     if door in GIT:
         repository = evil.repository
