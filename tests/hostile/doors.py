@@ -20,7 +20,7 @@ from sealwright_stages.get_sources.debian import DebianArchive
 from sealwright_stages.ports import Trust, Workshop
 from sealwright_stages.verdict import Verdict
 from sealwright_stages.verify.archive import Release, read_release
-from sealwright_stages.verify.codes import RefusedError
+from sealwright_stages.verify.codes import WAIVABLE, RefusedError
 from sealwright_stages.verify.deb822 import Listed
 from sealwright_stages.verify.file import judge_signature
 from sealwright_stages.verify.git import Wanted, judge
@@ -58,7 +58,7 @@ class Row:
     def code(self, door: str) -> str:
         """The code that is wanted at a door; a signed commit adds its own weakness to what is not red."""
         wanted = self.wanted if isinstance(self.wanted, str) else self.wanted.get(door, self.wanted.get("*", ""))
-        if door != COMMIT or wanted not in ("ok", "text-mode", "unhashed-extra", "key-expired-since"):
+        if door != COMMIT or wanted not in ("ok", *WAIVABLE):
             return wanted
         return "commit-signed-only" + ("" if wanted == "ok" else f"+{wanted}")
 

@@ -41,6 +41,19 @@ def _header_after(header: bytes, added: bytes) -> Callable[[bytes], bytes]:
     return lambda raw: re.sub(rb"(?m)^(" + header + rb" .*)$", rb"\1\n" + added, raw, count=1)
 
 
+PROOF = (
+    b"-----BEGIN OPENTIMESTAMPS GIT TIMESTAMP-----\n\n"
+    b"AQHwIDiR4UAFcoBFCPqtVnf9COeVwAriqCHS3Xs0qjrRkZVGCP/wEGP8+pX5F8xg\nY2FsZW5kYXIub3Jn\n"
+    b"-----END OPENTIMESTAMPS GIT TIMESTAMP-----\n"
+)
+
+
+def _followed(by: bytes, wanted: str = "signature-ambiguous") -> Row:
+    what = "a proof by OpenTimestamps" if by == PROOF else f"a proof spoiled: ...{by[-30:]!r}"
+    name = f"below the signature {what}"
+    return Row("40", name, signed("s1"), wanted, (TAG,), spoil=lambda raw: raw + by)
+
+
 def tree_of(name: bytes, mode: str = "100644", content: bytes = b"evil\n") -> Callable[[Evil], str]:
     """A tree with one entry of this name."""
 
@@ -134,6 +147,14 @@ ROWS = (
         spoil=_header_after(b"tagger", b"x-evil y"),
     ),
     Row("50", "the signed tag names a tree", _replaced(b"type commit", b"type tree"), "tag-not-a-commit", (TAG,)),
+    _followed(PROOF, "tag-timestamped"),
+    _followed(PROOF[:-1], "tag-timestamped"),
+    _followed(PROOF * 2),
+    _followed(PROOF + b"more\n"),
+    _followed(PROOF.replace(b"AQHw", b"evil: yes\nAQHw")),
+    _followed(PROOF.replace(b"AQHw", b"-----BEGIN PGP SIGNATURE-----\n\nAQHw")),
+    _followed(PROOF.replace(b"GIT TIMESTAMP", b"TIMESTAMP")),
+    _followed(b"more\n" + PROOF),
     *(_disguise(name) for name in (b".git", b".GIT", b"GIT~1", b"..", b"../x", b"/abs")),
     _disguise(".g\u200cit".encode()),
     Row("57", "a tree with one name twice", signed("s1"), _REFUSED, GIT, tree=_twins),

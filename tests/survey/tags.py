@@ -16,12 +16,13 @@ from sealwright_keyring.openpgp import Keyring, signature_issuers
 from sealwright_keyring.policy import Person
 from sealwright_stages.ports import Trust
 from sealwright_stages.process import run
+from sealwright_stages.verdict import Failed
 from sealwright_stages.verify.codes import RefusedError
 from sealwright_stages.verify.git_objects import LIMIT, Tag, openpgp_signature, parse_tag
 from sealwright_stages.verify.git_store import ObjectStore
 from sealwright_stages.verify.openpgp import settle
 from sealwright_stages.verify.verifier import verifier
-from survey.tally import Tally
+from survey.tally import NOT_JUDGED, Tally
 
 
 def tags(repository: Path, key_files: Sequence[Path]) -> Tally:
@@ -37,10 +38,18 @@ def tags(repository: Path, key_files: Sequence[Path]) -> Tally:
             tally.add(name, error.verdict())
     chosen = _named(found, [each for path in key_files for each in certificates(path.read_bytes())])
     trust = Trust((), (Person("upstream", tuple(chosen)),))
+    if not chosen:
+        for name, _ in found:
+            tally.note(NOT_JUDGED, name, "no-key", "none of the key files holds a key that a tag names")
+        return tally
     with Keyring.of([each.raw for each in chosen.values()], chosen, gpg=verifier()) as keyring:
         for name, tag in found:
             verdicts = keyring.verify_detached_many(tag.signature, tag.payload)
-            tally.add(name, settle(verdicts, trust, name, hashlib.sha256(tag.payload).hexdigest()))
+            verdict = settle(verdicts, trust, name, hashlib.sha256(tag.payload).hexdigest())
+            if tag.proof and not isinstance(verdict, Failed):
+                tally.note("waivable", name, "tag-timestamped", verdict.reason)
+            else:
+                tally.add(name, verdict)
     return tally
 
 

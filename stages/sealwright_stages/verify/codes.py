@@ -35,6 +35,7 @@ CODES: Mapping[str, str] = {
     "object-hash-mismatch": "A git object does not have the name that it is asked for by.",
     "object-too-large": "A git object is larger than the limit.",
     "tag-lightweight": "The tag is no signed object, just a pointer.",
+    "tag-timestamped": "A proof by OpenTimestamps follows the tag's signature, which does not cover it.",
     "tag-name-mismatch": "The signed tag bears another name than the one that was asked for.",
     "tag-not-a-commit": "The signed tag names something that is no commit.",
     "commit-signed-only": "A signed commit says who wrote it, not that it was to be released.",
@@ -75,7 +76,7 @@ CODES: Mapping[str, str] = {
     "index-changed": "Apt went by another index than the one that was verified.",
     "package-not-in-index": "A package of the root is not in the signed index.",
 }
-WAIVABLE = frozenset({"commit-signed-only", "key-expired-since", "text-mode", "unhashed-extra"})
+WAIVABLE = frozenset({"commit-signed-only", "key-expired-since", "tag-timestamped", "text-mode", "unhashed-extra"})
 
 
 def passed(reason: str, subject_sha256: str, evidence: Evidence | None = None) -> Passed:

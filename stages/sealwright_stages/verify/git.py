@@ -3,7 +3,8 @@
 - The signature is checked over the raw object that was fetched, by the chosen keys only.
 - From the signed object on, each object is found by a name that is hashed again: tag, commit, tree, blobs.
 - A lightweight tag is no signature; neither is an unsigned commit: both are red.
-- A signed commit is never plain green: it says who wrote it, not that it was to be released.
+- A signed commit is never plain green: it says who wrote it, not that it was to be released. Nor is a tag below
+  whose signature a proof by OpenTimestamps stands.
 - Verdicts name the SHA-256 of the signed object, and what is written later must hash to it again.
 """
 
@@ -41,7 +42,10 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Signed:
-    """The signed object as found: its bytes' SHA-256, payload and signature, and the commit below it."""
+    """The signed object as found: its bytes' SHA-256, payload and signature, and the commit below it.
+
+    `proof` follows a tag's signature, which does not cover it.
+    """
 
     sha256: str
     raw: bytes
@@ -49,6 +53,7 @@ class Signed:
     signature: bytes
     commit_id: str
     commit: Commit
+    proof: bytes = b""
 
 
 def find(store: ObjectStore, wanted: Wanted) -> Signed:
@@ -69,7 +74,7 @@ def find(store: ObjectStore, wanted: Wanted) -> Signed:
         raw = store.read(target, "tag", LIMIT)
         tag = parse_tag(raw, wanted.tag)
         commit = parse_commit(store.read(tag.target, "commit", LIMIT))
-        return Signed(_sha256(raw), raw, tag.payload, tag.signature, tag.target, commit)
+        return Signed(_sha256(raw), raw, tag.payload, tag.signature, tag.target, commit, tag.proof)
     if wanted.commit is not None and target != wanted.commit:
         raise RefusedError("commit-mismatch", f"{target} arrived instead of {wanted.commit}", "look at the server")
     raw = store.read(target, "commit", LIMIT)
@@ -95,19 +100,20 @@ def judge(store: ObjectStore, wanted: Wanted, trust: Trust, gpg: Gpg | None = No
     except RefusedError as error:
         return error.verdict(signed.sha256, verdict.evidence)
     verdict = replace(verdict, evidence={**verdict.evidence, **counts})
-    return verdict if wanted.tag is not None else _commit_only(verdict, name)
+    if wanted.tag is None:
+        why = f"{name}: {verdict.reason}; but no signed tag says that it is a release"
+        ask = "ask upstream for a signed tag, or waive it with the reason why this commit"
+        return _weaker(verdict, "commit-signed-only", why, ask)
+    if signed.proof:
+        why = f"{name}: {verdict.reason}; but a proof by OpenTimestamps follows, which it does not cover"
+        return _weaker(verdict, "tag-timestamped", why, "waive this by name; to check the proof, use `ots`")
+    return verdict
 
 
-def _commit_only(verdict: Passed | Warned, name: str) -> Verdict:
-    """A signed commit is a warning of its own, beside what else was weak about it."""
-    code = "commit-signed-only" + (f"+{verdict.code}" if isinstance(verdict, Warned) else "")
-    return warned(
-        code,
-        f"{name}: {verdict.reason}; but no signed tag says that it is a release",
-        "ask upstream for a signed tag, or waive it with the reason why this commit",
-        verdict.subject_sha256,
-        verdict.evidence,
-    )
+def _weaker(verdict: Passed | Warned, code: str, why: str, next_step: str) -> Verdict:
+    """A warning of its own, beside what else was weak about it."""
+    code += f"+{verdict.code}" if isinstance(verdict, Warned) else ""
+    return warned(code, why, next_step, verdict.subject_sha256, verdict.evidence)
 
 
 def read_whole_tree(store: ObjectStore, tree: str) -> dict[str, object]:
