@@ -39,6 +39,7 @@ from sealwright_stages.state import Record, State, fold
 from sealwright_stages.verify.file_source import file_source
 from sealwright_stages.verify.git_source import git_source
 from sealwright_stages.verify.source_debian import DebianSource
+from sealwright_stages.verify.verifier import require_verifier
 from sealwright_stages.work import WorkFolder
 
 
@@ -97,6 +98,7 @@ def opened(
     manifest, policy = read_release(wish.manifest)
     work = work_folder(manifest, wish.work)
     require_sandbox()
+    require_verifier()
     identities = Identities.choose()
     cancel = threading.Event()
     with contextlib.ExitStack() as stack:

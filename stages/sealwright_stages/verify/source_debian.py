@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from sealwright_keyring.errors import KeyringError, MalformedError
-from sealwright_keyring.openpgp import Bad, Keyring, Strangers, Weak, signature_issuers
+from sealwright_keyring.openpgp import Bad, Strangers, Weak, signature_issuers
 from sealwright_stages.errors import FetchError
 from sealwright_stages.events import Stage
 from sealwright_stages.files import sha256_file
@@ -28,7 +28,7 @@ from sealwright_stages.verify.codes import RefusedError, failed, not_fetched, pa
 from sealwright_stages.verify.copy import copy_judged
 from sealwright_stages.verify.deb822 import Deb822Error, Listed, listed, paragraphs
 from sealwright_stages.verify.uploaders import uploaders
-from sealwright_stages.verify.verifier import verifier
+from sealwright_stages.verify.verifier import keyring_of
 
 _NEXT = "try another mirror; if it is the same there, ask the archive"
 _MARK = b"\n-----BEGIN PGP SIGNATURE-----\n"
@@ -159,7 +159,7 @@ class DebianSource:
                 keys.evidence(),
             ), {}
         names = [each.fingerprint for each in chosen]
-        with Keyring.of([each.raw for each in chosen], names, gpg=verifier()) as keyring:
+        with keyring_of([each.raw for each in chosen], names) as keyring:
             verdict, signed = keyring.verify_clearsigned(
                 document, judged_at_signing=True, strangers=Strangers.REFUSE
             )
