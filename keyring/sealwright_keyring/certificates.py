@@ -2,6 +2,7 @@
 
 - A key file holds certificates only: primary key, then user ids, attributes, subkeys and signatures.
 - A secret key among public ones is refused loudly.
+- A signature that stands in a block of its own, as a revocation does, is refused: it must not be lost.
 - Trust packets, by which a forged keyring can vouch for itself, are dropped.
 - A certificate has at most 200 subkeys: gpg tries every one, at a cost that its maker chooses.
 - The fingerprint is computed here, from the key's own bytes (RFC 4880, section 12.2).
@@ -18,7 +19,7 @@ from sealwright_keyring.packets import Packet, packets
 
 MAX_KEY_FILE = 64 << 20
 MAX_SUBKEYS = 200
-_PUBLIC, _SUBKEY, _TRUST = 6, 14, 12
+_SIGNATURE, _PUBLIC, _TRUST, _SUBKEY = 2, 6, 12, 14
 _SECRET = (5, 7)
 _PARTS = (2, 13, 14, 17)
 
@@ -52,6 +53,9 @@ def certificates(data: bytes) -> tuple[Certificate, ...]:
                 groups.append([packet])
             elif packet.tag in _PARTS and number:
                 groups[-1].append(packet)
+            elif packet.tag == _SIGNATURE:
+                # Likely a revocation. To pass it over would be to trust a key that its owner took back.
+                raise MalformedError("a revocation stands beside its key, not in it; import both, and export the key")
             elif packet.tag != _TRUST:
                 raise MalformedError(f"a packet of type {packet.tag} stands among public keys")
     if not groups:
