@@ -47,20 +47,24 @@ def certificates(data: bytes) -> tuple[Certificate, ...]:
     groups: list[list[Packet]] = []
     for block in blocks:
         for number, packet in enumerate(packets(block)):
-            if packet.tag in _SECRET:
-                raise MalformedError("it holds a secret key; remove it from here and consider it stolen")
             if packet.tag == _PUBLIC:
                 groups.append([packet])
             elif packet.tag in _PARTS and number:
                 groups[-1].append(packet)
-            elif packet.tag == _SIGNATURE:
-                # Likely a revocation. To pass it over would be to trust a key that its owner took back.
-                raise MalformedError("a revocation stands beside its key, not in it; import both, and export the key")
             elif packet.tag != _TRUST:
-                raise MalformedError(f"a packet of type {packet.tag} stands among public keys")
+                raise MalformedError(_refusal(packet.tag))
     if not groups:
         raise MalformedError("the key file holds no public key")
     return tuple(_certificate(group) for group in groups)
+
+
+def _refusal(tag: int) -> str:
+    if tag in _SECRET:
+        return "it holds a secret key; remove it from here and consider it stolen"
+    if tag == _SIGNATURE:
+        # Likely a revocation. To pass it over would be to trust a key that its owner took back.
+        return "a revocation stands beside its key, not in it; import both, and export the key"
+    return f"a packet of type {tag} stands among public keys"
 
 
 def _certificate(group: list[Packet]) -> Certificate:
