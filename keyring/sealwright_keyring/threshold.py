@@ -1,6 +1,6 @@
 """Count who has signed: persons, not keys and not signatures.
 
-- A person with two keys, two subkeys or two signatures counts once.
+- A person with two keys, of whatever kinds, two subkeys or two signatures counts once.
 - A key of nobody, or of a person who was not asked for, counts nothing.
 - A signature made outside the person's time counts nothing; its own time of creation decides.
 - What is Bad counts nothing; what is Weak counts, and whoever asks decides whether to hand it in.
@@ -25,7 +25,7 @@ def out_of_time(verdicts: Sequence[Verdict], persons: Collection[Person]) -> fro
 
 
 def _made_by(verdicts: Sequence[Verdict], persons: Collection[Person]) -> Iterator[tuple[Person, bool]]:
-    owners = {fingerprint.upper(): person for person in persons for fingerprint in person.openpgp}
+    owners = {fingerprint: person for person in persons for fingerprint in person.fingerprints}
     for verdict in verdicts:
         if isinstance(verdict, (Good, Weak)) and verdict.fingerprint in owners:
             person = owners[verdict.fingerprint]

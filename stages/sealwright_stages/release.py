@@ -161,9 +161,9 @@ def make_sources(component: ComponentSpec, policy: Policy, archives: _Archives) 
         dsc = component.dsc
         sources.append(DebianSource(component.name, dsc.package, archives.of(dsc.suite), dsc.uploaders))
     for file in component.files:
-        file_trust = trust_for(policy, component.name, file.signers, file.threshold) if file.signature else None
+        file_trust = trust_for(policy, component.name, file.signers, file.threshold) if file.signatures else None
         sources.append(
-            file_source(component.name, file.url, sha256=file.sha256, signature=file.signature, trust=file_trust)
+            file_source(component.name, file.url, sha256=file.sha256, signature=file.signatures, trust=file_trust)
         )
     return sources
 

@@ -13,7 +13,7 @@ import pytest
 import sealwright_stages
 from sealwright_stages.sandbox.identity import Identities, is_ephemeral, verifier_uid
 from sealwright_stages.verdict import Passed
-from sealwright_stages.verify.openpgp import judge_detached
+from sealwright_stages.verify.signatures import judge_signature
 from sealwright_stages.verify.verifier import verifier
 from verify.workbench import Keys
 
@@ -41,7 +41,7 @@ def test_bytes_from_outside_are_never_parsed_as_root(
 ) -> None:
     tmp_path.chmod(0o700)
     monkeypatch.setenv("TMPDIR", str(tmp_path))
-    verdict = judge_detached(keys.sign("s1", b"data"), b"data", keys.trust("s1"), "x")
+    verdict = judge_signature(keys.sign("s1", b"data"), b"data", keys.trust("s1"), "x")
     assert isinstance(verdict, Passed)
     (signature,) = verdict.evidence["signatures"]  # type: ignore[misc]
     assert signature["tool_uid"] == verifier().uid
