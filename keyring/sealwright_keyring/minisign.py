@@ -136,7 +136,8 @@ def parse_key_file(data: bytes) -> MinisignKey:
     lines = data.removesuffix(b"\n").split(b"\n")
     if len(lines) != 2:
         raise malformed("it is not two lines: a comment and a key")
-    return parse_key(lines[1], printable(_comment(lines[0], _UNTRUSTED, _MAX_UNTRUSTED)))
+    comment = _comment(lines[0], _UNTRUSTED, _MAX_UNTRUSTED)
+    return parse_key(lines[1], comment.decode("utf-8", "surrogateescape"))
 
 
 def parse_key(text: bytes, comment: str = "") -> MinisignKey:
