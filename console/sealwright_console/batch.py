@@ -103,11 +103,17 @@ def _line(event: ev.Event) -> str:  # noqa: C901, PLR0912 - one line for each ki
         return f"compared  {event.name}: {compared(event.result, event.reference)}"
     if isinstance(event, ev.RunStarted):
         return f"release {event.release}-{event.version}{', resumed' if event.resumed else ''}"
+    if isinstance(event, ev.PolicySigned):
+        return f"policy    {event.policy_sha256}, {_policy_signers(event)}"
     if isinstance(event, ev.SourcesPromoted):
         return f"promoted  {event.component}: {event.files} files, {event.bytes} bytes"
     if isinstance(event, ev.ItemReset):
         return f"again     {event.item}: {event.because}"
     return ""
+
+
+def _policy_signers(signed: ev.PolicySigned) -> str:
+    return f"signed itself by {', '.join(signed.persons.split())} ({signed.threshold} needed)"
 
 
 def summary(state: State) -> Iterator[str]:
@@ -117,6 +123,9 @@ def summary(state: State) -> Iterator[str]:
 
 def _summary(state: State) -> Iterator[str]:
     yield f"release {state.release}-{state.version}: {len(state.items)} items"
+    if state.policy_sha256:
+        signed = f", {_policy_signers(state.policy_signed)}" if state.policy_signed else ""
+        yield f"  policy   {state.policy_sha256}{signed}"
     for name, component in state.components.items():
         items = [state.items[item] for item in component.items]
         worst = next(
