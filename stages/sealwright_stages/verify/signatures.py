@@ -113,8 +113,8 @@ def verdicts_of(
     kind = kind_of(signature)
     if kind is Kind.SSH:
         ssh_keys = [key for person in trust.persons for key in person.ssh]
-        name, time, tool = purpose.namespace, purpose.signed_at, ssh_verifier()
-        return [verify_ssh(signature, data, ssh_keys, namespace=name, signed_at=time, tool=tool)]
+        name, time = purpose.namespace, purpose.signed_at
+        return [verify_ssh(signature, data, ssh_keys, namespace=name, signed_at=time, tool=ssh_verifier())]
     if kind is Kind.MINISIGN:
         keys = [key for person in trust.persons for key in person.minisign]
         return [verify_minisign(signature, data, keys, signed_at=purpose.signed_at, tool=minisign_verifier())]
