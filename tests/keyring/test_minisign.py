@@ -185,6 +185,8 @@ def test_a_minisign_that_lies_well_is_found_out(others: OtherKeys, tmp_path: Pat
     [
         ("cat >/dev/null; exit 0", "verifier-confused"),
         ("cat >/dev/null; exit 2", "verifier-confused"),
+        ("cat >/dev/null; echo 'Signature and comment signature verified'; exit 1", "verifier-confused"),
+        ("cat >/dev/null; echo 'Signature verification failed' >&2; exit 0", "verifier-confused"),
         ("kill -11 $$", "verifier-killed"),
         ("exit 127", "verifier-missing"),
     ],

@@ -118,6 +118,61 @@ def test_two_blocks_and_bytes_around_one_are_red(others: OtherKeys) -> None:
     ):
         assert code(judged(made, *keys)) == "signature-malformed", made
     assert code(judged(good.removesuffix(b"\n"), *keys)) == "Good"
+    double = judged(good + good, *keys)
+    assert isinstance(double, Bad) and "more than one signature block" in double.sentence
+
+
+def not_canonical(text: bytes) -> bytes:
+    """The same bytes in base64 of another spelling: bits that padding leaves unused are set."""
+    place = len(text.rstrip(b"=")) - 1
+    alphabet = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+    other = text[:place] + alphabet[alphabet.index(text[place]) + 1 :][:1] + text[place + 1 :]
+    assert text.endswith(b"=")
+    return other
+
+
+def test_base64_has_one_spelling(others: OtherKeys) -> None:
+    key = others.ssh("s1")
+    value = parse_signature(others.ssh_sign("s1", DATA)).value
+    blobs = [
+        b"SSHSIG\0\0\0\1" + b"".join(map(string, (key.blob, n, b"", b"sha512", value))) for n in (b"fi", b"fil")
+    ]
+    (blob,) = [blob for blob in blobs if len(blob) % 3][:1]
+    assert parse_signature(armored(blob)).key == key.blob
+    *lines, last, end, _ = armored(blob).split(b"\n")
+    with pytest.raises(MalformedError, match="canonical"):
+        parse_signature(b"\n".join([*lines, not_canonical(last), end, b""]))
+    with pytest.raises(MalformedError, match="canonical"):
+        line = others.ssh("p", "ecdsa", "256").line.encode()
+        kind, text = line.split(b" ")
+        parse_key_file(kind + b" " + not_canonical(text))
+
+
+@pytest.mark.parametrize(
+    "blob",
+    [
+        string(b"ssh-ed25519") + string(b"x" * 31),
+        string(b"ssh-ed25519") + string(b"x" * 33),
+        string(b"ssh-ed25519") + string(b"x" * 32) + b"x",
+        string(b"ssh-rsa") + number(65537) + string(b"\xff" * 256),
+        string(b"ssh-rsa") + number(65537) + string(b"\0\0" + b"\xff" * 256),
+        string(b"ssh-rsa") + number(65536) + string(b"\0" + b"\xff" * 256),
+        string(b"ssh-rsa") + number(1) + string(b"\0" + b"\xff" * 256),
+        string(b"ssh-rsa") + string(b"") + string(b"\0" + b"\xff" * 256),
+        string(b"ecdsa-sha2-nistp256") + string(b"nistp256") + string(b"\4" + b"x" * 64),
+        string(b"ecdsa-sha2-nistp256") + string(b"nistp384") + string(b"\4" + b"x" * 96),
+    ],
+)
+def test_a_key_is_written_in_its_one_form(blob: bytes) -> None:
+    with pytest.raises(MalformedError):
+        parse_key(blob)
+
+
+def test_a_point_is_written_in_full(others: OtherKeys) -> None:
+    point = others.ssh("p", "ecdsa", "256").blob[-65:]
+    short = bytes([2 + (point[-1] & 1)]) + point[1:33]
+    with pytest.raises(MalformedError, match="in full"):
+        parse_key(string(b"ecdsa-sha2-nistp256") + string(b"nistp256") + string(short))
 
 
 def test_no_changed_field_is_accepted(others: OtherKeys) -> None:
@@ -288,6 +343,12 @@ def test_an_ssh_keygen_that_lies_well_is_found_out(others: OtherKeys, tmp_path: 
             "verifier-confused",
         ),
         ("cat >/dev/null; exit 1", "verifier-confused"),
+        ("cat >/dev/null; echo '<yes>'; exit 1", "verifier-confused"),
+        ("cat >/dev/null; echo '<yes>' | sed s/chosen/mallory/; exit 0", "verifier-confused"),
+        (
+            "cat >/dev/null; echo 'Signature verification failed: incorrect signature' >&2; exit 0",
+            "verifier-confused",
+        ),
         ("kill -9 $$", "verifier-killed"),
         ("exit 127", "verifier-missing"),
         ("exec sleep 60", "verifier-killed"),
@@ -297,7 +358,8 @@ def test_an_ssh_keygen_that_lies_well_is_found_out(others: OtherKeys, tmp_path: 
 def test_a_crash_a_missing_tool_and_an_odd_answer_are_red(
     others: OtherKeys, tmp_path: Path, script: str, wanted: str
 ) -> None:
-    tool = SshKeygen(liar(tmp_path, script).program, timeout=1)
+    yes = f'Good "file" signature for chosen with ED25519 key {others.ssh("s1").fingerprint}'
+    tool = SshKeygen(liar(tmp_path, script.replace("<yes>", yes)).program, timeout=1)
     verdict = verify_ssh(others.ssh_sign("s1", DATA), DATA, [others.ssh("s1")], namespace="file", tool=tool)
     assert code(verdict) == wanted
 
