@@ -1,6 +1,6 @@
 """Open a release: from `release.toml` and a work folder to an engine that can walk it.
 
-- Everything that can be refused without touching anything is refused first: manifest, policy, sandbox.
+- Everything that can be refused without touching anything is refused first: manifest, policy, sandbox, memory.
 - The log is opened before anything else happens; the state is folded from it, never from elsewhere.
 - Whatever was opened is closed again, in the opposite order, however the run ends.
 """
@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from sealwright_appendlog import layout
 from sealwright_appendlog.audit import LogBroken
 from sealwright_keyring.errors import KeyringError
 from sealwright_keyring.policy import Policy, load_policy
@@ -29,6 +30,8 @@ from sealwright_stages.get_sources.debian import DebianArchive
 from sealwright_stages.journal import Journal
 from sealwright_stages.log import LogLost, LogSession, open_embedded, open_transport, read_entries
 from sealwright_stages.manifest import ComponentSpec, Manifest, load
+from sealwright_stages.memory.reading import recall
+from sealwright_stages.memory.recall import Recall
 from sealwright_stages.plan import Plan
 from sealwright_stages.ports import Archive, Source, Trust
 from sealwright_stages.sandbox.fetch import BwrapFetchSandbox
@@ -97,6 +100,7 @@ def opened(
     manifest, policy = read_release(wish.manifest)
     work = work_folder(manifest, wish.work)
     require_sandbox()
+    memory = recall(manifest) if not (work.log / layout.SEALED).exists() else Recall(manifest)
     identities = Identities.choose()
     cancel = threading.Event()
     with contextlib.ExitStack() as stack:
@@ -112,7 +116,9 @@ def opened(
         log.whenever_lost(cancel.set)
         journal = Journal(log, folded(work.log), manifest.waivers, listener)
         _same_release(journal.state, manifest, policy)
-        context = Context(plan, journal, work, cache, BwrapFetchSandbox(identities.fetcher), wish.jobs, cancel)
+        _same_memory(journal.state, memory)
+        sandbox = BwrapFetchSandbox(identities.fetcher)
+        context = Context(plan, journal, work, cache, sandbox, wish.jobs, cancel, memory)
         confirm = Confirm(lambda: open_signer(manifest, work, identities, cancel), ask)
         yield Opened(manifest, work, Engine(context, confirm, attended=wish.attended, tool=wish.tool), log, cancel)
 
@@ -212,3 +218,17 @@ def _same_release(state: State, manifest: Manifest, policy: Policy) -> None:
                 f"the log says {known[:16]}..., now it is {now[:16]}...",
                 "put it back, or begin anew with another --work DIR (the old log stays as evidence)",
             )
+
+
+def _same_memory(state: State, memory: Recall) -> None:
+    """A log goes on only with the earlier releases that its first item was judged by."""
+    known, now = state.memory.keys(), {told.root for told in memory.read}
+    if state.sealed or not (known - now or (state.items and now - known)):
+        return
+    changed = min(known ^ now)
+    name = state.memory[changed].release if changed in known else "another release"
+    raise ManifestError(
+        "the earlier evidence is another than when this work folder was begun",
+        f"{name} with the log root {changed[:16]}... {'is gone' if changed in known else 'came to it'}",
+        "put it back, or begin anew with another --work DIR (the old log stays as evidence)",
+    )
