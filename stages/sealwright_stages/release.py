@@ -222,13 +222,13 @@ def _same_release(state: State, manifest: Manifest, policy: Policy) -> None:
 
 def _same_memory(state: State, memory: Recall) -> None:
     """A log goes on only with the earlier releases that its first item was judged by."""
-    known, now = state.memory.keys(), {told.root for told in memory.read}
-    if state.sealed or not (known - now or (state.items and now - known)):
-        return
-    changed = min(known ^ now)
-    name = state.memory[changed].release if changed in known else "another release"
-    raise ManifestError(
-        "the earlier evidence is another than when this work folder was begun",
-        f"{name} with the log root {changed[:16]}... {'is gone' if changed in known else 'came to it'}",
-        "put it back, or begin anew with another --work DIR (the old log stays as evidence)",
-    )
+    known, now = state.memory, {told.root: told for told in memory.read}
+    gone = [told for root, told in known.items() if root not in now]
+    came = [told for root, told in now.items() if root not in known] if state.items else []
+    for told, how in (*((each, "is gone") for each in gone), *((each, "came to it") for each in came)):
+        if not state.sealed:
+            raise ManifestError(
+                "the earlier evidence is another than when this work folder was begun",
+                f"{told.release} with the log root {told.root[:16]}... {how}",
+                "put it back, or begin anew with another --work DIR (the old log stays as evidence)",
+            )

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from sealwright_stages.errors import FetchError
 from sealwright_stages.get_sources.apt_sources import mirror_from_machine
 from sealwright_stages.get_sources.debian import DebianArchive
+from sealwright_stages.memory.facts import Origin, facts_of
 from sealwright_stages.ports import Archive, Outcome
 from sealwright_stages.verdict import Failed, Green, Passed
 from sealwright_stages.verify.archive import stanzas, unpacked
@@ -63,6 +64,17 @@ def test_a_good_package_is_green_twice_and_tells_its_facts(archive: Miniature, t
     assert found.facts["references"] == {"hi_1.0-1_all.deb": "1" * 64, "hi-extra_1.0-1_all.deb": "2" * 64}
     evidence = found.verdicts[UPLOADER].evidence
     assert evidence["uploaders_sha256"] == sha256(source.uploaders.read_bytes())
+    told = found.verdicts[ARCHIVE].evidence
+    assert told["archive"] == {
+        "mirror": archive.folder.as_uri(),
+        "suite": "bookworm",
+        "date": "2025-03-01T10:00:00+00:00",
+        "valid_until": "",
+        "inrelease_sha256": sha256((archive.folder / "dists/bookworm/InRelease").read_bytes()),
+    }
+    facts = facts_of("hi", told, "", Origin())
+    assert [f.kind for f in facts] == ["archive", "package", "part", "part", "part"]
+    assert (facts[0].date, facts[1].name, facts[1].value) == (1740823200, "hi", "1.0-1")
     green = {k: Green(k, v) for k, v in found.verdicts.items() if isinstance(v, Passed)}
     source.stage(place, green, place.quarantine)
     assert {p.name for p in (place.quarantine / "dsc").iterdir()} == {

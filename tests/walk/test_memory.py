@@ -261,7 +261,7 @@ def test_a_log_that_was_begun_with_other_earlier_evidence_does_not_go_on(second:
         2, "the earlier evidence is another than when this work folder was begun", "small-1.0 with"
     )
     (second.folder / "small-1.0").rename(earlier / "small-1.0")
-    second.run().refused(2, "another release with the log root", "came to it")
+    second.run().refused(2, "small-1.0 with the log root", "came to it")
     assert len(events(second.work)) == begun
     shutil.rmtree(earlier / "other")
     second.resumes()
