@@ -161,6 +161,11 @@ def test_the_order_of_taking_facts_in_makes_no_difference(now: Fact, then: list[
     assert all(verdict == verdicts[0] for verdict in verdicts)
 
 
+def test_of_an_archives_indexes_the_newest_counts_in_whatever_order_they_came() -> None:
+    for order in permutations([index(0), index(2), index(1)]):
+        assert [each.then for each in Ledger(order).contradictions(index(1))] == [index(2)]
+
+
 @given(st.lists(ANY, max_size=6), ANY, ANY)
 def test_a_fact_that_contradicts_once_contradicts_whatever_comes_later(
     then: list[Fact], more: Fact, now: Fact

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import lzma
+import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -82,6 +83,19 @@ def test_a_good_package_is_green_twice_and_tells_its_facts(archive: Miniature, t
         "hi_1.0.orig.tar.gz",
         "hi_1.0-1.debian.tar.xz",
     }
+
+
+def test_a_second_try_asks_the_archive_afresh(archive: Miniature, tmp_path: Path) -> None:
+    archive.publish()
+    source = archive.source()
+    source.fetch(workshop(tmp_path))
+    archive.date = "Sun, 02 Mar 2025 10:00:00 UTC"
+    shutil.rmtree(archive.folder)
+    archive.publish()
+    place = workshop(tmp_path)
+    source.fetch(place)
+    told = source.verify(place).verdicts[ARCHIVE].evidence["archive"]
+    assert isinstance(told, dict) and told["date"] == "2025-03-02T10:00:00+00:00"
 
 
 def test_a_rebuilt_binary_is_no_reference(archive: Miniature, tmp_path: Path) -> None:

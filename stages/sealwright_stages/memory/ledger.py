@@ -57,7 +57,7 @@ class Ledger:
 
     def contradictions(self, now: Fact) -> list[Contradiction]:
         """What of the ledger speaks against `now`."""
-        found = [against(now, then) for then in self.beside(now)]
+        found = [_against(now, then) for then in self.beside(now)]
         return [each for each in found if each is not None]
 
     def beside(self, now: Fact) -> list[Fact]:
@@ -86,21 +86,17 @@ class Ledger:
         return [(kind, fact.component, fact.name)]
 
 
-def against(now: Fact, then: Fact) -> Contradiction | None:
-    """How `now` contradicts the accepted `then`, if it does."""
-    if now.kind in _GIT and then.kind in _GIT:
+def _against(now: Fact, then: Fact) -> Contradiction | None:
+    """How `now` contradicts an accepted fact that stands `beside` it, if it does."""
+    if now.kind in _GIT:
         return _git(now, then)
-    if now.kind is not then.kind:
-        return None
     if now.kind is Kind.ARCHIVE:
-        return _archive(now, then)
+        older = (now.date or 0) < (then.date or 0)
+        return Contradiction("archive-went-back", now, then, iso(then.date), iso(now.date)) if older else None
     if now.kind is Kind.PACKAGE:
-        same = (now.component, now.name) == (then.component, then.name)
-        older = same and compare_debian(now.value, then.value) < 0
+        older = compare_debian(now.value, then.value) < 0
         return Contradiction("version-went-back", now, then, then.value, now.value) if older else None
-    part = now.kind is Kind.PART
-    a, b = ((f.component, f.name) if part else (f.place, "") for f in (now, then))
-    if a != b or now.value == then.value:
+    if now.value == then.value:
         return None
     return Contradiction("pin-changed" if now.pinned else "file-changed", now, then, then.value, now.value)
 
@@ -108,9 +104,8 @@ def against(now: Fact, then: Fact) -> Contradiction | None:
 def _git(now: Fact, then: Fact) -> Contradiction | None:
     tags = now.kind is Kind.TAG and then.kind is Kind.TAG
     if tags and now.name == then.name:
-        if now.value == then.value or (now.component != then.component and now.place != then.place):
-            return None
-        return Contradiction("tag-moved", now, then, then.value, now.value)
+        moved = now.value != then.value
+        return Contradiction("tag-moved", now, then, then.value, now.value) if moved else None
     if now.component != then.component or now.name == then.name:
         return None
     order = compare_tags(now.name, then.name) if tags else None
@@ -118,9 +113,3 @@ def _git(now: Fact, then: Fact) -> Contradiction | None:
         before, after = (then.date, now.date) if tags else (then.committed, now.committed)
         order = (after or 0) - (before or 0)
     return Contradiction("version-went-back", now, then, then.name, now.name) if order < 0 else None
-
-
-def _archive(now: Fact, then: Fact) -> Contradiction | None:
-    if (now.place, now.name) != (then.place, then.name) or (now.date or 0) >= (then.date or 0):
-        return None
-    return Contradiction("archive-went-back", now, then, iso(then.date), iso(now.date))
