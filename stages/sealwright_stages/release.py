@@ -42,6 +42,7 @@ from sealwright_stages.state import Record, State, fold
 from sealwright_stages.verify.file_source import file_source
 from sealwright_stages.verify.git_source import git_source
 from sealwright_stages.verify.source_debian import DebianSource
+from sealwright_stages.verify.verifier import require_verifier
 from sealwright_stages.work import WorkFolder
 
 
@@ -100,6 +101,7 @@ def opened(
     manifest, policy = read_release(wish.manifest)
     work = work_folder(manifest, wish.work)
     require_sandbox()
+    require_verifier()
     memory = recall(manifest) if not (work.log / layout.SEALED).exists() else Recall(manifest)
     identities = Identities.choose()
     cancel = threading.Event()
