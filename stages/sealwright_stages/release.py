@@ -102,7 +102,7 @@ def opened(
     work = work_folder(manifest, wish.work)
     require_sandbox()
     require_verifier()
-    memory = recall(manifest) if not (work.log / layout.SEALED).exists() else Recall(manifest)
+    memory = None if (work.log / layout.SEALED).exists() else recall(manifest)
     identities = Identities.choose()
     cancel = threading.Event()
     with contextlib.ExitStack() as stack:
@@ -118,6 +118,8 @@ def opened(
         log.whenever_lost(cancel.set)
         journal = Journal(log, folded(work.log), manifest.waivers, listener)
         _same_release(journal.state, manifest, policy)
+        if memory is None:  # a sealed log takes no verdict any more
+            memory = Recall(manifest) if journal.state.sealed else recall(manifest)
         _same_memory(journal.state, memory)
         sandbox = BwrapFetchSandbox(identities.fetcher)
         context = Context(plan, journal, work, cache, sandbox, wish.jobs, cancel, memory)
