@@ -20,6 +20,7 @@ class Person:
     components: tuple[str, ...] = ()
     not_before: date | None = None
     not_after: date | None = None
+    rotate_by: date | None = None
 
     @property
     def fingerprints(self) -> tuple[str, ...]:

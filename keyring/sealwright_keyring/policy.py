@@ -6,7 +6,8 @@
 - Each fingerprint must be in a certificate of `keys/`, each ssh and minisign file must be there and hold one key of
   that kind; else an error.
 - Key files are regular files of bounded size, and are read once: what was hashed is what is used and kept.
-- A person may be limited to components (and is then no release signer), and to a time.
+- A person may be limited to components (and is then no release signer), and to a time; the key may have a day by
+  which it is to be replaced.
 """
 
 from __future__ import annotations

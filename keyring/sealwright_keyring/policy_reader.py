@@ -21,7 +21,7 @@ from sealwright_keyring.toml_lines import line_of
 
 FINGERPRINT = re.compile(r"(?:[0-9A-F]{40}|[0-9A-F]{64})\Z")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}\Z")
-_FIELDS = frozenset({"openpgp", "ssh", "minisign", "not_before", "not_after", "components"})
+_FIELDS = frozenset({"openpgp", "ssh", "minisign", "not_before", "not_after", "components", "rotate_by"})
 _Key = TypeVar("_Key")
 
 
@@ -84,6 +84,7 @@ class PersonsReader:
             self._texts(where, table, "components"),
             self._date(where, table, "not_before"),
             self._date(where, table, "not_after"),
+            self._date(where, table, "rotate_by"),
         )
         if not (person.openpgp or person.ssh or person.minisign):
             raise self.fail(where, f"{name} has no key", 'add openpgp = ["<full fingerprint>"]')

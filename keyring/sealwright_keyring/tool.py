@@ -97,26 +97,21 @@ class Tool:
         max_output: int = 64 << 20,
         also: Hash | None = None,
         status: tuple[int, int] | None = None,
+        handed: tuple[int, ...] = (),
     ) -> Run:
         """Run the program with `words` to its end. `size` is that of `stdin` in bytes.
 
         What is fed is hashed into `also` too. `status` is a pipe (read end, write end) whose write end the program
-        inherits; both ends are closed here.
+        inherits; both ends are closed here. `handed` are further descriptors that it inherits.
 
         Raises:
             KeyringError: the program is missing, too slow, or floods one of its outputs.
         """
         read_end, write_end = status or os.pipe()
-        argv = [self.program, *words]
-        extra = size // (20 << 20)
-        limits = [f"--cpu={int(self.timeout) + extra}", f"--as={_MEMORY}", "--core=0", "--nofile=64"]
-        begun = time.monotonic()
+        argv, seconds, begun = [self.program, *words], self.timeout + size // (20 << 20), time.monotonic()
         try:
-            child, fed = self._start(
-                ["prlimit", *limits, "--", *self._become(), *argv],
-                environment or {},
-                (write_end,) if status else (),
-            )
+            inherited = (*handed, write_end) if status else handed
+            child, fed = self._start(argv, seconds, environment or {}, inherited)
         except BaseException:
             os.close(read_end)
             raise
@@ -125,21 +120,14 @@ class Tool:
         with open(read_end, "rb", buffering=0) as told, fed, child:  # noqa: PTH123 - a file descriptor
             try:
                 talk = _Conversation(self.program, child, (fed, told), parts(stdin), max_output, also)
-                outputs = talk.hold(begun + self.timeout + extra)
+                talk.hold(begun + seconds)
             except BaseException:
                 _kill(child)
                 raise
-        return Run(
-            tuple(argv),
-            child.returncode,
-            outputs[_STATUS],
-            outputs[_OUT],
-            outputs[_ERR],
-            talk.hash.hexdigest(),
-            time.monotonic() - begun,
-        )
+        return talk.run(argv, time.monotonic() - begun)
 
-    def _become(self) -> list[str]:
+    def as_its_user(self) -> list[str]:
+        """The words before a program that make it run as this one does."""
         words: list[str] = []
         if self.uid is not None:
             who = [f"--reuid={self.uid}", f"--regid={self.uid}", "--clear-groups"]
@@ -150,16 +138,17 @@ class Tool:
         return words
 
     def _start(
-        self, argv: Sequence[str], environment: Mapping[str, str], inherited: tuple[int, ...]
+        self, argv: Sequence[str], seconds: float, environment: Mapping[str, str], inherited: tuple[int, ...]
     ) -> tuple[subprocess.Popen[bytes], IO[bytes]]:
         """The program, and the end of the pipe that feeds it."""
+        limits = [f"--cpu={int(seconds)}", f"--as={_MEMORY}", "--core=0", "--nofile=64"]
         base = {"PATH": SAFE_PATH, "LC_ALL": "C", "TZ": "UTC", "HOME": "/nonexistent"}
         feed, fed = os.pipe()
         try:
             if self.uid is not None:
                 os.fchown(feed, self.uid, self.uid)  # or the program could not open /dev/stdin by its name
             child = subprocess.Popen(
-                argv,
+                ["prlimit", *limits, "--", *self.as_its_user(), *argv],
                 stdin=feed,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
@@ -213,7 +202,7 @@ class _Conversation:
         self.hash, self.also = hashlib.sha256(), also
         self.rest = memoryview(b"")
 
-    def hold(self, deadline: float) -> dict[str, bytes]:
+    def hold(self, deadline: float) -> None:
         """Go on until all outputs are at their end and the program has exited."""
         child = self.child
         assert child.stdout and child.stderr  # noqa: S101 - both are pipes
@@ -235,7 +224,11 @@ class _Conversation:
             child.wait(self._left(deadline))
         except subprocess.TimeoutExpired as error:
             raise self._too_slow() from error
-        return {name: bytes(data) for name, data in self.outputs.items()}
+
+    def run(self, argv: Sequence[str], seconds: float) -> Run:
+        """What it left, once it has ended."""
+        status, out, err = (bytes(self.outputs[name]) for name in (_STATUS, _OUT, _ERR))
+        return Run(tuple(argv), self.child.returncode, status, out, err, self.hash.hexdigest(), seconds)
 
     def _left(self, deadline: float) -> float:
         if (left := deadline - time.monotonic()) <= 0:

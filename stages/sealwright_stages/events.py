@@ -66,6 +66,17 @@ class PolicySigned:
 
 
 @dataclass(frozen=True)
+class MemoryRead:
+    """An earlier release was read into the memory: when it was sealed, its log's root, its records and facts."""
+
+    release: str
+    sealed: str
+    root: str
+    records: int
+    facts: int
+
+
+@dataclass(frozen=True)
 class ItemDeclared:
     """Something that must pass before the gate after `stage` opens. From here on it is pending."""
 
@@ -251,6 +262,7 @@ class RunEnded:
 Event = (
     RunStarted
     | PolicySigned
+    | MemoryRead
     | ItemDeclared
     | StageStarted
     | StageEnded
@@ -273,6 +285,7 @@ Event = (
 NAMES: Mapping[str, type[Any]] = {
     "run.started": RunStarted,
     "policy.signed": PolicySigned,
+    "memory.read": MemoryRead,
     "item.declared": ItemDeclared,
     "stage.started": StageStarted,
     "stage.ended": StageEnded,

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sealwright_stages.manifest_build import Build, read_build
+from sealwright_stages.manifest_memory import days
 from sealwright_stages.manifest_table import HEX64, PLAIN, Table, address, threshold_of
 
 _COMMIT = re.compile(r"[0-9a-f]{40}\Z")
@@ -62,6 +63,7 @@ class ComponentSpec:
     threshold: int
     needs: tuple[str, ...]
     build: Build | None
+    fresh_days: int | None = None
 
 
 def read_component(table: Table) -> ComponentSpec:
@@ -79,6 +81,7 @@ def read_component(table: Table) -> ComponentSpec:
         threshold=threshold_of(table, signers),
         needs=table.texts("needs"),
         build=read_build(table.table("build")) if "build" in table.data else None,
+        fresh_days=days(table),
     )
     if component.git and component.dsc:
         table.fail(("dsc",), f"{name} has both git and dsc", "keep one")

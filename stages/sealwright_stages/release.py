@@ -1,7 +1,7 @@
 """Open a release: from `release.toml` and a work folder to an engine that can walk it.
 
 - Everything that can be refused without touching anything is refused first: manifest, policy and its signature,
-  sandbox.
+  sandbox, memory.
 - Who is to sign the release has an OpenPGP key: the signer signs with nothing else.
 - The log is opened before anything else happens; the state is folded from it, never from elsewhere.
 - Whatever was opened is closed again, in the opposite order, however the run ends.
@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from sealwright_appendlog import layout
 from sealwright_appendlog.audit import LogBroken
 from sealwright_keyring.errors import KeyringError
 from sealwright_keyring.policy import Policy, load_policy
@@ -32,6 +33,8 @@ from sealwright_stages.get_sources.debian import DebianArchive
 from sealwright_stages.journal import Journal
 from sealwright_stages.log import LogLost, LogSession, open_embedded, open_transport, read_entries
 from sealwright_stages.manifest import ComponentSpec, Manifest, load
+from sealwright_stages.memory.reading import recall
+from sealwright_stages.memory.recall import Recall
 from sealwright_stages.plan import Plan
 from sealwright_stages.policy_signature import PolicySignature, signed_policy
 from sealwright_stages.ports import Archive, Source, Trust
@@ -43,6 +46,7 @@ from sealwright_stages.state import Record, State, fold
 from sealwright_stages.verify.file_source import file_source
 from sealwright_stages.verify.git_source import git_source
 from sealwright_stages.verify.source_debian import DebianSource
+from sealwright_stages.verify.verifier import require_verifier
 from sealwright_stages.work import WorkFolder
 
 
@@ -114,6 +118,8 @@ def opened(
     manifest, policy, policy_signature = read_release(wish.manifest)
     work = work_folder(manifest, wish.work)
     require_sandbox()
+    require_verifier()
+    memory = None if (work.log / layout.SEALED).exists() else recall(manifest)
     identities = Identities.choose()
     cancel = threading.Event()
     with contextlib.ExitStack() as stack:
@@ -129,7 +135,11 @@ def opened(
         log.whenever_lost(cancel.set)
         journal = Journal(log, folded(work.log), manifest.waivers, listener)
         _same_release(journal.state, manifest, policy)
-        context = Context(plan, journal, work, cache, BwrapFetchSandbox(identities.fetcher), wish.jobs, cancel)
+        if memory is None:  # a sealed log takes no verdict any more
+            memory = Recall(manifest) if journal.state.sealed else recall(manifest)
+        _same_memory(journal.state, memory)
+        sandbox = BwrapFetchSandbox(identities.fetcher)
+        context = Context(plan, journal, work, cache, sandbox, wish.jobs, cancel, memory)
         confirm = Confirm(lambda: open_signer(manifest, work, identities, cancel), ask)
         yield Opened(manifest, work, Engine(context, confirm, attended=wish.attended, tool=wish.tool), log, cancel)
 
@@ -227,5 +237,19 @@ def _same_release(state: State, manifest: Manifest, policy: Policy) -> None:
             raise ManifestError(
                 f"the {what} has changed since this work folder was begun",
                 f"the log says {known[:16]}..., now it is {now[:16]}...",
+                "put it back, or begin anew with another --work DIR (the old log stays as evidence)",
+            )
+
+
+def _same_memory(state: State, memory: Recall) -> None:
+    """A log goes on only with the earlier releases that its first item was judged by."""
+    known, now = state.memory, {told.root: told for told in memory.read}
+    gone = [told for root, told in known.items() if root not in now]
+    came = [told for root, told in now.items() if root not in known] if state.items else []
+    for told, how in (*((each, "is gone") for each in gone), *((each, "came to it") for each in came)):
+        if not state.sealed:
+            raise ManifestError(
+                "the earlier evidence is another than when this work folder was begun",
+                f"{told.release} with the log root {told.root[:16]}... {how}",
                 "put it back, or begin anew with another --work DIR (the old log stays as evidence)",
             )

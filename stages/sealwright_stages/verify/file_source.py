@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sealwright_stages.events import Stage
@@ -90,6 +90,9 @@ class ThirdPartyFile:
                 verdicts[spec.id] = judge_digest(path, str(self.sha256))
             elif self.trust is not None:
                 verdicts[spec.id] = judge_beside(path, self._beside(workshop), self.trust)
+        where = {"url": shown(self.url, 1000), "pinned": self.sha256 is not None}
+        for item, verdict in verdicts.items():
+            verdicts[item] = replace(verdict, evidence={**verdict.evidence, **where})
         gone: list[Deleted] = []
         for item, verdict in verdicts.items():
             if isinstance(verdict, Failed):

@@ -2,6 +2,7 @@
 
 - A signature file is green when each of its signatures counts, and enough distinct persons made them.
 - A signature by a stranger beside a good one, or any bad one, makes it red.
+- A signature made after its signer's key was to be replaced is weak.
 - Where only weak signatures reach the threshold, it is yellow, with the weakness as its code.
 - What was judged is named by the SHA-256 of the bytes that the verifier was fed; if that is not the SHA-256
   of the bytes that we mean, it is red.
@@ -12,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sealwright_keyring.threshold import count_persons, out_of_time
+from sealwright_keyring.threshold import count_persons, out_of_time, rotated
 from sealwright_keyring.verdicts import Bad, Good, Weak
 from sealwright_keyring.verdicts import Verdict as KeyVerdict
 from sealwright_stages.ports import Trust
@@ -24,6 +25,7 @@ _ASK = "ask the signer, by a second channel, for a signature by a chosen key; ne
 
 def settle(found: Sequence[KeyVerdict], trust: Trust, what: str, subject: str) -> Verdict:
     """One verdict out of those of all signatures over the bytes with the SHA-256 `subject`."""
+    found = rotated(found, trust.persons)
     evidence: dict[str, object] = {
         "signatures": [dict(each.evidence) for each in found],
         "threshold": trust.threshold,

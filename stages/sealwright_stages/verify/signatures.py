@@ -23,7 +23,6 @@ from sealwright_keyring.errors import KeyringError, MalformedError
 from sealwright_keyring.gpg import Gpg
 from sealwright_keyring.judge import bad
 from sealwright_keyring.minisign import verify_minisign
-from sealwright_keyring.openpgp import Keyring
 from sealwright_keyring.openpgp import Verdict as KeyVerdict
 from sealwright_keyring.packets import detached_signatures
 from sealwright_keyring.ssh import verify_ssh
@@ -32,7 +31,7 @@ from sealwright_stages.ports import Trust
 from sealwright_stages.verdict import Verdict
 from sealwright_stages.verify.codes import failed
 from sealwright_stages.verify.settle import settle
-from sealwright_stages.verify.verifier import minisign_verifier, ssh_verifier, verifier
+from sealwright_stages.verify.verifier import keyring_of, minisign_verifier, ssh_verifier
 
 
 class Kind(StrEnum):
@@ -121,7 +120,7 @@ def verdicts_of(
     chosen = {fingerprint for person in trust.persons for fingerprint in person.openpgp}
     if not chosen:
         return [_by_nobody(signature)]
-    with Keyring.of(trust.certificates, chosen, gpg=gpg or verifier()) as keyring:
+    with keyring_of(trust.certificates, chosen, gpg) as keyring:
         return keyring.verify_detached_many(signature, data, judged_at_signing=purpose.judged_at_signing)
 
 
