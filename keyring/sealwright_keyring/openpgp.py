@@ -12,7 +12,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -29,7 +29,9 @@ from sealwright_keyring.home import Key, PrivateHome
 from sealwright_keyring.judge import ALGORITHMS, Case, Rules, bad, judge
 from sealwright_keyring.packets import SignaturePacket, detached_signatures, signature_issuers
 from sealwright_keyring.second import Canonical, DisagreesError, Document, new_hash
+from sealwright_keyring.sequoia import opinion
 from sealwright_keyring.text import printable
+from sealwright_keyring.tool import Tool
 from sealwright_keyring.verdicts import Bad, Evidence, Good, Verdict, Weak
 
 __all__ = ["Bad", "Good", "Keyring", "Strangers", "Verdict", "Weak", "signature_issuers"]
@@ -98,6 +100,10 @@ class Keyring:
         key = self._home.keys[fingerprint]
         name = ALGORITHMS.get(key.algorithm, f"algorithm {key.algorithm} (refused)")
         return f"{name} {key.bits}" if name == "RSA" else name
+
+    def opinion(self, signature: bytes, data: Path | bytes) -> Mapping[str, object]:
+        """Sequoia's opinion of a file of signatures by the held keys; empty where it is not installed."""
+        return opinion(signature, data, self._home.certificates, Tool("sqv", uid=self._home.gpg.uid))
 
     def verify_detached_many(
         self,
