@@ -22,7 +22,7 @@ from sealwright_stages.verdict import Verdict
 from sealwright_stages.verify.archive import Release, read_release
 from sealwright_stages.verify.codes import WAIVABLE, RefusedError
 from sealwright_stages.verify.deb822 import Listed
-from sealwright_stages.verify.file import judge_signature
+from sealwright_stages.verify.file import judge_beside
 from sealwright_stages.verify.git import Wanted, judge
 from sealwright_stages.verify.git_store import ObjectStore
 from sealwright_stages.verify.source_debian import DebianSource
@@ -125,7 +125,7 @@ def _file(evil: Evil, pen: Pen, row: Row, signature: bytes) -> Verdict:
     data, beside = evil.work / "x-1.tar.gz", evil.work / "x-1.tar.gz.asc"
     data.write_bytes(pen.shown)
     beside.write_bytes(row.spoil(signature))
-    return judge_signature(data, beside, _trust(evil, row))
+    return judge_beside(data, [beside], _trust(evil, row))
 
 
 def _git(evil: Evil, pen: Pen, row: Row, signature: bytes, door: str) -> Verdict:

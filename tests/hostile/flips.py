@@ -20,8 +20,8 @@ from sealwright_keyring.policy import Person
 from sealwright_stages.ports import Trust
 from sealwright_stages.verdict import Failed
 from sealwright_stages.verify.codes import RefusedError
-from sealwright_stages.verify.git_objects import openpgp_signature, parse_commit, parse_tag
-from sealwright_stages.verify.openpgp import settle
+from sealwright_stages.verify.git_objects import parse_commit, parse_tag, plain_signature
+from sealwright_stages.verify.settle import settle
 from support.world import World
 from verify.workbench import with_signature
 
@@ -99,7 +99,7 @@ class Checks:
         raw = parts["object"]
         try:
             found = parse_tag(raw, "v1.0") if raw.startswith(b"object") else parse_commit(raw)
-            return self.detached(openpgp_signature(found.signature, "object"), found.payload)
+            return self.detached(plain_signature(found.signature, "object"), found.payload)
         except RefusedError:
             return None
 

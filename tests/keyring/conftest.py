@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from support.other_keys import OtherKeys
 from support.world import DATA, World, a_world, revoke, revoke_subkey
 
 __all__ = ["DATA", "World"]
@@ -31,3 +32,9 @@ def revoked_subkey_signature(world: World) -> bytes:
     signature = world.sign("halfrevoked")
     revoke_subkey(world, "halfrevoked")
     return signature
+
+
+@pytest.fixture(scope="session")
+def others(tmp_path_factory: pytest.TempPathFactory) -> OtherKeys:
+    """SSH and minisign keys."""
+    return OtherKeys(tmp_path_factory.mktemp("others"))

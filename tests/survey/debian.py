@@ -21,7 +21,7 @@ from sealwright_stages.get_sources.apt_sources import mirror_from_machine
 from sealwright_stages.get_sources.debian import DebianArchive
 from sealwright_stages.ports import Archive, Trust, Workshop
 from sealwright_stages.verify.deb822 import listed, paragraphs
-from sealwright_stages.verify.openpgp import judge_detached
+from sealwright_stages.verify.signatures import judge_signature
 from sealwright_stages.verify.source_debian import DebianSource
 from survey.tally import NOT_JUDGED, Tally
 from verify.workbench import workshop
@@ -57,7 +57,7 @@ def tarballs(debian: DebianArchive, work: Path, count: int) -> Tally:
             for name in (tarball, asc, packaging):
                 debian.file(place, f"{stanza['directory']}/{name}", files[name], name)
             trust = _trust(place.quarantine / packaging)
-            verdict = judge_detached(
+            verdict = judge_signature(
                 (place.quarantine / asc).read_bytes(), place.quarantine / tarball, trust, tarball
             )
             tally.add(tarball, verdict)

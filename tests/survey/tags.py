@@ -18,9 +18,10 @@ from sealwright_stages.ports import Trust
 from sealwright_stages.process import run
 from sealwright_stages.verdict import Failed
 from sealwright_stages.verify.codes import RefusedError
-from sealwright_stages.verify.git_objects import LIMIT, Tag, openpgp_signature, parse_tag
+from sealwright_stages.verify.git_objects import LIMIT, Tag, parse_tag, plain_signature
 from sealwright_stages.verify.git_store import ObjectStore
-from sealwright_stages.verify.openpgp import settle
+from sealwright_stages.verify.settle import settle
+from sealwright_stages.verify.signatures import Kind, kind_of
 from sealwright_stages.verify.verifier import verifier
 from survey.tally import NOT_JUDGED, Tally
 
@@ -32,8 +33,10 @@ def tags(repository: Path, key_files: Sequence[Path]) -> Tally:
     for name, raw in _annotated(repository):
         try:
             tag = parse_tag(raw, name)
-            openpgp_signature(tag.signature, "tag")
-            found.append((name, tag))
+            if kind_of(plain_signature(tag.signature, "tag")) is Kind.OPENPGP:
+                found.append((name, tag))
+            else:
+                tally.note(NOT_JUDGED, name, "ssh", "signed by SSH; no key file of that kind is taken here")
         except RefusedError as error:
             tally.add(name, error.verdict())
     chosen = _named(found, [each for path in key_files for each in certificates(path.read_bytes())])

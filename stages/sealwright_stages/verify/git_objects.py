@@ -32,11 +32,11 @@ _PROOF = re.compile(
     rb"\n-----END [A-Z ]+-----\n(-----BEGIN OPENTIMESTAMPS GIT TIMESTAMP-----\n\n(?:[A-Za-z0-9+/]{1,76}={0,2}\n){1,400}"
     rb"-----END OPENTIMESTAMPS GIT TIMESTAMP-----\n?)\Z"
 )
-_PGP = b"-----BEGIN PGP SIGNATURE-----"
+_PGP, _SSH = b"-----BEGIN PGP SIGNATURE-----", b"-----BEGIN SSH SIGNATURE-----"
 _SIGNATURE_BEGINS = (
     _PGP,
     b"-----BEGIN PGP MESSAGE-----",
-    b"-----BEGIN SSH SIGNATURE-----",
+    _SSH,
     b"-----BEGIN SIGNED MESSAGE-----",
 )
 _NEXT = "ask upstream for a tag that git itself made with `git tag --sign`"
@@ -44,11 +44,12 @@ _NEXT = "ask upstream for a tag that git itself made with `git tag --sign`"
 
 @dataclass(frozen=True)
 class Tag:
-    """An annotated tag: what it names, under which name, the bytes that are signed, the signature, and what follows."""
+    """An annotated tag: what it names, under which name, by whom and when; signed bytes, signature, what follows."""
 
     target: str
     name: str
     tagger: str
+    epoch: int
     payload: bytes
     signature: bytes
     proof: bytes = b""
@@ -89,7 +90,7 @@ def parse_tag(raw: bytes, asked: str) -> Tag:
         raise _malformed("tag", "it does not have exactly the headers object, type, tag, tagger")
     if not _ID.match(values[b"object"]):
         raise _malformed("tag", "its object header is not well formed")
-    _time(values[b"tagger"], "tag", "tagger")
+    epoch = _time(values[b"tagger"], "tag", "tagger")
     if not _NAME.match(values[b"tag"]):
         raise _malformed("tag", "its name holds blanks or other than plain characters")
     if values[b"tag"] != asked.encode():
@@ -105,7 +106,7 @@ def parse_tag(raw: bytes, asked: str) -> Tag:
     found = _PROOF.search(raw)
     proof = found[1] if found else b""
     payload, signature = _signature_at_end(raw.removesuffix(proof), body.removesuffix(proof))
-    return Tag(values[b"object"].decode(), asked, shown(values[b"tagger"]), payload, signature, proof)
+    return Tag(values[b"object"].decode(), asked, shown(values[b"tagger"]), epoch, payload, signature, proof)
 
 
 def parse_commit(raw: bytes) -> Commit:
@@ -146,18 +147,20 @@ def parse_commit(raw: bytes) -> Commit:
     )
 
 
-def openpgp_signature(signature: bytes, what: str) -> bytes:
-    """The signature, if it is an armored OpenPGP one.
+def plain_signature(signature: bytes, what: str) -> bytes:
+    """The signature, if it is an armored one by OpenPGP or SSH.
 
     Raises:
         RefusedError: there is none, or it is of another kind.
     """
     if not signature:
         raise RefusedError("signature-missing", f"the {what} is not signed", _NEXT)
-    if not signature.startswith(_PGP + b"\n"):
+    if not signature.startswith((_PGP + b"\n", _SSH + b"\n")):
         kind = shown(signature.split(b"\n", 1)[0], 60)
         raise RefusedError(
-            "signature-kind-unsupported", f"the {what} bears {kind}, no OpenPGP signature", "pin another ref"
+            "signature-kind-unsupported",
+            f"the {what} bears {kind}, no OpenPGP or SSH signature",
+            "ask for another",
         )
     return signature
 
