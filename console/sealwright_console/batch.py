@@ -19,7 +19,7 @@ from sealwright_stages.errors import Exit
 from sealwright_stages.events import BadEventError, Stage
 from sealwright_stages.release import Opened, Wish, opened
 from sealwright_stages.sign.signing import SigningRequest, Typed
-from sealwright_stages.state import Record, State, compared
+from sealwright_stages.state import Record, State, compared, remembered_release
 
 _MARKS = {"passed": "✓ passed ", "warned": "! warned ", "failed": "✗ FAILED "}
 _QUIET = (ev.ItemDeclared, ev.ItemStarted, ev.ItemProgress, ev.BuildSample, ev.RunEnded)
@@ -103,11 +103,19 @@ def _line(event: ev.Event) -> str:  # noqa: C901, PLR0912 - one line for each ki
         return f"compared  {event.name}: {compared(event.result, event.reference)}"
     if isinstance(event, ev.RunStarted):
         return f"release {event.release}-{event.version}{', resumed' if event.resumed else ''}"
+    if isinstance(event, ev.PolicySigned):
+        return f"policy    {event.policy_sha256}, {_policy_signers(event)}"
+    if isinstance(event, ev.MemoryRead):
+        return f"remembers {remembered_release(event)}"
     if isinstance(event, ev.SourcesPromoted):
         return f"promoted  {event.component}: {event.files} files, {event.bytes} bytes"
     if isinstance(event, ev.ItemReset):
         return f"again     {event.item}: {event.because}"
     return ""
+
+
+def _policy_signers(signed: ev.PolicySigned) -> str:
+    return f"signed itself by {', '.join(signed.persons.split())} ({signed.threshold} needed)"
 
 
 def summary(state: State) -> Iterator[str]:
@@ -117,6 +125,11 @@ def summary(state: State) -> Iterator[str]:
 
 def _summary(state: State) -> Iterator[str]:
     yield f"release {state.release}-{state.version}: {len(state.items)} items"
+    if state.policy_sha256:
+        signed = f", {_policy_signers(state.policy_signed)}" if state.policy_signed else ""
+        yield f"  policy   {state.policy_sha256}{signed}"
+    for told in state.memory.values():
+        yield f"  remembers {remembered_release(told)}"
     for name, component in state.components.items():
         items = [state.items[item] for item in component.items]
         worst = next(

@@ -53,5 +53,5 @@ def _sources(component: ComponentSpec) -> list[Source]:
     if dsc:
         sources.append(DebianSource(name, dsc.package, _archive(dsc.suite), dsc.uploaders))
     for file in component.files:
-        sources.append(file_source(name, file.url, sha256=file.sha256, signature=file.signature, trust=_NOBODY))
+        sources.append(file_source(name, file.url, sha256=file.sha256, signature=file.signatures, trust=_NOBODY))
     return sources

@@ -5,7 +5,8 @@
 - Every signer is a person of signers.toml; a threshold is at least 1 and no larger than its signers.
 - A source over ssh can't do without `known_hosts`. No other file than the manifest itself is read here.
 - A waiver names a person, a reason, and the whole SHA-256 of what it covers and of the policy.
-- What concerns one component is said in `manifest_component` and `manifest_build`.
+- What concerns one component is said in `manifest_component` and `manifest_build`, and memory in
+  `manifest_memory`.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from sealwright_stages.files import read_small
 from sealwright_stages.manifest_build import Build
 from sealwright_stages.manifest_component import ComponentSpec, DscSource, FileSource, read_component
 from sealwright_stages.manifest_git import GitSource
+from sealwright_stages.manifest_memory import MemorySpec, read_memory
 from sealwright_stages.manifest_table import HEX64, Reader, Table, threshold_of
 from sealwright_stages.verdict import Waiver
 
@@ -34,7 +36,10 @@ _MAX_FILE = 4 << 20
 
 @dataclass(frozen=True)
 class Manifest:
-    """A whole release as declared. Paths are absolute; `data` are the file's bytes as read, `sha256` is of them."""
+    """A whole release as declared. Paths are absolute; `data` are the file's bytes as read, `sha256` is of them.
+
+    `policy_signers` is empty where the policy itself need not be signed.
+    """
 
     path: Path
     data: bytes = field(repr=False)
@@ -44,6 +49,8 @@ class Manifest:
     keyring: Path
     signers: tuple[str, ...]
     threshold: int
+    policy_signers: tuple[str, ...]
+    policy_threshold: int
     via: str
     known_hosts: Path | None
     log_transport: tuple[str, ...]
@@ -54,6 +61,7 @@ class Manifest:
     archive_keyring: Path
     components: tuple[ComponentSpec, ...]
     waivers: tuple[Waiver, ...]
+    memory: MemorySpec = field(default_factory=MemorySpec)
 
     @property
     def release(self) -> str:
@@ -94,11 +102,13 @@ def load(path: Path, persons: frozenset[str] | None = None) -> Manifest:
 
 
 def _read(top: Table, data: bytes) -> Manifest:
-    release, egress, log, signer, builder, environment = (
-        top.table(key) for key in ("release", "egress", "log", "signer", "builder", "environment")
+    has_policy = "policy" in top.data
+    release, egress, log, signer, builder, environment, policy_table = (
+        top.table(key) for key in ("release", "egress", "log", "signer", "builder", "environment", "policy")
     )
     locate = top.reader.locate
-    signers = release.texts("signers")
+    signers, policy_signers = release.texts("signers"), policy_table.texts("signers")
+    threshold = threshold_of(release, signers)
     hosts = egress.take_optional("known_hosts", str)
     home, policy = signer.take_optional("home", str), signer.take_optional("policy", str)
     keyring = environment.take("archive_keyring", str, "/usr/share/keyrings/debian-archive-keyring.gpg")
@@ -110,7 +120,9 @@ def _read(top: Table, data: bytes) -> Manifest:
         version=release.plain("version"),
         keyring=locate(release.take("keyring", str)),
         signers=signers,
-        threshold=threshold_of(release, signers),
+        threshold=threshold,
+        policy_signers=policy_signers,
+        policy_threshold=threshold_of(policy_table, policy_signers),
         via=egress.take("via", str, "direct"),
         known_hosts=locate(hosts) if hosts else None,
         log_transport=log.texts("transport"),
@@ -121,7 +133,20 @@ def _read(top: Table, data: bytes) -> Manifest:
         archive_keyring=locate(keyring),
         components=tuple(read_component(table) for table in top.tables("component")),
         waivers=tuple(_waiver(table) for table in top.tables("waiver")),
+        memory=read_memory(top.table("memory"), signers, threshold),
     )
+    _check_offered(manifest, egress, builder)
+    if not signers:
+        release.fail((), "[release] names no signers", "say who may sign: signers = [...]")
+    if has_policy and not policy_signers:
+        policy_table.fail((), "[policy] names no signers", "say who must have signed it, or leave [policy] out")
+    for table in (release, egress, log, signer, builder, environment, policy_table, top):
+        table.done()
+    _check_components(manifest, top)
+    return manifest
+
+
+def _check_offered(manifest: Manifest, egress: Table, builder: Table) -> None:
     if manifest.via != "direct":
         egress.fail(
             ("via",),
@@ -130,12 +155,6 @@ def _read(top: Table, data: bytes) -> Manifest:
         )
     if builder.texts("transport"):
         builder.fail(("transport",), "builds elsewhere are not offered by this version", "leave it empty")
-    if not signers:
-        release.fail((), "[release] names no signers", "say who may sign: signers = [...]")
-    for table in (release, egress, log, signer, builder, environment, top):
-        table.done()
-    _check_components(manifest, top)
-    return manifest
 
 
 def _mirror(environment: Table) -> str | None:
@@ -183,6 +202,11 @@ def _check_components(manifest: Manifest, top: Table) -> None:
                 f"{component.name} comes over ssh, and nothing says which key its server must have",
                 'add known_hosts = "FILE" to [egress], with keys that you compared by a second channel',
             )
+    known = {*names, *(f"{each.name}/{part.path}" for each in manifest.components for part in each.submodules)}
+    for number, accepted in enumerate(manifest.memory.accepted):
+        if accepted.component not in known and not accepted.component.startswith("environment "):
+            because = f"{accepted.component!r} is no component"
+            top.fail(("memory", "accept", number, "component"), because, "name one that is declared below")
     try:
         manifest.in_order()
     except graphlib.CycleError as error:
@@ -202,6 +226,8 @@ def _check_persons(manifest: Manifest, persons: frozenset[str], text: str) -> No
                 )
 
     check(manifest.signers, ("release",))
+    check(manifest.policy_signers, ("policy",))
+    check(manifest.memory.signers, ("memory",))
     for number, component in enumerate(manifest.components):
         check(component.signers, ("component", number))
         for index, file in enumerate(component.files):

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from sealwright_stages.manifest_build import Build, read_build
 from sealwright_stages.manifest_git import GitSource, Submodule, read_git, read_submodules
+from sealwright_stages.manifest_memory import days
 from sealwright_stages.manifest_table import HEX64, PLAIN, Table, address, threshold_of
 
 _DSC = re.compile(r"debian:([a-z][a-z0-9-]*)/([a-z0-9][a-z0-9+.-]+)\Z")
@@ -29,12 +30,12 @@ class DscSource:
 
 @dataclass(frozen=True)
 class FileSource:
-    """A third-party file: address, digest and/or signature."""
+    """A third-party file: address, digest and/or the addresses of its signatures."""
 
     url: str
     name: str
     sha256: str | None
-    signature: str | None
+    signatures: tuple[str, ...]
     signers: tuple[str, ...]
     threshold: int
 
@@ -51,6 +52,7 @@ class ComponentSpec:
     threshold: int
     needs: tuple[str, ...]
     build: Build | None
+    fresh_days: int | None = None
     submodules: tuple[Submodule, ...] = ()
 
     def repositories(self) -> tuple[GitSource, ...]:
@@ -75,6 +77,7 @@ def read_component(table: Table) -> ComponentSpec:
         threshold=threshold_of(table, signers),
         needs=table.texts("needs"),
         build=read_build(table.table("build")) if "build" in table.data else None,
+        fresh_days=days(table),
     )
     if component.git and component.dsc:
         table.fail(("dsc",), f"{name} has both git and dsc", "keep one")
@@ -105,13 +108,15 @@ def _dsc(table: Table) -> DscSource | None:
 
 def _file(table: Table) -> FileSource:
     url = table.take("url", str)
-    sha256, signature = table.take_optional("sha256", str), table.take_optional("signature", str)
+    sha256 = table.take_optional("sha256", str)
+    one = isinstance(table.data.get("signature"), str)
+    signatures = (table.take("signature", str),) if one else table.texts("signature")
     signers = table.texts("signers")
     if sha256 is not None and not HEX64.match(sha256):
         table.fail(("sha256",), "sha256 is not 64 lower-case hex digits", "copy the whole digest")
-    if sha256 is None and signature is None:
+    if sha256 is None and not signatures:
         table.fail(("url",), "a file wants sha256, signature, or both", "add one")
-    if signature is not None and not signers:
+    if signatures and not signers:
         table.fail(("signature",), "signature without signers", "say whose signature counts")
     name = url.rsplit("/", 1)[-1]
     if not PLAIN.match(name):
@@ -122,7 +127,7 @@ def _file(table: Table) -> FileSource:
         address(table, "url", url),
         name,
         sha256,
-        address(table, "signature", signature) if signature else None,
+        tuple(address(table, "signature", each) for each in signatures),
         signers,
         threshold,
     )

@@ -1,6 +1,8 @@
 """Open a release: from `release.toml` and a work folder to an engine that can walk it.
 
-- Everything that can be refused without touching anything is refused first: manifest, policy, sandbox.
+- Everything that can be refused without touching anything is refused first: manifest, policy and its signature,
+  sandbox, memory.
+- Who is to sign the release has an OpenPGP key: the signer signs with nothing else.
 - The log is opened before anything else happens; the state is folded from it, never from elsewhere.
 - Whatever was opened is closed again, in the opposite order, however the run ends.
 """
@@ -15,9 +17,11 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from sealwright_appendlog import layout
 from sealwright_appendlog.audit import LogBroken
 from sealwright_keyring.errors import KeyringError
 from sealwright_keyring.policy import Policy, load_policy
+from sealwright_keyring.toml_lines import line_of
 from sealwright_stages.build.builder import SandboxBuilder
 from sealwright_stages.build.environments import Environments
 from sealwright_stages.context import Context
@@ -31,7 +35,10 @@ from sealwright_stages.get_sources.debian import DebianArchive
 from sealwright_stages.journal import Journal
 from sealwright_stages.log import LogLost, LogSession, open_embedded, open_transport, read_entries
 from sealwright_stages.manifest import ComponentSpec, Manifest, load
+from sealwright_stages.memory.reading import recall
+from sealwright_stages.memory.recall import Recall
 from sealwright_stages.plan import Plan
+from sealwright_stages.policy_signature import PolicySignature, signed_policy
 from sealwright_stages.ports import Archive, Source, Trust
 from sealwright_stages.sandbox.fetch import BwrapFetchSandbox
 from sealwright_stages.sandbox.identity import Identities
@@ -69,18 +76,31 @@ class Opened:
     cancel: threading.Event
 
 
-def read_release(manifest_path: Path) -> tuple[Manifest, Policy]:
-    """Read the manifest and the policy that it names; nothing is touched.
+def read_release(manifest_path: Path) -> tuple[Manifest, Policy, PolicySignature | None]:
+    """Read the manifest, the policy that it names, and the policy's own signature if it wants one; touch nothing.
 
     Raises:
-        ManifestError: either is refused, with file and line.
+        ManifestError: one of them is refused, with file and line.
     """
     manifest = load(manifest_path)
     try:
         policy = load_policy(manifest.keyring)
     except KeyringError as error:
         raise ManifestError(error.what, error.because, error.next_step) from error
-    return load(manifest_path, frozenset(policy.persons)), policy
+    manifest = load(manifest_path, frozenset(policy.persons))
+    _can_sign(manifest, policy)
+    return manifest, policy, signed_policy(manifest.policy_signers, manifest.policy_threshold, policy)
+
+
+def _can_sign(manifest: Manifest, policy: Policy) -> None:
+    for name in manifest.signers:
+        if not policy.persons[name].openpgp:
+            line = line_of(manifest.data.decode(), ("release", "signers"))
+            raise ManifestError(
+                f"{manifest.path}:{line}",
+                f"{name} has no OpenPGP key, and a release is signed with nothing else",
+                f"give {name} one with `sealwright keyring add`, or name another",
+            )
 
 
 def read_known_hosts(manifest: Manifest) -> bytes | None:
@@ -123,11 +143,12 @@ def opened(
     Raises:
         SealwrightError: what is refused, because of what, and what to do.
     """
-    manifest, policy = read_release(wish.manifest)
+    manifest, policy, policy_signature = read_release(wish.manifest)
     known_hosts = read_known_hosts(manifest)
     work = work_folder(manifest, wish.work)
     require_sandbox()
     require_verifier()
+    memory = None if (work.log / layout.SEALED).exists() else recall(manifest)
     identities = Identities.choose()
     cancel = threading.Event()
     with contextlib.ExitStack() as stack:
@@ -137,13 +158,17 @@ def opened(
         archives = _Archives(manifest)
         builder = SandboxBuilder(identities, Environments(archives.of))
         sources = {c.name: make_sources(c, policy, archives, known_hosts) for c in manifest.components}
-        plan = Plan(manifest, policy, sources, builder)
+        plan = Plan(manifest, policy, sources, builder, policy_signature)
         log = open_log(manifest, work, identities)
         stack.callback(log.close)
         log.whenever_lost(cancel.set)
         journal = Journal(log, folded(work.log), manifest.waivers, listener)
         _same_release(journal.state, manifest, policy)
-        context = Context(plan, journal, work, cache, BwrapFetchSandbox(identities.fetcher), wish.jobs, cancel)
+        if memory is None:  # a sealed log takes no verdict any more
+            memory = Recall(manifest) if journal.state.sealed else recall(manifest)
+        _same_memory(journal.state, memory)
+        sandbox = BwrapFetchSandbox(identities.fetcher)
+        context = Context(plan, journal, work, cache, sandbox, wish.jobs, cancel, memory)
         confirm = Confirm(lambda: open_signer(manifest, work, identities, cancel), ask)
         yield Opened(manifest, work, Engine(context, confirm, attended=wish.attended, tool=wish.tool), log, cancel)
 
@@ -190,9 +215,9 @@ def make_sources(
         dsc = component.dsc
         sources.append(DebianSource(component.name, dsc.package, archives.of(dsc.suite), dsc.uploaders))
     for file in component.files:
-        file_trust = trust_for(policy, component.name, file.signers, file.threshold) if file.signature else None
+        file_trust = trust_for(policy, component.name, file.signers, file.threshold) if file.signatures else None
         sources.append(
-            file_source(component.name, file.url, sha256=file.sha256, signature=file.signature, trust=file_trust)
+            file_source(component.name, file.url, sha256=file.sha256, signature=file.signatures, trust=file_trust)
         )
     return sources
 
@@ -239,5 +264,19 @@ def _same_release(state: State, manifest: Manifest, policy: Policy) -> None:
             raise ManifestError(
                 f"the {what} has changed since this work folder was begun",
                 f"the log says {known[:16]}..., now it is {now[:16]}...",
+                "put it back, or begin anew with another --work DIR (the old log stays as evidence)",
+            )
+
+
+def _same_memory(state: State, memory: Recall) -> None:
+    """A log goes on only with the earlier releases that its first item was judged by."""
+    known, now = state.memory, {told.root: told for told in memory.read}
+    gone = [told for root, told in known.items() if root not in now]
+    came = [told for root, told in now.items() if root not in known] if state.items else []
+    for told, how in (*((each, "is gone") for each in gone), *((each, "came to it") for each in came)):
+        if not state.sealed:
+            raise ManifestError(
+                "the earlier evidence is another than when this work folder was begun",
+                f"{told.release} with the log root {told.root[:16]}... {how}",
                 "put it back, or begin anew with another --work DIR (the old log stays as evidence)",
             )

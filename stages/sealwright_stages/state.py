@@ -8,7 +8,10 @@
 - A verdict replaces the one before it; a reset takes it away together with its waiver.
 - A reset of a source takes its promotion away, a reset of a build its products.
 - A waiver counts only while the verdict that it names stands.
+- A policy's own signature counts for the run that checked it, and for the policy that the run goes by.
 - A log goes on only under the release, manifest and policy that it began with.
+- What was accepted once (promoted; of a build root, green) is kept with its evidence, whatever becomes of it later.
+- What earlier releases tell is read before the first item is declared, each of them once.
 """
 
 from __future__ import annotations
@@ -85,6 +88,12 @@ def compared(result: str, reference: str) -> str:
     return f"{_BESIDE.get(result, 'not in')} {reference}" if result else ""
 
 
+def remembered_release(event: ev.MemoryRead) -> str:
+    """An earlier release that is remembered, in words."""
+    sealed = f"sealed {event.sealed[:10]}, {event.records} records, log root {event.root[:16]}…"
+    return f"{event.facts} facts of {event.release} ({sealed})"
+
+
 @dataclass(frozen=True)
 class Product:
     """A file that a build made, and how it compares with what the archive published."""
@@ -147,7 +156,10 @@ class State:
     tool: str = ""
     manifest_sha256: str = ""
     policy_sha256: str = ""
+    policy_signed: ev.PolicySigned | None = None
     runs: int = 0
+    memory: dict[str, ev.MemoryRead] = field(default_factory=dict)
+    accepted: list[Item] = field(default_factory=list)
     items: dict[str, Item] = field(default_factory=dict)
     components: dict[str, Component] = field(default_factory=dict)
     products: dict[tuple[str, str], Product] = field(default_factory=dict)
@@ -231,8 +243,21 @@ def _run_started(state: State, event: ev.RunStarted, entry: Record) -> None:
         raise BadEventError("a run goes on under another release, manifest or policy than the log began with")
     state.release, state.version, state.tool = event.release, event.version, event.tool
     state.manifest_sha256, state.policy_sha256 = event.manifest_sha256, event.policy_sha256
+    state.policy_signed = None
     state.runs += 1
     state.ended = None
+
+
+def _policy_signed(state: State, event: ev.PolicySigned, entry: Record) -> None:
+    if not state.runs or event.policy_sha256 != state.policy_sha256:
+        raise BadEventError("another policy was signed than the one that the run goes by")
+    state.policy_signed = event
+
+
+def _memory_read(state: State, event: ev.MemoryRead, entry: Record) -> None:
+    if state.items or event.root in state.memory:
+        raise BadEventError(f"{event.release} was remembered too late, or twice")
+    state.memory[event.root] = event
 
 
 def _item_declared(state: State, event: ev.ItemDeclared, entry: Record) -> None:
@@ -284,6 +309,14 @@ def _item_verdict(state: State, event: ev.ItemVerdict, entry: Record) -> None:
         ),
         entry,
     )
+    _accept_root(state, item.id)
+
+
+def _accept_root(state: State, name: str) -> None:
+    """Keep an item of a build root once it is green; nothing else promotes it."""
+    item = state.items[name]
+    if item.green and item.component.startswith("environment "):
+        state.accepted.append(item)
 
 
 def _item_reset(state: State, event: ev.ItemReset, entry: Record) -> None:
@@ -309,6 +342,7 @@ def _item_waived(state: State, event: ev.ItemWaived, entry: Record) -> None:
     if verdict is None or not covers(waiver, item.id, verdict) or waiver.policy_sha256 != state.policy_sha256:
         raise BadEventError(f"{event.item}: a waiver that covers nothing")
     _put(state, replace(item, waiver=waiver), entry)
+    _accept_root(state, item.id)
 
 
 def _sources_promoted(state: State, event: ev.SourcesPromoted, entry: Record) -> None:
@@ -317,6 +351,8 @@ def _sources_promoted(state: State, event: ev.SourcesPromoted, entry: Record) ->
     component.files, component.bytes, component.updated = event.files, event.bytes, entry.t
     component.facts, component.facts_sha256 = event.facts, event.facts_sha256
     component.facts_stream = event.facts_stream
+    known = (state.items[name] for name in component.items)
+    state.accepted += [item for item in known if item.stage is Stage.VERIFY and item.green]
 
 
 def _gate_decided(state: State, event: ev.GateDecided, entry: Record) -> None:
@@ -363,6 +399,8 @@ def _run_ended(state: State, event: ev.RunEnded, entry: Record) -> None:
 
 _HANDLERS: Mapping[type[object], Callable[[State, Any, Record], None]] = {
     ev.RunStarted: _run_started,
+    ev.PolicySigned: _policy_signed,
+    ev.MemoryRead: _memory_read,
     ev.ItemDeclared: _item_declared,
     ev.StageStarted: _stage_started,
     ev.StageEnded: _stage_ended,

@@ -120,6 +120,13 @@ def test_an_auditor_demands_an_item_for_each_submodule(tmp_path: Path) -> None:
     assert items["xen/submodule/third_party/lib"].kind == "git-tag"
 
 
+def test_what_is_remembered_of_a_submodule_can_be_declared(tmp_path: Path) -> None:
+    accept = '[[memory.accept]]\ncomponent = "xen/{}"\nfrom = "v3"\nto = "v2"\nreason = "v3 was withdrawn"\n'
+    (found,) = read(tmp_path, with_submodule() + accept.format("third_party/lib")).memory.accepted
+    assert found.component == "xen/third_party/lib"
+    refused(tmp_path, with_submodule() + accept.format("lib"), '"xen/lib"', "no component")
+
+
 def test_a_source_over_ssh_wants_known_hosts(tmp_path: Path) -> None:
     error = refused(tmp_path, HEAD + SSH, "[[component]]", "which key its server must have")
     assert "known_hosts" in error.next_step

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sealwright_stages.errors import FetchError
+from sealwright_stages.memory.facts import Origin, facts_of
 from sealwright_stages.ports import Outcome, Workshop
 from sealwright_stages.verdict import Failed, Green, Passed, Verdict, Waiver, Warned
 from sealwright_stages.verify.codes import RefusedError
@@ -124,6 +125,17 @@ def test_a_submodule_is_judged_as_an_item_of_its_own_and_written_at_its_path(
     assert {verdict.code for verdict in found.verdicts.values()} == {"ok"}
     assert found.verdicts[MAIN].evidence["submodules"] == {"third_party/lib": commit}
     assert written(source, tmp_path) == {"README": b"hello\n", "third_party/lib/lib.c": b"of lib\n"}
+
+
+def test_a_submodules_tags_are_remembered_apart_from_its_parents(upstream: Upstream, tmp_path: Path) -> None:
+    lib, commit = upstream.library("lib")
+    upstream.release({"third_party/lib": commit})
+    found, _ = fetched(upstream.source(third_party__lib=lib), tmp_path)
+    facts = [facts_of("thing", each.evidence, each.subject_sha256, Origin()) for each in found.verdicts.values()]
+    assert [(fact.component, fact.place) for (fact,) in facts] == [
+        ("thing", str(upstream.main.folder)),
+        ("thing/third_party/lib", lib),
+    ]
 
 
 def test_nested_submodules_are_declared_by_their_longer_paths(upstream: Upstream, tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ signers = ["maker"]
 [[component.submodule]]
 path = "parts/part"
 git = "upstream/part.git"
-tag = "v2.0"
+tag = "v0.9"
 signers = ["maker"]
 """
 
@@ -43,7 +43,7 @@ def commits(walk: Walk) -> Iterator[Commits]:
     with (walk.folder / "keyring" / "signers.toml").open("a") as signers:
         signers.write(f'\n[person.maker]\nopenpgp = ["{maker.fingerprint}"]\n')
     upstream = walk.folder / "upstream"
-    part = make_repository(upstream / "part.git", maker, "v2.0", {"part.txt": "a part\n"})
+    part = make_repository(upstream / "part.git", maker, "v0.9", {"part.txt": "a part\n"})
     whole = {"whole.txt": "a whole\n"}
     nested = make_repository(upstream / "nested.git", maker, "v1.0", whole, {"parts/part": part})
     stop_agent(maker.home)

@@ -36,6 +36,7 @@ CODES: Mapping[str, str] = {
     "object-hash-mismatch": "A git object does not have the name that it is asked for by.",
     "object-too-large": "A git object is larger than the limit.",
     "tag-lightweight": "The tag is no signed object, just a pointer.",
+    "tag-timestamped": "A proof by OpenTimestamps follows the tag's signature, which does not cover it.",
     "tag-name-mismatch": "The signed tag bears another name than the one that was asked for.",
     "tag-not-a-commit": "The signed tag names something that is no commit.",
     "commit-signed-only": "A signed commit says who wrote it, not that it was to be released.",
@@ -65,6 +66,13 @@ CODES: Mapping[str, str] = {
     "sources-changed": "The verified sources are not as they were when they were promoted.",
     "sources-missing": "The verified sources, or their manifest, are not there.",
     "path-taken": "Two sources of the component want to write the same path.",
+    # memory
+    "tag-moved": "The tag is another object than an earlier release accepted under its name.",
+    "version-went-back": "The version is older than one that an earlier release accepted.",
+    "archive-went-back": "The archive's index is older than one that an earlier release went by.",
+    "file-changed": "The file has other bytes than an earlier release accepted.",
+    "pin-changed": "The manifest pins other bytes at this address than an earlier release accepted.",
+    "nothing-new": "It is older than the days after which the manifest calls it stale.",
     # the engine's
     "check-crashed": "The check itself failed.",
     "check-missing": "The check was not made.",
@@ -80,7 +88,18 @@ CODES: Mapping[str, str] = {
     "index-changed": "Apt went by another index than the one that was verified.",
     "package-not-in-index": "A package of the root is not in the signed index.",
 }
-WAIVABLE = frozenset({"commit-signed-only", "key-expired-since", "text-mode", "unhashed-extra"})
+WAIVABLE = frozenset(
+    {
+        "commit-signed-only",
+        "key-expired-since",
+        "nothing-new",
+        "pin-changed",
+        "rotation-overdue",
+        "tag-timestamped",
+        "text-mode",
+        "unhashed-extra",
+    }
+)
 
 
 def passed(reason: str, subject_sha256: str, evidence: Evidence | None = None) -> Passed:

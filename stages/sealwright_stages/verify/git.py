@@ -3,7 +3,9 @@
 - The signature is checked over the raw object that was fetched, by the chosen keys only.
 - From the signed object on, each object is found by a name that is hashed again: tag, commit, tree, blobs.
 - A lightweight tag is no signature; neither is an unsigned commit: both are red.
-- A signed commit is never plain green: it says who wrote it, not that it was to be released.
+- A signed commit is never plain green: it says who wrote it, not that it was to be released. Nor is a tag below
+  whose signature a proof by OpenTimestamps stands.
+- An SSH signature must be made for git, and is judged by the time in the object that it covers: tagger, committer.
 - Where a trust root is declared, the commit is it, or descends from it: a tag does not name its project, its
   history does.
 - Verdicts name the SHA-256 of the signed object, and what is written later must hash to it again.
@@ -15,6 +17,7 @@ import base64
 import hashlib
 from collections.abc import Collection
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 
 from sealwright_keyring.gpg import Gpg
 from sealwright_stages.ports import Progress, Trust
@@ -24,13 +27,16 @@ from sealwright_stages.verify.git_history import check_descent
 from sealwright_stages.verify.git_objects import (
     LIMIT,
     Commit,
-    openpgp_signature,
+    Tag,
+    object_id,
     parse_commit,
     parse_tag,
+    plain_signature,
 )
 from sealwright_stages.verify.git_store import ObjectStore
 from sealwright_stages.verify.git_tree import list_tree
-from sealwright_stages.verify.openpgp import judge_detached, renamed
+from sealwright_stages.verify.settle import renamed
+from sealwright_stages.verify.signatures import Purpose, judge_signature
 
 _TELL_EVERY = 500  # files
 
@@ -50,14 +56,16 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Signed:
-    """The signed object as found: its bytes' SHA-256, payload and signature, and the commit below it."""
+    """The signed object as found: its bytes' SHA-256, payload, signature and time, and the commit below it."""
 
     sha256: str
     raw: bytes
     payload: bytes
     signature: bytes
+    time: int
     commit_id: str
     commit: Commit
+    tag: Tag | None = None
 
 
 def find(store: ObjectStore, wanted: Wanted) -> Signed:
@@ -78,12 +86,12 @@ def find(store: ObjectStore, wanted: Wanted) -> Signed:
         raw = store.read(target, "tag", LIMIT)
         tag = parse_tag(raw, wanted.tag)
         commit = parse_commit(store.read(tag.target, "commit", LIMIT))
-        return Signed(_sha256(raw), raw, tag.payload, tag.signature, tag.target, commit)
+        return Signed(_sha256(raw), raw, tag.payload, tag.signature, tag.epoch, tag.target, commit, tag)
     if wanted.commit is not None and target != wanted.commit:
         raise RefusedError("commit-mismatch", f"{target} arrived instead of {wanted.commit}", "look at the server")
     raw = store.read(target, "commit", LIMIT)
     commit = parse_commit(raw)
-    return Signed(_sha256(raw), raw, commit.payload, commit.signature, target, commit)
+    return Signed(_sha256(raw), raw, commit.payload, commit.signature, commit.epoch, target, commit)
 
 
 def _silent(done: int, total: int, note: str) -> None:
@@ -105,11 +113,12 @@ def judge(
     what = "tag" if wanted.tag is not None else "commit"
     try:
         signed = find(store, wanted)
-        signature = openpgp_signature(signed.signature, what)
+        signature = plain_signature(signed.signature, what)
     except RefusedError as error:
         return error.verdict()
     name = f"{what} {wanted.tag or signed.commit_id}"
-    verdict = judge_detached(signature, signed.payload, trust, name, gpg)
+    purpose = Purpose("git", datetime.fromtimestamp(signed.time, UTC))
+    verdict = judge_signature(signature, signed.payload, trust, name, purpose=purpose, gpg=gpg)
     verdict = renamed(verdict, signed.sha256, _evidence(signed))
     if isinstance(verdict, Failed):
         return verdict
@@ -119,19 +128,20 @@ def judge(
     except RefusedError as error:
         return error.verdict(signed.sha256, verdict.evidence)
     verdict = replace(verdict, evidence={**verdict.evidence, **lineage, **counts})
-    return verdict if wanted.tag is not None else _commit_only(verdict, name)
+    if wanted.tag is None:
+        why = f"{name}: {verdict.reason}; but no signed tag says that it is a release"
+        ask = "ask upstream for a signed tag, or waive it with the reason why this commit"
+        return _weaker(verdict, "commit-signed-only", why, ask)
+    if signed.tag is not None and signed.tag.proof:
+        why = f"{name}: {verdict.reason}; but a proof by OpenTimestamps follows, which it does not cover"
+        return _weaker(verdict, "tag-timestamped", why, "waive this by name; to check the proof, use `ots`")
+    return verdict
 
 
-def _commit_only(verdict: Passed | Warned, name: str) -> Verdict:
-    """A signed commit is a warning of its own, beside what else was weak about it."""
-    code = "commit-signed-only" + (f"+{verdict.code}" if isinstance(verdict, Warned) else "")
-    return warned(
-        code,
-        f"{name}: {verdict.reason}; but no signed tag says that it is a release",
-        "ask upstream for a signed tag, or waive it with the reason why this commit",
-        verdict.subject_sha256,
-        verdict.evidence,
-    )
+def _weaker(verdict: Passed | Warned, code: str, why: str, next_step: str) -> Verdict:
+    """A warning of its own, beside what else was weak about it."""
+    code += f"+{verdict.code}" if isinstance(verdict, Warned) else ""
+    return warned(code, why, next_step, verdict.subject_sha256, verdict.evidence)
 
 
 def read_whole_tree(
@@ -168,7 +178,12 @@ def judged(store: ObjectStore, wanted: Wanted, green: Green) -> Signed:
 
 
 def _evidence(signed: Signed) -> dict[str, object]:
+    tag: dict[str, object] = {}
+    if signed.tag is not None:
+        name, tagger, tagged = signed.tag.name, signed.tag.tagger, signed.tag.epoch
+        tag = {"tag": name, "tag_object": object_id("tag", signed.raw), "tagger": tagger, "tagged": tagged}
     return {
+        **tag,
         "commit": signed.commit_id,
         "tree": signed.commit.tree,
         "committer": signed.commit.committer,

@@ -6,7 +6,8 @@ A pure module: bytes in, values or `RefusedError` out.
 - A time lies between 1970 and 2242: what git writes, and what every later stage can say.
 - Headers stand once each and in git's order; an unknown header is refused, and `gpgsig` in a tag is unknown.
 - A tag names a commit, and bears the name that was asked for.
-- A tag's signature is one block at the very end, and nowhere in the text does another one begin.
+- A tag's signature is one block at the very end, and nowhere in the text does another one begin. After it there may
+  be one proof by OpenTimestamps, which it does not cover: taken off, reported, and not checked.
 - A commit's signature is one `gpgsig` header; what it covers is the commit without that header.
 - Of a commit of the history only tree, parents and date are read: tree and parents strictly, the date leniently,
   for old and honest commits say who and when in crooked ways.
@@ -32,11 +33,15 @@ _COMMITTED = re.compile(rb"\ncommitter [^\n]*> *([0-9]{1,18})(?![0-9])")
 _NAME = re.compile(rb"[!-~][!-~]*\Z")
 _ENCODING = re.compile(rb"[A-Za-z0-9._:-]{1,40}\Z")
 _BEGIN = re.compile(rb"^-----BEGIN ([A-Z ]+)-----", re.MULTILINE)
-_PGP = b"-----BEGIN PGP SIGNATURE-----"
+_PROOF = re.compile(
+    rb"\n-----END [A-Z ]+-----\n(-----BEGIN OPENTIMESTAMPS GIT TIMESTAMP-----\n\n(?:[A-Za-z0-9+/]{1,76}={0,2}\n){1,400}"
+    rb"-----END OPENTIMESTAMPS GIT TIMESTAMP-----\n?)\Z"
+)
+_PGP, _SSH = b"-----BEGIN PGP SIGNATURE-----", b"-----BEGIN SSH SIGNATURE-----"
 _SIGNATURE_BEGINS = (
     _PGP,
     b"-----BEGIN PGP MESSAGE-----",
-    b"-----BEGIN SSH SIGNATURE-----",
+    _SSH,
     b"-----BEGIN SIGNED MESSAGE-----",
 )
 _NEXT = "ask upstream for a tag that git itself made with `git tag --sign`"
@@ -44,13 +49,15 @@ _NEXT = "ask upstream for a tag that git itself made with `git tag --sign`"
 
 @dataclass(frozen=True)
 class Tag:
-    """An annotated tag: what it names, under which name, the bytes that are signed, and the signature."""
+    """An annotated tag: what it names, under which name, by whom and when; signed bytes, signature, what follows."""
 
     target: str
     name: str
     tagger: str
+    epoch: int
     payload: bytes
     signature: bytes
+    proof: bytes = b""
 
 
 @dataclass(frozen=True)
@@ -88,7 +95,7 @@ def parse_tag(raw: bytes, asked: str) -> Tag:
         raise _malformed("tag", "it does not have exactly the headers object, type, tag, tagger")
     if not _ID.match(values[b"object"]):
         raise _malformed("tag", "its object header is not well formed")
-    _time(values[b"tagger"], "tag", "tagger")
+    epoch = _time(values[b"tagger"], "tag", "tagger")
     if not _NAME.match(values[b"tag"]):
         raise _malformed("tag", "its name holds blanks or other than plain characters")
     if values[b"tag"] != asked.encode():
@@ -101,8 +108,10 @@ def parse_tag(raw: bytes, asked: str) -> Tag:
         raise RefusedError(
             "tag-not-a-commit", f"the tag names a {shown(values[b'type'])}, no commit", "ask for another tag"
         )
-    payload, signature = _signature_at_end(raw, body)
-    return Tag(values[b"object"].decode(), asked, shown(values[b"tagger"]), payload, signature)
+    found = _PROOF.search(raw)
+    proof = found[1] if found else b""
+    payload, signature = _signature_at_end(raw.removesuffix(proof), body.removesuffix(proof))
+    return Tag(values[b"object"].decode(), asked, shown(values[b"tagger"]), epoch, payload, signature, proof)
 
 
 def parse_commit(raw: bytes) -> Commit:
@@ -159,18 +168,20 @@ def parse_ancestry(raw: bytes) -> tuple[list[str], int]:
     return parents, int(committed[1]) if committed else 0
 
 
-def openpgp_signature(signature: bytes, what: str) -> bytes:
-    """The signature, if it is an armored OpenPGP one.
+def plain_signature(signature: bytes, what: str) -> bytes:
+    """The signature, if it is an armored one by OpenPGP or SSH.
 
     Raises:
         RefusedError: there is none, or it is of another kind.
     """
     if not signature:
         raise RefusedError("signature-missing", f"the {what} is not signed", _NEXT)
-    if not signature.startswith(_PGP + b"\n"):
+    if not signature.startswith((_PGP + b"\n", _SSH + b"\n")):
         kind = shown(signature.split(b"\n", 1)[0], 60)
         raise RefusedError(
-            "signature-kind-unsupported", f"the {what} bears {kind}, no OpenPGP signature", "pin another ref"
+            "signature-kind-unsupported",
+            f"the {what} bears {kind}, no OpenPGP or SSH signature",
+            "ask for another",
         )
     return signature
 

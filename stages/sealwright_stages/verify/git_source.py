@@ -10,7 +10,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sealwright_stages.errors import InterruptedRunError
@@ -19,7 +19,7 @@ from sealwright_stages.get_sources.quarantine import discard
 from sealwright_stages.manifest_component import ComponentSpec
 from sealwright_stages.ports import Deleted, ItemSpec, Outcome, Progress, Trust, Workshop
 from sealwright_stages.verdict import Failed, Green, Verdict
-from sealwright_stages.verify.codes import RefusedError, passed
+from sealwright_stages.verify.codes import RefusedError, passed, shown
 from sealwright_stages.verify.git import Signed, find, judge, judged
 from sealwright_stages.verify.git_repository import Repository, repository
 from sealwright_stages.verify.git_store import ObjectStore
@@ -79,7 +79,7 @@ class GitRefSource:
 
     def _judge(self, repository: Repository, workshop: Workshop) -> Verdict:
         try:
-            return judge(
+            verdict = judge(
                 ObjectStore(workshop.quarantine / repository.folder),
                 repository.wanted,
                 repository.trust,
@@ -88,6 +88,13 @@ class GitRefSource:
             )
         except RefusedError as error:
             return error.verdict()
+        if isinstance(verdict, Failed):
+            return verdict
+        place = {
+            "url": shown(repository.url, 1000),
+            **({"submodule": repository.where} if repository.where else {}),
+        }
+        return replace(verdict, evidence={**verdict.evidence, **place})
 
     def _join(self, workshop: Workshop, verdicts: Mapping[str, Verdict]) -> dict[str, Verdict]:
         """What turns red once the repositories are looked at together."""

@@ -13,7 +13,8 @@ from sealwright_keyring.policy import Person
 from sealwright_stages.ports import Trust
 from sealwright_stages.verdict import Failed, Passed, Verdict, Warned
 from sealwright_stages.verify.codes import CODES, failed, passed, shown, warned
-from sealwright_stages.verify.openpgp import judge_detached, renamed, settle
+from sealwright_stages.verify.settle import renamed, settle
+from sealwright_stages.verify.signatures import judge_signature
 from verify.workbench import Keys, sha256
 
 SUBJECT = sha256(b"data")
@@ -84,6 +85,19 @@ def test_a_signature_outside_the_persons_time_counts_nothing(
     assert isinstance(two, Passed if counts else Failed)
 
 
+@pytest.mark.parametrize(("late", "code"), [(-1, "rotation-overdue"), (0, "ok"), (1, "ok")])
+def test_a_signature_made_after_its_key_was_to_be_replaced_is_yellow(late: int, code: str) -> None:
+    anna = Person("anna", (A1,), rotate_by=NOW.date() + timedelta(late))
+    trust = Trust((), (anna, PERSONS[1]))
+    verdict = settle([good(A1)], trust, "x", SUBJECT)
+    assert verdict.code == code and isinstance(verdict, Passed if code == "ok" else Warned)
+    assert code == "ok" or (f"anna, {anna.rotate_by}" in verdict.reason and "a new key" in verdict.next_step)
+    joined = settle([weak(A1)], trust, "x", SUBJECT)
+    assert joined.code == ("key-expired-since" if code == "ok" else f"key-expired-since+{code}")
+    assert settle([good(A1), good(B1)], trust, "x", SUBJECT).code == "ok"
+    assert settle([good(A1), good(B1)], Trust((), (anna, PERSONS[1]), 2), "x", SUBJECT).code == code
+
+
 def test_two_persons_signatures_that_are_put_together_as_the_how_to_says_count_both(
     keys: Keys, tmp_path: Path
 ) -> None:
@@ -94,7 +108,7 @@ def test_two_persons_signatures_that_are_put_together_as_the_how_to_says_count_b
     environment = {"PATH": "/usr/bin:/bin", "GNUPGHOME": str(keys.home)}
     subprocess.run(["sh", "-ec", commands], cwd=tmp_path, env=environment, capture_output=True, check=True)
     both = (tmp_path / "SHA256SUMS.asc").read_bytes()
-    assert isinstance(judge_detached(both, b"data", keys.trust("s1", "s2", threshold=2), "x"), Passed)
+    assert isinstance(judge_signature(both, b"data", keys.trust("s1", "s2", threshold=2), "x"), Passed)
 
 
 def test_no_signature_and_no_threshold_are_red() -> None:
