@@ -1,10 +1,13 @@
 """What the manifest declares of a component, as sources that can be fetched and judged.
 
+- An auditor's items and a run's sources are made by the same function.
 - Each source gets just the keys that were chosen for it.
 - A suite of the Debian archive is one object, however many sources and roots come from it.
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 from sealwright_keyring.policy import Policy
 from sealwright_stages.get_sources.apt_sources import mirror_from_machine
@@ -14,6 +17,9 @@ from sealwright_stages.ports import Archive, Source, Trust
 from sealwright_stages.verify.file_source import file_source
 from sealwright_stages.verify.git_source import git_source
 from sealwright_stages.verify.source_debian import DebianSource
+
+Trusting = Callable[[tuple[str, ...], int], Trust]
+"""From the persons whose signature counts, and how many of them, to whom a source is checked against."""
 
 
 class Archives:
@@ -37,21 +43,23 @@ class Archives:
 
 def make_sources(component: ComponentSpec, policy: Policy, archives: Archives) -> list[Source]:
     """The sources of a component, each with just the keys that were chosen for it."""
+    return sources_of(
+        component, lambda signers, threshold: trust_for(policy, component.name, signers, threshold), archives.of
+    )
+
+
+def sources_of(component: ComponentSpec, trust: Trusting, archive: Callable[[str], DebianArchive]) -> list[Source]:
+    """The sources of a component in the manifest's order of kinds; `trust` says whom each is checked against."""
+    name, git, dsc = component.name, component.git, component.dsc
     sources: list[Source] = []
-    if component.git:
-        git = component.git
-        trust = trust_for(policy, component.name, component.signers, component.threshold)
-        sources.append(
-            git_source(component.name, git.url, tag=git.tag, commit=git.commit, branch=git.branch, trust=trust)
-        )
-    if component.dsc:
-        dsc = component.dsc
-        sources.append(DebianSource(component.name, dsc.package, archives.of(dsc.suite), dsc.uploaders))
+    if git:
+        chosen = trust(component.signers, component.threshold)
+        sources.append(git_source(name, git.url, tag=git.tag, commit=git.commit, branch=git.branch, trust=chosen))
+    if dsc:
+        sources.append(DebianSource(name, dsc.package, archive(dsc.suite), dsc.uploaders))
     for file in component.files:
-        file_trust = trust_for(policy, component.name, file.signers, file.threshold) if file.signature else None
-        sources.append(
-            file_source(component.name, file.url, sha256=file.sha256, signature=file.signature, trust=file_trust)
-        )
+        of_file = trust(file.signers, file.threshold) if file.signature else None
+        sources.append(file_source(name, file.url, sha256=file.sha256, signature=file.signature, trust=of_file))
     return sources
 
 
