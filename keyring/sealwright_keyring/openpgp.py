@@ -102,6 +102,10 @@ class Keyring:
         name = ALGORITHMS.get(key.algorithm, f"algorithm {key.algorithm} (refused)")
         return f"{name} {key.bits}" if name == "RSA" else name
 
+    def armored(self, fingerprint: str) -> bytes:
+        """The minimal certificate of one held primary key, armored, for another program to judge by."""
+        return self._home.export([fingerprint], armor=True)
+
     def verify_detached_many(
         self,
         signature: bytes,

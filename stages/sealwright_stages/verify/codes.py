@@ -57,6 +57,14 @@ CODES: Mapping[str, str] = {
     "dsc-malformed": "The .dsc is not written as Debian writes it.",
     "dsc-file-unlisted": "A file lies there that the .dsc does not name, or the other way round.",
     "dsc-mismatch": "The .dsc names another package, version or file than the archive's index does.",
+    "archive-package-ambiguous": "The archive's index has more than one package that would do.",
+    "uploader-rights-unproven": "Nothing shows that this Debian Maintainer may upload this package.",
+    # RPM
+    "rpm-malformed": "The package is not written as RPM (format 4) writes it.",
+    "rpm-signature-legacy": "The package carries a signature of the old kind, over header and payload at once.",
+    "rpm-digest-weak": "The package's header or payload has no digest of SHA-256 or better.",
+    "rpm-mismatch": "The signed header is of another package than the one that was asked for.",
+    "rpm-unsigned-extra": "The package carries file signatures that its own signature does not cover.",
     # the verified folder
     "sources-changed": "The verified sources are not as they were when they were promoted.",
     "sources-missing": "The verified sources, or their manifest, are not there.",
@@ -75,7 +83,16 @@ CODES: Mapping[str, str] = {
     "index-changed": "Apt went by another index than the one that was verified.",
     "package-not-in-index": "A package of the root is not in the signed index.",
 }
-WAIVABLE = frozenset({"commit-signed-only", "key-expired-since", "text-mode", "unhashed-extra"})
+WAIVABLE = frozenset(
+    {
+        "commit-signed-only",
+        "key-expired-since",
+        "rpm-unsigned-extra",
+        "text-mode",
+        "unhashed-extra",
+        "uploader-rights-unproven",
+    }
+)
 
 
 def passed(reason: str, subject_sha256: str, evidence: Evidence | None = None) -> Passed:

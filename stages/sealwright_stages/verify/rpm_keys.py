@@ -1,0 +1,137 @@
+"""rpm's own judgement of a package: `rpmkeys --checksig` with a private database that holds one key (rpmkeys(8)).
+
+- The database is a new folder with the one certificate whose key made the signature; it is gone afterwards.
+- No configuration of the machine or of a user takes part, every level of the check is on, and none is switched off.
+- It runs within bounds, as root under the verifier's uid, and is fed the package through a pipe: what it was fed is
+  hashed, and must be the file that is meant.
+- Yes is exit code 0 and exactly the lines that must come of this package: its signature by this very key, and each
+  of its digests. A no is a disagreement with gpg; any other answer is no answer.
+- Where rpm is missing, it is red.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from sealwright_keyring.bounded import SAFE_PATH, Bounds, Ended, own, temporary
+from sealwright_keyring.errors import KeyringError
+from sealwright_stages.verify.codes import RefusedError, shown
+from sealwright_stages.verify.rpm_package import RpmPackage
+
+_SECONDS = 60.0
+_CONFIGURATION = Path("/usr/lib/rpm")
+_ALGORITHMS: Mapping[int, str] = {1: "RSA", 3: "RSA", 19: "ECDSA", 22: "EdDSA"}
+_HASHES: Mapping[int, str] = {8: "SHA256", 9: "SHA384", 10: "SHA512", 11: "SHA224"}
+# rpm 4.18 and before gives 8 digits of the key's id, later ones 16.
+_SIGNATURE = re.compile(
+    r"Header (?:OpenPGP )?V4 ([A-Za-z]+)/([A-Z0-9]+) [Ss]ignature, key ID ([0-9a-f]{8}|[0-9a-f]{16}): OK\Z"
+)
+_NEXT = "do not use the package; the two programs are of different minds about it"
+
+
+@dataclass(frozen=True)
+class RpmKeys:
+    """The program: its name or path, and whom to run it as (for root only)."""
+
+    program: str = "rpmkeys"
+    uid: int | None = None
+    timeout: float = _SECONDS
+
+    def agree(self, package: RpmPackage, stream: IO[bytes], certificate: bytes, key: str) -> Mapping[str, object]:
+        """Have it judge the package in `stream` by the armored `certificate`, whose key `key` must have signed.
+
+        Returns:
+            What it said, as evidence.
+
+        Raises:
+            RefusedError: it does not say yes.
+        """
+        if shutil.which(self.program, path=SAFE_PATH) is None:
+            raise RefusedError("verifier-missing", "rpmkeys is not there", "apt install rpm")
+        with tempfile.TemporaryDirectory(prefix="sealwright-rpm-", dir=temporary(self.uid)) as folder:
+            home = Path(folder)
+            (home / "key.asc").write_bytes(certificate)
+            for path in (home / "key.asc", home):
+                own(path, self.uid)
+            version = self._run(home, ["--version"]).stdout
+            taken = self._run(home, ["--import", str(home / "key.asc")])
+            if taken.returncode != 0:
+                raise RefusedError("verifiers-disagree", f"rpm does not take the key: {_said(taken)}", _NEXT)
+            judged = self._run(home, ["--checksig", "--verbose", "-"], stream, package.size)
+        evidence = {**_evidence(judged), "tool": shown(version.strip()), "tool_uid": self.uid}
+        if judged.input_sha256 != package.sha256:
+            raise RefusedError("changed-since-verified", "rpm was fed another file than gpg", "run again")
+        judge_answer(judged.returncode, judged.stdout, judged.stderr, package, key)
+        return evidence
+
+    def _run(self, home: Path, words: Sequence[str], stream: IO[bytes] | bytes = b"", size: int = 0) -> Ended:
+        database = [f"--dbpath={home}", "--define=_pkgverify_level all", "--define=_pkgverify_flags 0x0"]
+        files = [f"--rcfile={_CONFIGURATION / 'rpmrc'}", f"--macros={_CONFIGURATION / 'macros'}", "--noplugins"]
+        argv = [self.program, *files, *database, *words]
+        try:
+            return Bounds(self.timeout, self.uid).run(argv, {}, stdin=stream, size=size, max_output=1 << 20)
+        except KeyringError as error:
+            code = "verifier-missing" if "started" in error.what else "verifier-killed"
+            raise RefusedError(code, f"{error.what}: {error.because}", error.next_step) from error
+
+
+def judge_answer(returncode: int, stdout: bytes, stderr: bytes, package: RpmPackage, key: str) -> None:
+    """Judge what rpmkeys answered: its exit code and output, about a package that `key` (a fingerprint) signed.
+
+    Raises:
+        RefusedError: it is not a yes, whole and in the known words.
+    """
+    if returncode < 0 or returncode > 1:
+        raise RefusedError("verifier-killed", f"rpmkeys ended with {returncode}", "run again")
+    lines = stdout.decode("utf-8", "backslashreplace").splitlines()
+    if returncode == 1:
+        bad = [line.strip() for line in lines if line.startswith("    ") and not line.endswith(": OK")]
+        why = shown("; ".join(bad) or stderr or b"it does not say why")
+        raise RefusedError("verifiers-disagree", f"gpg accepts the signature, and rpm does not: {why}", _NEXT)
+    head, *told = lines or [""]
+    expected = [
+        "Header SHA256 digest: OK",
+        f"Payload {package.payload[0].upper()} digest: OK",
+        *(f"{'Header ' if name == 'SHA1' else ''}{name} digest: OK" for name in package.legacy),
+    ]
+    rest = [line.removeprefix("    ") for line in told]
+    signed = [line for line in rest if _is_signature(line, package, key)]
+    rest = [line for line in rest if line not in signed]
+    if stderr or head != "-:" or len(signed) != 1 or sorted(rest) != sorted(expected):
+        raise RefusedError(
+            "verifier-confused",
+            f"rpmkeys did not say what it always says: {shown('; '.join(told) or stderr)}",
+            "run `sealwright doctor`; report this with the log",
+        )
+
+
+def _is_signature(line: str, package: RpmPackage, key: str) -> bool:
+    match = _SIGNATURE.match(line)
+    packet = package.signature
+    return (
+        match is not None
+        and match[1] == _ALGORITHMS.get(packet.algorithm)
+        and match[2] == _HASHES.get(packet.digest)
+        and key.lower().endswith(match[3])
+    )
+
+
+def _said(run: Ended) -> str:
+    return shown(b" / ".join((run.stderr or run.stdout).strip().splitlines()) or b"it said nothing")
+
+
+def _evidence(run: Ended) -> dict[str, object]:
+    return {
+        "argv": [shown(word) for word in run.argv],
+        "exit": run.returncode,
+        "output": [shown(line) for line in run.stdout.splitlines()[:40]],
+        "stderr": [shown(line) for line in run.stderr.splitlines()[-8:]],
+        "data_sha256": run.input_sha256,
+        "duration_ms": round(run.seconds * 1000),
+    }
