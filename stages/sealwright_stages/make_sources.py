@@ -14,8 +14,10 @@ from sealwright_stages.get_sources.apt_sources import mirror_from_machine
 from sealwright_stages.get_sources.debian import DebianArchive
 from sealwright_stages.manifest import ComponentSpec, Manifest
 from sealwright_stages.ports import Archive, Source, Trust
+from sealwright_stages.verify.deb_source import DebSource
 from sealwright_stages.verify.file_source import file_source
 from sealwright_stages.verify.git_source import git_source
+from sealwright_stages.verify.rpm_source import rpm_source
 from sealwright_stages.verify.source_debian import DebianSource
 
 Trusting = Callable[[tuple[str, ...], int], Trust]
@@ -56,10 +58,15 @@ def sources_of(component: ComponentSpec, trust: Trusting, archive: Callable[[str
         chosen = trust(component.signers, component.threshold)
         sources.append(git_source(name, git.url, tag=git.tag, commit=git.commit, branch=git.branch, trust=chosen))
     if dsc:
-        sources.append(DebianSource(name, dsc.package, archive(dsc.suite), dsc.uploaders))
+        sources.append(DebianSource(name, dsc.package, archive(dsc.suite), dsc.uploaders, dsc.rights))
     for file in component.files:
         of_file = trust(file.signers, file.threshold) if file.signature else None
         sources.append(file_source(name, file.url, sha256=file.sha256, signature=file.signature, trust=of_file))
+    for deb in component.debs:
+        sources.append(DebSource(name, deb.package, deb.version, deb.architecture, archive(deb.suite)))
+    for rpm in component.rpms:
+        signers = trust(rpm.signers, rpm.threshold)
+        sources.append(rpm_source(name, rpm.url, sha256=rpm.sha256, trust=signers))
     return sources
 
 

@@ -19,7 +19,7 @@ from sealwright_stages.get_sources.quarantine import discard
 from sealwright_stages.ports import Deleted, ItemSpec, Outcome, Trust, Workshop
 from sealwright_stages.verdict import Failed, Green, Verdict
 from sealwright_stages.verify.codes import passed, shown
-from sealwright_stages.verify.copy import stage_file
+from sealwright_stages.verify.copy import copy_judged
 from sealwright_stages.verify.file import judge_digest, judge_signature
 
 _HEX = re.compile(r"[0-9a-f]{64}\Z")
@@ -95,7 +95,10 @@ class ThirdPartyFile:
     def stage(self, workshop: Workshop, green: Mapping[str, Green], destination: Path) -> None:
         """Copy the judged bytes to `destination`/files/`name`; raises RefusedError."""
         judged = {green[spec.id].verdict.subject_sha256 for spec in self.verify_items}
-        stage_file(workshop.quarantine / self.name, destination, judged)
+        folder = destination / "files"
+        folder.mkdir(exist_ok=True)
+        folder.chmod(0o755)
+        copy_judged(workshop.quarantine / self.name, folder / self.name, judged)
 
 
 def file_source(
