@@ -18,7 +18,7 @@ from sealwright_stages.verify.verifier import verifier
 from verify.workbench import Keys
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="a uid of its own needs root")
-_KINDS = {"Keyring.of", "KeyringFolder", "certificate_from_keyring_file"}
+_KINDS = {"Keyring.of", "RpmKeys", "KeyringFolder", "certificate_from_keyring_file"}
 
 
 @as_root

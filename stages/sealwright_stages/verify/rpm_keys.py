@@ -61,6 +61,7 @@ class RpmKeys:
                 own(path, self.uid)
             version = self._run(home, ["--version"]).stdout
             taken = self._run(home, ["--import", str(home / "key.asc")])
+            _alive(taken.returncode)
             if taken.returncode != 0:
                 raise RefusedError("verifiers-disagree", f"rpm does not take the key: {_said(taken)}", _NEXT)
             judged = self._run(home, ["--checksig", "--verbose", "-"], stream, package.size)
@@ -87,8 +88,7 @@ def judge_answer(returncode: int, stdout: bytes, stderr: bytes, package: RpmPack
     Raises:
         RefusedError: it is not a yes, whole and in the known words.
     """
-    if returncode < 0 or returncode > 1:
-        raise RefusedError("verifier-killed", f"rpmkeys ended with {returncode}", "run again")
+    _alive(returncode)
     lines = stdout.decode("utf-8", "backslashreplace").splitlines()
     if returncode == 1:
         bad = [line.strip() for line in lines if line.startswith("    ") and not line.endswith(": OK")]
@@ -109,6 +109,11 @@ def judge_answer(returncode: int, stdout: bytes, stderr: bytes, package: RpmPack
             f"rpmkeys did not say what it always says: {shown('; '.join(told) or stderr)}",
             "run `sealwright doctor`; report this with the log",
         )
+
+
+def _alive(returncode: int) -> None:
+    if returncode not in (0, 1):
+        raise RefusedError("verifier-killed", f"rpmkeys ended with {returncode}", "run again")
 
 
 def _is_signature(line: str, package: RpmPackage, key: str) -> bool:
