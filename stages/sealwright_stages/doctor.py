@@ -35,6 +35,7 @@ _TOOLS = (
     ("gpg", "gnupg", (2, 2), "bad"),
     ("git", "git", (2, 30), "bad"),
     ("curl", "curl", (7, 74), "bad"),
+    ("rpmkeys", "rpm", (4, 17), "advice"),
     ("mmdebstrap", "mmdebstrap", (1, 0), "advice"),
     ("dpkg-source", "dpkg-dev", (1, 20), "advice"),
 )

@@ -30,6 +30,7 @@ Release: {release}
 Summary: says hi
 License: MIT
 BuildArch: noarch
+{more}
 %description
 says hi
 %install
@@ -43,11 +44,11 @@ PAYLOAD_DIGEST, PAYLOAD_ALGORITHM = 5092, 5093
 _ALIGNMENT: Mapping[int, int] = {3: 2, 4: 4, 5: 8}
 
 
-def build(folder: Path, name: str = "hi", release: str = "1", *, source: bool = False) -> bytes:
+def build(folder: Path, name: str = "hi", release: str = "1", *, source: bool = False, more: str = "") -> bytes:
     """An unsigned package as rpmbuild makes it."""
     folder.mkdir(parents=True, exist_ok=True)
     spec = folder / f"{name}.spec"
-    spec.write_text(SPEC.format(name=name, release=release))
+    spec.write_text(SPEC.format(name=name, release=release, more=more))
     run(["rpmbuild", "--quiet", "--define", f"_topdir {folder}/top", "-bs" if source else "-bb", spec])
     (made,) = (folder / "top").rglob("*.rpm")
     data = made.read_bytes()

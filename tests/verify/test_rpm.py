@@ -81,6 +81,30 @@ def test_a_source_package_and_an_rsa_key_are_green(keys: Keys, tmp_path: Path) -
     assert rpms.RSA in apart(made).signatures
 
 
+def test_a_package_with_an_epoch_and_a_long_name_is_green(keys: Keys, tmp_path: Path) -> None:
+    """The lead holds 65 bytes of the name, and rpm 4.18 writes the epoch there."""
+    for name, more in (("hi", "Epoch: 3"), ("h" + "o" * 80, "")):
+        made = rpms.build(tmp_path, name, more=more)
+        verdict = judged(
+            rpms.sign(made, keys, keys.fingerprint("s1"), tmp_path),
+            keys.trust("s1"),
+            tmp_path,
+            name=f"{name}-1.0-1.noarch.rpm",
+        )
+        assert isinstance(verdict, Passed), verdict
+    assert verdict.evidence["nevra"] == f"{name}-1.0-1.noarch"
+
+
+def test_a_lead_of_a_later_rpm_is_green(signed: bytes, keys: Keys, tmp_path: Path) -> None:
+    """Since 4.20 architecture and system in it are zero."""
+    later = signed[:8] + b"\0\0" + signed[10:76] + b"\0\0" + signed[78:]
+    assert isinstance(judged(later, keys.trust("s1"), tmp_path), Passed)
+    for lead in (signed[:76] + b"\0\0", signed[:76] + b"\0\2", signed[:8] + b"\1" + signed[9:78]):
+        with pytest.raises(RefusedError) as refused:
+            read_package(io.BytesIO(lead + signed[78:]))
+        assert refused.value.code == "rpm-malformed"
+
+
 def test_an_unsigned_package_is_red(unsigned: bytes, keys: Keys, tmp_path: Path) -> None:
     assert judged(unsigned, keys.trust("s1"), tmp_path).code == "signature-missing"
 
@@ -174,6 +198,12 @@ def test_a_spoiled_package_is_red(how: str, signed: bytes, keys: Keys, tmp_path:
     verdict = judged(spoil(apart(signed)).joined(), keys.trust("s1"), tmp_path)
     assert isinstance(verdict, Failed) and verdict.code == code, verdict
     assert verdict.next_step
+
+
+def test_a_package_signed_in_both_ways_is_red(unsigned: bytes, keys: Keys, tmp_path: Path) -> None:
+    made = rpms.sign(unsigned, keys, keys.fingerprint("s1"), tmp_path, "--rpmv3")
+    assert {1005, rpms.DSA} <= set(apart(made).signatures)
+    assert judged(made, keys.trust("s1"), tmp_path).code == "rpm-signature-legacy"
 
 
 def test_taking_apart_and_joining_changes_nothing(signed: bytes) -> None:
@@ -398,27 +428,29 @@ def test_only_the_very_lines_of_this_package_are_a_yes(
     package, key = _package(signed), keys.fingerprint("s1")
     digest = {8: "SHA256", 10: "SHA512"}[package.signature.digest]
     lines = [line.replace("SHA512", digest) for line in _answer(package, key)]
-    judge_answer(0, "\n".join(lines).encode() + b"\n", b"", package, key)
+    judge_answer(0, "\n".join(lines).encode() + b"\n", b"", package, [key])
     later = lines[1].replace("Header V4", "Header OpenPGP V4").replace("Signature", "signature")
     later = later.replace(key[-8:].lower(), key[-16:].lower())
-    judge_answer(0, "\n".join([lines[0], later, *lines[2:]]).encode() + b"\n", b"", package, key)
+    judge_answer(0, "\n".join([lines[0], later, *lines[2:]]).encode() + b"\n", b"", package, [key])
+    latest = later.replace("ID " + key[-16:].lower(), "fingerprint: " + key.lower())
+    judge_answer(0, "\n".join([lines[0], latest, *lines[2:]]).encode() + b"\n", b"", package, ["0" * 40, key])
     for answer, stderr in ((change(lines), b""), (lines, b"warning: x\n")):
         with pytest.raises(RefusedError) as refused:
-            judge_answer(0, "\n".join(answer).encode() + b"\n", stderr, package, key)
+            judge_answer(0, "\n".join(answer).encode() + b"\n", stderr, package, [key])
         assert refused.value.code == "verifier-confused"
 
 
 def test_rpm_judges_the_very_file_that_gpg_did(signed: bytes, other: bytes, keys: Keys) -> None:
     ours = RpmKeys(uid=verifier().uid)
     with pytest.raises(RefusedError) as refused:
-        ours.agree(_package(signed), io.BytesIO(other), keys.certificate("s1"), keys.fingerprint("s1"))
+        ours.agree(_package(signed), io.BytesIO(other), keys.certificate("s1"), [keys.fingerprint("s1")])
     assert refused.value.code == "changed-since-verified"
 
 
 def test_rpm_by_another_key_says_no(signed: bytes, keys: Keys) -> None:
     with pytest.raises(RefusedError) as refused:
         RpmKeys(uid=verifier().uid).agree(
-            _package(signed), io.BytesIO(signed), keys.certificate("s2"), keys.fingerprint("s1")
+            _package(signed), io.BytesIO(signed), keys.certificate("s2"), [keys.fingerprint("s1")]
         )
     assert refused.value.code == "verifiers-disagree" and "NOKEY" in refused.value.reason
 
@@ -504,7 +536,7 @@ def test_a_link_in_place_of_the_package_is_red(signed: bytes, keys: Keys, tmp_pa
 
 # Bytes that nothing vouches for, and why a change of them is harmless. Everything else is refused.
 UNCOVERED = {
-    "lead: architecture": "a number of 1996 that rpm writes by the machine it was built on, and that nothing reads",
+    "lead: architecture": "a number of 1996 that rpm wrote by the machine it was built on, and that nothing reads",
     "signature header: payload size": "how long the payload is unpacked: rpm's progress bar goes by it",
 }
 
@@ -559,5 +591,5 @@ def test_rpm_refuses_the_same_where_it_looks(signed: bytes, keys: Keys) -> None:
         changed[place] ^= 1
         told = RpmPackage(**{**vars(package), "sha256": hashlib.sha256(changed).hexdigest()})
         with pytest.raises(RefusedError) as refused:
-            ours.agree(told, io.BytesIO(bytes(changed)), certificate, key)
+            ours.agree(told, io.BytesIO(bytes(changed)), certificate, [key])
         assert refused.value.code == "verifiers-disagree", place

@@ -66,7 +66,8 @@ def _judge(
             "look at the address; where it is right, ask whoever serves it why the file bears another name",
         )
     stream.seek(0)
-    evidence["rpmkeys"] = rpmkeys.agree(package, stream, certificate, str(first.evidence["key"]))
+    keys = {str(first.evidence["key"]), first.fingerprint}
+    evidence["rpmkeys"] = rpmkeys.agree(package, stream, certificate, keys)
     return _with_extras(signed, package, evidence)
 
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 import re
 import shutil
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -28,9 +28,10 @@ _SECONDS = 60.0
 _CONFIGURATION = Path("/usr/lib/rpm")
 _ALGORITHMS: Mapping[int, str] = {1: "RSA", 3: "RSA", 19: "ECDSA", 22: "EdDSA"}
 _HASHES: Mapping[int, str] = {8: "SHA256", 9: "SHA384", 10: "SHA512", 11: "SHA224"}
-# rpm 4.18 and before gives 8 digits of the key's id, later ones 16.
+# rpm up to 4.18 gives 8 digits of the key's id, later ones 16, and rpm 6 the primary key's fingerprint.
 _SIGNATURE = re.compile(
-    r"Header (?:OpenPGP )?V4 ([A-Za-z]+)/([A-Z0-9]+) [Ss]ignature, key ID ([0-9a-f]{8}|[0-9a-f]{16}): OK\Z"
+    r"Header (?:OpenPGP )?V4 ([A-Za-z]+)/([A-Z0-9]+) [Ss]ignature, "
+    r"key (?:ID ([0-9a-f]{8}|[0-9a-f]{16})|fingerprint: ([0-9a-f]{40})): OK\Z"
 )
 _NEXT = "do not use the package; the two programs are of different minds about it"
 
@@ -43,8 +44,12 @@ class RpmKeys:
     uid: int | None = None
     timeout: float = _SECONDS
 
-    def agree(self, package: RpmPackage, stream: IO[bytes], certificate: bytes, key: str) -> Mapping[str, object]:
-        """Have it judge the package in `stream` by the armored `certificate`, whose key `key` must have signed.
+    def agree(
+        self, package: RpmPackage, stream: IO[bytes], certificate: bytes, keys: Collection[str]
+    ) -> Mapping[str, object]:
+        """Have it judge the package in `stream` by the armored `certificate`.
+
+        `keys` are the fingerprints of the key that signed, and of the primary key above it.
 
         Returns:
             What it said, as evidence.
@@ -68,7 +73,7 @@ class RpmKeys:
         evidence = {**_evidence(judged), "tool": shown(version.strip()), "tool_uid": self.uid}
         if judged.input_sha256 != package.sha256:
             raise RefusedError("changed-since-verified", "rpm was fed another file than gpg", "run again")
-        judge_answer(judged.returncode, judged.stdout, judged.stderr, package, key)
+        judge_answer(judged.returncode, judged.stdout, judged.stderr, package, keys)
         return evidence
 
     def _run(self, home: Path, words: Sequence[str], stream: IO[bytes] | bytes = b"", size: int = 0) -> Ended:
@@ -82,8 +87,10 @@ class RpmKeys:
             raise RefusedError(code, f"{error.what}: {error.because}", error.next_step) from error
 
 
-def judge_answer(returncode: int, stdout: bytes, stderr: bytes, package: RpmPackage, key: str) -> None:
-    """Judge what rpmkeys answered: its exit code and output, about a package that `key` (a fingerprint) signed.
+def judge_answer(
+    returncode: int, stdout: bytes, stderr: bytes, package: RpmPackage, keys: Collection[str]
+) -> None:
+    """Judge what rpmkeys answered: its exit code and output, about a package that one of `keys` signed.
 
     Raises:
         RefusedError: it is not a yes, whole and in the known words.
@@ -101,7 +108,7 @@ def judge_answer(returncode: int, stdout: bytes, stderr: bytes, package: RpmPack
         *(f"{'Header ' if name == 'SHA1' else ''}{name} digest: OK" for name in package.legacy),
     ]
     rest = [line.removeprefix("    ") for line in told]
-    signed = [line for line in rest if _is_signature(line, package, key)]
+    signed = [line for line in rest if _is_signature(line, package, keys)]
     rest = [line for line in rest if line not in signed]
     if stderr or head != "-:" or len(signed) != 1 or sorted(rest) != sorted(expected):
         raise RefusedError(
@@ -116,14 +123,14 @@ def _alive(returncode: int) -> None:
         raise RefusedError("verifier-killed", f"rpmkeys ended with {returncode}", "run again")
 
 
-def _is_signature(line: str, package: RpmPackage, key: str) -> bool:
+def _is_signature(line: str, package: RpmPackage, keys: Collection[str]) -> bool:
     match = _SIGNATURE.match(line)
     packet = package.signature
     return (
         match is not None
         and match[1] == _ALGORITHMS.get(packet.algorithm)
         and match[2] == _HASHES.get(packet.digest)
-        and key.lower().endswith(match[3])
+        and any(key.lower().endswith(match[3] or match[4]) for key in keys)
     )
 
 

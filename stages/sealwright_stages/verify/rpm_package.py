@@ -165,20 +165,16 @@ def _header(stream: IO[bytes], region: int) -> Header:
 def _check_lead(lead: bytes, package: RpmPackage) -> None:
     """The lead is of no use any more, so that it must not say anything else than the signed header.
 
-    Its architecture is the one number that is not held against anything: rpm writes there what the package was
-    built on, and nothing reads it.
+    Its architecture is the one number that is not held against anything: rpm up to 4.19 wrote there what the package
+    was built on, and nothing reads it. Later ones leave it and the system zero.
     """
     source = package.architecture in ("src", "nosrc")
-    name = f"{package.name}-{package.version}-{package.release}".encode()[:65]
-    expected = (
-        b"\xed\xab\xee\xdb\x03\x00",
-        b"\x00\x01" if source else b"\x00\x00",
-        name.ljust(66, b"\0"),
-        b"\x00\x05" + bytes(16),
-    )
-    if (lead[:6], lead[6:8], lead[10:76], lead[78:]) != expected:
+    epochs = {"", "" if package.epoch is None else f"{package.epoch}:"}
+    names = [f"{package.name}-{epoch}{package.version}-{package.release}".encode()[:65] for epoch in epochs]
+    expected = (b"\xed\xab\xee\xdb\x03\x00", b"\x00\x01" if source else b"\x00\x00", b"\x00\x05" + bytes(16))
+    if (lead[:6], lead[6:8], lead[78:]) != expected or lead[10:76] not in [n.ljust(66, b"\0") for n in names]:
         raise RpmError("the lead is not the one of this package")
-    if lead[8] or lead[76:78] not in (b"\0\x01", b"\0\xff"):
+    if lead[8] or (lead[76:78] not in (b"\0\1", b"\0\xff") and (lead[8:10], lead[76:78]) != (b"\0\0", b"\0\0")):
         raise RpmError("the lead names an unknown system")
 
 
