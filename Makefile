@@ -2,7 +2,7 @@
 .PHONY: setup demo demo-tampered test test-slow lint bench screenshots clean
 PY := .venv/bin/python
 TOOLS := gpg=gnupg git=git curl=curl bwrap=bubblewrap rpmkeys=rpm mmdebstrap=mmdebstrap xz=xz-utils prlimit=util-linux \
-	/usr/share/keyrings/debian-keyring.gpg=debian-keyring \
+	sqv=sqv /usr/share/keyrings/debian-keyring.gpg=debian-keyring \
 	/usr/share/keyrings/debian-archive-keyring.gpg=debian-archive-keyring
 
 setup:

@@ -67,9 +67,11 @@ class Bounds:
         max_output: int = 64 << 20,
         also: Hash | None = None,
         status: tuple[int, int] | None = None,
+        handed: tuple[int, ...] = (),
     ) -> Ended:
         """Run `argv` to its end; `size` is that of `stdin` in bytes, which is hashed into `also` too.
 
+        `handed` are more descriptors for the program; they stay open here.
         `status` are the ends of a pipe, to read and to write, that the program has for a third output; both are
         closed in the end.
 
@@ -79,9 +81,10 @@ class Bounds:
         name = Path(argv[0]).name
         extra = size // (20 << 20)
         limits = [f"--cpu={int(self.timeout) + extra}", f"--as={_MEMORY}", "--core=0", "--nofile=64"]
+        passed = (*handed, status[1]) if status else handed
         begun = time.monotonic()
         try:
-            child = _start(name, ["prlimit", *limits, "--", *self._drop(), *argv], environment, status)
+            child = _start(name, ["prlimit", *limits, "--", *self.as_its_user(), *argv], environment, passed)
         except BaseException:
             if status:
                 os.close(status[0])
@@ -108,7 +111,8 @@ class Bounds:
             time.monotonic() - begun,
         )
 
-    def _drop(self) -> list[str]:
+    def as_its_user(self) -> list[str]:
+        """The words before a program that make it run as this user."""
         if self.uid is None:
             return []
         who = [f"--reuid={self.uid}", f"--regid={self.uid}", "--clear-groups"]
@@ -142,7 +146,7 @@ def _kill(child: subprocess.Popen[bytes]) -> None:
 
 
 def _start(
-    name: str, argv: Sequence[str], environment: Mapping[str, str], status: tuple[int, int] | None
+    name: str, argv: Sequence[str], environment: Mapping[str, str], passed: tuple[int, ...]
 ) -> subprocess.Popen[bytes]:
     try:
         return subprocess.Popen(
@@ -152,7 +156,7 @@ def _start(
             stderr=subprocess.PIPE,
             env={"PATH": SAFE_PATH, "LC_ALL": "C", "TZ": "UTC", "HOME": "/nonexistent", **environment},
             cwd="/",
-            pass_fds=(status[1],) if status else (),
+            pass_fds=passed,
             start_new_session=True,
         )
     except OSError as error:

@@ -3,11 +3,13 @@
 - The home is a new folder that only we may enter, and is gone afterwards.
 - Only certificates whose primary fingerprint was chosen reach gpg, without trust packets and minimal.
 - After the import gpg must hold exactly the chosen keys; one that is missing is an error.
+- Once filled it is only read: the files are not gpg's own to write, so no check can change the next one's keys.
 - The SHA-256 of the minimal export names the keyring that was used.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import re
 import shutil
@@ -48,7 +50,7 @@ class PrivateHome:
     def __init__(self, gpg: Gpg) -> None:
         self.gpg = gpg
         self.folder = Path(tempfile.mkdtemp(prefix="sealwright-keys-", dir=gpg.temporary))
-        self._remove = weakref.finalize(self, shutil.rmtree, self.folder, ignore_errors=True)
+        self._remove = weakref.finalize(self, _removed, self.folder)
         gpg.own(self.folder)
         self.keys: Mapping[str, Key] = {}
         self.pinned = Pinned(())
@@ -85,6 +87,7 @@ class PrivateHome:
             odd = sorted(held ^ wanted)[0]
             raise KeyringError(f"key {odd}", "gpg does not accept it as it is", "ask its owner for a fresh export")
         self.pinned = Pinned(ours)
+        self.gpg.take_back(self.folder)
         self.sha256 = hashlib.sha256(self.export(wanted)).hexdigest()
 
     def export(self, wanted: Iterable[str], *, armor: bool = False) -> bytes:
@@ -118,6 +121,12 @@ class PrivateHome:
         if run.returncode != 0 or not match:
             raise KeyringError("gpg", "it is missing, or not version 2", "install gnupg 2.2 or later")
         return f"gpg (GnuPG) {match[1].decode()}"
+
+
+def _removed(folder: Path) -> None:
+    with contextlib.suppress(OSError):
+        folder.chmod(0o700)
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def complaint(run: GpgRun) -> str:

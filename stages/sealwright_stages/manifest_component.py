@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sealwright_stages.manifest_build import Build, read_build
+from sealwright_stages.manifest_memory import days
 from sealwright_stages.manifest_packages import DebSpec, RpmSpec, read_debs, read_rpms
 from sealwright_stages.manifest_table import HEX64, PLAIN, Table, address, threshold_of
 
@@ -66,6 +67,7 @@ class ComponentSpec:
     build: Build | None
     debs: tuple[DebSpec, ...] = ()
     rpms: tuple[RpmSpec, ...] = ()
+    fresh_days: int | None = None
 
 
 def read_component(table: Table) -> ComponentSpec:
@@ -87,6 +89,7 @@ def read_component(table: Table) -> ComponentSpec:
         build=read_build(table.table("build")) if "build" in table.data else None,
         debs=read_debs(table, names),
         rpms=rpms,
+        fresh_days=days(table),
     )
     if component.git and component.dsc:
         table.fail(("dsc",), f"{name} has both git and dsc", "keep one")

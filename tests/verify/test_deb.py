@@ -11,6 +11,7 @@ import pytest
 from sealwright_stages.errors import FetchError
 from sealwright_stages.get_sources.apt_sources import mirror_from_machine
 from sealwright_stages.get_sources.debian import DebianArchive, architecture
+from sealwright_stages.memory.facts import Origin, facts_of
 from sealwright_stages.ports import Archive, Outcome
 from sealwright_stages.verdict import Failed, Green, Passed
 from sealwright_stages.verify.codes import RefusedError
@@ -66,7 +67,7 @@ def test_a_good_package_is_green_and_ends_in_files(
 
 def test_the_evidence_says_of_when_the_archive_is_for_a_memory(archive: Miniature, tmp_path: Path) -> None:
     until = datetime.now(UTC).replace(microsecond=0) + timedelta(days=7)
-    for extra, wanted in (("", None), (f"Valid-Until: {format_datetime(until)}\n", until.isoformat())):
+    for extra, wanted in (("", ""), (f"Valid-Until: {format_datetime(until)}\n", until.isoformat())):
         archive.extra = extra
         archive.folder = tmp_path / ("with" if extra else "without")
         archive.publish()
@@ -84,6 +85,12 @@ def test_the_evidence_says_of_when_the_archive_is_for_a_memory(archive: Miniatur
         of_source = source.verify(place).verdicts["hi/archive/hi"]
         for each in (verdict, of_source):
             assert each.evidence["archive"] == expected and each.evidence["version"] == "1.0-1"
+        facts = facts_of("c", verdict.evidence, verdict.subject_sha256, Origin())
+        assert [(fact.kind, fact.name, fact.value) for fact in facts] == [
+            ("archive", "bookworm", sha256(inrelease)),
+            ("package", "hi:all", "1.0-1"),
+            ("part", NAME, sha256(DEB)),
+        ]
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ from sealwright_keyring.certificates import certificates
 from sealwright_keyring.openpgp import Bad, Keyring
 from sealwright_keyring.packets import Reader, detached_signatures, packets
 from sealwright_keyring.policy import Person
+from sealwright_stages.memory.facts import Origin, facts_of
 from sealwright_stages.ports import Trust
 from sealwright_stages.verdict import Failed, Green, Passed, Verdict, Warned
 from sealwright_stages.verify.codes import RefusedError
@@ -498,6 +499,9 @@ def test_a_package_of_a_local_repository_ends_in_files(
     found = one.verify(place)
     wanted = {f"c/rpm/{NAME}", f"c/file/{NAME}"} if pinned else {f"c/rpm/{NAME}"}
     assert {item: verdict.code for item, verdict in found.verdicts.items()} == dict.fromkeys(wanted, "ok")
+    for verdict in found.verdicts.values():
+        (fact,) = facts_of("c", verdict.evidence, verdict.subject_sha256, Origin())
+        assert (fact.kind, fact.value, fact.pinned) == ("file", digest, pinned)
     green = {item: Green(item, verdict) for item, verdict in found.verdicts.items() if isinstance(verdict, Passed)}
     one.stage(place, green, place.quarantine)
     assert (place.quarantine / "files" / NAME).read_bytes() == signed

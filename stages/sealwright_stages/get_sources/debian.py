@@ -22,7 +22,6 @@ from sealwright_stages.process import run
 from sealwright_stages.verify.archive import (
     Binary,
     Release,
-    archive_evidence,
     check_index,
     chosen_binary,
     read_release,
@@ -101,10 +100,6 @@ class DebianArchive:
         except RefusedError as error:
             what = f"{package} of {self.suite}"
             raise not_fetched(error.code, what, error.reason, error.next_step) from error
-
-    def evidence(self, release: Release) -> dict[str, object]:
-        """What a memory of archives wants to know of this one."""
-        return archive_evidence(release, self.archive.mirror, self.suite)
 
     def binaries(self, workshop: Workshop, source: str, version: str) -> dict[str, str]:
         """Published binary packages of a source and version: `name_version_arch.deb` -> SHA-256."""

@@ -22,11 +22,11 @@ from pathlib import Path
 
 from sealwright_keyring.errors import KeyringError
 from sealwright_keyring.keyring_files import fingerprints_in
-from sealwright_keyring.openpgp import Bad, Keyring, Weak
+from sealwright_keyring.openpgp import Bad, Weak
 from sealwright_stages.verdict import Passed, Warned
 from sealwright_stages.verify.codes import RefusedError, passed, shown
 from sealwright_stages.verify.deb822 import Deb822Error, Listed, listed, paragraphs
-from sealwright_stages.verify.verifier import verifier
+from sealwright_stages.verify.verifier import keyring_of
 
 _MAX_INDEX = 2 << 30
 _LEEWAY = 600  # seconds by which a clock may be slow
@@ -37,13 +37,20 @@ _NEXT = "try another mirror; if it is the same there, ask the archive"
 
 @dataclass(frozen=True)
 class Release:
-    """What a signed InRelease says: its SHA-256, dates (seconds since 1970), the files it names, the verdict."""
+    """What a signed InRelease says: its SHA-256, date and Valid-Until (seconds since 1970), the files it names, the
+    verdict."""
 
     sha256: str
     date: int
-    until: int | None
     files: Mapping[str, Listed]
     verdict: Passed | Warned
+    valid_until: int | None = None
+
+    def told(self, mirror: str, suite: str) -> dict[str, object]:
+        """Which index it was, as evidence."""
+        until = "" if self.valid_until is None else _iso(self.valid_until)
+        told = {"mirror": mirror, "suite": suite, "date": _iso(self.date), "valid_until": until}
+        return {**told, "inrelease_sha256": self.sha256}
 
 
 @dataclass(frozen=True)
@@ -70,7 +77,7 @@ def read_release(document: bytes, suite: str, keys: Path) -> Release:
     digest = hashlib.sha256(document).hexdigest()
     try:
         certificates = keys.read_bytes()
-        with Keyring.of([certificates], fingerprints_in(certificates), gpg=verifier()) as keyring:
+        with keyring_of([certificates], fingerprints_in(certificates)) as keyring:
             verdict, signed = keyring.verify_clearsigned(document)
     except OSError as error:
         raise RefusedError(
@@ -103,22 +110,7 @@ def read_release(document: bytes, suite: str, keys: Path) -> Release:
         )
     else:
         judged = passed(f"InRelease of {fields['date']} signed by {verdict.fingerprint}", digest, evidence)
-    return Release(digest, date, until, files, judged)
-
-
-def archive_evidence(release: Release, mirror: str, suite: str) -> dict[str, object]:
-    """What a memory of archives wants to know: times in ISO 8601, in UTC; `valid_until` is None if there is none."""
-    date, until = (
-        None if seconds is None else datetime.fromtimestamp(seconds, UTC).isoformat()
-        for seconds in (release.date, release.until)
-    )
-    return {
-        "mirror": mirror,
-        "suite": suite,
-        "date": date,
-        "valid_until": until,
-        "inrelease_sha256": release.sha256,
-    }
+    return Release(digest, date, files, judged, until)
 
 
 def check_index(release: Release, name: str, data: bytes) -> None:
@@ -206,6 +198,10 @@ def _binary(stanza: Mapping[str, str]) -> Binary:
     if not (_SHA256.match(sha256) and _SIZE.match(size) and _PATH.match(path)) or path.rsplit("/")[-1] != plain:
         raise RefusedError("archive-index-malformed", f"the index names an odd file, {shown(path)}", _NEXT)
     return Binary(stanza["version"], stanza["architecture"], path, Listed(sha256, int(size), plain))
+
+
+def _iso(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat()
 
 
 def _seconds(text: str) -> int:

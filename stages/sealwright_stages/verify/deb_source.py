@@ -96,11 +96,11 @@ class DebSource:
             raise RefusedError("not-fetched", f"{name} is not there: {error}", "run again") from error
         evidence = {
             **judged.evidence,
-            "archive": self.archive.evidence(release),
+            "archive": release.told(self.archive.archive.mirror, self.archive.suite),
+            "package": f"{self.package}:{chosen.architecture}",
             "version": chosen.version,
-            "architecture": chosen.architecture,
+            "files": {name: known.sha256},
             "path": chosen.path,
-            "sha256": known.sha256,
             "size": size,
         }
         if size != known.size:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sealwright_stages.events import Stage
@@ -83,6 +83,9 @@ class ThirdPartyFile:
             elif self.trust is not None:
                 beside = workshop.quarantine / (self.name + _SIGNATURE)
                 verdicts[spec.id] = judge_signature(path, beside, self.trust)
+        where = {"url": shown(self.url, 1000), "pinned": self.sha256 is not None}
+        for item, verdict in verdicts.items():
+            verdicts[item] = replace(verdict, evidence={**verdict.evidence, **where})
         gone: list[Deleted] = []
         for item, verdict in verdicts.items():
             if isinstance(verdict, Failed):

@@ -2,6 +2,7 @@
 
 - A signature file is green when each of its signatures counts, and enough distinct persons made them.
 - A signature by a stranger beside a good one, or any bad one, makes it red.
+- A signature made after its signer's key was to be replaced is weak.
 - Where only weak signatures reach the threshold, it is yellow, with the weakness as its code.
 - What was judged is named by the SHA-256 of the bytes that the verifier was fed; if that is not the SHA-256
   of the bytes that we mean, it is red.
@@ -16,14 +17,14 @@ from pathlib import Path
 
 from sealwright_keyring.errors import KeyringError
 from sealwright_keyring.gpg import Gpg
-from sealwright_keyring.openpgp import Bad, Good, Keyring, Weak
+from sealwright_keyring.openpgp import Bad, Good, Weak
 from sealwright_keyring.openpgp import Verdict as KeyVerdict
-from sealwright_keyring.threshold import count_persons, out_of_time
+from sealwright_keyring.threshold import count_persons, out_of_time, rotated
 from sealwright_stages.files import sha256_file
 from sealwright_stages.ports import Trust
 from sealwright_stages.verdict import Passed, Verdict, Warned
 from sealwright_stages.verify.codes import failed, passed, warned
-from sealwright_stages.verify.verifier import verifier
+from sealwright_stages.verify.verifier import keyring_of
 
 _ASK = "ask the signer, by a second channel, for a signature by a chosen key; never choose a key to make it fit"
 
@@ -35,7 +36,7 @@ def judge_detached(
     chosen = {fingerprint for person in trust.persons for fingerprint in person.openpgp}
     subject = hashlib.sha256(data).hexdigest() if isinstance(data, bytes) else sha256_file(data)
     try:
-        with Keyring.of(trust.certificates, chosen, gpg=gpg or verifier()) as keyring:
+        with keyring_of(trust.certificates, chosen, gpg) as keyring:
             found = keyring.verify_detached_many(signature, data)
     except KeyringError as error:
         return failed("keyring-unusable", f"{what}: {error.what}: {error.because}", error.next_step, subject)
@@ -44,6 +45,7 @@ def judge_detached(
 
 def settle(found: Sequence[KeyVerdict], trust: Trust, what: str, subject: str) -> Verdict:
     """One verdict out of those of all signatures over the bytes with the SHA-256 `subject`."""
+    found = rotated(found, trust.persons)
     evidence: dict[str, object] = {
         "signatures": [dict(each.evidence) for each in found],
         "threshold": trust.threshold,

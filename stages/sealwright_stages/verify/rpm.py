@@ -16,14 +16,14 @@ from pathlib import Path
 from typing import IO
 
 from sealwright_keyring.errors import KeyringError
-from sealwright_keyring.openpgp import Bad, Keyring
+from sealwright_keyring.openpgp import Bad
 from sealwright_stages.ports import Trust
 from sealwright_stages.verdict import Failed, Passed, Verdict, Warned
 from sealwright_stages.verify.codes import RefusedError, failed, shown, warned
 from sealwright_stages.verify.openpgp import renamed, settle
 from sealwright_stages.verify.rpm_keys import RpmKeys
 from sealwright_stages.verify.rpm_package import RpmPackage, read_package
-from sealwright_stages.verify.verifier import verifier
+from sealwright_stages.verify.verifier import keyring_of, verifier
 
 _EXTRA = "rpm-unsigned-extra"
 
@@ -51,7 +51,7 @@ def _judge(
     name: str, package: RpmPackage, stream: IO[bytes], trust: Trust, rpmkeys: RpmKeys, evidence: dict[str, object]
 ) -> Verdict:
     chosen = {fingerprint for person in trust.persons for fingerprint in person.openpgp}
-    with Keyring.of(trust.certificates, chosen, gpg=verifier()) as keyring:
+    with keyring_of(trust.certificates, chosen) as keyring:
         found = keyring.verify_detached_many(package.signature.raw, package.header)
         signed = settle(found, trust, name, package.header_sha256)
         (first,) = found

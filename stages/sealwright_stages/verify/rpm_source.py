@@ -8,7 +8,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sealwright_stages.events import Stage
@@ -68,6 +68,9 @@ class RpmSource:
         for spec in self.verify_items:
             digest = self.sha256 if spec.kind == "digest" else None
             verdicts[spec.id] = judge_digest(path, digest) if digest else judge_rpm(path, self.trust)
+        where = {"url": shown(self.url, 1000), "pinned": self.sha256 is not None}
+        for item, verdict in verdicts.items():
+            verdicts[item] = replace(verdict, evidence={**verdict.evidence, **where})
         gone: list[Deleted] = []
         for item, verdict in verdicts.items():
             if isinstance(verdict, Failed):

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from sealwright_keyring.errors import KeyringError, MalformedError
-from sealwright_keyring.openpgp import Bad, Good, Keyring, Weak, signature_issuers
+from sealwright_keyring.openpgp import Bad, Good, Weak, signature_issuers
 from sealwright_stages.errors import FetchError
 from sealwright_stages.events import Stage
 from sealwright_stages.files import sha256_file
@@ -30,7 +30,7 @@ from sealwright_stages.verify.codes import RefusedError, failed, not_fetched, pa
 from sealwright_stages.verify.copy import copy_judged
 from sealwright_stages.verify.deb822 import Deb822Error, Listed, listed, paragraphs
 from sealwright_stages.verify.uploaders import lacking_right, uploaders
-from sealwright_stages.verify.verifier import verifier
+from sealwright_stages.verify.verifier import keyring_of
 
 _NEXT = "try another mirror; if it is the same there, ask the archive"
 _WEAK = re.compile(r"[0-9a-f]{32,40} +([0-9]{1,15}) +(\S+)\Z")
@@ -70,6 +70,8 @@ class DebianSource:
 
     def fetch(self, workshop: Workshop) -> Verdict:
         """Fetch what the judged index names; raises FetchError."""
+        if self._files:
+            self.archive.forget()  # a second try asks the archive afresh
         self._stanza, self._files = self.archive.source(workshop, self.package)
         cached = 0
         for name, known in self._files.items():
@@ -131,7 +133,8 @@ class DebianSource:
                 raise RefusedError("digest-mismatch", f"{name} is not the file that the signed index names", _NEXT)
         evidence = {
             **release.verdict.evidence,
-            "archive": self.archive.evidence(release),
+            "archive": release.told(self.archive.archive.mirror, self.archive.suite),
+            "package": self.package,
             "version": self._stanza["version"],
             "files": {name: known.sha256 for name, known in self._files.items()},
         }
@@ -164,7 +167,7 @@ class DebianSource:
                 subject,
                 keys.evidence(),
             ), {}
-        with Keyring.of([certificate.raw], [certificate.fingerprint], gpg=verifier()) as keyring:
+        with keyring_of([certificate.raw], [certificate.fingerprint]) as keyring:
             verdict, signed = keyring.verify_clearsigned(document, judged_at_signing=True)
         evidence = {**verdict.evidence, **keys.evidence()}
         if isinstance(verdict, Bad):
