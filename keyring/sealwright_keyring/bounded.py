@@ -66,50 +66,38 @@ class Bounds:
         size: int = 0,
         max_output: int = 64 << 20,
         also: Hash | None = None,
-        status: tuple[int, int] | None = None,
+        status: tuple[int, int] | tuple[()] = (),
         handed: tuple[int, ...] = (),
     ) -> Ended:
         """Run `argv` to its end; `size` is that of `stdin` in bytes, which is hashed into `also` too.
 
-        `handed` are more descriptors for the program; they stay open here.
         `status` are the ends of a pipe, to read and to write, that the program has for a third output; both are
-        closed in the end.
+        closed in the end. `handed` are more descriptors for it, which stay open here.
 
         Raises:
             KeyringError: it is missing, too slow, or floods one of its outputs.
         """
-        name = Path(argv[0]).name
-        extra = size // (20 << 20)
+        name, extra = Path(argv[0]).name, size // (20 << 20)
         limits = [f"--cpu={int(self.timeout) + extra}", f"--as={_MEMORY}", "--core=0", "--nofile=64"]
-        passed = (*handed, status[1]) if status else handed
+        words = ["prlimit", *limits, "--", *self.as_its_user(), *argv]
         begun = time.monotonic()
-        try:
-            child = _start(name, ["prlimit", *limits, "--", *self.as_its_user(), *argv], environment, passed)
-        except BaseException:
-            if status:
-                os.close(status[0])
-            raise
-        finally:
-            if status:
-                os.close(status[1])
         with contextlib.ExitStack() as stack:
-            told = stack.enter_context(open(status[0], "rb", buffering=0)) if status else None  # noqa: PTH123 - a descriptor
-            stack.enter_context(child)
+            ends = [
+                stack.enter_context(os.fdopen(end, mode, 0))
+                for end, mode in zip(status, ("rb", "wb"), strict=False)
+            ]
+            child = stack.enter_context(_start(name, words, environment, (*handed, *status[1:])))
+            for end in ends[1:]:
+                end.close()  # it is the program's
             try:
-                talk = _Conversation(name, child, told, _parts(stdin), max_output, also)
+                talk = _Conversation(name, child, ends[0] if ends else None, _parts(stdin), max_output, also)
                 outputs = talk.hold(begun + self.timeout + extra)
             except BaseException:
                 _kill(child)
                 raise
-        return Ended(
-            tuple(argv),
-            child.returncode,
-            outputs[_STATUS],
-            outputs[_OUT],
-            outputs[_ERR],
-            talk.hash.hexdigest(),
-            time.monotonic() - begun,
-        )
+        status_lines, out, err = (outputs[each] for each in (_STATUS, _OUT, _ERR))
+        seconds = time.monotonic() - begun
+        return Ended(tuple(argv), child.returncode, status_lines, out, err, talk.hash.hexdigest(), seconds)
 
     def as_its_user(self) -> list[str]:
         """The words before a program that make it run as this user."""
