@@ -1,26 +1,22 @@
-"""Run gpg: by argument list, in a given home, with a status channel of its own and limits.
+"""Run gpg: in a given home, with a status channel of its own.
 
 - Status lines come through their own pipe, never mixed with what a message can write.
 - No configuration file, agent, directory service, trust database or key fetching takes part.
-- It runs within the bounds of `bounded`; as root under another uid, to which the home then belongs.
 - A signature reaches it as sealed memory, so a check writes no file, and nobody can change what is being checked.
-- The exit code is a field of the answer; nothing here turns it into success.
+- How it is run, and within which limits, is `tool`'s.
 """
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from sealwright_keyring.bounded import SAFE_PATH, Bounds, Ended, Hash, own, temporary
+from sealwright_keyring.feed import in_memory
+from sealwright_keyring.tool import Hash, Run, Tool
 
-__all__ = ["ATTACHED", "QUIET", "SAFE_PATH", "Gpg", "GpgRun", "Hash", "in_memory"]
-GpgRun = Ended
 QUIET = (
     "--no-options",
     "--no-verbose",
@@ -36,27 +32,16 @@ QUIET = (
     "--lock-never",  # a home is filled once and then only read
     "--no-permission-warning",  # it belongs to us, not to gpg's user, so that gpg can't change it
 )
+GpgRun = Run
 ATTACHED = "-&"
 """Stands in the arguments for the file that is handed over as `attached`."""
-_SEALS = fcntl.F_SEAL_SEAL | fcntl.F_SEAL_WRITE | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SHRINK
 
 
 @dataclass(frozen=True)
-class Gpg:
+class Gpg(Tool):
     """A gpg program: its name or path, the seconds that a run may take, and whom to run it as (for root only)."""
 
     program: str = "gpg"
-    timeout: float = 60.0
-    uid: int | None = None
-
-    @property
-    def temporary(self) -> str | None:
-        """Where a home may lie so that gpg's user can reach it; None: where temporary files lie anyway."""
-        return temporary(self.uid)
-
-    def own(self, path: Path) -> None:
-        """Give a file or folder to the user that gpg runs as."""
-        own(path, self.uid)
 
     def take_back(self, folder: Path) -> None:
         """Leave gpg's user with the right to read `folder` and its files, and no more."""
@@ -78,7 +63,7 @@ class Gpg:
         now: str = "",
         also: Hash | None = None,
         attached: bytes = b"",
-    ) -> GpgRun:
+    ) -> Run:
         """Run gpg in `home` to its end. `size` is that of `stdin` in bytes; `now` fakes gpg's clock.
 
         What is fed is hashed into `also` too; `attached` is the content of the file `ATTACHED`.
@@ -88,34 +73,15 @@ class Gpg:
         """
         clock = ["--faked-system-time", now] if now else []
         with in_memory(attached) as memory:
-            read_end, write_end = os.pipe()
             words = [f"-&{memory}" if word == ATTACHED else word for word in arguments]
-            argv = [self.program, *QUIET, *clock, "--status-fd", str(write_end), *words]
-            return Bounds(self.timeout, self.uid).run(
-                argv,
-                {"GNUPGHOME": str(home)},
+            status = os.pipe()
+            return self.hold(
+                [*QUIET, *clock, "--status-fd", str(status[1]), *words],
+                environment={"GNUPGHOME": str(home)},
                 stdin=stdin,
                 size=size,
                 max_output=max_output,
                 also=also,
-                status=(read_end, write_end),
+                status=status,
                 handed=(memory,),
             )
-
-    def as_its_user(self) -> list[str]:
-        """The words before a program that make it run as gpg does."""
-        return Bounds(self.timeout, self.uid).as_its_user()
-
-
-@contextlib.contextmanager
-def in_memory(content: bytes) -> Iterator[int]:
-    """A descriptor of sealed memory with this content, open at its beginning; nobody can change what it holds."""
-    descriptor = os.memfd_create("content", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
-    try:
-        with open(descriptor, "wb", closefd=False) as stream:
-            stream.write(content)
-        os.lseek(descriptor, 0, os.SEEK_SET)
-        fcntl.fcntl(descriptor, fcntl.F_ADD_SEALS, _SEALS)
-        yield descriptor
-    finally:
-        os.close(descriptor)

@@ -15,8 +15,10 @@ import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from sealwright_keyring.gpg import SAFE_PATH, Gpg, in_memory
+from sealwright_keyring.feed import in_memory
+from sealwright_keyring.gpg import Gpg
 from sealwright_keyring.text import printable
+from sealwright_keyring.tool import SAFE_PATH
 
 PROGRAM = "sqv"
 _SECONDS = 20.0

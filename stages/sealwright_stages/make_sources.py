@@ -60,8 +60,8 @@ def sources_of(component: ComponentSpec, trust: Trusting, archive: Callable[[str
     if dsc:
         sources.append(DebianSource(name, dsc.package, archive(dsc.suite), dsc.uploaders, dsc.rights))
     for file in component.files:
-        of_file = trust(file.signers, file.threshold) if file.signature else None
-        sources.append(file_source(name, file.url, sha256=file.sha256, signature=file.signature, trust=of_file))
+        of_file = trust(file.signers, file.threshold) if file.signatures else None
+        sources.append(file_source(name, file.url, sha256=file.sha256, signature=file.signatures, trust=of_file))
     for deb in component.debs:
         sources.append(DebSource(name, deb.package, deb.version, deb.architecture, archive(deb.suite)))
     for rpm in component.rpms:

@@ -43,12 +43,12 @@ class DscSource:
 
 @dataclass(frozen=True)
 class FileSource:
-    """A third-party file: address, digest and/or signature."""
+    """A third-party file: address, digest and/or the addresses of its signatures."""
 
     url: str
     name: str
     sha256: str | None
-    signature: str | None
+    signatures: tuple[str, ...]
     signers: tuple[str, ...]
     threshold: int
 
@@ -145,13 +145,15 @@ def _dsc(table: Table) -> DscSource | None:
 
 def _file(table: Table) -> FileSource:
     url = table.take("url", str)
-    sha256, signature = table.take_optional("sha256", str), table.take_optional("signature", str)
+    sha256 = table.take_optional("sha256", str)
+    one = isinstance(table.data.get("signature"), str)
+    signatures = (table.take("signature", str),) if one else table.texts("signature")
     signers = table.texts("signers")
     if sha256 is not None and not HEX64.match(sha256):
         table.fail(("sha256",), "sha256 is not 64 lower-case hex digits", "copy the whole digest")
-    if sha256 is None and signature is None:
+    if sha256 is None and not signatures:
         table.fail(("url",), "a file wants sha256, signature, or both", "add one")
-    if signature is not None and not signers:
+    if signatures and not signers:
         table.fail(("signature",), "signature without signers", "say whose signature counts")
     name = url.rsplit("/", 1)[-1]
     if not PLAIN.match(name):
@@ -162,7 +164,7 @@ def _file(table: Table) -> FileSource:
         address(table, "url", url),
         name,
         sha256,
-        address(table, "signature", signature) if signature else None,
+        tuple(address(table, "signature", each) for each in signatures),
         signers,
         threshold,
     )

@@ -1,6 +1,8 @@
 """Open a release: from `release.toml` and a work folder to an engine that can walk it.
 
-- Everything that can be refused without touching anything is refused first: manifest, policy, sandbox, memory.
+- Everything that can be refused without touching anything is refused first: manifest, policy and its signature,
+  sandbox, memory.
+- Who is to sign the release has an OpenPGP key: the signer signs with nothing else.
 - The log is opened before anything else happens; the state is folded from it, never from elsewhere.
 - Whatever was opened is closed again, in the opposite order, however the run ends.
 """
@@ -18,6 +20,7 @@ from sealwright_appendlog import layout
 from sealwright_appendlog.audit import LogBroken
 from sealwright_keyring.errors import KeyringError
 from sealwright_keyring.policy import Policy, load_policy
+from sealwright_keyring.toml_lines import line_of
 from sealwright_stages.build.builder import SandboxBuilder
 from sealwright_stages.build.environments import Environments
 from sealwright_stages.context import Context
@@ -32,6 +35,7 @@ from sealwright_stages.manifest import Manifest, load
 from sealwright_stages.memory.reading import recall
 from sealwright_stages.memory.recall import Recall
 from sealwright_stages.plan import Plan
+from sealwright_stages.policy_signature import PolicySignature, signed_policy
 from sealwright_stages.sandbox.fetch import BwrapFetchSandbox
 from sealwright_stages.sandbox.identity import Identities
 from sealwright_stages.sign.client import open_signer
@@ -63,18 +67,31 @@ class Opened:
     cancel: threading.Event
 
 
-def read_release(manifest_path: Path) -> tuple[Manifest, Policy]:
-    """Read the manifest and the policy that it names; nothing is touched.
+def read_release(manifest_path: Path) -> tuple[Manifest, Policy, PolicySignature | None]:
+    """Read the manifest, the policy that it names, and the policy's own signature if it wants one; touch nothing.
 
     Raises:
-        ManifestError: either is refused, with file and line.
+        ManifestError: one of them is refused, with file and line.
     """
     manifest = load(manifest_path)
     try:
         policy = load_policy(manifest.keyring)
     except KeyringError as error:
         raise ManifestError(error.what, error.because, error.next_step) from error
-    return load(manifest_path, frozenset(policy.persons)), policy
+    manifest = load(manifest_path, frozenset(policy.persons))
+    _can_sign(manifest, policy)
+    return manifest, policy, signed_policy(manifest.policy_signers, manifest.policy_threshold, policy)
+
+
+def _can_sign(manifest: Manifest, policy: Policy) -> None:
+    for name in manifest.signers:
+        if not policy.persons[name].openpgp:
+            line = line_of(manifest.data.decode(), ("release", "signers"))
+            raise ManifestError(
+                f"{manifest.path}:{line}",
+                f"{name} has no OpenPGP key, and a release is signed with nothing else",
+                f"give {name} one with `sealwright keyring add`, or name another",
+            )
 
 
 def work_folder(manifest: Manifest, asked: Path | None) -> WorkFolder:
@@ -93,7 +110,7 @@ def opened(
     Raises:
         SealwrightError: what is refused, because of what, and what to do.
     """
-    manifest, policy = read_release(wish.manifest)
+    manifest, policy, policy_signature = read_release(wish.manifest)
     work = work_folder(manifest, wish.work)
     require_sandbox()
     require_verifier()
@@ -107,7 +124,7 @@ def opened(
         archives = Archives(manifest)
         builder = SandboxBuilder(identities, Environments(archives.of))
         sources = {c.name: make_sources(c, policy, archives) for c in manifest.components}
-        plan = Plan(manifest, policy, sources, builder)
+        plan = Plan(manifest, policy, sources, builder, policy_signature)
         log = open_log(manifest, work, identities)
         stack.callback(log.close)
         log.whenever_lost(cancel.set)

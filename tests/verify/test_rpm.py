@@ -23,12 +23,12 @@ from sealwright_stages.memory.facts import Origin, facts_of
 from sealwright_stages.ports import Trust
 from sealwright_stages.verdict import Failed, Green, Passed, Verdict, Warned
 from sealwright_stages.verify.codes import RefusedError
-from sealwright_stages.verify.openpgp import judge_detached
 from sealwright_stages.verify.rpm import judge_rpm
 from sealwright_stages.verify.rpm_header import SIGNATURES, STRINGS, Value
 from sealwright_stages.verify.rpm_keys import RpmKeys, judge_answer
 from sealwright_stages.verify.rpm_package import RpmPackage, read_package
 from sealwright_stages.verify.rpm_source import RpmSource, rpm_source
+from sealwright_stages.verify.signatures import judge_signature
 from sealwright_stages.verify.verifier import verifier
 from verify import rpms
 from verify.rpms import Parts, apart, blob, number, text, write_header
@@ -114,6 +114,14 @@ def test_a_key_that_was_not_chosen_is_red_also_where_it_is_known(
     signed: bytes, keys: Keys, tmp_path: Path
 ) -> None:
     assert judged(signed, keys.trust("s2", known=["s1"]), tmp_path).code == "signature-unknown-key"
+
+
+def test_persons_without_an_openpgp_key_can_not_vouch_for_a_package(
+    signed: bytes, keys: Keys, tmp_path: Path
+) -> None:
+    trust = Trust((keys.certificate("s1"),), (Person("s1", ()),), 1)
+    assert judged(signed, trust, tmp_path).code == "signature-unknown-key"
+    assert judged(signed, Trust((keys.certificate("s1"),), (), 1), tmp_path).code == "keyring-unusable"
 
 
 def test_one_signature_does_not_make_two_persons(signed: bytes, keys: Keys, tmp_path: Path) -> None:
@@ -280,7 +288,7 @@ def test_a_signature_that_is_written_otherwise_is_red(
     parts = apart(signed)
     changed = how(parts.signatures[rpms.DSA].data)
     trust = keys.trust("s1")
-    assert judge_detached(changed, parts.main, trust, "x").code == "ok"
+    assert judge_signature(changed, parts.main, trust, "x").code == "ok"
     made = parts.with_signatures({rpms.DSA: blob(changed)}).joined()
     assert judged(made, trust, tmp_path).code == "signature-malformed"
 
@@ -388,7 +396,7 @@ def test_a_missing_rpm_is_red_and_says_what_to_install(signed: bytes, keys: Keys
 def test_an_rpm_without_end_is_given_up(signed: bytes, keys: Keys, tmp_path: Path) -> None:
     program = rpms.fake_rpmkeys(tmp_path / "bin", "exec sleep 60")
     begun = time.monotonic()
-    verdict = judged(signed, keys.trust("s1"), tmp_path, RpmKeys(program, None, timeout=1.0))
+    verdict = judged(signed, keys.trust("s1"), tmp_path, RpmKeys(program, timeout=1.0))
     assert verdict.code == "verifier-killed" and time.monotonic() - begun < 20
 
 
@@ -477,7 +485,7 @@ def test_as_root_rpm_runs_under_the_verifiers_uid(
     try:
         place.chmod(0o755)
         program = rpms.fake_rpmkeys(place / "bin", "echo I am $(id -u):$(id -g) >&2; exit 1")
-        verdict = judged(signed, keys.trust("s1"), tmp_path, RpmKeys(program, verifier().uid))
+        verdict = judged(signed, keys.trust("s1"), tmp_path, RpmKeys(program, uid=verifier().uid))
     finally:
         shutil.rmtree(place)
     assert verdict.code == "verifiers-disagree" and f"I am {verifier().uid}:{verifier().uid}" in verdict.reason

@@ -10,20 +10,19 @@
 
 from __future__ import annotations
 
-import os
-import stat
 from pathlib import Path
 from typing import IO
 
 from sealwright_keyring.errors import KeyringError
+from sealwright_keyring.feed import opened
 from sealwright_keyring.openpgp import Bad
 from sealwright_stages.ports import Trust
 from sealwright_stages.verdict import Failed, Passed, Verdict, Warned
 from sealwright_stages.verify.codes import RefusedError, failed, shown, warned
-from sealwright_stages.verify.openpgp import renamed, settle
 from sealwright_stages.verify.rpm_keys import RpmKeys
 from sealwright_stages.verify.rpm_package import RpmPackage, read_package
-from sealwright_stages.verify.verifier import keyring_of, verifier
+from sealwright_stages.verify.settle import renamed, settle
+from sealwright_stages.verify.verifier import keyring_of, rpm_verifier
 
 _EXTRA = "rpm-unsigned-extra"
 
@@ -33,10 +32,10 @@ def judge_rpm(path: Path, trust: Trust, rpmkeys: RpmKeys | None = None) -> Verdi
     subject = ""
     evidence: dict[str, object] = {}
     try:
-        with _opened(path) as stream:
+        with opened(path) as (stream, _):
             package = read_package(stream)
             subject, evidence = package.sha256, _evidence(package)
-            return _judge(path.name, package, stream, trust, rpmkeys or RpmKeys(uid=verifier().uid), evidence)
+            return _judge(path.name, package, stream, trust, rpmkeys or rpm_verifier(), evidence)
     except RefusedError as error:
         return failed(error.code, f"{path.name}: {error.reason}", error.next_step, subject, evidence)
     except KeyringError as error:
@@ -51,6 +50,12 @@ def _judge(
     name: str, package: RpmPackage, stream: IO[bytes], trust: Trust, rpmkeys: RpmKeys, evidence: dict[str, object]
 ) -> Verdict:
     chosen = {fingerprint for person in trust.persons for fingerprint in person.openpgp}
+    if not trust.persons:
+        because = "none of the chosen persons may vouch for it today"
+        raise RefusedError("keyring-unusable", because, "look at their components, not_before and not_after")
+    if not chosen:
+        because = "none of the chosen persons has an OpenPGP key"
+        raise RefusedError("signature-unknown-key", because, "choose who signs these packages, with the key")
     with keyring_of(trust.certificates, chosen) as keyring:
         found = keyring.verify_detached_many(package.signature.raw, package.header)
         signed = settle(found, trust, name, package.header_sha256)
@@ -89,11 +94,3 @@ def _evidence(package: RpmPackage) -> dict[str, object]:
         "header_sha256": package.header_sha256,
         "payload": f"{package.payload[0]}:{package.payload[1]}",
     }
-
-
-def _opened(path: Path) -> IO[bytes]:
-    stream = os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC), "rb")
-    if stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
-        return stream
-    stream.close()
-    raise OSError(0, "it is no plain file")

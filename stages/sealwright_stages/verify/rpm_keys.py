@@ -13,18 +13,16 @@ from __future__ import annotations
 
 import re
 import shutil
-import tempfile
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from sealwright_keyring.bounded import SAFE_PATH, Bounds, Ended, own, temporary
 from sealwright_keyring.errors import KeyringError
+from sealwright_keyring.tool import SAFE_PATH, Run, Tool
 from sealwright_stages.verify.codes import RefusedError, shown
 from sealwright_stages.verify.rpm_package import RpmPackage
 
-_SECONDS = 60.0
 _CONFIGURATION = Path("/usr/lib/rpm")
 _ALGORITHMS: Mapping[int, str] = {1: "RSA", 3: "RSA", 19: "ECDSA", 22: "EdDSA"}
 _HASHES: Mapping[int, str] = {8: "SHA256", 9: "SHA384", 10: "SHA512", 11: "SHA224"}
@@ -37,12 +35,10 @@ _NEXT = "do not use the package; the two programs are of different minds about i
 
 
 @dataclass(frozen=True)
-class RpmKeys:
-    """The program: its name or path, and whom to run it as (for root only)."""
+class RpmKeys(Tool):
+    """The program: its name or path, the seconds that a run may take, and whom to run it as (for root only)."""
 
     program: str = "rpmkeys"
-    uid: int | None = None
-    timeout: float = _SECONDS
 
     def agree(
         self, package: RpmPackage, stream: IO[bytes], certificate: bytes, keys: Collection[str]
@@ -59,11 +55,7 @@ class RpmKeys:
         """
         if shutil.which(self.program, path=SAFE_PATH) is None:
             raise RefusedError("verifier-missing", "rpmkeys is not there", "apt install rpm")
-        with tempfile.TemporaryDirectory(prefix="sealwright-rpm-", dir=temporary(self.uid)) as folder:
-            home = Path(folder)
-            (home / "key.asc").write_bytes(certificate)
-            for path in (home / "key.asc", home):
-                own(path, self.uid)
+        with self.private({"key.asc": certificate}) as home:
             version = self._run(home, ["--version"]).stdout
             taken = self._run(home, ["--import", str(home / "key.asc")])
             _alive(taken.returncode)
@@ -76,12 +68,11 @@ class RpmKeys:
         judge_answer(judged.returncode, judged.stdout, judged.stderr, package, keys)
         return evidence
 
-    def _run(self, home: Path, words: Sequence[str], stream: IO[bytes] | bytes = b"", size: int = 0) -> Ended:
+    def _run(self, home: Path, words: Sequence[str], stream: IO[bytes] | bytes = b"", size: int = 0) -> Run:
         database = [f"--dbpath={home}", "--define=_pkgverify_level all", "--define=_pkgverify_flags 0x0"]
         files = [f"--rcfile={_CONFIGURATION / 'rpmrc'}", f"--macros={_CONFIGURATION / 'macros'}", "--noplugins"]
-        argv = [self.program, *files, *database, *words]
         try:
-            return Bounds(self.timeout, self.uid).run(argv, {}, stdin=stream, size=size, max_output=1 << 20)
+            return self.hold([*files, *database, *words], stdin=stream, size=size, max_output=1 << 20)
         except KeyringError as error:
             code = "verifier-missing" if "started" in error.what else "verifier-killed"
             raise RefusedError(code, f"{error.what}: {error.because}", error.next_step) from error
@@ -134,11 +125,11 @@ def _is_signature(line: str, package: RpmPackage, keys: Collection[str]) -> bool
     )
 
 
-def _said(run: Ended) -> str:
+def _said(run: Run) -> str:
     return shown(b" / ".join((run.stderr or run.stdout).strip().splitlines()) or b"it said nothing")
 
 
-def _evidence(run: Ended) -> dict[str, object]:
+def _evidence(run: Run) -> dict[str, object]:
     return {
         "argv": [shown(word) for word in run.argv],
         "exit": run.returncode,
