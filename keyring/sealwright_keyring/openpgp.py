@@ -12,7 +12,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -29,7 +29,9 @@ from sealwright_keyring.home import Key, PrivateHome
 from sealwright_keyring.judge import ALGORITHMS, Case, Rules, bad, judge
 from sealwright_keyring.packets import SignaturePacket, detached_signatures, signature_issuers
 from sealwright_keyring.second import Canonical, DisagreesError, Document, new_hash
+from sealwright_keyring.sequoia import opinion
 from sealwright_keyring.text import printable
+from sealwright_keyring.tool import Tool
 from sealwright_keyring.verdicts import Bad, Evidence, Good, Verdict, Weak
 
 __all__ = ["Bad", "Good", "Keyring", "Strangers", "Verdict", "Weak", "signature_issuers"]
@@ -99,9 +101,14 @@ class Keyring:
         name = ALGORITHMS.get(key.algorithm, f"algorithm {key.algorithm} (refused)")
         return f"{name} {key.bits}" if name == "RSA" else name
 
-    def armored(self, fingerprint: str) -> bytes:
-        """The minimal certificate of one held primary key, armored, for another program to judge by."""
-        return self._home.export([fingerprint], armor=True)
+    def certificate_of(self, key: str) -> tuple[str, bytes]:
+        """The primary fingerprint and the minimal armored certificate of a held key or subkey."""
+        primary = self._home.keys[key].primary
+        return primary, self._home.export([primary], armor=True)
+
+    def opinion(self, signature: bytes, data: Path | bytes) -> Mapping[str, object]:
+        """Sequoia's opinion of a file of signatures by the held keys; empty where it is not installed."""
+        return opinion(signature, data, self._home.certificates, Tool("sqv", uid=self._home.gpg.uid))
 
     def verify_detached_many(
         self,

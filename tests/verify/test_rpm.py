@@ -19,6 +19,7 @@ from sealwright_keyring.certificates import certificates
 from sealwright_keyring.openpgp import Bad, Keyring
 from sealwright_keyring.packets import Reader, detached_signatures, packets
 from sealwright_keyring.policy import Person
+from sealwright_keyring.tool import Run
 from sealwright_stages.memory.facts import Origin, facts_of
 from sealwright_stages.ports import Trust
 from sealwright_stages.verdict import Failed, Green, Passed, Verdict, Warned
@@ -29,7 +30,7 @@ from sealwright_stages.verify.rpm_keys import RpmKeys, judge_answer
 from sealwright_stages.verify.rpm_package import RpmPackage, read_package
 from sealwright_stages.verify.rpm_source import RpmSource, rpm_source
 from sealwright_stages.verify.signatures import judge_signature
-from sealwright_stages.verify.verifier import verifier
+from sealwright_stages.verify.verifier import rpm_verifier, verifier
 from verify import rpms
 from verify.rpms import Parts, apart, blob, number, text, write_header
 from verify.workbench import Keys, workshop
@@ -404,6 +405,16 @@ def _package(signed: bytes) -> RpmPackage:
     return read_package(io.BytesIO(signed))
 
 
+def _said(stdout: bytes, stderr: bytes, package: RpmPackage) -> Run:
+    """A run that ended with 0 and was fed the package."""
+    return Run(("rpmkeys",), 0, b"", stdout, stderr, package.sha256, 0.0)
+
+
+def _agree(rpm: bytes, package: RpmPackage, certificate: bytes, key: str) -> None:
+    run, _ = rpm_verifier().ask(package, io.BytesIO(rpm), certificate)
+    judge_answer(run, package, [key])
+
+
 def _answer(package: RpmPackage, key: str) -> list[str]:
     return [
         "-:",
@@ -437,31 +448,38 @@ def test_only_the_very_lines_of_this_package_are_a_yes(
     package, key = _package(signed), keys.fingerprint("s1")
     digest = {8: "SHA256", 10: "SHA512"}[package.signature.digest]
     lines = [line.replace("SHA512", digest) for line in _answer(package, key)]
-    judge_answer(0, "\n".join(lines).encode() + b"\n", b"", package, [key])
+    judge_answer(_said("\n".join(lines).encode() + b"\n", b"", package), package, [key])
     later = lines[1].replace("Header V4", "Header OpenPGP V4").replace("Signature", "signature")
     later = later.replace(key[-8:].lower(), key[-16:].lower())
-    judge_answer(0, "\n".join([lines[0], later, *lines[2:]]).encode() + b"\n", b"", package, [key])
+    judge_answer(_said("\n".join([lines[0], later, *lines[2:]]).encode() + b"\n", b"", package), package, [key])
     latest = later.replace("ID " + key[-16:].lower(), "fingerprint: " + key.lower())
-    judge_answer(0, "\n".join([lines[0], latest, *lines[2:]]).encode() + b"\n", b"", package, ["0" * 40, key])
+    judge_answer(
+        _said("\n".join([lines[0], latest, *lines[2:]]).encode() + b"\n", b"", package), package, ["0" * 40, key]
+    )
     for answer, stderr in ((change(lines), b""), (lines, b"warning: x\n")):
         with pytest.raises(RefusedError) as refused:
-            judge_answer(0, "\n".join(answer).encode() + b"\n", stderr, package, [key])
+            judge_answer(_said("\n".join(answer).encode() + b"\n", stderr, package), package, [key])
         assert refused.value.code == "verifier-confused"
 
 
 def test_rpm_judges_the_very_file_that_gpg_did(signed: bytes, other: bytes, keys: Keys) -> None:
-    ours = RpmKeys(uid=verifier().uid)
     with pytest.raises(RefusedError) as refused:
-        ours.agree(_package(signed), io.BytesIO(other), keys.certificate("s1"), [keys.fingerprint("s1")])
+        _agree(other, _package(signed), keys.certificate("s1"), keys.fingerprint("s1"))
     assert refused.value.code == "changed-since-verified"
 
 
 def test_rpm_by_another_key_says_no(signed: bytes, keys: Keys) -> None:
     with pytest.raises(RefusedError) as refused:
-        RpmKeys(uid=verifier().uid).agree(
-            _package(signed), io.BytesIO(signed), keys.certificate("s2"), [keys.fingerprint("s1")]
-        )
+        _agree(signed, _package(signed), keys.certificate("s2"), keys.fingerprint("s1"))
     assert refused.value.code == "verifiers-disagree" and "NOKEY" in refused.value.reason
+
+
+def test_a_no_of_rpms_is_told_with_all_that_it_said(signed: bytes, keys: Keys, tmp_path: Path) -> None:
+    answer = "case $* in *--checksig*) echo '-:'; echo '    MD5 digest: BAD'; exit 1;; esac"
+    verdict = judged(signed, keys.trust("s1"), tmp_path, RpmKeys(rpms.fake_rpmkeys(tmp_path / "bin", answer)))
+    assert verdict.code == "verifiers-disagree" and "MD5 digest: BAD" in verdict.reason
+    told = verdict.evidence["rpmkeys"]
+    assert isinstance(told, dict) and told["exit"] == 1 and told["output"] == ["-:", "    MD5 digest: BAD"]
 
 
 def test_no_file_of_a_user_changes_what_rpm_says(
@@ -594,7 +612,7 @@ def test_each_bit_is_somebodys(signed: bytes, keys: Keys) -> None:
 
 
 def test_rpm_refuses_the_same_where_it_looks(signed: bytes, keys: Keys) -> None:
-    parts, ours = apart(signed), RpmKeys(uid=verifier().uid)
+    parts = apart(signed)
     certificate, key = keys.certificate("s1"), keys.fingerprint("s1")
     package = _package(signed)
     begin = len(signed) - len(parts.payload) - len(parts.main)
@@ -603,5 +621,5 @@ def test_rpm_refuses_the_same_where_it_looks(signed: bytes, keys: Keys) -> None:
         changed[place] ^= 1
         told = RpmPackage(**{**vars(package), "sha256": hashlib.sha256(changed).hexdigest()})
         with pytest.raises(RefusedError) as refused:
-            ours.agree(told, io.BytesIO(bytes(changed)), certificate, [key])
+            _agree(bytes(changed), told, certificate, key)
         assert refused.value.code == "verifiers-disagree", place

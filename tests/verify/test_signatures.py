@@ -331,3 +331,17 @@ def test_the_time_that_the_caller_gives_is_that_of_signatures_without_one(world:
     person = replace(world.person("s1", *KINDS), not_before=date(2024, 5, 6), not_after=date(2024, 5, 6))
     for kind, code in (("ssh", "ok"), ("minisign", "ok"), ("openpgp", "threshold-not-met")):
         assert judge_signature(world.sign(kind, "s1"), DATA, world.trust(person), "x", purpose=then).code == code
+
+
+def test_what_sequoia_thinks_is_told_and_decides_nothing(world: World) -> None:
+    agreed = judge_signature(world.sign("openpgp", "s1"), DATA, world.trust(world.person("s1", "openpgp")), "x")
+    (signature,) = agreed.evidence["signatures"]  # type: ignore[misc]
+    assert isinstance(agreed, Passed) and signature["sequoia"]["says"] == "agrees"
+    assert "Sequoia" not in agreed.reason
+    world.keys.fingerprint("sha1-certified", options=("--cert-digest-algo", "SHA1"))
+    trust, made = world.keys.trust("sha1-certified"), world.keys.sign("sha1-certified", DATA)
+    refused = judge_signature(made, DATA, trust, "x")
+    assert isinstance(refused, Passed), refused
+    assert "Sequoia would refuse it" in refused.reason
+    bad = judge_signature(made, DATA + b"x", trust, "x")
+    assert isinstance(bad, Failed) and "Sequoia" not in bad.reason

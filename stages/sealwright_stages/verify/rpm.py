@@ -15,13 +15,13 @@ from typing import IO
 
 from sealwright_keyring.errors import KeyringError
 from sealwright_keyring.feed import opened
-from sealwright_keyring.openpgp import Bad
 from sealwright_stages.ports import Trust
 from sealwright_stages.verdict import Failed, Passed, Verdict, Warned
 from sealwright_stages.verify.codes import RefusedError, failed, shown, warned
-from sealwright_stages.verify.rpm_keys import RpmKeys
+from sealwright_stages.verify.rpm_keys import RpmKeys, judge_answer
 from sealwright_stages.verify.rpm_package import RpmPackage, read_package
-from sealwright_stages.verify.settle import renamed, settle
+from sealwright_stages.verify.settle import renamed
+from sealwright_stages.verify.signatures import judge_signature
 from sealwright_stages.verify.verifier import keyring_of, rpm_verifier
 
 _EXTRA = "rpm-unsigned-extra"
@@ -49,20 +49,9 @@ def judge_rpm(path: Path, trust: Trust, rpmkeys: RpmKeys | None = None) -> Verdi
 def _judge(
     name: str, package: RpmPackage, stream: IO[bytes], trust: Trust, rpmkeys: RpmKeys, evidence: dict[str, object]
 ) -> Verdict:
-    chosen = {fingerprint for person in trust.persons for fingerprint in person.openpgp}
-    if not trust.persons:
-        because = "none of the chosen persons may vouch for it today"
-        raise RefusedError("keyring-unusable", because, "look at their components, not_before and not_after")
-    if not chosen:
-        because = "none of the chosen persons has an OpenPGP key"
-        raise RefusedError("signature-unknown-key", because, "choose who signs these packages, with the key")
-    with keyring_of(trust.certificates, chosen) as keyring:
-        found = keyring.verify_detached_many(package.signature.raw, package.header)
-        signed = settle(found, trust, name, package.header_sha256)
-        (first,) = found
-        if isinstance(signed, Failed) or isinstance(first, Bad):
-            return renamed(signed, package.sha256, evidence)
-        certificate = keyring.armored(first.fingerprint)
+    signed = judge_signature(package.signature.raw, package.header, trust, name)
+    if isinstance(signed, Failed):
+        return renamed(signed, package.sha256, evidence)
     evidence["signature"] = dict(signed.evidence)
     if name != package.file_name:
         raise RefusedError(
@@ -70,10 +59,22 @@ def _judge(
             f"the signed header is that of {shown(package.nevra)}",
             "look at the address; where it is right, ask whoever serves it why the file bears another name",
         )
+    key = _signing_key(signed)
+    chosen = {fingerprint for person in trust.persons for fingerprint in person.openpgp}
+    with keyring_of(trust.certificates, chosen) as keyring:
+        primary, certificate = keyring.certificate_of(key)
     stream.seek(0)
-    keys = {str(first.evidence["key"]), first.fingerprint}
-    evidence["rpmkeys"] = rpmkeys.agree(package, stream, certificate, keys)
+    run, evidence["rpmkeys"] = rpmkeys.ask(package, stream, certificate)
+    judge_answer(run, package, {key, primary})
     return _with_extras(signed, package, evidence)
+
+
+def _signing_key(signed: Passed | Warned) -> str:
+    """The fingerprint of the one key that the first layer found to have signed."""
+    signatures = signed.evidence["signatures"]
+    if not isinstance(signatures, list) or len(signatures) != 1:
+        raise RefusedError("verifier-confused", "there is not one verdict on one signature", "report this")
+    return str(signatures[0]["key"])
 
 
 def _with_extras(signed: Passed | Warned, package: RpmPackage, evidence: dict[str, object]) -> Verdict:

@@ -40,18 +40,14 @@ class RpmKeys(Tool):
 
     program: str = "rpmkeys"
 
-    def agree(
-        self, package: RpmPackage, stream: IO[bytes], certificate: bytes, keys: Collection[str]
-    ) -> Mapping[str, object]:
+    def ask(self, package: RpmPackage, stream: IO[bytes], certificate: bytes) -> tuple[Run, Mapping[str, object]]:
         """Have it judge the package in `stream` by the armored `certificate`.
 
-        `keys` are the fingerprints of the key that signed, and of the primary key above it.
-
         Returns:
-            What it said, as evidence.
+            Its run, which `judge_answer` judges, and the same as evidence.
 
         Raises:
-            RefusedError: it does not say yes.
+            RefusedError: it is missing, dies, or does not take the certificate.
         """
         if shutil.which(self.program, path=SAFE_PATH) is None:
             raise RefusedError("verifier-missing", "rpmkeys is not there", "apt install rpm")
@@ -62,11 +58,7 @@ class RpmKeys(Tool):
             if taken.returncode != 0:
                 raise RefusedError("verifiers-disagree", f"rpm does not take the key: {_said(taken)}", _NEXT)
             judged = self._run(home, ["--checksig", "--verbose", "-"], stream, package.size)
-        evidence = {**_evidence(judged), "tool": shown(version.strip()), "tool_uid": self.uid}
-        if judged.input_sha256 != package.sha256:
-            raise RefusedError("changed-since-verified", "rpm was fed another file than gpg", "run again")
-        judge_answer(judged.returncode, judged.stdout, judged.stderr, package, keys)
-        return evidence
+        return judged, {**_evidence(judged), "tool": shown(version.strip()), "tool_uid": self.uid}
 
     def _run(self, home: Path, words: Sequence[str], stream: IO[bytes] | bytes = b"", size: int = 0) -> Run:
         database = [f"--dbpath={home}", "--define=_pkgverify_level all", "--define=_pkgverify_flags 0x0"]
@@ -78,17 +70,19 @@ class RpmKeys(Tool):
             raise RefusedError(code, f"{error.what}: {error.because}", error.next_step) from error
 
 
-def judge_answer(
-    returncode: int, stdout: bytes, stderr: bytes, package: RpmPackage, keys: Collection[str]
-) -> None:
-    """Judge what rpmkeys answered: its exit code and output, about a package that one of `keys` signed.
+def judge_answer(run: Run, package: RpmPackage, keys: Collection[str]) -> None:
+    """Judge what rpmkeys answered about a package.
+
+    `keys` are the fingerprints of the key that signed, and of the primary key above it.
 
     Raises:
-        RefusedError: it is not a yes, whole and in the known words.
+        RefusedError: it is not a yes, whole and in the known words, about this very file.
     """
-    _alive(returncode)
-    lines = stdout.decode("utf-8", "backslashreplace").splitlines()
-    if returncode == 1:
+    if run.input_sha256 != package.sha256:
+        raise RefusedError("changed-since-verified", "rpm was fed another file than gpg", "run again")
+    _alive(run.returncode)
+    stderr, lines = run.stderr, run.stdout.decode("utf-8", "backslashreplace").splitlines()
+    if run.returncode == 1:
         bad = [line.strip() for line in lines if line.startswith("    ") and not line.endswith(": OK")]
         why = shown("; ".join(bad) or stderr or b"it does not say why")
         raise RefusedError("verifiers-disagree", f"gpg accepts the signature, and rpm does not: {why}", _NEXT)

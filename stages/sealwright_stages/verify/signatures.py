@@ -6,14 +6,15 @@
 - A signature that is not good makes it red, in whichever file; so does a stranger's, and one by a kind of key that no
   chosen person has.
 - Persons are counted over all kinds: a person with two kinds of keys is one.
+- Sequoia's opinion stands beside an OpenPGP signature where it is installed, and decides nothing.
 - A signature without a time of its own is judged by the time that the caller gives, else as of now.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
@@ -25,10 +26,11 @@ from sealwright_keyring.judge import bad
 from sealwright_keyring.minisign import verify_minisign
 from sealwright_keyring.openpgp import Verdict as KeyVerdict
 from sealwright_keyring.packets import detached_signatures
+from sealwright_keyring.sequoia import REFUSES
 from sealwright_keyring.ssh import verify_ssh
 from sealwright_stages.files import sha256_file
 from sealwright_stages.ports import Trust
-from sealwright_stages.verdict import Verdict
+from sealwright_stages.verdict import Failed, Verdict
 from sealwright_stages.verify.codes import failed
 from sealwright_stages.verify.settle import settle
 from sealwright_stages.verify.verifier import keyring_of, minisign_verifier, ssh_verifier
@@ -98,7 +100,16 @@ def judge_signatures(
             found += verdicts_of(file, data, trust, purpose, gpg)
     except KeyringError as error:
         return failed("keyring-unusable", f"{what}: {error.what}: {error.because}", error.next_step, subject)
-    return settle(found, trust, what, subject)
+    return _advised(settle(found, trust, what, subject), found)
+
+
+def _advised(verdict: Verdict, found: Sequence[KeyVerdict]) -> Verdict:
+    """The verdict with a word about Sequoia, where that refuses what is accepted."""
+    advice = [each.evidence.get("sequoia") for each in found]
+    refused = any(isinstance(each, Mapping) and each.get("says") == REFUSES for each in advice)
+    if isinstance(verdict, Failed) or not refused:
+        return verdict
+    return replace(verdict, reason=f"{verdict.reason}; Sequoia would refuse it, which is advice: see the evidence")
 
 
 def verdicts_of(
@@ -121,7 +132,9 @@ def verdicts_of(
     if not chosen:
         return [_by_nobody(signature)]
     with keyring_of(trust.certificates, chosen, gpg) as keyring:
-        return keyring.verify_detached_many(signature, data, judged_at_signing=purpose.judged_at_signing)
+        found = keyring.verify_detached_many(signature, data, judged_at_signing=purpose.judged_at_signing)
+        advice = keyring.opinion(signature, data)
+    return [replace(each, evidence={**each.evidence, "sequoia": advice}) for each in found] if advice else found
 
 
 def _by_nobody(signature: bytes) -> KeyVerdict:
