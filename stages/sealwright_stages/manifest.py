@@ -220,3 +220,5 @@ def _check_persons(manifest: Manifest, persons: frozenset[str], text: str) -> No
         check(component.signers, ("component", number))
         for index, file in enumerate(component.files):
             check(file.signers, ("component", number, "file", index))
+        for index, rpm in enumerate(component.rpms):
+            check(rpm.signers, ("component", number, "rpm", index))
