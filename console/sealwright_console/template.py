@@ -35,6 +35,12 @@ signers = ["manager-1"]           # whose signature counts for this component
 url = "https://example.org/data-1.0.tar.gz"
 sha256 = "0000000000000000000000000000000000000000000000000000000000000000"
 
+# [[component.deb]]              # a stock package, by its archive's signed index
+# package = "debian:bookworm/hello"
+# [[component.rpm]]              # a stock package, by its own signature
+# url = "https://example.org/hello-2.10-1.x86_64.rpm"
+# signers = ["manager-1"]
+
 [component.build]
 environment = "host"              # or "debian:bookworm"
 recipe = "commands"

@@ -101,6 +101,11 @@ class Keyring:
         name = ALGORITHMS.get(key.algorithm, f"algorithm {key.algorithm} (refused)")
         return f"{name} {key.bits}" if name == "RSA" else name
 
+    def certificate_of(self, key: str) -> tuple[str, bytes]:
+        """The primary fingerprint and the minimal armored certificate of a held key or subkey."""
+        primary = self._home.keys[key].primary
+        return primary, self._home.export([primary], armor=True)
+
     def opinion(self, signature: bytes, data: Path | bytes) -> Mapping[str, object]:
         """Sequoia's opinion of a file of signatures by the held keys; empty where it is not installed."""
         return opinion(signature, data, self._home.certificates, Tool("sqv", uid=self._home.gpg.uid))

@@ -13,13 +13,11 @@ from sealwright_stages.build.environments import Environments
 from sealwright_stages.errors import ManifestError, SealwrightError
 from sealwright_stages.get_sources.debian import DebianArchive
 from sealwright_stages.journal import clip
-from sealwright_stages.manifest import ComponentSpec, Manifest
+from sealwright_stages.make_sources import sources_of
+from sealwright_stages.manifest import Manifest
 from sealwright_stages.plan import Plan
-from sealwright_stages.ports import Archive, ItemSpec, Source, Trust
+from sealwright_stages.ports import Archive, ItemSpec, Trust
 from sealwright_stages.sandbox.identity import Identities
-from sealwright_stages.verify.file_source import file_source
-from sealwright_stages.verify.git_source import git_of
-from sealwright_stages.verify.source_debian import DebianSource
 
 _NOBODY = Trust((), (), 1)
 _NO_POLICY = Policy(Path(), "", {}, (), {})
@@ -33,7 +31,10 @@ def declared(manifest: Manifest) -> dict[str, ItemSpec]:
     """
     builder = SandboxBuilder(Identities(None, None, None, ()), Environments(_archive))
     try:
-        sources = {component.name: _sources(component) for component in manifest.components}
+        sources = {
+            component.name: sources_of(component, lambda *_: _NOBODY, _archive)
+            for component in manifest.components
+        }
         items = Plan(manifest, _NO_POLICY, sources, builder).items()
     except (SealwrightError, ValueError) as error:
         raise ManifestError(f"{manifest.path}", str(error), "it can't be the manifest of a release") from error
@@ -42,16 +43,3 @@ def declared(manifest: Manifest) -> dict[str, ItemSpec]:
 
 def _archive(suite: str) -> DebianArchive:
     return DebianArchive(Archive("", Path()), suite)
-
-
-def _sources(component: ComponentSpec) -> list[Source]:
-    """The component's sources, with nobody to trust: good for their items only."""
-    name, dsc = component.name, component.dsc
-    sources: list[Source] = []
-    if component.git:
-        sources.append(git_of(component, lambda signers, threshold: _NOBODY))
-    if dsc:
-        sources.append(DebianSource(name, dsc.package, _archive(dsc.suite), dsc.uploaders))
-    for file in component.files:
-        sources.append(file_source(name, file.url, sha256=file.sha256, signature=file.signatures, trust=_NOBODY))
-    return sources

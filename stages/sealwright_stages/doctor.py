@@ -38,6 +38,7 @@ _TOOLS = (
     ("curl", "--version", "curl", (7, 74), "bad"),
     ("ssh", "-V", "openssh-client", (8, 2), "advice"),  # stands for ssh-keygen, which tells no version
     ("minisign", "-v", "minisign", (0, 8), "advice"),
+    ("rpmkeys", "--version", "rpm", (4, 17), "advice"),
     ("mmdebstrap", "--version", "mmdebstrap", (1, 0), "advice"),
     ("dpkg-source", "--version", "dpkg-dev", (1, 20), "advice"),
 )

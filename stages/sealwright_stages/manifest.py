@@ -234,3 +234,5 @@ def _check_persons(manifest: Manifest, persons: frozenset[str], text: str) -> No
             check(file.signers, ("component", number, "file", index))
         for index, submodule in enumerate(component.submodules):
             check(submodule.signers, ("component", number, "submodule", index))
+        for index, rpm in enumerate(component.rpms):
+            check(rpm.signers, ("component", number, "rpm", index))

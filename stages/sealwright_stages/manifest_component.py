@@ -1,6 +1,6 @@
 """One component of the manifest: its sources, whom they are checked against, and what it needs.
 
-- Each component has exactly one main source (`git` or `dsc`) or at least one file.
+- Each component has exactly one main source (`git` or `dsc`), or at least one file or stock package.
 - What a git repository and its submodules must say stands in `manifest_git`.
 - A file has a digest, a signature, or both; a signature names its signers.
 """
@@ -14,6 +14,7 @@ from pathlib import Path
 from sealwright_stages.manifest_build import Build, read_build
 from sealwright_stages.manifest_git import GitSource, Submodule, read_git, read_submodules
 from sealwright_stages.manifest_memory import days
+from sealwright_stages.manifest_packages import DebSpec, RpmSpec, read_debs, read_rpms
 from sealwright_stages.manifest_table import HEX64, PLAIN, Table, address, threshold_of
 
 _DSC = re.compile(r"debian:([a-z][a-z0-9-]*)/([a-z0-9][a-z0-9+.-]+)\Z")
@@ -26,6 +27,7 @@ class DscSource:
     suite: str
     package: str
     uploaders: Path
+    rights: Path | None
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,8 @@ class ComponentSpec:
     threshold: int
     needs: tuple[str, ...]
     build: Build | None
+    debs: tuple[DebSpec, ...] = ()
+    rpms: tuple[RpmSpec, ...] = ()
     fresh_days: int | None = None
     submodules: tuple[Submodule, ...] = ()
 
@@ -67,23 +71,26 @@ def read_component(table: Table) -> ComponentSpec:
         table.fail(("name",), f"{name!r} would look like a file of the log or of the sources", "rename it")
     signers = table.texts("signers")
     git = read_git(table, signers)
+    files, rpms = tuple(_file(file) for file in table.tables("file")), read_rpms(table)
+    names = [*(file.name for file in files), *(rpm.name for rpm in rpms)]
     component = ComponentSpec(
         name=name,
         git=git,
         submodules=read_submodules(table, git),
         dsc=_dsc(table),
-        files=tuple(_file(file) for file in table.tables("file")),
+        files=files,
         signers=signers,
         threshold=threshold_of(table, signers),
         needs=table.texts("needs"),
         build=read_build(table.table("build")) if "build" in table.data else None,
+        debs=read_debs(table, names),
+        rpms=rpms,
         fresh_days=days(table),
     )
     if component.git and component.dsc:
         table.fail(("dsc",), f"{name} has both git and dsc", "keep one")
-    if not (component.git or component.dsc or component.files):
+    if not (component.git or component.dsc or names or component.debs):
         table.fail((), f"{name} has no source", "give it git, dsc or [[component.file]]")
-    names = [file.name for file in component.files]
     if len(set(names)) != len(names):
         table.fail(("file",), f"{name} has two files of one name", "rename one at its address")
     table.done()
@@ -92,9 +99,11 @@ def read_component(table: Table) -> ComponentSpec:
 
 def _dsc(table: Table) -> DscSource | None:
     value, uploaders = table.take_optional("dsc", str), table.take_optional("uploaders", str)
+    rights = table.take_optional("uploader_rights", str)
     if value is None:
-        if uploaders is not None:
-            table.fail(("uploaders",), "uploaders without dsc", "remove it")
+        for key, each in (("uploaders", uploaders), ("uploader_rights", rights)):
+            if each is not None:
+                table.fail((key,), f"{key} without dsc", "remove it")
         return None
     match = _DSC.match(value)
     if match is None:
@@ -103,7 +112,9 @@ def _dsc(table: Table) -> DscSource | None:
         table.fail(("dsc",), "dsc without uploaders", 'say which keyring: uploaders = "debian-keyring"')
     packaged = Path("/usr/share/keyrings") / f"{uploaders}.gpg"
     keyring = packaged if uploaders and "/" not in uploaders else table.reader.locate(str(uploaders))
-    return DscSource(match.group(1), match.group(2), keyring)
+    return DscSource(
+        match.group(1), match.group(2), keyring, None if rights is None else table.reader.locate(rights)
+    )
 
 
 def _file(table: Table) -> FileSource:

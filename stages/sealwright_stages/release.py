@@ -14,7 +14,6 @@ import os
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 from sealwright_appendlog import layout
@@ -30,24 +29,19 @@ from sealwright_stages.engine import Engine
 from sealwright_stages.errors import LogError, ManifestError
 from sealwright_stages.events import BadEventError
 from sealwright_stages.files import read_small
-from sealwright_stages.get_sources.apt_sources import mirror_from_machine
-from sealwright_stages.get_sources.debian import DebianArchive
 from sealwright_stages.journal import Journal
 from sealwright_stages.log import LogLost, LogSession, open_embedded, open_transport, read_entries
-from sealwright_stages.manifest import ComponentSpec, Manifest, load
+from sealwright_stages.make_sources import Archives, make_sources
+from sealwright_stages.manifest import Manifest, load
 from sealwright_stages.memory.reading import recall
 from sealwright_stages.memory.recall import Recall
 from sealwright_stages.plan import Plan
 from sealwright_stages.policy_signature import PolicySignature, signed_policy
-from sealwright_stages.ports import Archive, Source, Trust
 from sealwright_stages.sandbox.fetch import BwrapFetchSandbox
 from sealwright_stages.sandbox.identity import Identities
 from sealwright_stages.sign.client import open_signer
 from sealwright_stages.sign.signing import Confirm, SigningRequest, Typed
 from sealwright_stages.state import Record, State, fold
-from sealwright_stages.verify.file_source import file_source
-from sealwright_stages.verify.git_source import git_of
-from sealwright_stages.verify.source_debian import DebianSource
 from sealwright_stages.verify.verifier import require_verifier
 from sealwright_stages.work import WorkFolder
 
@@ -155,7 +149,7 @@ def opened(
         stack.enter_context(work.locked())
         work.prepare(manifest.release)
         cache = cache_folder()
-        archives = _Archives(manifest)
+        archives = Archives(manifest)
         builder = SandboxBuilder(identities, Environments(archives.of))
         sources = {c.name: make_sources(c, policy, archives, known_hosts) for c in manifest.components}
         plan = Plan(manifest, policy, sources, builder, policy_signature)
@@ -204,52 +198,12 @@ def folded(log: Path) -> State:
         raise LogError(f"the log {log}", str(error), "run `sealwright audit`; do not go on with it") from error
 
 
-def make_sources(
-    component: ComponentSpec, policy: Policy, archives: _Archives, known_hosts: bytes | None = None
-) -> list[Source]:
-    """The sources of a component, each with just the keys that were chosen for it."""
-    sources: list[Source] = []
-    if component.git:
-        sources.append(git_of(component, partial(trust_for, policy, component.name), known_hosts))
-    if component.dsc:
-        dsc = component.dsc
-        sources.append(DebianSource(component.name, dsc.package, archives.of(dsc.suite), dsc.uploaders))
-    for file in component.files:
-        file_trust = trust_for(policy, component.name, file.signers, file.threshold) if file.signatures else None
-        sources.append(
-            file_source(component.name, file.url, sha256=file.sha256, signature=file.signatures, trust=file_trust)
-        )
-    return sources
-
-
-def trust_for(policy: Policy, component: str, signers: tuple[str, ...], threshold: int) -> Trust:
-    """The chosen persons' keys for one component."""
-    return Trust(policy.certificates, policy.persons_for(component, signers), threshold)
-
-
 def cache_folder() -> Path:
     """Where verified files and build roots are kept by their SHA-256, for all releases."""
     base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
     folder = Path(base).absolute() / "sealwright"
     folder.mkdir(parents=True, exist_ok=True)
     return folder
-
-
-class _Archives:
-    """The Debian archives of a run, one object for each suite."""
-
-    def __init__(self, manifest: Manifest) -> None:
-        self._manifest = manifest
-        self._known: dict[str, DebianArchive] = {}
-
-    def archive(self, suite: str) -> Archive:
-        mirror = self._manifest.mirror or mirror_from_machine(suite)
-        return Archive(mirror.rstrip("/"), self._manifest.archive_keyring)
-
-    def of(self, suite: str) -> DebianArchive:
-        if suite not in self._known:
-            self._known[suite] = DebianArchive(self.archive(suite), suite)
-        return self._known[suite]
 
 
 def _same_release(state: State, manifest: Manifest, policy: Policy) -> None:

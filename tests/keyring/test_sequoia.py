@@ -36,5 +36,5 @@ def test_where_it_is_missing_large_or_unreadable_it_says_nothing(world: Any, tmp
         stream.truncate(1 << 30)
     assert opinion(world.sign("s1"), large, [world.cert("s1")])["says"] == "nothing"
     assert opinion(world.sign("s1"), DATA, [world.cert("s1")], Tool("no-such-program")) == {}
-    assert opinion(world.sign("s1"), DATA, [world.cert("s1")], Tool("sleep", 0.1))["says"] == "refuses"
+    assert opinion(world.sign("s1"), DATA, [world.cert("s1")], Tool("false"))["says"] == "refuses"
     assert opinion(world.sign("s1"), DATA, [world.cert("s1")], Tool("cat", 0.0))["says"] == "nothing"

@@ -9,11 +9,13 @@ from pathlib import Path
 
 from sealwright_stages.get_sources.debian import DebianArchive, architecture
 from sealwright_stages.ports import Archive
+from sealwright_stages.verify.deb_source import DebSource
 from sealwright_stages.verify.source_debian import DebianSource
 from verify.workbench import Keys, sha256
 
 SOURCES = "main/source/Sources.xz"
 DIRECTORY = "pool/main/h/hi"
+DEB = b"a package\n"
 
 
 @dataclass
@@ -34,6 +36,10 @@ class Miniature:
     dsc_head: str = ""
     after_dsc: bytes = b""
     binary_version: str = "1.0-1"
+    deb: dict[str, str] = field(default_factory=dict)
+    more_debs: str = ""
+    source_digests: str = "Checksums-Sha256"
+    dsc_digests: str = "Checksums-Sha256"
 
     def publish(self) -> None:
         """Write it all, consistently but for what was changed."""
@@ -43,17 +49,38 @@ class Miniature:
         pool = self.folder / DIRECTORY
         pool.mkdir(parents=True)
         published = {**files, "hi_1.0-1.dsc": signed}
+        (pool / "hi_1.0-1_all.deb").write_bytes(DEB)
         for name, data in published.items():
             (pool / name).write_bytes(data)
         old = f"Checksums-Sha256:\n {'0' * 64} 1 old.dsc\n\n"
         head = "Package: hi\nBinary: hi\nVersion: {}\nDirectory: " + DIRECTORY + "\n"
-        sources = head.format("0.9-1") + old + head.format("1.0-1") + f"Checksums-Sha256:\n{lines(published)}"
+        sources = head.format("0.9-1") + old + head.format("1.0-1") + f"{self.source_digests}:\n{lines(published)}"
         packages = (
-            f"Package: hi\nVersion: {self.binary_version}\nArchitecture: all\nSHA256: {'1' * 64}\n\n"
+            f"{self._deb()}\n{self.more_debs}"
             f"Package: hi-extra\nSource: hi\nVersion: 1.0-1\nArchitecture: all\nSHA256: {'2' * 64}\n\n"
             f"Package: hi-other\nSource: hi (0.9-1)\nVersion: 1.0-1\nArchitecture: all\nSHA256: {'3' * 64}\n"
         )
         self.release({SOURCES: lzma.compress(sources.encode()), self.packages: lzma.compress(packages.encode())})
+
+    def _deb(self) -> str:
+        """The stanza of hi's binary package; a field of `deb` that is empty is left out."""
+        fields = {
+            "Package": "hi",
+            "Version": self.binary_version,
+            "Architecture": "all",
+            "Filename": f"{DIRECTORY}/hi_1.0-1_all.deb",
+            "Size": str(len(DEB)),
+            "SHA256": sha256(DEB),
+            **self.deb,
+        }
+        return "".join(f"{name}: {value}\n" for name, value in fields.items() if value)
+
+    def deb_source(self, version: str | None = None, wanted: str | None = None) -> DebSource:
+        """The binary package as a source, with the archive's keyring beside it."""
+        keyring = self.folder.parent / "archive.gpg"
+        keyring.write_bytes(self.keys.certificate("archive", "archive-next"))
+        archive = DebianArchive(Archive(self.folder.as_uri(), keyring), "bookworm")
+        return DebSource("c", "hi", version, wanted, archive)
 
     @property
     def packages(self) -> str:
@@ -72,7 +99,7 @@ class Miniature:
     def _dsc(self, files: dict[str, bytes]) -> bytes:
         text = f"Format: 3.0 (quilt)\nSource: {self.dsc_package}\nBinary: hi\nArchitecture: any\nVersion: 1.0-1\n"
         text += "Build-Depends: debhelper-compat (= 13),\n libfoo-dev\nBuild-Depends-Indep: doxygen\n"
-        return (text + self.dsc_head + f"Checksums-Sha256:\n{lines(files)}").encode()
+        return (text + self.dsc_head + f"{self.dsc_digests}:\n{lines(files)}").encode()
 
     def source(self) -> DebianSource:
         """The package as a source, with keyrings beside the archive."""

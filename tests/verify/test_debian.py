@@ -17,12 +17,12 @@ from sealwright_stages.get_sources.apt_sources import mirror_from_machine
 from sealwright_stages.get_sources.debian import DebianArchive
 from sealwright_stages.memory.facts import Origin, facts_of
 from sealwright_stages.ports import Archive, Outcome
-from sealwright_stages.verdict import Failed, Green, Passed
+from sealwright_stages.verdict import Failed, Green, Passed, Warned
 from sealwright_stages.verify.archive import stanzas, unpacked
 from sealwright_stages.verify.codes import RefusedError
 from sealwright_stages.verify.deb822 import Deb822Error, listed, paragraphs
 from sealwright_stages.verify.source_debian import DebianSource
-from verify.miniature import DIRECTORY, SOURCES, Miniature
+from verify.miniature import DEB, DIRECTORY, SOURCES, Miniature
 from verify.workbench import Keys, sha256, workshop
 
 ARCHIVE, UPLOADER = "hi/archive/hi", "hi/uploader/hi"
@@ -62,7 +62,7 @@ def test_a_good_package_is_green_twice_and_tells_its_facts(archive: Miniature, t
     assert {k: v.code for k, v in found.verdicts.items()} == {ARCHIVE: "ok", UPLOADER: "ok"}
     assert found.facts["build_depends"] == "debhelper-compat (= 13), libfoo-dev, doxygen"
     assert abs(int(str(found.facts["epoch"])) - time.time()) < 3600
-    assert found.facts["references"] == {"hi_1.0-1_all.deb": "1" * 64, "hi-extra_1.0-1_all.deb": "2" * 64}
+    assert found.facts["references"] == {"hi_1.0-1_all.deb": sha256(DEB), "hi-extra_1.0-1_all.deb": "2" * 64}
     evidence = found.verdicts[UPLOADER].evidence
     assert evidence["uploaders_sha256"] == sha256(source.uploaders.read_bytes())
     told = found.verdicts[ARCHIVE].evidence
@@ -217,6 +217,17 @@ def test_an_uploader_that_is_not_in_the_keyring_is_red(archive: Miniature, tmp_p
         ("dsc_package", "ho", "dsc-mismatch"),
         ("dsc_head", "Source: hi\n", "dsc-malformed"),
         ("after_dsc", b"trailing\n", "signature-malformed"),
+        ("dsc_digests", "Checksums-Sha1", "dsc-malformed"),
+        ("dsc_digests", "Files", "dsc-malformed"),
+        ("dsc_head", f"Files:\n {'0' * 32} 1 more.tar.gz\n", "dsc-file-unlisted"),
+        ("dsc_head", f"Checksums-Sha1:\n {'0' * 40} 9 hi_1.0.orig.tar.gz\n", "dsc-file-unlisted"),
+        (
+            "dsc_head",
+            f"Files:\n {'0' * 32} 10 hi_1.0-1.debian.tar.xz\n {'0' * 32} 8 hi_1.0.orig.tar.gz\n",
+            "dsc-file-unlisted",
+        ),
+        ("dsc_head", "Files:\n nonsense\n", "dsc-malformed"),
+        ("dsc_head", f"Files:\n {'0' * 32} 1 a\n {'0' * 32} 1 a\n", "dsc-malformed"),
     ],
 )
 def test_a_dsc_that_does_not_agree_with_the_archive_is_red(
@@ -225,6 +236,59 @@ def test_a_dsc_that_does_not_agree_with_the_archive_is_red(
     setattr(archive, attribute, value)
     found = codes(archive, tmp_path)
     assert found[0] == "ok" and found[1] in (code, "document-malformed")
+
+
+def test_weak_lists_that_name_the_same_files_are_no_harm(archive: Miniature, tmp_path: Path) -> None:
+    rows = "".join(
+        f" {'0' * 32} {size} {name}\n"
+        for size, name in ((9, "hi_1.0.orig.tar.gz"), (10, "hi_1.0-1.debian.tar.xz"))
+    )
+    archive.dsc_head = f"Files:\n{rows}"
+    assert codes(archive, tmp_path) == ("ok", "ok")
+
+
+@pytest.mark.parametrize("digests", ["Checksums-Sha1", "Files"])
+def test_an_index_with_weak_digests_of_the_source_only_is_red(
+    archive: Miniature, tmp_path: Path, digests: str
+) -> None:
+    archive.source_digests = digests
+    archive.publish()
+    assert fetch_code(archive.source(), tmp_path) == "archive-index-malformed"
+
+
+RIGHTS = "Fingerprint: {}\nUid: An Uploader <u@example.org>\nAllow: he ({}),\n {} ({})\n"
+
+
+@pytest.mark.parametrize(("allowed", "code"), [("hi", "ok"), ("hi-extra", "uploader-rights-unproven")])
+def test_a_maintainer_has_the_rights_that_the_list_gives(
+    archive: Miniature, keys: Keys, tmp_path: Path, allowed: str, code: str
+) -> None:
+    archive.publish()
+    source, sponsor = archive.source(), "F" * 40
+    source.rights = tmp_path / "dm.txt"
+    other = RIGHTS.format(sponsor, sponsor, "hi", sponsor)
+    source.rights.write_text(other + "\n" + RIGHTS.format(keys.fingerprint("uploader"), sponsor, allowed, sponsor))
+    found = judged(source, tmp_path).verdicts[UPLOADER]
+    assert found.code == code and found.evidence["rights_sha256"] == sha256(source.rights.read_bytes())
+
+
+def test_a_maintainer_without_a_list_of_rights_is_yellow(archive: Miniature, tmp_path: Path) -> None:
+    archive.publish()
+    source = archive.source()
+    source.uploaders = source.uploaders.rename(tmp_path / "debian-maintainers.gpg")
+    found = judged(source, tmp_path).verdicts
+    assert isinstance(found[UPLOADER], Warned) and found[UPLOADER].code == "uploader-rights-unproven"
+    assert found[ARCHIVE].code == "ok"
+
+
+@pytest.mark.parametrize("text", [None, b"\xff", b"no list\n", b"A: 1\nA: 2\n"])
+def test_a_list_of_rights_that_is_none_is_red(archive: Miniature, tmp_path: Path, text: bytes | None) -> None:
+    archive.publish()
+    source = archive.source()
+    source.rights = tmp_path / "dm.txt"
+    if text is not None:
+        source.rights.write_bytes(text)
+    assert judged(source, tmp_path).verdicts[UPLOADER].code == "keyring-unusable"
 
 
 def test_a_missing_keyring_is_red(archive: Miniature, tmp_path: Path) -> None:

@@ -12,8 +12,8 @@ import pytest
 from sealwright_keyring.person import Person
 from sealwright_keyring.policy import load_policy
 from sealwright_keyring.ssh_keys import parse_key_file
+from sealwright_stages.make_sources import trust_for
 from sealwright_stages.ports import Trust
-from sealwright_stages.release import trust_for
 from sealwright_stages.verdict import Failed, Passed, Verdict, Warned
 from sealwright_stages.verify.file import judge_beside
 from sealwright_stages.verify.file_source import file_source

@@ -19,7 +19,15 @@ from sealwright_stages.get_sources import cache
 from sealwright_stages.get_sources.http_file import fetch_file
 from sealwright_stages.ports import Archive, Workshop
 from sealwright_stages.process import run
-from sealwright_stages.verify.archive import Release, check_index, read_release, stanzas, unpacked
+from sealwright_stages.verify.archive import (
+    Binary,
+    Release,
+    check_index,
+    chosen_binary,
+    read_release,
+    stanzas,
+    unpacked,
+)
 from sealwright_stages.verify.codes import RefusedError, not_fetched
 from sealwright_stages.verify.deb822 import Deb822Error, Listed, listed
 
@@ -78,6 +86,21 @@ class DebianArchive:
                 "archive-index-malformed", f"{package} of {self.suite}", str(error), "try another mirror"
             ) from error
 
+    def binary(self, workshop: Workshop, package: str, version: str | None, wanted: str | None) -> Binary:
+        """The one binary package of that name, version (if given) and architecture.
+
+        Without an architecture that is the machine's, or `all` where the index says so.
+
+        Raises:
+            FetchError: the index does not have it, has more than one that would do, or is refused.
+        """
+        index = self.packages(workshop, wanted)
+        try:
+            return chosen_binary(index, package, version, wanted or architecture())
+        except RefusedError as error:
+            what = f"{package} of {self.suite}"
+            raise not_fetched(error.code, what, error.reason, error.next_step) from error
+
     def binaries(self, workshop: Workshop, source: str, version: str) -> dict[str, str]:
         """Published binary packages of a source and version: `name_version_arch.deb` -> SHA-256."""
         text = self.packages(workshop)
@@ -90,14 +113,15 @@ class DebianArchive:
                     found[f"{stanza['package']}_{plain}_{stanza['architecture']}.deb"] = stanza["sha256"]
         return found
 
-    def packages(self, workshop: Workshop) -> bytes:
-        """The list of this machine's architecture, as the signed index names it.
+    def packages(self, workshop: Workshop, wanted: str | None = None) -> bytes:
+        """The list of an architecture (this machine's, if None or `all`), as the signed index names it.
 
         Raises:
             FetchError: it did not arrive, or is refused.
         """
         with self._lock:
-            return self._text(workshop, f"main/binary-{architecture()}/Packages.xz")
+            named = architecture() if wanted in (None, "all") else wanted
+            return self._text(workshop, f"main/binary-{named}/Packages.xz")
 
     def file(self, workshop: Workshop, path: str, known: Listed, name: str) -> bool:
         """Bring a file of the pool to `name`; true if it came from the cache. It is judged later, like any."""

@@ -5,12 +5,15 @@
 - Suite or Codename must be the one that was asked for; a Valid-Until that has passed is red, and so is a Date
   that is still to come.
 - Sources and Packages are those that InRelease names by SHA-256 and size.
+- A binary package is the only one of its name, version and architecture that the index has, under a plain path,
+  by SHA-256 and size; a choice between two is nobody's here.
 """
 
 from __future__ import annotations
 
 import hashlib
 import lzma
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -21,12 +24,14 @@ from sealwright_keyring.errors import KeyringError
 from sealwright_keyring.keyring_files import fingerprints_in
 from sealwright_keyring.openpgp import Bad, Weak
 from sealwright_stages.verdict import Passed, Warned
-from sealwright_stages.verify.codes import RefusedError, passed
+from sealwright_stages.verify.codes import RefusedError, passed, shown
 from sealwright_stages.verify.deb822 import Deb822Error, Listed, listed, paragraphs
 from sealwright_stages.verify.verifier import keyring_of
 
 _MAX_INDEX = 2 << 30
 _LEEWAY = 600  # seconds by which a clock may be slow
+_SHA256, _SIZE = re.compile(r"[0-9a-f]{64}\Z"), re.compile(r"[1-9][0-9]{0,14}\Z")
+_PATH = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+~-]*(/[A-Za-z0-9][A-Za-z0-9._+~-]*)*\Z")
 _NEXT = "try another mirror; if it is the same there, ask the archive"
 
 
@@ -46,6 +51,21 @@ class Release:
         until = "" if self.valid_until is None else _iso(self.valid_until)
         told = {"mirror": mirror, "suite": suite, "date": _iso(self.date), "valid_until": until}
         return {**told, "inrelease_sha256": self.sha256}
+
+
+@dataclass(frozen=True)
+class Binary:
+    """A binary package as the index names it: version, architecture, its path in the archive, digest and size."""
+
+    version: str
+    architecture: str
+    path: str
+    known: Listed
+
+    @property
+    def file_name(self) -> str:
+        """What its file is called."""
+        return self.path.rsplit("/", 1)[-1]
 
 
 def read_release(document: bytes, suite: str, keys: Path) -> Release:
@@ -138,6 +158,46 @@ def stanzas(index: bytes, field: str, value: str) -> Iterator[Mapping[str, str]]
         block = text[begin : end if end >= 0 else len(text)]
         yield from paragraphs(block.decode("utf-8", "replace"))
         at = text.find(b"\n" + line, at + len(line))
+
+
+def chosen_binary(index: bytes, package: str, version: str | None, architecture: str) -> Binary:
+    """The one package of that name in a Packages index, of this architecture or `all`; of `version`, if given.
+
+    Raises:
+        RefusedError: there is none, more than one, or it is not named by path, size and SHA-256.
+    """
+    try:
+        named = list(stanzas(index, "Package", package))
+    except Deb822Error as error:
+        raise RefusedError("archive-index-malformed", f"the stanza of {package}: {error}", _NEXT) from error
+    found = [each for each in named if each.get("architecture") in (architecture, "all")]
+    if version is not None:
+        found = [each for each in found if each.get("version") == version]
+    wish = f"{package} {version or ''}".strip() + f" for {architecture}"
+    if not found:
+        others = ", ".join(sorted({shown(each.get("version", "?"), 60) for each in named})) or "no version"
+        raise RefusedError(
+            "archive-package-missing",
+            f"the archive's signed index does not have {wish}; it has {others}",
+            "look at the package's name, version and suite",
+        )
+    if len(found) > 1:
+        raise RefusedError(
+            "archive-package-ambiguous",
+            f"the archive's signed index has {len(found)} packages that are {wish}",
+            "name the version and the architecture in the manifest; if they are the same, ask the archive",
+        )
+    return _binary(found[0])
+
+
+def _binary(stanza: Mapping[str, str]) -> Binary:
+    path, size, sha256 = (stanza.get(field, "") for field in ("filename", "size", "sha256"))
+    if not sha256:
+        raise RefusedError("archive-digest-missing", f"the index names no SHA-256 of {shown(path)}", _NEXT)
+    plain = f"{stanza['package']}_{stanza.get('version', '').split(':', 1)[-1]}_{stanza['architecture']}.deb"
+    if not (_SHA256.match(sha256) and _SIZE.match(size) and _PATH.match(path)) or path.rsplit("/")[-1] != plain:
+        raise RefusedError("archive-index-malformed", f"the index names an odd file, {shown(path)}", _NEXT)
+    return Binary(stanza["version"], stanza["architecture"], path, Listed(sha256, int(size), plain))
 
 
 def _iso(seconds: int) -> str:

@@ -62,6 +62,14 @@ CODES: Mapping[str, str] = {
     "dsc-malformed": "The .dsc is not written as Debian writes it.",
     "dsc-file-unlisted": "A file lies there that the .dsc does not name, or the other way round.",
     "dsc-mismatch": "The .dsc names another package, version or file than the archive's index does.",
+    "archive-package-ambiguous": "The archive's index has more than one package that would do.",
+    "uploader-rights-unproven": "Nothing shows that this Debian Maintainer may upload this package.",
+    # RPM
+    "rpm-malformed": "The package is not written as RPM (format 4) writes it.",
+    "rpm-signature-legacy": "The package carries a signature of the old kind, over header and payload at once.",
+    "rpm-digest-weak": "The package's header or payload has no digest of SHA-256 or better.",
+    "rpm-mismatch": "The signed header is of another package than the one that was asked for.",
+    "rpm-unsigned-extra": "The package carries file signatures that its own signature does not cover.",
     # the verified folder
     "sources-changed": "The verified sources are not as they were when they were promoted.",
     "sources-missing": "The verified sources, or their manifest, are not there.",
@@ -95,9 +103,11 @@ WAIVABLE = frozenset(
         "nothing-new",
         "pin-changed",
         "rotation-overdue",
+        "rpm-unsigned-extra",
         "tag-timestamped",
         "text-mode",
         "unhashed-extra",
+        "uploader-rights-unproven",
     }
 )
 

@@ -44,6 +44,14 @@ def copy_judged(source: Path, destination: Path, judged: Collection[str]) -> Non
         )
 
 
+def stage_file(source: Path, component: Path, judged: Collection[str]) -> None:
+    """Copy a judged file to `files/` of a component's folder, which is made if need be; raises as `copy_judged`."""
+    folder = component / "files"
+    folder.mkdir(exist_ok=True)
+    folder.chmod(0o755)
+    copy_judged(source, folder / source.name, judged)
+
+
 def _copy(source: Path, destination: Path) -> str:
     reading = os.open(source, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     with os.fdopen(reading, "rb") as original:

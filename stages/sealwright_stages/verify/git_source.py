@@ -9,14 +9,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sealwright_stages.errors import InterruptedRunError
 from sealwright_stages.events import Stage
 from sealwright_stages.get_sources.quarantine import discard
-from sealwright_stages.manifest_component import ComponentSpec
 from sealwright_stages.ports import Deleted, ItemSpec, Outcome, Progress, Trust, Workshop
 from sealwright_stages.verdict import Failed, Green, Verdict
 from sealwright_stages.verify.codes import RefusedError, passed, shown
@@ -167,31 +166,3 @@ def git_source(
     """
     main = repository("", url, tag=tag, commit=commit, branch=branch, trust=trust, root=root)
     return GitRefSource(component, (main, *submodules), known_hosts)
-
-
-def git_of(
-    component: ComponentSpec, trust_of: Callable[[tuple[str, ...], int], Trust], known_hosts: bytes | None = None
-) -> GitRefSource:
-    """The git source of a component as declared; `trust_of` gives whom to trust for signers and a threshold.
-
-    Raises:
-        FetchError: it is no plain ref name.
-        ValueError: the component has no git.
-    """
-    if component.git is None:
-        raise ValueError(f"{component.name} has no git")
-    declared = [("", component.git, component.signers, component.threshold)]
-    declared += [(each.path, each.git, each.signers, each.threshold) for each in component.submodules]
-    repositories = [
-        repository(
-            where,
-            git.url,
-            tag=git.tag,
-            commit=git.commit,
-            branch=git.branch,
-            trust=trust_of(signers, threshold),
-            root=git.trust_root,
-        )
-        for where, git, signers, threshold in declared
-    ]
-    return GitRefSource(component.name, tuple(repositories), known_hosts)

@@ -3,18 +3,21 @@
 - archive: signed InRelease -> Sources -> .dsc and each file by SHA-256 and size.
 - uploader: the .dsc's own signature, by a key of the chosen keyring, judged at the time of signing; where it
   bears several, each must be good, and a stranger's beside is red.
-- The .dsc lists exactly the files that the archive lists, with the same digests; nothing unlisted is there.
+- The .dsc lists exactly the files that the archive lists, with the same digests; nothing unlisted is there. Its lists of
+  weak digests prove nothing, but may not name other files or sizes either.
+- A signer of whom nothing shows the right to upload this package is yellow: the archive's word stands beside it.
 """
 
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from sealwright_keyring.errors import KeyringError, MalformedError
-from sealwright_keyring.openpgp import Bad, Strangers, Weak, signature_issuers
+from sealwright_keyring.openpgp import Bad, Good, Strangers, Weak, signature_issuers
 from sealwright_stages.errors import FetchError
 from sealwright_stages.events import Stage
 from sealwright_stages.files import sha256_file
@@ -27,10 +30,11 @@ from sealwright_stages.verdict import Failed, Green, Verdict, Warned
 from sealwright_stages.verify.codes import RefusedError, failed, not_fetched, passed, warned
 from sealwright_stages.verify.copy import copy_judged
 from sealwright_stages.verify.deb822 import Deb822Error, Listed, listed, paragraphs
-from sealwright_stages.verify.uploaders import uploaders
+from sealwright_stages.verify.uploaders import lacking_right, uploaders
 from sealwright_stages.verify.verifier import keyring_of
 
 _NEXT = "try another mirror; if it is the same there, ask the archive"
+_WEAK = re.compile(r"[0-9a-f]{32,40} +([0-9]{1,15}) +(\S+)\Z")
 _MARK = b"\n-----BEGIN PGP SIGNATURE-----\n"
 
 
@@ -42,6 +46,7 @@ class DebianSource:
     package: str
     archive: DebianArchive
     uploaders: Path
+    rights: Path | None = None
     _files: dict[str, Listed] = field(default_factory=dict)
     _stanza: Mapping[str, str] = field(default_factory=dict)
 
@@ -173,18 +178,20 @@ class DebianSource:
             reason = f".dsc: {verdict.sentence}"
             return failed(verdict.reason_code, reason, verdict.next_step, subject, evidence), {}
         fields = self._check_dsc(signed)
-        facts: dict[str, object] = {
-            "build_depends": ", ".join(
-                part.replace("\n", " ").strip().rstrip(",")
-                for name in ("build-depends", "build-depends-arch", "build-depends-indep")
-                if (part := fields.get(name, ""))
-            ),
-            "epoch": int(verdict.created.timestamp()),
-        }
-        if isinstance(verdict, Weak):
-            reason = f".dsc: {verdict.sentence}"
-            return warned(verdict.reason_code, reason, verdict.next_step, subject, evidence), facts
-        return passed(f".dsc signed by {verdict.fingerprint}", subject, evidence), facts
+        return self._uploaded(verdict, subject, evidence), _facts(verdict, fields)
+
+    def _uploaded(self, verdict: Good | Weak, subject: str, evidence: dict[str, object]) -> Verdict:
+        """What a genuine signature by a key of the keyring is worth."""
+        lacking, rights_sha256 = lacking_right(self.uploaders, self.rights, verdict.fingerprint, self.package)
+        if rights_sha256:
+            evidence["rights_sha256"] = rights_sha256
+        weak = [(verdict.reason_code, verdict.sentence, verdict.next_step)] if isinstance(verdict, Weak) else []
+        if lacking:
+            weak.append(("uploader-rights-unproven", lacking, "name a newer list, ask the archive, or waive this"))
+        if not weak:
+            return passed(f".dsc signed by {verdict.fingerprint}", subject, evidence)
+        codes, reasons, next_steps = zip(*weak, strict=True)
+        return warned("+".join(codes), f".dsc: {'; '.join(reasons)}", next_steps[0], subject, evidence)
 
     def _check_dsc(self, signed: bytes) -> Mapping[str, str]:
         try:
@@ -199,6 +206,10 @@ class DebianSource:
             raise RefusedError("dsc-file-unlisted", "the .dsc and the index name other files", _NEXT)
         if files != theirs:
             raise RefusedError("dsc-mismatch", "the .dsc and the index name other digests", _NEXT)
+        sizes = {name: known.size for name, known in files.items()}
+        for weak in ("files", "checksums-sha1"):
+            if weak in fields and _weakly_listed(fields[weak]) != sizes:
+                raise RefusedError("dsc-file-unlisted", f"the .dsc names other files under {weak}", _NEXT)
         return fields
 
     def stage(self, workshop: Workshop, green: Mapping[str, Green], destination: Path) -> None:
@@ -210,3 +221,23 @@ class DebianSource:
         for name, known in self._files.items():
             judged = {known.sha256, *subjects} if name == self._dsc else {known.sha256}
             copy_judged(workshop.quarantine / name, folder / name, judged)
+
+
+def _facts(verdict: Good | Weak, fields: Mapping[str, str]) -> dict[str, object]:
+    """What a build wants to know: build dependencies, and the time of the signature."""
+    named = (fields.get(f"build-depends{kind}", "") for kind in ("", "-arch", "-indep"))
+    depends = ", ".join(part.replace("\n", " ").strip().rstrip(",") for part in named if part)
+    return {"build_depends": depends, "epoch": int(verdict.created.timestamp())}
+
+
+def _weakly_listed(text: str) -> dict[str, int]:
+    """Names and sizes of a field of MD5 or SHA-1 digests.
+
+    Raises:
+        RefusedError: it is malformed, or names a file twice.
+    """
+    rows = [match for line in text.split("\n") if line for match in [_WEAK.match(line)]]
+    found = {match[2]: int(match[1]) for match in rows if match}
+    if len(found) != len(rows):
+        raise RefusedError("dsc-malformed", "a malformed list of files in the .dsc", _NEXT)
+    return found

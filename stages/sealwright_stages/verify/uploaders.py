@@ -3,6 +3,8 @@
 - The whole file is split by our own reader; gpg later sees the certificates that signed, never the file.
 - The file's SHA-256, and the package that ships it with its version, stand in the evidence.
 - A file that is read again after it changed is another keyring.
+- A Debian Maintainer may upload some packages only. Whoever signs by the keyring of the maintainers, or is to be held
+  against a list of rights (the archive's dm.txt), has no right that the list does not give.
 """
 
 from __future__ import annotations
@@ -15,9 +17,12 @@ from pathlib import Path
 
 from sealwright_keyring.certificates import Certificate, certificates
 from sealwright_keyring.errors import MalformedError
+from sealwright_stages.files import read_small
 from sealwright_stages.process import run
 from sealwright_stages.verify.codes import RefusedError
+from sealwright_stages.verify.deb822 import Deb822Error, paragraphs
 
+_MAX_RIGHTS = 16 << 20
 _NEXT = "install the keyring's package anew, or name another in the manifest"
 
 
@@ -53,6 +58,27 @@ def uploaders(path: Path) -> Uploaders:
         raise RefusedError("keyring-unusable", f"{path}: {error.strerror}", _NEXT) from error
     except MalformedError as error:
         raise RefusedError("keyring-unusable", f"{path}: {error.because}", _NEXT) from error
+
+
+def lacking_right(keyring: Path, rights: Path | None, fingerprint: str, package: str) -> tuple[str, str]:
+    """Why nothing shows that `fingerprint` may upload `package` (empty: all is well), and the list's SHA-256.
+
+    Raises:
+        RefusedError: the list can't be read.
+    """
+    if rights is None:
+        limited = keyring.name == "debian-maintainers.gpg"
+        return ("the signer may upload some packages only, and no list of rights is named" if limited else ""), ""
+    try:
+        data = read_small(rights, _MAX_RIGHTS, follow=True)
+        for entry in paragraphs(data.decode("utf-8")):
+            if entry.get("fingerprint", "").replace(" ", "").upper() == fingerprint:
+                allowed = [each.split("(")[0].strip() for each in entry.get("allow", "").split(",")]
+                if package in allowed:
+                    return "", hashlib.sha256(data).hexdigest()
+    except (OSError, UnicodeDecodeError, Deb822Error) as error:
+        raise RefusedError("keyring-unusable", f"{rights}: {error}", "get the list of rights anew") from error
+    return f"{rights.name} does not let the signer upload {package}", hashlib.sha256(data).hexdigest()
 
 
 @functools.lru_cache(maxsize=4)

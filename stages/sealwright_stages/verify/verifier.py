@@ -23,6 +23,7 @@ from sealwright_keyring.tool import SAFE_PATH
 from sealwright_stages import process
 from sealwright_stages.errors import MachineError
 from sealwright_stages.sandbox.identity import verifier_uid
+from sealwright_stages.verify.rpm_keys import RpmKeys
 
 _SECONDS = 20.0
 
@@ -44,6 +45,11 @@ def ssh_verifier() -> SshKeygen:
 def minisign_verifier() -> Minisign:
     """The minisign likewise."""
     return Minisign(uid=verifier_uid())
+
+
+def rpm_verifier() -> RpmKeys:
+    """The rpmkeys likewise."""
+    return RpmKeys(uid=verifier_uid())
 
 
 def keyring_of(
