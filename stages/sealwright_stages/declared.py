@@ -17,7 +17,7 @@ from sealwright_stages.manifest import ComponentSpec, Manifest
 from sealwright_stages.plan import Plan
 from sealwright_stages.ports import Archive, ItemSpec, Source, Trust
 from sealwright_stages.sandbox.identity import Identities
-from sealwright_stages.verify.file_source import file_source
+from sealwright_stages.verify.file_source import Inside, file_source
 from sealwright_stages.verify.git_source import git_source
 from sealwright_stages.verify.source_debian import DebianSource
 
@@ -53,5 +53,8 @@ def _sources(component: ComponentSpec) -> list[Source]:
     if dsc:
         sources.append(DebianSource(name, dsc.package, _archive(dsc.suite), dsc.uploaders))
     for file in component.files:
-        sources.append(file_source(name, file.url, sha256=file.sha256, signature=file.signature, trust=_NOBODY))
+        inside = Inside(file.signed_uncompressed, file.unpack)
+        sources.append(
+            file_source(name, file.url, sha256=file.sha256, signature=file.signature, trust=_NOBODY, inside=inside)
+        )
     return sources

@@ -36,7 +36,7 @@ from sealwright_stages.sandbox.identity import Identities
 from sealwright_stages.sign.client import open_signer
 from sealwright_stages.sign.signing import Confirm, SigningRequest, Typed
 from sealwright_stages.state import Record, State, fold
-from sealwright_stages.verify.file_source import file_source
+from sealwright_stages.verify.file_source import Inside, file_source
 from sealwright_stages.verify.git_source import git_source
 from sealwright_stages.verify.source_debian import DebianSource
 from sealwright_stages.work import WorkFolder
@@ -163,7 +163,14 @@ def make_sources(component: ComponentSpec, policy: Policy, archives: _Archives) 
     for file in component.files:
         file_trust = trust_for(policy, component.name, file.signers, file.threshold) if file.signature else None
         sources.append(
-            file_source(component.name, file.url, sha256=file.sha256, signature=file.signature, trust=file_trust)
+            file_source(
+                component.name,
+                file.url,
+                sha256=file.sha256,
+                signature=file.signature,
+                trust=file_trust,
+                inside=Inside(file.signed_uncompressed, file.unpack),
+            )
         )
     return sources
 

@@ -44,6 +44,7 @@ class DirectSandbox:
         env: Mapping[str, str] | None = None,
         cancel: threading.Event | None = None,
         on_stderr: Callable[[bytes], None] | None = None,
+        network: bool = True,
     ) -> Completed:
         def here(word: str) -> str:
             return word.replace("/quarantine", str(writable))
