@@ -29,8 +29,15 @@ _SCRIPT = Path(__file__).with_name("decompress.sh")
 _ARGUMENTS: Mapping[str, tuple[str, ...]] = {
     "gzip": ("gzip", "--decompress", "--stdout"),
     "bzip2": ("bzip2", "--decompress", "--stdout"),
-    "xz": ("xz", "--decompress", "--stdout", "--format=xz", f"--memlimit-decompress={limits.MEMORY}"),
-    "zstd": ("zstd", "--decompress", "--stdout", "--quiet", "--no-progress"),
+    "xz": (
+        "xz",
+        "--decompress",
+        "--stdout",
+        "--format=xz",
+        "--no-sparse",
+        f"--memlimit-decompress={limits.MEMORY}",
+    ),
+    "zstd": ("zstd", "--decompress", "--stdout", "--no-sparse", "--quiet", "--no-progress"),
 }
 _BEGINS = {"gzip": b"\x1f\x8b\x08", "bzip2": b"BZh", "xz": b"\xfd7zXZ\x00", "zstd": b"\x28\xb5\x2f\xfd"}
 _PACKAGES = {"gzip": "gzip", "bzip2": "bzip2", "xz": "xz-utils", "zstd": "zstd"}
@@ -89,7 +96,7 @@ def _judge(boxed: Boxed, name: str, out: Path, most: int) -> None:
         raise RefusedError("archive-bomb", f"{name} was not decompressed in time", _BOMB)
     if run.returncode == 0 and not run.stderr.strip() and out.is_file() and not out.is_symlink():
         return
-    if out.is_file() and out.lstat().st_size >= most:
+    if b"File too large" in run.stderr or (out.is_file() and out.lstat().st_size >= most):
         raise RefusedError("archive-bomb", f"more than {most} bytes come out of {name}", _BOMB)
     if b"emory" in run.stderr:
         raise RefusedError("archive-bomb", f"{name} wants more memory than it gets: {boxed.last_words()}", _BOMB)

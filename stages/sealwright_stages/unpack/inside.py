@@ -1,6 +1,6 @@
 """Runs inside the sandbox and reads archives: python3 -I -c THIS scan|extract ... Imports nothing of ours.
 
-`scan KIND ARCHIVE LISTING MOST` writes a JSON line for each of at most MOST members, and a last one about the whole.
+`scan KIND ARCHIVE LISTING MOST` writes a JSON line for each member (at most one over MOST), and one about the whole.
 `extract KIND ARCHIVE PLAN FOLDER` writes what the plan says, which was made from the listing, outside.
 
 - It judges nothing but whether the archive can be read as one: names, kinds and links are judged outside.
@@ -24,6 +24,7 @@ from typing import IO, Any
 REFUSED = 3
 CHUNK = 1 << 20
 BLOCK = 512
+SPARSE = "a sparse file"
 KINDS = {tarfile.REGTYPE: "file", tarfile.AREGTYPE: "file", tarfile.DIRTYPE: "folder", tarfile.SYMTYPE: "link"}
 KINDS |= {
     tarfile.LNKTYPE: "hard",
@@ -53,10 +54,12 @@ def tar_members(stream: IO[bytes], length: int) -> Iterator[dict[str, object]]:
         before = -1
         while (member := archive.next()) is not None:
             archive.members = []  # type: ignore[attr-defined]  # or each of them would be kept
-            if archive.offset <= before or not 0 <= member.size <= length - member.offset_data:
+            said = tar_member(member)
+            within = 0 <= member.size <= length - member.offset_data or said["kind"] == SPARSE
+            if archive.offset <= before or not within:
                 raise NotWholeError("a member does not lie within it")
             before = archive.offset
-            yield tar_member(member)
+            yield said
         if set(archive.pax_headers) - {"comment"}:
             raise NotWholeError("a header speaks of all members at once")
         ends(stream, archive.offset, length)
@@ -67,7 +70,7 @@ def tar_member(member: tarfile.TarInfo) -> dict[str, object]:
     kind = KINDS.get(member.type, "an unknown kind")
     sparse = member.sparse is not None or any(key.startswith("GNU.sparse") for key in member.pax_headers)
     if sparse or member.type == tarfile.GNUTYPE_SPARSE:
-        kind = "a sparse file"
+        kind = SPARSE
     names = [name.encode("utf-8", "surrogateescape") for name in (member.name, member.linkname)]
     return told(names[0], kind, member.mode, member.size, member.offset_data, names[1])
 
@@ -143,9 +146,9 @@ def scan(kind: str, archive: str, listing: str, most: str) -> None:
         length = os.fstat(stream.fileno()).st_size
         for member in (tar_members if kind == "tar" else zip_members)(stream, length):
             count += 1
-            if count > int(most):
-                break
             out.write(json.dumps(member) + "\n")
+            if count > int(most):
+                break  # one more than may be is enough to know
         out.write(json.dumps({"members": count, "bytes": length, "python": sys.version.split()[0]}) + "\n")
 
 
