@@ -2,6 +2,7 @@
 
 - Everything that can be refused without touching anything is refused first: manifest, policy, sandbox.
 - The log is opened before anything else happens; the state is folded from it, never from elsewhere.
+- What a console that was killed could not remove (private keyrings, half-made sandboxes) is removed then.
 - Whatever was opened is closed again, in the opposite order, however the run ends.
 """
 
@@ -16,6 +17,7 @@ from pathlib import Path
 
 from sealwright_appendlog.audit import LogBroken
 from sealwright_keyring.errors import KeyringError
+from sealwright_keyring.home import remove_abandoned
 from sealwright_keyring.policy import Policy, load_policy
 from sealwright_stages.build.builder import SandboxBuilder
 from sealwright_stages.build.environments import Environments
@@ -33,12 +35,14 @@ from sealwright_stages.plan import Plan
 from sealwright_stages.ports import Archive, Source, Trust
 from sealwright_stages.sandbox.fetch import BwrapFetchSandbox
 from sealwright_stages.sandbox.identity import Identities
+from sealwright_stages.sandbox.life import end_unborn
 from sealwright_stages.sign.client import open_signer
 from sealwright_stages.sign.signing import Confirm, SigningRequest, Typed
 from sealwright_stages.state import Record, State, fold
 from sealwright_stages.verify.file_source import Inside, file_source
 from sealwright_stages.verify.git_source import git_source
 from sealwright_stages.verify.source_debian import DebianSource
+from sealwright_stages.verify.verifier import verifier
 from sealwright_stages.work import WorkFolder
 
 
@@ -102,6 +106,8 @@ def opened(
     with contextlib.ExitStack() as stack:
         stack.enter_context(work.locked())
         work.prepare(manifest.release)
+        end_unborn()
+        remove_abandoned(verifier())
         cache = cache_folder()
         archives = _Archives(manifest)
         builder = SandboxBuilder(identities, Environments(archives.of))

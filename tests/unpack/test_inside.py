@@ -9,8 +9,10 @@ import pytest
 from sealwright_stages.errors import FetchError
 from sealwright_stages.ports import Outcome, Trust, Workshop
 from sealwright_stages.unpack import limits
-from sealwright_stages.verdict import Failed, Green, Passed, Waiver, Warned
+from sealwright_stages.verdict import Failed, Green, Passed, Verdict, Waiver, Warned
+from sealwright_stages.verify import file_source as module
 from sealwright_stages.verify.codes import RefusedError
+from sealwright_stages.verify.file import judge_digest
 from sealwright_stages.verify.file_source import Inside, ThirdPartyFile, file_source
 from sealwright_stages.verify.promote import promote
 from unpack.crafting import HONEST, honest_tar, member, tar, zipped
@@ -212,3 +214,23 @@ def test_a_zip_with_a_digest_is_kept_and_unpacked(tmp_path: Path) -> None:
 def test_an_inside_that_the_name_does_not_have_is_no_source(inside: Inside) -> None:
     with pytest.raises(ValueError, match="no such inside"):
         file_source("thing", "/x.pdf", sha256="0" * 64, signature="/x.sig", trust=Trust((), ()), inside=inside)
+
+
+def test_a_file_that_changed_after_it_was_judged_is_not_unpacked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "x-1.tar"
+    path.write_bytes(TAR)
+    source, place = (
+        file_source("thing", str(path), sha256=sha256(TAR), inside=Inside(unpack=True)),
+        workshop(tmp_path),
+    )
+
+    def judged_and_swapped(file: Path, wanted: str) -> Verdict:
+        verdict = judge_digest(file, wanted)
+        file.write_bytes(honest_tar({"evil": b"evil"}))
+        return verdict
+
+    monkeypatch.setattr(module, "judge_digest", judged_and_swapped)
+    outcome = judged(source, place)
+    assert {verdict.code for verdict in outcome.verdicts.values()} == {"ok", "check-missing"}

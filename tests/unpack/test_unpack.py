@@ -112,8 +112,8 @@ HOSTILE_TARS: dict[str, tuple[Callable[[], bytes], str]] = {
     "a header for all": (lambda: _global(b"20 path=evil/thing2\n"), "all members at once"),
     "no tar": (lambda: b"<html>404</html>" * 100, "can't be read"),
     "nothing": (lambda: b"", "can't be read"),
-    "negative size": (lambda: _resized(struct.pack(">B3sq", 0xFF, b"\xff" * 3, -1024)), ""),
-    "huge size": (lambda: _resized(struct.pack(">B3sq", 0x80, b"\0" * 3, 1 << 60)), ""),
+    "negative size": (lambda: _resized(struct.pack(">B3sq", 0xFF, b"\xff" * 3, -1024)), "within"),
+    "huge size": (lambda: _resized(struct.pack(">B3sq", 0x80, b"\0" * 3, 1 << 60)), "within"),
 }
 
 
@@ -170,6 +170,15 @@ def _overlapping() -> bytes:
     return data[: second + 42] + bytes(4) + data[second + 46 :]
 
 
+def _hidden() -> bytes:
+    """Bytes between the last member and the directory, which says where it is."""
+    data = zipped([("x", b"x", FILE)])
+    end = data.rindex(b"PK\5\6")
+    (directory,) = struct.unpack_from("<I", data, end + 16)
+    tail = data[directory : end + 16] + struct.pack("<I", directory + 6) + data[end + 20 :]
+    return data[:directory] + b"hidden" + tail
+
+
 def _spoiled() -> bytes:
     data = bytearray(zipped([("x", os.urandom(1000), FILE)]))
     data[500] ^= 0xFF
@@ -189,10 +198,11 @@ HOSTILE_ZIPS: dict[str, tuple[Callable[[], bytes], str]] = {
     "name that can be read in two ways": (lambda: _renamed(b"aaaa", b"\xe4\xe4\xe4\xe4"), "several ways"),
     "NUL in a name": (lambda: _renamed(b"aaaa", b"a\0.c"), "several ways"),
     "file and folder at once": (lambda: zipped([("a/", b"", FILE)]), "at once"),
-    "encrypted": (lambda: _flagged(1), "encrypted"),
+    "encrypted": (lambda: _flagged(1), "an encrypted file"),
     "unusual compression": (_lzma, "unusual compression"),
     "bytes before": (lambda: b"#!/bin/sh\n" + zipped([("x", b"x", FILE)]), "overlap"),
     "bytes after": (lambda: zipped([("x", b"x", FILE)]) + b"x", "follows its end"),
+    "bytes before the directory": (_hidden, "overlap"),
     "overlapping": (_overlapping, "overlap"),
     "cut": (lambda: zipped([("x", b"x", FILE)])[:-10], "can't be read"),
     "spoiled member": (_spoiled, "CRC"),
@@ -361,6 +371,7 @@ def test_what_lies_there_must_be_what_the_listing_said(
         b'{"name": "!", "target": "", "kind": "file", "mode": 1, "size": 1, "at": 0}\n{"members": 1}\n',
         b'{"name": "eA==", "target": "", "kind": "file", "mode": 1, "size": true, "at": 0}\n{"members": 1}\n',
         b'{"name": "eA==", "target": "", "kind": "file", "mode": 1, "size": 1, "at": 0}\n',
+        b'{"name": "eA==", "target": "", "kind": "file", "mode": 1, "size": 1, "at": 0}\n{"members": 2}\n',
         b'{"name": "eA==", "target": "", "kind": "file", "mode": 1, "size": -1, "at": 0}\n{"members": 1}\n',
     ],
 )

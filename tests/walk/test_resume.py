@@ -57,7 +57,6 @@ def test_a_killed_console_takes_all_of_its_processes_along_and_the_next_run_resu
     running.stop(signal.SIGKILL)
     assert running.end().exit == -signal.SIGKILL
     held.nothing_survives()
-    held.forget_keyrings()
     held.goes_on()
 
 
