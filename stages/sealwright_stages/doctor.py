@@ -37,6 +37,8 @@ _TOOLS = (
     ("curl", "curl", (7, 74), "bad"),
     ("mmdebstrap", "mmdebstrap", (1, 0), "advice"),
     ("dpkg-source", "dpkg-dev", (1, 20), "advice"),
+    ("xz", "xz-utils", (5, 2), "advice"),
+    ("zstd", "zstd", (1, 4), "advice"),
 )
 _VERSION = re.compile(rb"(\d+)\.(\d+)")
 

@@ -88,7 +88,7 @@ class ThirdPartyFile:
             evidence: dict[str, object] = {"url": shown(self.url), "cached": True}
         else:
             arrived = fetch_file(workshop, self.url, self.name)
-            evidence = {"url": shown(arrived.url), "cached": False}
+            evidence = {"url": shown(arrived.url), "cached": False, "broken_connections": arrived.broken}
         if self.signature is not None:
             beside = fetch_file(workshop, self.signature, self.name + _SIGNATURE, _MAX_SIGNATURE)
             evidence |= {"signature_url": shown(beside.url), "signature_size": beside.size}
