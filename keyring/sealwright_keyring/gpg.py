@@ -6,6 +6,7 @@
 - Time, memory, processor time and output are bounded; the whole process group dies with the call.
 - As root it can be run as another user, to whom the home then belongs: hostile bytes are not parsed as root.
 - What gpg was fed is hashed on its way in, so that the hash names the very bytes which it judged.
+- A signature reaches it as sealed memory, so a check writes no file, and nobody can change what is being checked.
 - The exit code is a field of the answer; nothing here turns it into success.
 """
 
@@ -38,10 +39,16 @@ QUIET = (
     "--no-auto-key-retrieve",
     "--disable-dirmngr",
     "--no-autostart",
+    "--enable-special-filenames",  # for `ATTACHED`; other names of files are ours too
+    "--lock-never",  # a home is filled once and then only read
+    "--no-permission-warning",  # it belongs to us, not to gpg's user, so that gpg can't change it
 )
+ATTACHED = "-&"
+"""Stands in the arguments for the file that is handed over as `attached`."""
 _CHUNK = 1 << 20
 _MAX_STATUS = 1 << 20
 _MEMORY = 1 << 30
+_SEALS = fcntl.F_SEAL_SEAL | fcntl.F_SEAL_WRITE | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SHRINK
 _OUT, _ERR, _STATUS, _IN = "out", "err", "status", "in"
 
 
@@ -82,6 +89,15 @@ class Gpg:
         if self.uid is not None:
             os.chown(path, self.uid, self.uid, follow_symlinks=False)
 
+    def take_back(self, folder: Path) -> None:
+        """Leave gpg's user with the right to read `folder` and its files, and no more."""
+        for path in (*folder.iterdir(), folder):
+            if self.uid is None:
+                path.chmod(0o500 if path == folder else 0o400)
+            else:
+                os.chown(path, 0, self.uid, follow_symlinks=False)
+                path.chmod(0o550 if path == folder else 0o440)
+
     def run(
         self,
         home: Path,
@@ -92,22 +108,26 @@ class Gpg:
         max_output: int = 64 << 20,
         now: str = "",
         also: Hash | None = None,
+        attached: bytes = b"",
     ) -> GpgRun:
         """Run gpg in `home` to its end. `size` is that of `stdin` in bytes; `now` fakes gpg's clock.
 
-        What is fed is hashed into `also` too.
+        What is fed is hashed into `also` too; `attached` is the content of the file `ATTACHED`.
 
         Raises:
             KeyringError: gpg is missing, too slow, or floods one of its outputs.
         """
-        read_end, write_end = os.pipe()
         clock = ["--faked-system-time", now] if now else []
-        argv = [self.program, *QUIET, *clock, "--status-fd", str(write_end), *arguments]
         extra = size // (20 << 20)
         limits = [f"--cpu={int(self.timeout) + extra}", f"--as={_MEMORY}", "--core=0", "--nofile=64"]
+        read_end, write_end = os.pipe()
         begun = time.monotonic()
         try:
-            child = self._start(["prlimit", *limits, "--", *self._drop(), *argv], home, write_end)
+            with in_memory(attached) as memory:
+                words = [f"-&{memory}" if word == ATTACHED else word for word in arguments]
+                argv = [self.program, *QUIET, *clock, "--status-fd", str(write_end), *words]
+                limited = ["prlimit", *limits, "--", *self.as_its_user(), *argv]
+                child = self._start(limited, home, (write_end, memory))
         except BaseException:
             os.close(read_end)
             raise
@@ -130,13 +150,14 @@ class Gpg:
             time.monotonic() - begun,
         )
 
-    def _drop(self) -> list[str]:
+    def as_its_user(self) -> list[str]:
+        """The words before a program that make it run as gpg does."""
         if self.uid is None:
             return []
         who = [f"--reuid={self.uid}", f"--regid={self.uid}", "--clear-groups"]
         return ["setpriv", *who, "--no-new-privs", "--inh-caps=-all", "--"]
 
-    def _start(self, argv: Sequence[str], home: Path, status: int) -> subprocess.Popen[bytes]:
+    def _start(self, argv: Sequence[str], home: Path, handed: tuple[int, ...]) -> subprocess.Popen[bytes]:
         environment = {
             "PATH": SAFE_PATH,
             "LC_ALL": "C",
@@ -152,13 +173,27 @@ class Gpg:
                 stderr=subprocess.PIPE,
                 env=environment,
                 cwd="/",
-                pass_fds=(status,),
+                pass_fds=handed,
                 start_new_session=True,
             )
         except OSError as error:
             raise KeyringError(
                 "gpg can't be started", error.strerror or str(error), "install gnupg and util-linux"
             ) from error
+
+
+@contextlib.contextmanager
+def in_memory(content: bytes) -> Iterator[int]:
+    """A descriptor of sealed memory with this content, open at its beginning; nobody can change what it holds."""
+    descriptor = os.memfd_create("content", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+    try:
+        with open(descriptor, "wb", closefd=False) as stream:
+            stream.write(content)
+        os.lseek(descriptor, 0, os.SEEK_SET)
+        fcntl.fcntl(descriptor, fcntl.F_ADD_SEALS, _SEALS)
+        yield descriptor
+    finally:
+        os.close(descriptor)
 
 
 def _parts(stdin: bytes | IO[bytes]) -> Iterator[bytes]:

@@ -4,6 +4,7 @@
 - A home is held by a lock that dies with its process: what a killed one left is told from what is in use, and removed.
 - Only certificates whose primary fingerprint was chosen reach gpg, without trust packets and minimal.
 - After the import gpg must hold exactly the chosen keys; one that is missing is an error.
+- Once filled it is only read: the files are not gpg's own to write, so no check can change the next one's keys.
 - The SHA-256 of the minimal export names the keyring that was used.
 """
 
@@ -91,6 +92,7 @@ class PrivateHome:
             odd = sorted(held ^ wanted)[0]
             raise KeyringError(f"key {odd}", "gpg does not accept it as it is", "ask its owner for a fresh export")
         self.pinned = Pinned(ours)
+        self.gpg.take_back(self.folder)
         self.sha256 = hashlib.sha256(self.export(wanted)).hexdigest()
 
     def export(self, wanted: Iterable[str], *, armor: bool = False) -> bytes:
@@ -133,9 +135,10 @@ def remove_abandoned(gpg: Gpg) -> None:
             held = os.open(folder, _FOLDER)
             try:
                 fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                shutil.rmtree(folder, ignore_errors=True)
-            finally:
+            except OSError:
                 os.close(held)
+                raise
+            _remove(folder, held)
 
 
 def _new_folder(where: str | None) -> tuple[Path, int]:
@@ -155,6 +158,8 @@ def _new_folder(where: str | None) -> tuple[Path, int]:
 
 
 def _remove(folder: Path, held: int) -> None:
+    with contextlib.suppress(OSError):
+        os.fchmod(held, 0o700)  # a filled one is read-only; by descriptor, for its name may be another's by now
     shutil.rmtree(folder, ignore_errors=True)
     os.close(held)
 

@@ -27,7 +27,7 @@ from typing import IO
 from sealwright_keyring.certificates import certificates
 from sealwright_keyring.cleartext import ClearDocument, split
 from sealwright_keyring.errors import KeyringError, MalformedError
-from sealwright_keyring.gpg import Gpg, GpgRun
+from sealwright_keyring.gpg import ATTACHED, Gpg, GpgRun
 from sealwright_keyring.home import Key, PrivateHome
 from sealwright_keyring.judge import ALGORITHMS, Case, Rules, bad, judge
 from sealwright_keyring.packets import SignaturePacket, detached_signatures, signature_issuers
@@ -185,15 +185,16 @@ class Keyring:
         self, packet: SignaturePacket, data: Path | bytes, rules: Rules, now: datetime | None, base: Evidence
     ) -> Verdict:
         try:
-            with self._file(packet.raw) as name, _opened(data) as (stream, size):
+            with _opened(data) as (stream, size):
                 document = _document(packet)
                 run = self._home.gpg.run(
                     self._home.folder,
-                    ["--verify", "--", name, "-"],
+                    ["--verify", "--", ATTACHED, "-"],
                     stdin=stream,
                     size=size,
                     now=_fake(now),
                     also=document,
+                    attached=packet.raw,
                 )
         except OSError as error:
             return bad("data-unreadable", base, error.strerror or str(error))
@@ -236,14 +237,6 @@ class Keyring:
         if not isinstance(verdict, Bad) and not parts.agrees(run.stdout):
             return bad("verifier-confused", evidence, "gpg's signed text is not the document's"), b""
         return verdict, run.stdout
-
-    @contextmanager
-    def _file(self, data: bytes) -> Iterator[str]:
-        with tempfile.NamedTemporaryFile(dir=self._home.folder, suffix=".sig") as file:
-            file.write(data)
-            file.flush()
-            self._home.gpg.own(Path(file.name))
-            yield file.name
 
 
 def combined(verdicts: Sequence[Verdict], strangers: Strangers) -> Verdict:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import graphlib
 import threading
+from collections import deque
 from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 
@@ -29,11 +30,15 @@ def work(
     order = graphlib.TopologicalSorter({name: [n for n in needs.get(name, ()) if n in jobs] for name in jobs})
     order.prepare()
     well: set[str] = set()
+    ready: deque[str] = deque()
     running: dict[Future[bool], str] = {}
     first: BaseException | None = None
-    with ThreadPoolExecutor(max(1, workers), thread_name_prefix="crew") as pool:
+    workers = max(1, workers)
+    with ThreadPoolExecutor(workers, thread_name_prefix="crew") as pool:
         while order.is_active():
-            for name in order.get_ready():
+            ready += order.get_ready()
+            while ready and len(running) < workers:  # what runs is looked at after each end: keep it few
+                name = ready.popleft()
                 if first is None and all(need in well for need in needs.get(name, ()) if need in jobs):
                     running[pool.submit(jobs[name])] = name
                 else:

@@ -25,6 +25,7 @@ from sealwright_stages.sandbox.escapes import ATTEMPTS, Attempt, Canary, Result
 from sealwright_stages.sandbox.identity import Identities
 from sealwright_stages.sandbox.readiness import require_sandbox
 from sealwright_stages.sandbox.seccomp import DENIED, program
+from sealwright_stages.verify.verifier import fixes
 
 __all__ = ["Finding", "examine", "fit", "require_sandbox", "selftest"]
 
@@ -93,6 +94,7 @@ def _findings(folder: Path, root: bool) -> Iterator[Finding]:
     yield _python()
     for tool, package, least, grade in _TOOLS:
         yield _tool(tool, package, least, "bad" if grade == "bad" else "advice")
+    yield _gpg_fixes()
     yield _attempt("sandbox", _sandbox)
     yield _attempt("seccomp", _seccomp)
     yield _tmpfs()
@@ -124,6 +126,20 @@ def _tool(tool: str, package: str, least: tuple[int, int], missing: Grade) -> Fi
     if found < least:
         return Finding(tool, missing, shown, f"install {package} {least[0]}.{least[1]} or newer")
     return Finding(tool, "good", shown)
+
+
+def _gpg_fixes() -> Finding:
+    """Whether gpg's word can be taken, and what it could be brought to stumble over."""
+    try:
+        version, missing = fixes()
+    except SealwrightError as error:
+        return Finding("gpg's fixes", "bad", error.because, error.next_step)
+    if not missing:
+        return Finding("gpg's fixes", "good", f"{version} has every known one")
+    lacks = "; ".join(f"{fix.name}, {fix.hole}" for fix in missing)
+    grade: Grade = "bad" if any(fix.needed for fix in missing) else "advice"
+    cure = "upgrade gnupg as soon as your distribution has it; until then time and memory limits hold it"
+    return Finding("gpg's fixes", grade, f"{version} lacks {lacks}", "upgrade gnupg" if grade == "bad" else cure)
 
 
 def _attempt(name: str, look: Callable[[], str]) -> Finding:

@@ -46,11 +46,16 @@ class Plan:
         items: list[ItemSpec] = []
         for component in self.components():
             for source in self.sources[component.name]:
-                items += [source.fetch_item, *source.verify_items]
+                items += items_of(source)
         for environment in self.environments():
             items += self.builder.environment_items(environment)
         items += [build_item(c) for c in self.components() if c.build]
         return items
+
+
+def items_of(source: Source) -> tuple[ItemSpec, ...]:
+    """The items of one source: that it has arrived, and each of its checks."""
+    return (source.fetch_item, *source.verify_items)
 
 
 def build_item(component: ComponentSpec) -> ItemSpec:

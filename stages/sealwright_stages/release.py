@@ -42,7 +42,7 @@ from sealwright_stages.state import Record, State, fold
 from sealwright_stages.verify.file_source import Inside, file_source
 from sealwright_stages.verify.git_source import git_source
 from sealwright_stages.verify.source_debian import DebianSource
-from sealwright_stages.verify.verifier import verifier
+from sealwright_stages.verify.verifier import require_verifier, verifier
 from sealwright_stages.work import WorkFolder
 
 
@@ -101,6 +101,7 @@ def opened(
     manifest, policy = read_release(wish.manifest)
     work = work_folder(manifest, wish.work)
     require_sandbox()
+    require_verifier()
     identities = Identities.choose()
     cancel = threading.Event()
     with contextlib.ExitStack() as stack:

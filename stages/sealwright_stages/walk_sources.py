@@ -24,7 +24,7 @@ from sealwright_stages.files import remove_tree
 from sealwright_stages.get_sources.quarantine import purge
 from sealwright_stages.journal import clip
 from sealwright_stages.log import LogLost
-from sealwright_stages.plan import environment_component
+from sealwright_stages.plan import environment_component, items_of
 from sealwright_stages.ports import Outcome, Source, Workshop
 from sealwright_stages.state import Item
 from sealwright_stages.verdict import Failed, Green, Passed, Status, Verdict, Warned, guarded
@@ -78,11 +78,8 @@ class SourceWalk:
         return all(fetched) and self.promote(component)
 
     def _items(self, component: str) -> list[Item]:
-        return [
-            item
-            for item in self.journal.state.items.values()
-            if item.component == component and item.stage in (Stage.GET_SOURCES, Stage.VERIFY)
-        ]
+        specs = [spec for source in self.context.plan.sources[component] for spec in items_of(source)]
+        return [self.journal.state.items[spec.id] for spec in specs]
 
     def _still_stands(self, component: str) -> bool:
         """Whether an earlier run promoted it, and its bytes are still the ones in the log."""

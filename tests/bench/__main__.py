@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from bench import bench_console, bench_log, bench_sandbox, bench_verify
+from bench import bench_console, bench_log, bench_sandbox, bench_signatures, bench_verify
 from bench.report import Line
 
 
@@ -14,6 +14,7 @@ def lines() -> Iterator[Line]:
     """All figures, one after the other: two at a time would disturb each other."""
     with tempfile.TemporaryDirectory(prefix="sealwright-bench-") as folder:
         yield from bench_verify.verify_components(Path(folder))
+        yield from bench_signatures.lines(Path(folder))
     yield from bench_log.lines()
     yield bench_sandbox.start()
     yield bench_console.first_paint()

@@ -302,7 +302,7 @@ def test_the_keyring_hash_names_the_chosen_keys_only(world: Any) -> None:
 def test_the_private_home_is_closed_to_others_and_gone_afterwards(world: Any) -> None:
     with Keyring.of([world.cert("s1")], [world.fpr["s1"]]) as ring:
         folder = ring._home.folder
-        assert folder.stat().st_mode & 0o777 == 0o700
+        assert folder.stat().st_mode & 0o777 == 0o500
     assert not folder.exists()
 
 

@@ -10,15 +10,16 @@ from pathlib import Path
 
 import pytest
 
-import sealwright_stages
+import sealwright_stages.verify.verifier
+from sealwright_stages.errors import MachineError
 from sealwright_stages.sandbox.identity import Identities, is_ephemeral, verifier_uid
 from sealwright_stages.verdict import Passed
 from sealwright_stages.verify.openpgp import judge_detached
-from sealwright_stages.verify.verifier import verifier
+from sealwright_stages.verify.verifier import require_verifier, verifier
 from verify.workbench import Keys
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="a uid of its own needs root")
-_KINDS = {"Keyring.of", "KeyringFolder", "certificate_from_keyring_file"}
+_KINDS = {"Keyring.of", "KeyringFolder", "certificate_from_keyring_file", "_open().of"}
 
 
 @as_root
@@ -49,11 +50,29 @@ def test_bytes_from_outside_are_never_parsed_as_root(
 
 def test_every_check_asks_for_it() -> None:
     packages = Path(sealwright_stages.__file__).parent, Path(sealwright_stages.__file__).parents[2] / "console"
-    asked = 0
+    asked = shared = 0
     for path in (path for package in packages for path in package.rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Call) and ast.unparse(node.func) in _KINDS:
                 words = [ast.unparse(each) for each in (*node.args, *(k.value for k in node.keywords))]
                 assert any("verifier()" in word for word in words), f"{path}:{node.lineno}"
                 asked += 1
-    assert asked >= 4
+            shared += isinstance(node, ast.Call) and ast.unparse(node.func) == "keyring_of"
+    assert asked >= 2 and shared >= 4
+
+
+def test_no_run_begins_with_a_gpg_that_can_be_made_to_lie(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    require_verifier()
+    old = tmp_path / "gpg"
+    old.write_text("#!/bin/sh\necho 'gpg (GnuPG) 2.2.35'\n")
+    old.chmod(0o755)
+    monkeypatch.setattr(sealwright_stages.verify.verifier, "SAFE_PATH", str(tmp_path))
+    with pytest.raises(MachineError) as refused:
+        require_verifier()
+    assert "CVE-2022-34903" in refused.value.because
+    old.write_text("#!/bin/sh\necho hello\n")
+    with pytest.raises(MachineError, match="no signature can be checked"):
+        require_verifier()
+    old.unlink()
+    with pytest.raises(MachineError, match="no signature can be checked"):
+        require_verifier()

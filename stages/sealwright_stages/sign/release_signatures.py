@@ -11,12 +11,12 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from sealwright_keyring.errors import KeyringError
-from sealwright_keyring.openpgp import Good, Keyring
+from sealwright_keyring.openpgp import Good
 from sealwright_keyring.policy import Policy
 from sealwright_keyring.threshold import count_persons
 from sealwright_stages.errors import SigningError
 from sealwright_stages.files import read_small
-from sealwright_stages.verify.verifier import verifier
+from sealwright_stages.verify.verifier import keyring_of
 
 SIGNED = ("SHA256SUMS", "log/SHA256SUMS")
 _MAX_SIGNATURE = 1 << 20
@@ -34,7 +34,7 @@ def persons_of(signature: bytes, data: bytes, policy: Policy, names: Collection[
         chosen = [fpr for person in allowed for fpr in person.openpgp]
         if not chosen:
             return frozenset()
-        with Keyring.of(policy.certificates, chosen, gpg=verifier()) as ring:
+        with keyring_of(policy.certificates, chosen) as ring:
             verdicts = ring.verify_detached_many(signature, data, judged_at_signing=True)
     except KeyringError as error:
         raise SigningError("the release's signatures", error.because, error.next_step) from error

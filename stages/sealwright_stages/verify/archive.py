@@ -19,11 +19,11 @@ from pathlib import Path
 
 from sealwright_keyring.errors import KeyringError
 from sealwright_keyring.keyring_files import fingerprints_in
-from sealwright_keyring.openpgp import Bad, Keyring, Weak
+from sealwright_keyring.openpgp import Bad, Weak
 from sealwright_stages.verdict import Passed, Warned
 from sealwright_stages.verify.codes import RefusedError, passed
 from sealwright_stages.verify.deb822 import Deb822Error, Listed, listed, paragraphs
-from sealwright_stages.verify.verifier import verifier
+from sealwright_stages.verify.verifier import keyring_of
 
 _MAX_INDEX = 2 << 30
 _LEEWAY = 600  # seconds by which a clock may be slow
@@ -49,7 +49,7 @@ def read_release(document: bytes, suite: str, keys: Path) -> Release:
     digest = hashlib.sha256(document).hexdigest()
     try:
         certificates = keys.read_bytes()
-        with Keyring.of([certificates], fingerprints_in(certificates), gpg=verifier()) as keyring:
+        with keyring_of([certificates], fingerprints_in(certificates)) as keyring:
             verdict, signed = keyring.verify_clearsigned(document)
     except OSError as error:
         raise RefusedError(

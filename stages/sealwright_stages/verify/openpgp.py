@@ -16,14 +16,14 @@ from pathlib import Path
 
 from sealwright_keyring.errors import KeyringError
 from sealwright_keyring.gpg import Gpg
-from sealwright_keyring.openpgp import Bad, Good, Keyring, Weak
+from sealwright_keyring.openpgp import Bad, Good, Weak
 from sealwright_keyring.openpgp import Verdict as KeyVerdict
 from sealwright_keyring.threshold import count_persons, out_of_time
 from sealwright_stages.files import sha256_file
 from sealwright_stages.ports import Trust
 from sealwright_stages.verdict import Passed, Verdict, Warned
 from sealwright_stages.verify.codes import failed, passed, warned
-from sealwright_stages.verify.verifier import verifier
+from sealwright_stages.verify.verifier import keyring_of
 
 _ASK = "ask the signer, by a second channel, for a signature by a chosen key; never choose a key to make it fit"
 
@@ -35,7 +35,7 @@ def judge_detached(
     chosen = {fingerprint for person in trust.persons for fingerprint in person.openpgp}
     subject = hashlib.sha256(data).hexdigest() if isinstance(data, bytes) else sha256_file(data)
     try:
-        with Keyring.of(trust.certificates, chosen, gpg=gpg or verifier()) as keyring:
+        with keyring_of(trust.certificates, chosen, gpg) as keyring:
             found = keyring.verify_detached_many(signature, data)
     except KeyringError as error:
         return failed("keyring-unusable", f"{what}: {error.what}: {error.because}", error.next_step, subject)

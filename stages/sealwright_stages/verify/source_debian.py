@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from sealwright_keyring.errors import KeyringError, MalformedError
-from sealwright_keyring.openpgp import Bad, Keyring, Weak, signature_issuers
+from sealwright_keyring.openpgp import Bad, Weak, signature_issuers
 from sealwright_stages.errors import FetchError
 from sealwright_stages.events import Stage
 from sealwright_stages.files import sha256_file
@@ -27,7 +27,7 @@ from sealwright_stages.verify.codes import RefusedError, failed, not_fetched, pa
 from sealwright_stages.verify.copy import copy_judged
 from sealwright_stages.verify.deb822 import Deb822Error, Listed, listed, paragraphs
 from sealwright_stages.verify.uploaders import uploaders
-from sealwright_stages.verify.verifier import verifier
+from sealwright_stages.verify.verifier import keyring_of
 
 _NEXT = "try another mirror; if it is the same there, ask the archive"
 _MARK = b"\n-----BEGIN PGP SIGNATURE-----\n"
@@ -157,7 +157,7 @@ class DebianSource:
                 subject,
                 keys.evidence(),
             ), {}
-        with Keyring.of([certificate.raw], [certificate.fingerprint], gpg=verifier()) as keyring:
+        with keyring_of([certificate.raw], [certificate.fingerprint]) as keyring:
             verdict, signed = keyring.verify_clearsigned(document, judged_at_signing=True)
         evidence = {**verdict.evidence, **keys.evidence()}
         if isinstance(verdict, Bad):
