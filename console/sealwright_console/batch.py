@@ -19,7 +19,7 @@ from sealwright_stages.errors import Exit
 from sealwright_stages.events import BadEventError, Stage
 from sealwright_stages.release import Opened, Wish, opened
 from sealwright_stages.sign.signing import SigningRequest, Typed
-from sealwright_stages.state import Record, State, compared
+from sealwright_stages.state import Record, State, compared, remembered_release
 
 _MARKS = {"passed": "✓ passed ", "warned": "! warned ", "failed": "✗ FAILED "}
 _QUIET = (ev.ItemDeclared, ev.ItemStarted, ev.ItemProgress, ev.BuildSample, ev.RunEnded)
@@ -103,6 +103,8 @@ def _line(event: ev.Event) -> str:  # noqa: C901, PLR0912 - one line for each ki
         return f"compared  {event.name}: {compared(event.result, event.reference)}"
     if isinstance(event, ev.RunStarted):
         return f"release {event.release}-{event.version}{', resumed' if event.resumed else ''}"
+    if isinstance(event, ev.MemoryRead):
+        return f"remembers {remembered_release(event)}"
     if isinstance(event, ev.SourcesPromoted):
         return f"promoted  {event.component}: {event.files} files, {event.bytes} bytes"
     if isinstance(event, ev.ItemReset):
@@ -117,6 +119,8 @@ def summary(state: State) -> Iterator[str]:
 
 def _summary(state: State) -> Iterator[str]:
     yield f"release {state.release}-{state.version}: {len(state.items)} items"
+    for told in state.memory.values():
+        yield f"  remembers {remembered_release(told)}"
     for name, component in state.components.items():
         items = [state.items[item] for item in component.items]
         worst = next(

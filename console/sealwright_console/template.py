@@ -18,6 +18,10 @@ threshold = 1                     # how many of them must
 [signer]
 home = "signer-home"              # the GnuPG home of the embedded signer; or transport = ["ssh", "key-machine"]
 
+# [memory]                        # from the second release on: what moved or went back since then is red
+# evidence = ["../example-0.9.release/evidence"]
+# fresh_days = 180                # and what is older is a warning
+
 [[component]]
 name = "hello"
 git = "https://example.org/hello.git"

@@ -5,7 +5,8 @@
 - An unknown key, a wrong type, a duplicate is an error with file and line; nothing is guessed.
 - Each fingerprint must be in a certificate of `keys/`, each ssh and minisign file must be there; else an error.
 - Key files are regular files of bounded size, and are read once: what was hashed is what is used and kept.
-- A person may be limited to components (and is then no release signer), and to a time.
+- A person may be limited to components (and is then no release signer), and to a time; the key may have a day by
+  which it is to be replaced.
 """
 
 from __future__ import annotations
@@ -28,12 +29,15 @@ from sealwright_keyring.toml_lines import line_of
 _FINGERPRINT = re.compile(r"(?:[0-9A-F]{40}|[0-9A-F]{64})\Z")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}\Z")
 _MAX_FILE = 16 << 20
-_FIELDS = frozenset({"openpgp", "ssh", "minisign", "not_before", "not_after", "components"})
+_FIELDS = frozenset({"openpgp", "ssh", "minisign", "not_before", "not_after", "components", "rotate_by"})
 
 
 @dataclass(frozen=True)
 class Person:
-    """A person who may vouch: keys by kind, the components (empty: all), and from when to when (inclusive)."""
+    """A person who may vouch: keys by kind, the components (empty: all), and from when to when (inclusive).
+
+    After `rotate_by` a new key is overdue: what the old one signs later counts, as weak.
+    """
 
     name: str
     openpgp: tuple[str, ...]
@@ -42,6 +46,7 @@ class Person:
     components: tuple[str, ...] = ()
     not_before: date | None = None
     not_after: date | None = None
+    rotate_by: date | None = None
 
     def covers(self, component: str | None) -> bool:
         """Whether the person's scope covers `component` (None: the release itself)."""
@@ -231,6 +236,7 @@ class _Reader:
             self._texts(where, table, "components"),
             self._date(where, table, "not_before"),
             self._date(where, table, "not_after"),
+            self._date(where, table, "rotate_by"),
         )
         if not (person.openpgp or person.ssh or person.minisign):
             raise self.fail(where, f"{name} has no key", 'add openpgp = ["<full fingerprint>"]')

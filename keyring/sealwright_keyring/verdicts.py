@@ -19,6 +19,7 @@ CODES: Mapping[str, str] = {
     "text-mode": "the signature covers the text with any line ends, not the exact bytes",
     "unhashed-extra": "the signature carries additions that it does not cover; anybody can make those",
     "key-expired-since": "the key has expired since it made the signature",
+    "rotation-overdue": "the signature was made after the day by which its signer's key was to be replaced",
     "signature-bad": "the signature does not belong to these bytes, or not to this key",
     "signature-malformed": "what should be a signature breaks the rules for one",
     "signature-unknown-key": "the signature was made by none of the chosen keys",

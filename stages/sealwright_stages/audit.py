@@ -2,6 +2,7 @@
 
 - The folder holds exactly the files of a release, each a plain file, before anything else is believed.
 - The manifest and the keys in it are those of the log, and the log declared what that manifest declares.
+- If the manifest names earlier evidence, the log says which releases were remembered.
 - Keys are never believed because they lie there: whose word a yes hangs on is part of the verdict.
 - Each finding is good, bad, or advice (what could not be checked); one bad finding is a no.
 - Whatever the evidence makes the audit itself raise is one bad finding.
@@ -37,7 +38,7 @@ from sealwright_stages.replay import Replay
 from sealwright_stages.seal.evidence import published_path
 from sealwright_stages.seal.proofs import proof_name
 from sealwright_stages.sign.provenance import statement
-from sealwright_stages.state import Product, State
+from sealwright_stages.state import Product, State, remembered_release
 
 __all__ = ["Audit", "Finding", "Reviewer", "audit", "check_file"]
 
@@ -190,7 +191,14 @@ def _as_logged(manifest: Manifest, policy: Policy, state: State) -> list[Finding
         findings.append(bad("policy", "signers.toml or a key in policy/ is not the one in the log"))
     if (manifest.name, manifest.version) != (state.release, state.version):
         findings.append(bad("policy", "the log is of another release than the manifest"))
-    return findings
+    return [*findings, *_memory(manifest, state)]
+
+
+def _memory(manifest: Manifest, state: State) -> list[Finding]:
+    """What the release remembered: its own word, since the earlier evidence is not in the folder."""
+    if manifest.memory.evidence and not state.memory:
+        return [bad("memory", "the manifest names earlier evidence, and the log does not say that it was read")]
+    return [good("memory", f"it was held against {remembered_release(each)}") for each in state.memory.values()]
 
 
 def _products(evidence: Path, state: State) -> list[Finding]:

@@ -10,8 +10,10 @@ from pathlib import Path
 
 from sealwright_stages.errors import InterruptedRunError, LogError
 from sealwright_stages.journal import Journal
+from sealwright_stages.log.entries import read_stream
+from sealwright_stages.memory.recall import Recall
 from sealwright_stages.plan import Plan
-from sealwright_stages.ports import FetchSandbox, Prepared
+from sealwright_stages.ports import FetchSandbox, Outcome, Prepared
 from sealwright_stages.verdict import Failed
 from sealwright_stages.work import WorkFolder
 
@@ -27,6 +29,7 @@ class Context:
     fetch_sandbox: FetchSandbox
     jobs: int
     cancel: threading.Event
+    memory: Recall
     prepared: dict[str, Prepared] = field(default_factory=dict)
     refused: dict[str, Failed] = field(default_factory=dict)
 
@@ -52,7 +55,7 @@ class Context:
         known = self.journal.state.components[component]
         text = known.facts.encode()
         if known.facts_stream:
-            text = read_stream(self.journal, known.facts_stream)
+            text = read_stream(self.journal.log.log_dir, known.facts_stream)
         if not known.facts_sha256:
             return {}
         if hashlib.sha256(text).hexdigest() != known.facts_sha256:
@@ -64,10 +67,10 @@ class Context:
         facts = json.loads(text)
         return dict(facts)
 
+    def remembered(self, component: str, outcome: Outcome) -> Outcome:
+        """What checking something of `component` gave, in the light of what is remembered.
 
-def read_stream(journal: Journal, stream: str) -> bytes:
-    """The bytes of a finished stream, from the log's files."""
-    folder = journal.log.log_dir
-    if folder is None:
-        return b""
-    return b"".join(path.read_bytes() for path in sorted((folder / "data" / stream).glob("*.log")))
+        Raises:
+            LogError: the log's copy of earlier evidence does not hash as it says.
+        """
+        return self.memory.outcome(outcome, component, self.journal.state, self.journal.log.log_dir)

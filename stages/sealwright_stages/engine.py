@@ -135,6 +135,9 @@ class Engine:
                 True,
             )
         )
+        for told in self.context.memory.read:
+            if told.root not in journal.state.memory:
+                journal.tell(told)
         for item in plan.items():
             journal.declare(item.id, item.component, item.stage, item.kind, item.title)
         if resumed:

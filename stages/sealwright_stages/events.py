@@ -50,6 +50,17 @@ class RunStarted:
 
 
 @dataclass(frozen=True)
+class MemoryRead:
+    """An earlier release was read into the memory: when it was sealed, its log's root, its records and facts."""
+
+    release: str
+    sealed: str
+    root: str
+    records: int
+    facts: int
+
+
+@dataclass(frozen=True)
 class ItemDeclared:
     """Something that must pass before the gate after `stage` opens. From here on it is pending."""
 
@@ -234,6 +245,7 @@ class RunEnded:
 
 Event = (
     RunStarted
+    | MemoryRead
     | ItemDeclared
     | StageStarted
     | StageEnded
@@ -255,6 +267,7 @@ Event = (
 
 NAMES: Mapping[str, type[Any]] = {
     "run.started": RunStarted,
+    "memory.read": MemoryRead,
     "item.declared": ItemDeclared,
     "stage.started": StageStarted,
     "stage.ended": StageEnded,

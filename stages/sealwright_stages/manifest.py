@@ -4,7 +4,8 @@
 - `needs` names components of this manifest and has no cycle; no two components share a name.
 - Every signer is a person of signers.toml; a threshold is at least 1 and no larger than its signers.
 - A waiver names a person, a reason, and the whole SHA-256 of what it covers and of the policy.
-- What concerns one component is said in `manifest_component` and `manifest_build`.
+- What concerns one component is said in `manifest_component` and `manifest_build`, and memory in
+  `manifest_memory`.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from sealwright_stages.errors import ManifestError
 from sealwright_stages.files import read_small
 from sealwright_stages.manifest_build import Build
 from sealwright_stages.manifest_component import ComponentSpec, DscSource, FileSource, GitSource, read_component
+from sealwright_stages.manifest_memory import MemorySpec, read_memory
 from sealwright_stages.manifest_table import HEX64, Reader, Table, threshold_of
 from sealwright_stages.verdict import Waiver
 
@@ -51,6 +53,7 @@ class Manifest:
     archive_keyring: Path
     components: tuple[ComponentSpec, ...]
     waivers: tuple[Waiver, ...]
+    memory: MemorySpec = field(default_factory=MemorySpec)
 
     @property
     def release(self) -> str:
@@ -96,6 +99,7 @@ def _read(top: Table, data: bytes) -> Manifest:
     )
     locate = top.reader.locate
     signers = release.texts("signers")
+    threshold = threshold_of(release, signers)
     home, policy = signer.take_optional("home", str), signer.take_optional("policy", str)
     keyring = environment.take("archive_keyring", str, "/usr/share/keyrings/debian-archive-keyring.gpg")
     manifest = Manifest(
@@ -106,7 +110,7 @@ def _read(top: Table, data: bytes) -> Manifest:
         version=release.plain("version"),
         keyring=locate(release.take("keyring", str)),
         signers=signers,
-        threshold=threshold_of(release, signers),
+        threshold=threshold,
         via=egress.take("via", str, "direct"),
         log_transport=log.texts("transport"),
         signer_transport=signer.texts("transport"),
@@ -116,6 +120,7 @@ def _read(top: Table, data: bytes) -> Manifest:
         archive_keyring=locate(keyring),
         components=tuple(read_component(table) for table in top.tables("component")),
         waivers=tuple(_waiver(table) for table in top.tables("waiver")),
+        memory=read_memory(top.table("memory"), signers, threshold),
     )
     if manifest.via != "direct":
         egress.fail(
@@ -172,6 +177,10 @@ def _check_components(manifest: Manifest, top: Table) -> None:
                     f"{component.name} needs {need!r}, which is no component",
                     "add it or remove it",
                 )
+    for number, accepted in enumerate(manifest.memory.accepted):
+        if accepted.component not in names and not accepted.component.startswith("environment "):
+            because = f"{accepted.component!r} is no component"
+            top.fail(("memory", "accept", number, "component"), because, "name one that is declared below")
     try:
         manifest.in_order()
     except graphlib.CycleError as error:
@@ -191,6 +200,7 @@ def _check_persons(manifest: Manifest, persons: frozenset[str], text: str) -> No
                 )
 
     check(manifest.signers, ("release",))
+    check(manifest.memory.signers, ("memory",))
     for number, component in enumerate(manifest.components):
         check(component.signers, ("component", number))
         for index, file in enumerate(component.files):

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sealwright_stages.manifest_build import Build, read_build
+from sealwright_stages.manifest_memory import days
 from sealwright_stages.manifest_table import HEX64, PLAIN, Table, address, threshold_of
 from sealwright_stages.unpack.names import archive_kind, decompressor, uncompressed_name, unpacked_name
 
@@ -67,6 +68,7 @@ class ComponentSpec:
     threshold: int
     needs: tuple[str, ...]
     build: Build | None
+    fresh_days: int | None = None
 
 
 def read_component(table: Table) -> ComponentSpec:
@@ -84,6 +86,7 @@ def read_component(table: Table) -> ComponentSpec:
         threshold=threshold_of(table, signers),
         needs=table.texts("needs"),
         build=read_build(table.table("build")) if "build" in table.data else None,
+        fresh_days=days(table),
     )
     if component.git and component.dsc:
         table.fail(("dsc",), f"{name} has both git and dsc", "keep one")

@@ -1,6 +1,6 @@
 """Open a release: from `release.toml` and a work folder to an engine that can walk it.
 
-- Everything that can be refused without touching anything is refused first: manifest, policy, sandbox.
+- Everything that can be refused without touching anything is refused first: manifest, policy, sandbox, memory.
 - The log is opened before anything else happens; the state is folded from it, never from elsewhere.
 - What a console that was killed could not remove (private keyrings, half-made sandboxes) is removed then.
 - Whatever was opened is closed again, in the opposite order, however the run ends.
@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from sealwright_appendlog import layout
 from sealwright_appendlog.audit import LogBroken
 from sealwright_keyring.errors import KeyringError
 from sealwright_keyring.home import remove_abandoned
@@ -31,6 +32,8 @@ from sealwright_stages.get_sources.debian import DebianArchive
 from sealwright_stages.journal import Journal
 from sealwright_stages.log import LogLost, LogSession, open_embedded, open_transport, read_entries
 from sealwright_stages.manifest import ComponentSpec, Manifest, load
+from sealwright_stages.memory.reading import recall
+from sealwright_stages.memory.recall import Recall
 from sealwright_stages.plan import Plan
 from sealwright_stages.ports import Archive, Source, Trust
 from sealwright_stages.sandbox.fetch import BwrapFetchSandbox
@@ -102,6 +105,7 @@ def opened(
     work = work_folder(manifest, wish.work)
     require_sandbox()
     require_verifier()
+    memory = None if (work.log / layout.SEALED).exists() else recall(manifest)
     identities = Identities.choose()
     cancel = threading.Event()
     with contextlib.ExitStack() as stack:
@@ -119,7 +123,11 @@ def opened(
         log.whenever_lost(cancel.set)
         journal = Journal(log, folded(work.log), manifest.waivers, listener)
         _same_release(journal.state, manifest, policy)
-        context = Context(plan, journal, work, cache, BwrapFetchSandbox(identities.fetcher), wish.jobs, cancel)
+        if memory is None:  # a sealed log takes no verdict any more
+            memory = Recall(manifest) if journal.state.sealed else recall(manifest)
+        _same_memory(journal.state, memory)
+        sandbox = BwrapFetchSandbox(identities.fetcher)
+        context = Context(plan, journal, work, cache, sandbox, wish.jobs, cancel, memory)
         confirm = Confirm(lambda: open_signer(manifest, work, identities, cancel), ask)
         yield Opened(manifest, work, Engine(context, confirm, attended=wish.attended, tool=wish.tool), log, cancel)
 
@@ -224,5 +232,19 @@ def _same_release(state: State, manifest: Manifest, policy: Policy) -> None:
             raise ManifestError(
                 f"the {what} has changed since this work folder was begun",
                 f"the log says {known[:16]}..., now it is {now[:16]}...",
+                "put it back, or begin anew with another --work DIR (the old log stays as evidence)",
+            )
+
+
+def _same_memory(state: State, memory: Recall) -> None:
+    """A log goes on only with the earlier releases that its first item was judged by."""
+    known, now = state.memory, {told.root: told for told in memory.read}
+    gone = [told for root, told in known.items() if root not in now]
+    came = [told for root, told in now.items() if root not in known] if state.items else []
+    for told, how in (*((each, "is gone") for each in gone), *((each, "came to it") for each in came)):
+        if not state.sealed:
+            raise ManifestError(
+                "the earlier evidence is another than when this work folder was begun",
+                f"{told.release} with the log root {told.root[:16]}... {how}",
                 "put it back, or begin anew with another --work DIR (the old log stays as evidence)",
             )

@@ -9,6 +9,8 @@
 - A reset of a source takes its promotion away, a reset of a build its products.
 - A waiver counts only while the verdict that it names stands.
 - A log goes on only under the release, manifest and policy that it began with.
+- What was accepted once (promoted; of a build root, green) is kept with its evidence, whatever becomes of it later.
+- What earlier releases tell is read before the first item is declared, each of them once.
 """
 
 from __future__ import annotations
@@ -85,6 +87,12 @@ def compared(result: str, reference: str) -> str:
     return f"{_BESIDE.get(result, 'not in')} {reference}" if result else ""
 
 
+def remembered_release(event: ev.MemoryRead) -> str:
+    """An earlier release that is remembered, in words."""
+    sealed = f"sealed {event.sealed[:10]}, {event.records} records, log root {event.root[:16]}…"
+    return f"{event.facts} facts of {event.release} ({sealed})"
+
+
 @dataclass(frozen=True)
 class Product:
     """A file that a build made, and how it compares with what the archive published."""
@@ -148,6 +156,8 @@ class State:
     manifest_sha256: str = ""
     policy_sha256: str = ""
     runs: int = 0
+    memory: dict[str, ev.MemoryRead] = field(default_factory=dict)
+    accepted: list[Item] = field(default_factory=list)
     items: dict[str, Item] = field(default_factory=dict)
     components: dict[str, Component] = field(default_factory=dict)
     products: dict[tuple[str, str], Product] = field(default_factory=dict)
@@ -235,6 +245,12 @@ def _run_started(state: State, event: ev.RunStarted, entry: Record) -> None:
     state.ended = None
 
 
+def _memory_read(state: State, event: ev.MemoryRead, entry: Record) -> None:
+    if state.items or event.root in state.memory:
+        raise BadEventError(f"{event.release} was remembered too late, or twice")
+    state.memory[event.root] = event
+
+
 def _item_declared(state: State, event: ev.ItemDeclared, entry: Record) -> None:
     if event.item in state.items:
         raise BadEventError(f"item {event.item!r} was declared twice")
@@ -284,6 +300,14 @@ def _item_verdict(state: State, event: ev.ItemVerdict, entry: Record) -> None:
         ),
         entry,
     )
+    _accept_root(state, item.id)
+
+
+def _accept_root(state: State, name: str) -> None:
+    """Keep an item of a build root once it is green; nothing else promotes it."""
+    item = state.items[name]
+    if item.green and item.component.startswith("environment "):
+        state.accepted.append(item)
 
 
 def _item_reset(state: State, event: ev.ItemReset, entry: Record) -> None:
@@ -309,6 +333,7 @@ def _item_waived(state: State, event: ev.ItemWaived, entry: Record) -> None:
     if verdict is None or not covers(waiver, item.id, verdict) or waiver.policy_sha256 != state.policy_sha256:
         raise BadEventError(f"{event.item}: a waiver that covers nothing")
     _put(state, replace(item, waiver=waiver), entry)
+    _accept_root(state, item.id)
 
 
 def _sources_promoted(state: State, event: ev.SourcesPromoted, entry: Record) -> None:
@@ -317,6 +342,8 @@ def _sources_promoted(state: State, event: ev.SourcesPromoted, entry: Record) ->
     component.files, component.bytes, component.updated = event.files, event.bytes, entry.t
     component.facts, component.facts_sha256 = event.facts, event.facts_sha256
     component.facts_stream = event.facts_stream
+    known = (state.items[name] for name in component.items)
+    state.accepted += [item for item in known if item.stage is Stage.VERIFY and item.green]
 
 
 def _gate_decided(state: State, event: ev.GateDecided, entry: Record) -> None:
@@ -363,6 +390,7 @@ def _run_ended(state: State, event: ev.RunEnded, entry: Record) -> None:
 
 _HANDLERS: Mapping[type[object], Callable[[State, Any, Record], None]] = {
     ev.RunStarted: _run_started,
+    ev.MemoryRead: _memory_read,
     ev.ItemDeclared: _item_declared,
     ev.StageStarted: _stage_started,
     ev.StageEnded: _stage_ended,

@@ -1,6 +1,7 @@
 """The first two stages: each source is fetched into the quarantine, judged at once, and only then promoted.
 
 - What arrives is verified as soon as it has arrived; nothing waits for the others.
+- Each verdict is held against what is remembered before it goes into the log.
 - A component's bytes leave the quarantine together, and only with a `Green` for every one of its items.
 - What failed is deleted, and the log says so; so is what was judged green and then could not be promoted, which
   turns its component red and no other.
@@ -146,7 +147,7 @@ class SourceWalk:
 
         def check() -> Verdict:
             nonlocal outcome
-            outcome = source.verify(workshop)
+            outcome = self.context.remembered(source.component, source.verify(workshop))
             return Passed("judged", "")
 
         verdict = self._attempt(check, source.fetch_item.title)
@@ -279,11 +280,10 @@ class SourceWalk:
         progress = self._progress(items[0]) if items else (lambda done, total, note: None)
         workshop = Workshop(folder, context.cache, context.cancel, progress, context.fetch_sandbox)
         prepared = context.plan.builder.prepare(name, packages, depends, workshop)
+        verdicts = context.remembered(environment_component(name), Outcome(prepared.verdicts)).verdicts
         context.prepared[name] = prepared
         for item in items:
-            self.journal.verdict(
-                item,
-                prepared.verdicts.get(item, Failed("check-missing", f"{item} was not checked", "report this")),
-            )
+            missing = Failed("check-missing", f"{item} was not checked", "report this")
+            self.journal.verdict(item, verdicts.get(item, missing))
         remove_tree(folder)
         return Passed("prepared", prepared.sha256)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -214,3 +215,43 @@ def test_a_whole_release_folds_to_all_green() -> None:
     assert all(item.green for item in state.items.values())
     assert state.components["xen"].build_exit == 0
     assert built("xen")
+
+
+READ = ev.MemoryRead("example-0.9", "2025-03-02T00:00:00Z", sha("root"), 345, 12)
+
+
+def test_what_earlier_releases_tell_is_read_before_the_first_item_each_once() -> None:
+    other = replace(READ, root=sha("other"))
+    told = fold(entries_of([begun(), READ, other, declared("xen/tag"), begun()])).memory
+    assert list(told) == [READ.root, other.root]
+    for events in ([begun(), READ, READ], [begun(), declared("xen/tag"), READ]):
+        with pytest.raises(BadEventError, match="too late, or twice"):
+            fold(entries_of(events))
+
+
+def test_what_was_accepted_once_is_kept_whatever_becomes_of_it() -> None:
+    events = [
+        judged("xen/tag", "passed"),
+        promoted("xen"),
+        ev.ItemReset("xen/tag", "again"),
+        judged("xen/tag", "failed"),
+    ]
+    (kept,) = after(*events).accepted
+    assert (kept.id, kept.status, kept.subject_sha256) == ("xen/tag", Status.PASSED, sha("xen/tag"))
+    assert after(*events[:1]).accepted == []
+    weak = [judged("xen/tag", "warned"), promoted("xen")]
+    assert after(*weak).accepted == []
+    assert [item.id for item in after(weak[0], waived("xen/tag"), weak[1]).accepted] == ["xen/tag"]
+
+
+def test_a_build_root_is_accepted_once_it_is_green() -> None:
+    name = "environment debian:x"
+    spec = ev.ItemDeclared(f"{name}/apt", name, Stage.VERIFY, "apt", "packages")
+    for how, more, count in (
+        ("passed", [], 1),
+        ("failed", [], 0),
+        ("warned", [], 0),
+        ("warned", [waived(f"{name}/apt")], 1),
+    ):
+        state = fold(entries_of([begun(), spec, judged(f"{name}/apt", how), *more]))
+        assert len(state.accepted) == count

@@ -58,6 +58,7 @@ def test_persons_and_their_keys_are_read(world: Any, tmp_path: Path) -> None:
         ("[person.ada]\n", 1, "has no key"),
         ('[person.ada]\nopenpgp = ["<s1>"]\nnot_after = "2026-01-01"\n', 3, "must be a date"),
         ('[person.ada]\nopenpgp = ["<s1>"]\nnot_after = 2026-01-01T00:00:00Z\n', 3, "must be a date"),
+        ('[person.ada]\nopenpgp = ["<s1>"]\nrotate_by = 2026\n', 3, "must be a date"),
         ("", 1, "names no person"),
         ('[person."a b"]\nopenpgp = ["<s1>"]\n', 1, "no plain name"),
     ],
@@ -111,6 +112,12 @@ def test_a_person_vouches_only_for_own_components_and_in_own_time(world: Any, tm
     assert who("grub", date(2026, 1, 15)) == who(None, date(2026, 1, 15)) == {"bob"}
     with pytest.raises(PolicyError, match="no person is called"):
         policy.persons_for("xen", ["eve"])
+
+
+def test_a_person_may_have_a_day_by_which_the_key_is_to_be_replaced(world: Any, tmp_path: Path) -> None:
+    text = TWO.replace('["<s1>"]\n', '["<s1>"]\nrotate_by = 2026-01-31\n')
+    persons = load_policy(folder(world, tmp_path, text)).persons
+    assert (persons["ada"].rotate_by, persons["bob"].rotate_by) == (date(2026, 1, 31), None)
 
 
 def good(policy: Policy, name: str, when: datetime, index: int = 0) -> Good:

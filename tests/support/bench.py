@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,8 @@ from sealwright_stages.files import sha256_file
 from sealwright_stages.gate import decide
 from sealwright_stages.journal import Journal
 from sealwright_stages.manifest import load
+from sealwright_stages.memory.ledger import Ledger
+from sealwright_stages.memory.recall import Recall
 from sealwright_stages.plan import Plan
 from sealwright_stages.ports import BuildJob
 from sealwright_stages.replay import Replay
@@ -44,6 +47,9 @@ class Bench:
         self.cache = folder / "cache"
         self.confirm = Confirm(self._no_signer, lambda request: None)
         self.jobs = 1
+        self.ledger = Ledger
+        self.read: tuple[ev.MemoryRead, ...] = ()
+        self.clock: Callable[[], datetime] = lambda: datetime.now(UTC)
         self.listener: Callable[[Any], None] = lambda record: None
         self.unlawful: list[str] = []
 
@@ -60,7 +66,9 @@ class Bench:
         self.log = MemoryLog(self.kept, die_at, keeps_last=keeps_last)
         self.cancel = threading.Event()
         journal = Journal(self.log, self.state(), self.manifest.waivers, self.listener)
-        context = Context(self.plan(), journal, self.work, self.cache, NoSandbox(), self.jobs, self.cancel)  # type: ignore[arg-type]
+        sandbox: Any = NoSandbox()
+        memory = Recall(self.manifest, self.ledger(), self.read, self.clock)
+        context = Context(self.plan(), journal, self.work, self.cache, sandbox, self.jobs, self.cancel, memory)
         engine = Engine(context, self.confirm, attended=bool(commands), tool="sealwright test")
         for command in commands:
             engine.post(command)

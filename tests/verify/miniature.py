@@ -26,6 +26,7 @@ class Miniature:
     uploader: str = "uploader"
     suite: str = "oldstable"
     codename: str = "bookworm"
+    date: str = "Sat, 01 Mar 2025 10:00:00 UTC"
     extra: str = ""
     digests: str = "SHA256"
     dsc_files: dict[str, bytes] = field(default_factory=dict)
@@ -64,7 +65,7 @@ class Miniature:
         for name, data in indexes.items():
             (dist / name).parent.mkdir(parents=True, exist_ok=True)
             (dist / name).write_bytes(data)
-        text = f"Suite: {self.suite}\nCodename: {self.codename}\nDate: Sat, 01 Mar 2025 10:00:00 UTC\n{self.extra}"
+        text = f"Suite: {self.suite}\nCodename: {self.codename}\nDate: {self.date}\n{self.extra}"
         text += f"{self.digests}:\n{lines(indexes)}"
         (dist / "InRelease").write_bytes(self.keys.clearsign(text.encode(), *self.signers))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import lzma
+import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 from sealwright_stages.errors import FetchError
 from sealwright_stages.get_sources.apt_sources import mirror_from_machine
 from sealwright_stages.get_sources.debian import DebianArchive
+from sealwright_stages.memory.facts import Origin, facts_of
 from sealwright_stages.ports import Archive, Outcome
 from sealwright_stages.verdict import Failed, Green, Passed
 from sealwright_stages.verify.archive import stanzas, unpacked
@@ -63,6 +65,17 @@ def test_a_good_package_is_green_twice_and_tells_its_facts(archive: Miniature, t
     assert found.facts["references"] == {"hi_1.0-1_all.deb": "1" * 64, "hi-extra_1.0-1_all.deb": "2" * 64}
     evidence = found.verdicts[UPLOADER].evidence
     assert evidence["uploaders_sha256"] == sha256(source.uploaders.read_bytes())
+    told = found.verdicts[ARCHIVE].evidence
+    assert told["archive"] == {
+        "mirror": archive.folder.as_uri(),
+        "suite": "bookworm",
+        "date": "2025-03-01T10:00:00+00:00",
+        "valid_until": "",
+        "inrelease_sha256": sha256((archive.folder / "dists/bookworm/InRelease").read_bytes()),
+    }
+    facts = facts_of("hi", told, "", Origin())
+    assert [f.kind for f in facts] == ["archive", "package", "part", "part", "part"]
+    assert (facts[0].date, facts[1].name, facts[1].value) == (1740823200, "hi", "1.0-1")
     green = {k: Green(k, v) for k, v in found.verdicts.items() if isinstance(v, Passed)}
     source.stage(place, green, place.quarantine)
     assert {p.name for p in (place.quarantine / "dsc").iterdir()} == {
@@ -70,6 +83,19 @@ def test_a_good_package_is_green_twice_and_tells_its_facts(archive: Miniature, t
         "hi_1.0.orig.tar.gz",
         "hi_1.0-1.debian.tar.xz",
     }
+
+
+def test_a_second_try_asks_the_archive_afresh(archive: Miniature, tmp_path: Path) -> None:
+    archive.publish()
+    source = archive.source()
+    source.fetch(workshop(tmp_path))
+    archive.date = "Sun, 02 Mar 2025 10:00:00 UTC"
+    shutil.rmtree(archive.folder)
+    archive.publish()
+    place = workshop(tmp_path)
+    source.fetch(place)
+    told = source.verify(place).verdicts[ARCHIVE].evidence["archive"]
+    assert isinstance(told, dict) and told["date"] == "2025-03-02T10:00:00+00:00"
 
 
 def test_a_rebuilt_binary_is_no_reference(archive: Miniature, tmp_path: Path) -> None:

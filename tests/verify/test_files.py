@@ -8,6 +8,7 @@ import pytest
 
 from sealwright_keyring.gpg import Gpg
 from sealwright_stages.errors import FetchError
+from sealwright_stages.memory.facts import Origin, facts_of
 from sealwright_stages.ports import Outcome, Source, Workshop
 from sealwright_stages.verdict import Failed, Green, Passed
 from sealwright_stages.verify.codes import RefusedError
@@ -173,3 +174,15 @@ def test_nothing_without_digest_or_signature_is_a_source() -> None:
         file_source("thing", "/x", signature="/x.asc")
     with pytest.raises(ValueError, match="64 hex"):
         file_source("thing", "/x", sha256="abc")
+
+
+@pytest.mark.parametrize("pinned", [True, False])
+def test_a_verdict_tells_the_address_and_whether_the_manifest_pins_the_bytes(
+    keys: Keys, tmp_path: Path, pinned: bool
+) -> None:
+    path = upstream(tmp_path / "up", signature=keys.sign("s1", DATA))
+    digest = sha256(DATA) if pinned else None
+    source = file_source("thing", str(path), sha256=digest, signature=f"{path}.asc", trust=keys.trust("s1"))
+    for verdict in judged(source, workshop(tmp_path)).verdicts.values():
+        (fact,) = facts_of("thing", verdict.evidence, verdict.subject_sha256, Origin())
+        assert (fact.kind, fact.place, fact.value, fact.pinned) == ("file", str(path), sha256(DATA), pinned)

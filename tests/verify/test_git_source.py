@@ -8,6 +8,7 @@ import pytest
 
 from sealwright_keyring.gpg import Gpg
 from sealwright_stages.get_sources.git import REPOSITORY
+from sealwright_stages.memory.facts import Origin, facts_of
 from sealwright_stages.ports import Outcome, Trust
 from sealwright_stages.verdict import Failed, Green, Passed, Verdict, Waiver, Warned
 from sealwright_stages.verify.codes import RefusedError
@@ -57,6 +58,11 @@ def test_a_good_signed_tag_is_green_and_written_byte_for_byte(
     assert isinstance(verdict, Passed), verdict
     assert item == "thing/git/v1.0"
     assert verdict.evidence["commit"] == commit
+    target = repository.git("rev-parse", "refs/tags/v1.0").decode().strip()
+    told = {"tag": "v1.0", "tag_object": target, "tagged": 1700000000, "url": str(repository.folder)}
+    assert told.items() <= verdict.evidence.items()
+    (fact,) = facts_of("thing", verdict.evidence, verdict.subject_sha256, Origin())
+    assert (fact.kind, fact.name, fact.value, fact.date) == ("tag", "v1.0", verdict.subject_sha256, 1700000000)
     assert found.facts == {"epoch": 1700000000}
     source.stage(place, {item: Green(item, verdict)}, place.quarantine)
     written = {p.name: p.read_bytes() for p in (place.quarantine / "source").iterdir()}

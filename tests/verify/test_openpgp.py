@@ -84,6 +84,19 @@ def test_a_signature_outside_the_persons_time_counts_nothing(
     assert isinstance(two, Passed if counts else Failed)
 
 
+@pytest.mark.parametrize(("late", "code"), [(-1, "rotation-overdue"), (0, "ok"), (1, "ok")])
+def test_a_signature_made_after_its_key_was_to_be_replaced_is_yellow(late: int, code: str) -> None:
+    anna = Person("anna", (A1,), rotate_by=NOW.date() + timedelta(late))
+    trust = Trust((), (anna, PERSONS[1]))
+    verdict = settle([good(A1)], trust, "x", SUBJECT)
+    assert verdict.code == code and isinstance(verdict, Passed if code == "ok" else Warned)
+    assert code == "ok" or (f"anna, {anna.rotate_by}" in verdict.reason and "a new key" in verdict.next_step)
+    joined = settle([weak(A1)], trust, "x", SUBJECT)
+    assert joined.code == ("key-expired-since" if code == "ok" else f"key-expired-since+{code}")
+    assert settle([good(A1), good(B1)], trust, "x", SUBJECT).code == "ok"
+    assert settle([good(A1), good(B1)], Trust((), (anna, PERSONS[1]), 2), "x", SUBJECT).code == code
+
+
 def test_two_persons_signatures_that_are_put_together_as_the_how_to_says_count_both(
     keys: Keys, tmp_path: Path
 ) -> None:

@@ -91,7 +91,11 @@ class Environments:
                     archive.forget()  # it may just be changing: the next try asks afresh
                     raise
         return Prepared(
-            name, folder / "root", record.sha256, record.packages, {_item(name): _verdict(release, record)}
+            name,
+            folder / "root",
+            record.sha256,
+            record.packages,
+            {_item(name): _verdict(release, record, archive)},
         )
 
 
@@ -104,12 +108,13 @@ class _Record:
     packages: tuple[Package, ...]
 
 
-def _verdict(release: Release, record: _Record) -> Verdict:
+def _verdict(release: Release, record: _Record, archive: DebianArchive) -> Verdict:
     """The root's packages are as good as the index that names them."""
     told = [f"{p.name} {p.version} {p.architecture} {p.sha256}" for p in record.packages]
     evidence: Evidence = {
         "inrelease_sha256": release.sha256,
         "index": dict(release.verdict.evidence),
+        "archive": release.told(archive.archive.mirror, archive.suite),
         "packages": told,
     }
     reason = f"{len(told)} packages, each in the {release.verdict.reason}"

@@ -53,4 +53,11 @@ def read_entries(log: Path) -> Iterator[Entry]:
         yield entry_from(fields, line)
 
 
-__all__ = ["Entry", "LogBroken", "entry_from", "entry_of", "read_entries"]
+def read_stream(log: Path | None, stream: str) -> bytes:
+    """The bytes of a finished stream, from the log's files."""
+    if log is None:
+        return b""
+    return b"".join(path.read_bytes() for path in sorted((log / "data" / stream).glob("*.log")))
+
+
+__all__ = ["Entry", "LogBroken", "entry_from", "entry_of", "read_entries", "read_stream"]

@@ -32,12 +32,20 @@ _NEXT = "try another mirror; if it is the same there, ask the archive"
 
 @dataclass(frozen=True)
 class Release:
-    """What a signed InRelease says: its SHA-256, date (seconds since 1970), the files it names, the verdict."""
+    """What a signed InRelease says: its SHA-256, date and Valid-Until (seconds since 1970), the files it names, the
+    verdict."""
 
     sha256: str
     date: int
     files: Mapping[str, Listed]
     verdict: Passed | Warned
+    valid_until: int | None = None
+
+    def told(self, mirror: str, suite: str) -> dict[str, object]:
+        """Which index it was, as evidence."""
+        until = "" if self.valid_until is None else _iso(self.valid_until)
+        told = {"mirror": mirror, "suite": suite, "date": _iso(self.date), "valid_until": until}
+        return {**told, "inrelease_sha256": self.sha256}
 
 
 def read_release(document: bytes, suite: str, keys: Path) -> Release:
@@ -82,7 +90,7 @@ def read_release(document: bytes, suite: str, keys: Path) -> Release:
         )
     else:
         judged = passed(f"InRelease of {fields['date']} signed by {verdict.fingerprint}", digest, evidence)
-    return Release(digest, date, files, judged)
+    return Release(digest, date, files, judged, until)
 
 
 def check_index(release: Release, name: str, data: bytes) -> None:
@@ -130,6 +138,10 @@ def stanzas(index: bytes, field: str, value: str) -> Iterator[Mapping[str, str]]
         block = text[begin : end if end >= 0 else len(text)]
         yield from paragraphs(block.decode("utf-8", "replace"))
         at = text.find(b"\n" + line, at + len(line))
+
+
+def _iso(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat()
 
 
 def _seconds(text: str) -> int:

@@ -64,6 +64,13 @@ CODES: Mapping[str, str] = {
     # the verified folder
     "sources-changed": "The verified sources are not as they were when they were promoted.",
     "sources-missing": "The verified sources, or their manifest, are not there.",
+    # memory
+    "tag-moved": "The tag is another object than an earlier release accepted under its name.",
+    "version-went-back": "The version is older than one that an earlier release accepted.",
+    "archive-went-back": "The archive's index is older than one that an earlier release went by.",
+    "file-changed": "The file has other bytes than an earlier release accepted.",
+    "pin-changed": "The manifest pins other bytes at this address than an earlier release accepted.",
+    "nothing-new": "It is older than the days after which the manifest calls it stale.",
     # the engine's
     "check-crashed": "The check itself failed.",
     "check-missing": "The check was not made.",
@@ -79,7 +86,17 @@ CODES: Mapping[str, str] = {
     "index-changed": "Apt went by another index than the one that was verified.",
     "package-not-in-index": "A package of the root is not in the signed index.",
 }
-WAIVABLE = frozenset({"commit-signed-only", "key-expired-since", "text-mode", "unhashed-extra"})
+WAIVABLE = frozenset(
+    {
+        "commit-signed-only",
+        "key-expired-since",
+        "nothing-new",
+        "pin-changed",
+        "rotation-overdue",
+        "text-mode",
+        "unhashed-extra",
+    }
+)
 
 
 def passed(reason: str, subject_sha256: str, evidence: Evidence | None = None) -> Passed:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from sealwright_stages.events import Stage
@@ -108,6 +108,9 @@ class ThirdPartyFile:
                 verdicts[spec.id] = self._judge_unpacking(workshop, path, verdicts)
             elif self.trust is not None:
                 verdicts[spec.id] = self._judge_signature(workshop, path, self.trust)
+        where = {"url": shown(self.url, 1000), "pinned": self.sha256 is not None}
+        for item, verdict in verdicts.items():
+            verdicts[item] = replace(verdict, evidence={**verdict.evidence, **where})
         gone: list[Deleted] = []
         for item, verdict in verdicts.items():
             if isinstance(verdict, Failed):

@@ -20,6 +20,8 @@ from sealwright_stages.verify.codes import RefusedError, warned
 from sealwright_stages.verify.git_objects import (
     LIMIT,
     Commit,
+    Tag,
+    object_id,
     openpgp_signature,
     parse_commit,
     parse_tag,
@@ -49,6 +51,7 @@ class Signed:
     signature: bytes
     commit_id: str
     commit: Commit
+    tag: Tag | None = None
 
 
 def find(store: ObjectStore, wanted: Wanted) -> Signed:
@@ -69,7 +72,7 @@ def find(store: ObjectStore, wanted: Wanted) -> Signed:
         raw = store.read(target, "tag", LIMIT)
         tag = parse_tag(raw, wanted.tag)
         commit = parse_commit(store.read(tag.target, "commit", LIMIT))
-        return Signed(_sha256(raw), raw, tag.payload, tag.signature, tag.target, commit)
+        return Signed(_sha256(raw), raw, tag.payload, tag.signature, tag.target, commit, tag)
     if wanted.commit is not None and target != wanted.commit:
         raise RefusedError("commit-mismatch", f"{target} arrived instead of {wanted.commit}", "look at the server")
     raw = store.read(target, "commit", LIMIT)
@@ -140,7 +143,12 @@ def judged_tree(store: ObjectStore, wanted: Wanted, green: Green) -> str:
 
 
 def _evidence(signed: Signed) -> dict[str, object]:
+    tag: dict[str, object] = {}
+    if signed.tag is not None:
+        name, tagger, tagged = signed.tag.name, signed.tag.tagger, signed.tag.epoch
+        tag = {"tag": name, "tag_object": object_id("tag", signed.raw), "tagger": tagger, "tagged": tagged}
     return {
+        **tag,
         "commit": signed.commit_id,
         "tree": signed.commit.tree,
         "committer": signed.commit.committer,

@@ -44,6 +44,7 @@ class Tag:
     target: str
     name: str
     tagger: str
+    epoch: int
     payload: bytes
     signature: bytes
 
@@ -83,7 +84,7 @@ def parse_tag(raw: bytes, asked: str) -> Tag:
         raise _malformed("tag", "it does not have exactly the headers object, type, tag, tagger")
     if not _ID.match(values[b"object"]):
         raise _malformed("tag", "its object header is not well formed")
-    _time(values[b"tagger"], "tag", "tagger")
+    epoch = _time(values[b"tagger"], "tag", "tagger")
     if not _NAME.match(values[b"tag"]):
         raise _malformed("tag", "its name holds blanks or other than plain characters")
     if values[b"tag"] != asked.encode():
@@ -97,7 +98,7 @@ def parse_tag(raw: bytes, asked: str) -> Tag:
             "tag-not-a-commit", f"the tag names a {shown(values[b'type'])}, no commit", "ask for another tag"
         )
     payload, signature = _signature_at_end(raw, body)
-    return Tag(values[b"object"].decode(), asked, shown(values[b"tagger"]), payload, signature)
+    return Tag(values[b"object"].decode(), asked, shown(values[b"tagger"]), epoch, payload, signature)
 
 
 def parse_commit(raw: bytes) -> Commit:

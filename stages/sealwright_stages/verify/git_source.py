@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sealwright_stages.events import Stage
@@ -78,6 +78,7 @@ class GitRefSource:
         if isinstance(verdict, Failed):
             gone = discard(workshop.quarantine / REPOSITORY, item, verdict.reason)
             return Outcome({item: verdict}, tuple(gone))
+        verdict = replace(verdict, evidence={**verdict.evidence, "url": shown(self.url, 1000)})
         return Outcome({item: verdict}, facts={"epoch": verdict.evidence["committed"]})
 
     def stage(self, workshop: Workshop, green: Mapping[str, Green], destination: Path) -> None:

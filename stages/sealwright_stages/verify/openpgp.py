@@ -2,6 +2,7 @@
 
 - A signature file is green when each of its signatures counts, and enough distinct persons made them.
 - A signature by a stranger beside a good one, or any bad one, makes it red.
+- A signature made after its signer's key was to be replaced is weak.
 - Where only weak signatures reach the threshold, it is yellow, with the weakness as its code.
 - What was judged is named by the SHA-256 of the bytes that the verifier was fed; if that is not the SHA-256
   of the bytes that we mean, it is red.
@@ -18,7 +19,7 @@ from sealwright_keyring.errors import KeyringError
 from sealwright_keyring.gpg import Gpg
 from sealwright_keyring.openpgp import Bad, Good, Weak
 from sealwright_keyring.openpgp import Verdict as KeyVerdict
-from sealwright_keyring.threshold import count_persons, out_of_time
+from sealwright_keyring.threshold import count_persons, out_of_time, rotated
 from sealwright_stages.files import sha256_file
 from sealwright_stages.ports import Trust
 from sealwright_stages.verdict import Passed, Verdict, Warned
@@ -44,6 +45,7 @@ def judge_detached(
 
 def settle(found: Sequence[KeyVerdict], trust: Trust, what: str, subject: str) -> Verdict:
     """One verdict out of those of all signatures over the bytes with the SHA-256 `subject`."""
+    found = rotated(found, trust.persons)
     evidence: dict[str, object] = {
         "signatures": [dict(each.evidence) for each in found],
         "threshold": trust.threshold,

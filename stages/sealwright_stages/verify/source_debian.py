@@ -65,6 +65,8 @@ class DebianSource:
 
     def fetch(self, workshop: Workshop) -> Verdict:
         """Fetch what the judged index names; raises FetchError."""
+        if self._files:
+            self.archive.forget()  # a second try asks the archive afresh
         self._stanza, self._files = self.archive.source(workshop, self.package)
         cached = 0
         for name, known in self._files.items():
@@ -126,6 +128,9 @@ class DebianSource:
                 raise RefusedError("digest-mismatch", f"{name} is not the file that the signed index names", _NEXT)
         evidence = {
             **release.verdict.evidence,
+            "archive": release.told(self.archive.archive.mirror, self.archive.suite),
+            "package": self.package,
+            "version": self._stanza["version"],
             "files": {name: known.sha256 for name, known in self._files.items()},
         }
         subject = self._files[self._dsc].sha256

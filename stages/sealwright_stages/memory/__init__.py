@@ -1,0 +1,1 @@
+"""What earlier releases accepted, and what must not go back behind it."""
