@@ -50,6 +50,10 @@ class Upstream(http.server.BaseHTTPRequestHandler):
         while True:
             self.wfile.write(BODY)
 
+    def do_without_length(self, _upstream: Server) -> None:
+        self.head(200, None)
+        self.wfile.write(b"x" * 6000)
+
     def do_crawling(self, upstream: Server) -> None:
         self.head(200, len(BODY))
         while not upstream.over.wait(0.2):
@@ -205,6 +209,15 @@ def test_what_was_taken_up_is_no_larger_than_the_limit(server: Server, tmp_path:
     with pytest.raises(FetchError) as error:
         fetched(server, "/other-bytes-later", place, limit=600_000)
     assert error.value.code == "fetch-too-large"
+
+
+def test_a_tiny_limit_holds_where_no_length_was_told(server: Server, tmp_path: Path) -> None:
+    place = workshop(tmp_path / "a")
+    with pytest.raises(FetchError) as error:
+        fetched(server, "/without-length", place, limit=5999)
+    assert error.value.code == "fetch-too-large"
+    assert list(place.quarantine.iterdir()) == []
+    assert fetched(server, "/without-length", workshop(tmp_path / "b"), limit=6000).size == 6000
 
 
 @pytest.mark.parametrize("path", ["/other-bytes-later", "/more-than-it-said"])

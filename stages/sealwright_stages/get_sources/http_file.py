@@ -167,6 +167,7 @@ def _arrived(download: _Download, source: Address) -> Arrived:
     except OSError as error:  # curl makes no file for an empty answer
         raise not_fetched("fetch-failed", what, "nothing came", "look at the address") from error
     if size > max_bytes:
+        path.unlink()
         raise not_fetched(_LARGE, what, f"it is larger than {max_bytes} bytes", _NEXT[_LARGE])
     workshop.progress(size, size, f"of {figure(size)}")
     return Arrived(path, source.url, size, download.broken)
