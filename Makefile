@@ -1,8 +1,9 @@
 # Everything that the project can do from a fresh clone. Each target does its own set-up.
 .PHONY: setup demo demo-tampered test test-slow lint bench screenshots clean
 PY := .venv/bin/python
-TOOLS := gpg=gnupg git=git curl=curl bwrap=bubblewrap mmdebstrap=mmdebstrap xz=xz-utils bzip2=bzip2 zstd=zstd \
-	prlimit=util-linux sqv=sqv /usr/share/keyrings/debian-keyring.gpg=debian-keyring \
+TOOLS := gpg=gnupg ssh-keygen=openssh-client minisign=minisign git=git curl=curl bwrap=bubblewrap \
+	mmdebstrap=mmdebstrap xz=xz-utils bzip2=bzip2 zstd=zstd prlimit=util-linux sqv=sqv \
+	/usr/share/keyrings/debian-keyring.gpg=debian-keyring \
 	/usr/share/keyrings/debian-archive-keyring.gpg=debian-archive-keyring
 
 setup:

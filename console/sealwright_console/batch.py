@@ -103,6 +103,8 @@ def _line(event: ev.Event) -> str:  # noqa: C901, PLR0912 - one line for each ki
         return f"compared  {event.name}: {compared(event.result, event.reference)}"
     if isinstance(event, ev.RunStarted):
         return f"release {event.release}-{event.version}{', resumed' if event.resumed else ''}"
+    if isinstance(event, ev.PolicySigned):
+        return f"policy    {event.policy_sha256}, {_policy_signers(event)}"
     if isinstance(event, ev.MemoryRead):
         return f"remembers {remembered_release(event)}"
     if isinstance(event, ev.SourcesPromoted):
@@ -112,6 +114,10 @@ def _line(event: ev.Event) -> str:  # noqa: C901, PLR0912 - one line for each ki
     return ""
 
 
+def _policy_signers(signed: ev.PolicySigned) -> str:
+    return f"signed itself by {', '.join(signed.persons.split())} ({signed.threshold} needed)"
+
+
 def summary(state: State) -> Iterator[str]:
     """The release in plain lines, each safe to show, for pipes and screen readers."""
     return map(clean, _summary(state))
@@ -119,6 +125,9 @@ def summary(state: State) -> Iterator[str]:
 
 def _summary(state: State) -> Iterator[str]:
     yield f"release {state.release}-{state.version}: {len(state.items)} items"
+    if state.policy_sha256:
+        signed = f", {_policy_signers(state.policy_signed)}" if state.policy_signed else ""
+        yield f"  policy   {state.policy_sha256}{signed}"
     for told in state.memory.values():
         yield f"  remembers {remembered_release(told)}"
     for name, component in state.components.items():

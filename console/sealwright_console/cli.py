@@ -99,7 +99,7 @@ def _parser() -> argparse.ArgumentParser:
     new.add_argument("dir", type=Path, metavar="DIR")
     new.set_defaults(run=_new)
     keyring = commands.add_parser("keyring", help="the keys of a keyring folder, by full fingerprint")
-    keyring.add_argument("action", choices=("list", "show", "add"))
+    keyring.add_argument("action", choices=("list", "show", "add", "digest"))
     keyring.add_argument("words", nargs="*", metavar="FINGERPRINT | FILE PERSON FINGERPRINT")
     keyring.add_argument("--keyring", type=Path, default=Path("keyring"), metavar="DIR")
     keyring.set_defaults(run=_keyring)

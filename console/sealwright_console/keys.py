@@ -1,12 +1,15 @@
-"""`sealwright keyring`: look at a keyring folder and add keys to it, by full fingerprint only."""
+"""`sealwright keyring`: look at a keyring folder, add keys to it by full fingerprint only, list it for signing."""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from sealwright_console.sanitise import clean
 from sealwright_keyring.errors import KeyringError
+from sealwright_keyring.policy import load_policy
+from sealwright_keyring.policy_sums import sums_text
 from sealwright_keyring.store import Entry, KeyringFolder
 from sealwright_stages.errors import Exit, MachineError, ManifestError
 from sealwright_stages.verify.verifier import verifier
@@ -26,6 +29,8 @@ def run_keyring(action: str, words: Sequence[str], folder: Path) -> int:
             _print(keyring.show(words[0].replace(" ", "")))
         elif action == "list" and not words:
             _print(keyring.list())
+        elif action == "digest" and not words:
+            sys.stdout.write(sums_text(folder, load_policy(folder).files).decode())
         else:
             raise ManifestError(
                 f"keyring {action}", "these words do not fit it", "see `sealwright keyring --help`"
@@ -48,11 +53,12 @@ def _print(entries: Sequence[Entry]) -> None:
     for entry in entries:
         revoked = "  REVOKED" if entry.revoked else ""
         print(f"{clean(entry.person)}  {grouped(entry.fingerprint)}{revoked}")
-        print(
-            f"    {entry.algorithm}, made {entry.created}, expires {entry.expires}, {clean(', '.join(entry.user_ids))}"
-        )
+        times = f", made {entry.created}, expires {entry.expires}" if entry.created else ""
+        print(f"    {entry.algorithm}{times}, {clean(', '.join(entry.user_ids)) or 'no comment'}")
 
 
 def grouped(fingerprint: str) -> str:
-    """A fingerprint in groups of four, as people compare it."""
+    """An OpenPGP fingerprint in groups of four, as people compare it; another as it is."""
+    if ":" in fingerprint:
+        return fingerprint
     return " ".join(fingerprint[i : i + 4] for i in range(0, len(fingerprint), 4))

@@ -15,6 +15,9 @@ keyring = "keyring"               # the folder with signers.toml and keys/
 signers = ["manager-1"]           # who may sign the release: persons of signers.toml
 threshold = 1                     # how many of them must
 
+# [policy]                        # demand that the keyring itself be signed: docs/how-to/sign-the-keyring.md
+# signers = ["manager-1"]
+
 [signer]
 home = "signer-home"              # the GnuPG home of the embedded signer; or transport = ["ssh", "key-machine"]
 
@@ -45,6 +48,8 @@ _SIGNERS = """# Whom you trust, by full fingerprint only. Add the first person, 
 # which writes a table here, and the certificate to keys/:
 # [person.manager-1]
 # openpgp = ["<40 hex digits>"]
+# ssh = ["<file in keys/>.pub"]         # and/or keys of other kinds, each in a file of its own
+# minisign = ["<file in keys/>.pub"]
 """
 
 

@@ -29,11 +29,19 @@ class PolicyError(KeyringError):
 
 
 class MalformedError(KeyringError):
-    """Bytes that claim to be OpenPGP and are not what the standard and our narrower rules allow."""
+    """Bytes that claim to be a signature or a key and are not what its standard and our narrower rules allow."""
 
-    def __init__(self, because: str) -> None:
-        super().__init__("OpenPGP data", because, "ask the signer for a plain detached signature")
+    def __init__(self, because: str, what: str = "OpenPGP data") -> None:
+        super().__init__(what, because, "ask the signer for a plain detached signature")
 
 
 class SignerError(KeyringError):
     """The signer refuses a request, or can't start."""
+
+
+class RefusedError(Exception):
+    """Inside a check: a key or signature is refused, by a verdict's code; becomes a `Bad` where the check ends."""
+
+    def __init__(self, code: str, because: str = "") -> None:
+        super().__init__(because)
+        self.code, self.because = code, because

@@ -59,6 +59,7 @@ class PrivateHome:
         gpg.own(self.folder)
         self.keys: Mapping[str, Key] = {}
         self.pinned = Pinned(())
+        self.certificates: tuple[bytes, ...] = ()
         self.sha256 = ""
         self.version = ""
 
@@ -92,6 +93,7 @@ class PrivateHome:
             odd = sorted(held ^ wanted)[0]
             raise KeyringError(f"key {odd}", "gpg does not accept it as it is", "ask its owner for a fresh export")
         self.pinned = Pinned(ours)
+        self.certificates = tuple(each.raw for each in ours)
         self.gpg.take_back(self.folder)
         self.sha256 = hashlib.sha256(self.export(wanted)).hexdigest()
 

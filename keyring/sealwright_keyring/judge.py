@@ -26,7 +26,7 @@ from sealwright_keyring.verdicts import CODES, Bad, Evidence, Good, Verdict, Wea
 DIGESTS: Mapping[int, str] = {8: "SHA256", 9: "SHA384", 10: "SHA512", 12: "SHA3-256", 14: "SHA3-512"}
 ALGORITHMS: Mapping[int, str] = {1: "RSA", 3: "RSA", 19: "ECDSA", 22: "EdDSA", 27: "Ed25519", 28: "Ed448"}
 _BINARY, _TEXT = 0, 1
-_LEEWAY = timedelta(seconds=60)
+LEEWAY = timedelta(seconds=60)
 _MISSING_KEY = 9
 _NEXT: Mapping[str, str] = {
     "signature-unknown-key": "if you trust the signer, add the key by full fingerprint; else get other bytes",
@@ -157,7 +157,7 @@ def _strength(case: Case, valid: ValidSignature, evidence: Evidence) -> Bad | No
 
 
 def _times(valid: ValidSignature, rules: Rules, evidence: Evidence) -> Bad | None:
-    if valid.created > rules.now + _LEEWAY:
+    if valid.created > rules.now + LEEWAY:
         return bad("signature-in-future", evidence, valid.created.isoformat())
     if valid.expires is not None and valid.expires <= rules.now:
         return bad("signature-expired", evidence)

@@ -12,27 +12,26 @@
 from __future__ import annotations
 
 import hashlib
-import os
-import stat
-import tempfile
-from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 from types import TracebackType
-from typing import IO
 
+from sealwright_keyring.agreement import trouble
 from sealwright_keyring.certificates import certificates
 from sealwright_keyring.cleartext import ClearDocument, split
 from sealwright_keyring.errors import KeyringError, MalformedError
+from sealwright_keyring.feed import opened
 from sealwright_keyring.gpg import ATTACHED, Gpg, GpgRun
 from sealwright_keyring.home import Key, PrivateHome
 from sealwright_keyring.judge import ALGORITHMS, Case, Rules, bad, judge
 from sealwright_keyring.packets import SignaturePacket, detached_signatures, signature_issuers
 from sealwright_keyring.second import Canonical, DisagreesError, Document, new_hash
+from sealwright_keyring.sequoia import opinion
 from sealwright_keyring.text import printable
+from sealwright_keyring.tool import Tool
 from sealwright_keyring.verdicts import Bad, Evidence, Good, Verdict, Weak
 
 __all__ = ["Bad", "Good", "Keyring", "Strangers", "Verdict", "Weak", "signature_issuers"]
@@ -102,6 +101,10 @@ class Keyring:
         name = ALGORITHMS.get(key.algorithm, f"algorithm {key.algorithm} (refused)")
         return f"{name} {key.bits}" if name == "RSA" else name
 
+    def opinion(self, signature: bytes, data: Path | bytes) -> Mapping[str, object]:
+        """Sequoia's opinion of a file of signatures by the held keys; empty where it is not installed."""
+        return opinion(signature, data, self._home.certificates, Tool("sqv", uid=self._home.gpg.uid))
+
     def verify_detached_many(
         self,
         signature: bytes,
@@ -146,7 +149,7 @@ class Keyring:
         rules = Rules(now or datetime.now(UTC), judged_at_signing, clearsigned=True)
         base: Evidence = self._facts()
         try:
-            with _opened(document) as (stream, _size):
+            with opened(document) as (stream, _size):
                 whole = stream.read(MAX_DOCUMENT + 1)
             base = {**base, "data_sha256": hashlib.sha256(whole).hexdigest()}
             parts = split(whole[: MAX_DOCUMENT + 1], MAX_DOCUMENT)
@@ -175,6 +178,7 @@ class Keyring:
 
     def _facts(self) -> dict[str, object]:
         return {
+            "kind": "openpgp",
             "tool": self.version,
             "tool_uid": self._home.gpg.uid,
             "keyring_sha256": self.sha256,
@@ -185,7 +189,7 @@ class Keyring:
         self, packet: SignaturePacket, data: Path | bytes, rules: Rules, now: datetime | None, base: Evidence
     ) -> Verdict:
         try:
-            with _opened(data) as (stream, size):
+            with opened(data) as (stream, size):
                 document = _document(packet)
                 run = self._home.gpg.run(
                     self._home.folder,
@@ -199,7 +203,7 @@ class Keyring:
         except OSError as error:
             return bad("data-unreadable", base, error.strerror or str(error))
         except KeyringError as error:
-            return bad(_trouble(error), base, error.because)
+            return bad(trouble(error), base, error.because)
         evidence = {**base, **_evidence(run, packet), "data_sha256": run.input_sha256}
         return self._seconded(judge(Case(packet, run, self._home.keys), rules, evidence), packet, document)
 
@@ -228,7 +232,7 @@ class Keyring:
             arguments = ["--output", "-", "--verify", "--", "-"]
             run = self._home.gpg.run(self._home.folder, arguments, stdin=parts.with_only(packet), now=_fake(now))
         except KeyringError as error:
-            return bad(_trouble(error), base, error.because), b""
+            return bad(trouble(error), base, error.because), b""
         evidence = {**base, **_evidence(run, packet)}
         document = new_hash(packet.digest)
         if document is not None:
@@ -264,10 +268,6 @@ def _bad(verdicts: Sequence[Verdict]) -> list[Bad]:
     return [verdict for verdict in verdicts if isinstance(verdict, Bad)]
 
 
-def _trouble(error: KeyringError) -> str:
-    return "verifier-missing" if "started" in error.what else "verifier-killed"
-
-
 def _document(packet: SignaturePacket) -> Document | None:
     """What hashes a document as this signature covers it."""
     state = new_hash(packet.digest)
@@ -289,20 +289,3 @@ def _evidence(run: GpgRun, packet: SignaturePacket) -> dict[str, object]:
         "signed_at": packet.created.isoformat(),
         "duration_ms": round(run.seconds * 1000),
     }
-
-
-@contextmanager
-def _opened(data: Path | bytes) -> Iterator[tuple[IO[bytes], int]]:
-    """A stream over `data` and its size; a path must be a regular file and no symbolic link."""
-    if isinstance(data, bytes):
-        with tempfile.SpooledTemporaryFile(max_size=len(data) + 1) as memory:
-            memory.write(data)
-            memory.seek(0)
-            yield memory, len(data)
-        return
-    descriptor = os.open(data, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    with os.fdopen(descriptor, "rb") as stream:
-        facts = os.fstat(stream.fileno())
-        if not stat.S_ISREG(facts.st_mode):
-            raise OSError(0, "it is not a regular file")
-        yield stream, facts.st_size

@@ -1,7 +1,9 @@
 """Manage a keyring folder: add a person's key, list, show; for `sealwright keyring`.
 
-- A key is named by its full fingerprint, which must be in the file that is added: nobody is trusted by name.
-- What is stored is the minimal export out of a clean home, under `keys/<fingerprint>.asc`.
+- A key is named by its full fingerprint, which must be in the file that is added: nobody is trusted by name. A
+  minisign key may also be named by itself, as its owners publish it.
+- What is stored of an OpenPGP key is the minimal export out of a clean home, under `keys/<fingerprint>.asc`; of an SSH
+  or minisign key the key itself with its comment, under `keys/<kind>-<SHA-256 in hex>.pub`.
 - `signers.toml` keeps its text; a key is appended to its person's list, or a table to the end.
 - Files are replaced whole; the folder is read strictly before and after, and put back if it no longer reads.
 """
@@ -9,13 +11,16 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from sealwright_keyring import minisign, ssh_keys
 from sealwright_keyring.certificates import certificates
-from sealwright_keyring.errors import KeyringError
+from sealwright_keyring.errors import KeyringError, MalformedError, RefusedError
 from sealwright_keyring.gpg import Gpg
 from sealwright_keyring.home import PrivateHome, normalised
 from sealwright_keyring.openpgp import Keyring
@@ -25,11 +30,15 @@ from sealwright_keyring.toml_lines import line_of
 
 _PERSON = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}\Z")
 _MAX_KEY_FILE = 64 << 20
+_MINISIGN_KEY = re.compile(r"RW[A-Za-z0-9+/]{54}\Z")
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One key of one person, for a list: what gpg says of it, strings printable."""
+    """One key of one person, for a list: what gpg or its file says of it, strings printable.
+
+    An SSH or minisign key says nothing of its times; `created` and `expires` are empty then.
+    """
 
     person: str
     fingerprint: str
@@ -40,6 +49,21 @@ class Entry:
     user_ids: tuple[str, ...]
 
 
+@dataclass(frozen=True)
+class _Found:
+    """A key to be stored: kind, fingerprint, what signers.toml calls it, its file's name and bytes.
+
+    `key` is a minisign key as its owner publishes it.
+    """
+
+    kind: str
+    fingerprint: str
+    named: str
+    file: str
+    data: bytes
+    key: str = ""
+
+
 class KeyringFolder:
     """A folder with `signers.toml` and `keys/`."""
 
@@ -48,25 +72,30 @@ class KeyringFolder:
         self.gpg = gpg or Gpg()
 
     def add(self, file: Path, fingerprint: str, person: str) -> Path:
-        """Take the certificate with this full fingerprint out of `file`, for `person`; gives its new place.
+        """Take the key with this full fingerprint out of `file`, for `person`; gives its new place.
 
         Raises:
             KeyringError: it is not in the file, belongs to somebody already, or the folder is refused.
         """
         if not _PERSON.match(person):
             raise KeyringError(f"the name {printable(person, 80)}", "it is not plain", "use letters, digits, _ -")
-        (name,) = normalised([fingerprint])
+        found = self._found(file, fingerprint)
         text_path = self.folder / "signers.toml"
         old = text_path.read_text("utf-8") if text_path.exists() else None
-        if old is not None and "[person." in _code(old) and (owner := load_policy(self.folder).person_of(name)):
-            raise KeyringError(f"key {name}", f"it belongs to {owner.name} already", "nothing needs to be done")
-        armored = self._minimal(file, name)
-        target = self.folder / "keys" / f"{name}.asc"
+        if (
+            old is not None
+            and "[person." in _code(old)
+            and (owner := load_policy(self.folder).person_of(found.fingerprint))
+        ):
+            raise KeyringError(
+                f"key {found.fingerprint}", f"it belongs to {owner.name} already", "nothing needs to be done"
+            )
+        target = self.folder / "keys" / found.file
         had = target.read_bytes() if target.exists() else None
         (self.folder / "keys").mkdir(parents=True, exist_ok=True)
         try:
-            write_whole(target, armored)
-            write_whole(text_path, added(old or "", person, name).encode())
+            write_whole(target, found.data)
+            write_whole(text_path, added(old or "", person, found.named, found.kind).encode())
             load_policy(self.folder)
         except BaseException:
             _put_back(text_path, old.encode() if old is not None else None)
@@ -75,7 +104,7 @@ class KeyringFolder:
         return target
 
     def list(self) -> tuple[Entry, ...]:
-        """Every OpenPGP key of every person.
+        """Every key of every person.
 
         Raises:
             KeyringError: the folder, or a key in it, is refused.
@@ -89,7 +118,9 @@ class KeyringFolder:
         Raises:
             KeyringError: there is no such person or key.
         """
-        found = tuple(e for e in self.list() if wanted == e.person or wanted.upper() == e.fingerprint)
+        found = tuple(
+            e for e in self.list() if wanted in (e.person, e.fingerprint) or wanted.upper() == e.fingerprint
+        )
         if not found:
             raise KeyringError(
                 printable(wanted, 80),
@@ -98,48 +129,82 @@ class KeyringFolder:
             )
         return found
 
-    def _minimal(self, file: Path, name: str) -> bytes:
+    def _found(self, file: Path, fingerprint: str) -> _Found:
+        """The one key in `file` that has this fingerprint, as it is to be stored."""
+        is_minisign = fingerprint.startswith(minisign.PREFIX) or _MINISIGN_KEY.match(fingerprint)
+        other = is_minisign or fingerprint.startswith("SHA256:")
+        names = set() if other else normalised([fingerprint])
         try:
             data = file.read_bytes()
         except OSError as error:
             raise KeyringError(f"{file}", error.strerror or "can't be read", "name a key file") from error
         if len(data) > _MAX_KEY_FILE:
             raise KeyringError(f"{file}", "it is too large for a key file", "export the one key")
-        home = PrivateHome(self.gpg)
-        with contextlib.closing(home):
-            home.load(certificates(data), [name])
-            return home.export([name], armor=True)
-
-    def _entries(self, policy: Policy, person: Person) -> tuple[Entry, ...]:
-        if not person.openpgp:
-            return ()
-        with Keyring.of(policy.certificates, person.openpgp, gpg=self.gpg) as ring:
-            return tuple(
-                Entry(
-                    person.name,
-                    key.fingerprint,
-                    ring.algorithm_of(key.fingerprint),
-                    key.created.date().isoformat(),
-                    key.expires.date().isoformat() if key.expires else "never",
-                    key.revoked,
-                    tuple(printable(each, 200) for each in key.user_ids),
-                )
-                for key in ring.primary_keys
+        if not other:
+            (name,) = names
+            home = PrivateHome(self.gpg)
+            with contextlib.closing(home):
+                home.load(certificates(data), names)
+                return _Found("openpgp", name, name, f"{name}.asc", home.export(names, armor=True))
+        try:
+            found = _minisign(data) if is_minisign else _ssh(data)
+        except (MalformedError, RefusedError) as error:
+            raise KeyringError(f"{file}", error.because, "name the public key file, one key in it") from error
+        if fingerprint not in (found.fingerprint, found.key):
+            raise KeyringError(
+                f"{file}", f"it holds no key {printable(fingerprint, 80)}", "compare them once more"
             )
+        return found
+
+    def _entries(self, policy: Policy, person: Person) -> Iterator[Entry]:
+        if person.openpgp:
+            with Keyring.of(policy.certificates, person.openpgp, gpg=self.gpg) as ring:
+                for key in ring.primary_keys:
+                    yield Entry(
+                        person.name,
+                        key.fingerprint,
+                        ring.algorithm_of(key.fingerprint),
+                        key.created.date().isoformat(),
+                        key.expires.date().isoformat() if key.expires else "never",
+                        key.revoked,
+                        tuple(printable(each, 200) for each in key.user_ids),
+                    )
+        for ssh in person.ssh:
+            yield _timeless(person.name, ssh.fingerprint, ssh.algorithm, ssh.comment)
+        for mini in person.minisign:
+            yield _timeless(person.name, mini.fingerprint, "minisign Ed25519", mini.comment)
 
 
-def added(text: str, person: str, fingerprint: str) -> str:
-    """`text` of signers.toml with one more key for `person`; everything else stays as it is."""
+def _timeless(person: str, fingerprint: str, algorithm: str, comment: str) -> Entry:
+    return Entry(person, fingerprint, algorithm, "", "", False, (printable(comment, 200),) if comment else ())
+
+
+def _ssh(data: bytes) -> _Found:
+    key = ssh_keys.parse_key_file(data)
+    place = f"ssh-{hashlib.sha256(key.blob).hexdigest()}.pub"
+    stored = f"{key.line} {printable(key.comment, 200)}".rstrip() + "\n"
+    return _Found("ssh", key.fingerprint, place, place, stored.encode())
+
+
+def _minisign(data: bytes) -> _Found:
+    key = minisign.parse_key_file(data)
+    place = f"minisign-{key.fingerprint.removeprefix(minisign.PREFIX)}.pub"
+    stored = f"untrusted comment: {printable(key.comment, 200)}\n{key.text}\n"
+    return _Found("minisign", key.fingerprint, place, place, stored.encode(), key.text)
+
+
+def added(text: str, person: str, key: str, kind: str = "openpgp") -> str:
+    """`text` of signers.toml with one more key of a kind for `person`; everything else stays as it is."""
     lines = text.splitlines()
     head = line_of(text, ("person", person))
     if not lines or not re.match(rf"\s*\[\s*person\s*\.\s*[\"']?{re.escape(person)}[\"']?\s*\]", lines[head - 1]):
         gap = "\n" if text.strip() else ""
-        return f'{text.rstrip()}\n{gap}[person.{person}]\nopenpgp = ["{fingerprint}"]\n'.lstrip("\n")
-    place = line_of(text, ("person", person, "openpgp"))
+        return f'{text.rstrip()}\n{gap}[person.{person}]\n{kind} = ["{key}"]\n'.lstrip("\n")
+    place = line_of(text, ("person", person, kind))
     if place == head:
-        lines.insert(head, f'openpgp = ["{fingerprint}"]')
+        lines.insert(head, f'{kind} = ["{key}"]')
     else:
-        lines[place - 1] = re.sub(r"=\s*\[\s*", f'= ["{fingerprint}", ', lines[place - 1], count=1)
+        lines[place - 1] = re.sub(r"=\s*\[\s*", f'= ["{key}", ', lines[place - 1], count=1)
     return "\n".join(lines) + "\n"
 
 

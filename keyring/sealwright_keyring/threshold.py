@@ -1,6 +1,6 @@
 """Count who has signed: persons, not keys and not signatures.
 
-- A person with two keys, two subkeys or two signatures counts once.
+- A person with two keys, of whatever kinds, two subkeys or two signatures counts once.
 - A key of nobody, or of a person who was not asked for, counts nothing.
 - A signature made outside the person's time counts nothing; its own time of creation decides.
 - A signature made after the day by which its person's key was to be replaced is Weak.
@@ -46,7 +46,7 @@ def _rotated(verdict: Verdict, person: Person | None) -> Verdict:
 
 
 def _owners(persons: Collection[Person]) -> dict[str, Person]:
-    return {fingerprint.upper(): person for person in persons for fingerprint in person.openpgp}
+    return {fingerprint: person for person in persons for fingerprint in person.fingerprints}
 
 
 def _made_by(verdicts: Sequence[Verdict], persons: Collection[Person]) -> Iterator[tuple[Person, bool]]:

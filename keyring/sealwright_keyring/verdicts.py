@@ -26,6 +26,8 @@ CODES: Mapping[str, str] = {
     "signature-expired": "the signature itself has expired",
     "signature-in-future": "the signature is dated in the future",
     "signature-class": "the signature was not made for a document",
+    "signature-namespace": "the SSH signature was made for another purpose than this one",
+    "signature-untouched": "the signature was made by a security key that nobody touched",
     "key-expired-at-signing": "the key had expired when it made the signature",
     "key-revoked": "the key has been revoked",
     "key-weak": "the key is too short or of a kind that is refused",
@@ -35,7 +37,7 @@ CODES: Mapping[str, str] = {
     "data-unreadable": "the signed data can't be read as a regular file",
     "verifier-missing": "the verifying program is missing or of a wrong version",
     "verifier-killed": "the verifying program crashed, was killed, or took too long",
-    "verifiers-disagree": "gpg accepts the signature, and the second check of its mathematics does not",
+    "verifiers-disagree": "one of the two checks of the signature says yes, and the other does not",
     "verifier-confused": "the verifying program did not say what it always says of a signature",
 }
 

@@ -1,7 +1,8 @@
 """Audit an evidence folder offline: log, seal, signatures, products, provenance, and that the rules were kept.
 
 - The folder holds exactly the files of a release, each a plain file, before anything else is believed.
-- The manifest and the keys in it are those of the log, and the log declared what that manifest declares.
+- The manifest and the keys in it are those of the log, signed themselves if the manifest wants that; and the log
+  declared what that manifest declares.
 - If the manifest names earlier evidence, the log says which releases were remembered.
 - Keys are never believed because they lie there: whose word a yes hangs on is part of the verdict.
 - Each finding is good, bad, or advice (what could not be checked); one bad finding is a no.
@@ -26,6 +27,7 @@ from sealwright_appendlog.tree import ProofError
 from sealwright_keyring.errors import KeyringError
 from sealwright_keyring.policy import Policy, load_policy
 from sealwright_stages.audit_folder import irregular, listed, pages, strangers
+from sealwright_stages.audit_policy import policy_signature
 from sealwright_stages.audit_signatures import Reviewer, provenance, required, signatures
 from sealwright_stages.declared import declared
 from sealwright_stages.errors import ManifestError
@@ -75,7 +77,7 @@ def _audit(evidence: Path, reviewer: Reviewer) -> Audit:
     if found := irregular(evidence):
         return Audit(tuple(found), State(), None)
     manifest, own, items, findings = _policy(evidence / "policy")
-    reading = _Reading(evidence / "log", items)
+    reading = _Reading(evidence / "log", items, manifest is not None and bool(manifest.policy_signers))
     try:
         report = check_log(reading.log, reading.take)
     except (LogBroken, OSError) as error:
@@ -89,12 +91,14 @@ def _audit(evidence: Path, reviewer: Reviewer) -> Audit:
         findings += _as_logged(manifest, own, state)
         wants, told = required(reviewer, manifest, own)
         findings += told
+        signed, told = policy_signature(evidence / "policy", manifest, own, state, reviewer)
+        findings += told
         if wants is not None:
             provided = wants.provided
             said = statement(state, manifest, sorted(state.products.values(), key=published_path))
             findings += [*signatures(evidence, wants), *provenance(evidence, wants, said)]
         segments = [name for names in reading.segments.values() for name in names]
-        findings += strangers(evidence, listed(manifest, own, state, segments, report.records))
+        findings += strangers(evidence, listed(manifest, [*own.files, *signed], state, segments, report.records))
         findings += pages(evidence, manifest, state)
     return Audit(tuple(findings), state, report, provided)
 
@@ -134,9 +138,9 @@ def _inputs(state: State, product: Product) -> list[Finding]:
 class _Reading:
     """One reading of a log: its records replayed, and what else of it is needed."""
 
-    def __init__(self, log: Path, items: Mapping[str, ItemSpec] | None) -> None:
+    def __init__(self, log: Path, items: Mapping[str, ItemSpec] | None, signed_policy: bool) -> None:
         self.log = log
-        self.replay = Replay(self._sha256, items)
+        self.replay = Replay(self._sha256, items, signed_policy)
         self.product_lines: dict[int, bytes] = {}
         self.segments: dict[str, list[str]] = {}
         self._hashes: dict[str, str] = {}

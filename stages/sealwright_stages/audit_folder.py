@@ -16,7 +16,6 @@ from pathlib import Path
 
 from sealwright_appendlog import layout
 from sealwright_appendlog.tiles import WIDTH, tile_path
-from sealwright_keyring.policy import Policy
 from sealwright_stages.files import read_small
 from sealwright_stages.findings import Finding, advice, bad, good
 from sealwright_stages.manifest import Manifest
@@ -56,10 +55,15 @@ def strangers(evidence: Path, allowed: Collection[str]) -> list[Finding]:
     return found[:_MOST] or [good("folder", f"it holds the {len(allowed)} files of a release, and no others")]
 
 
-def listed(manifest: Manifest, policy: Policy, state: State, segments: Collection[str], size: int) -> set[str]:
-    """The path of every file that this release may have; `size` is the number of the log's records."""
+def listed(
+    manifest: Manifest, policy: Collection[str], state: State, segments: Collection[str], size: int
+) -> set[str]:
+    """The path of every file that this release may have; `policy` names those of the policy and its signature.
+
+    `size` is the number of the log's records.
+    """
     names = {*_TOP, "policy/release.toml"}
-    names |= {f"policy/{name}" for name in policy.files}
+    names |= {f"policy/{name}" for name in policy}
     names |= {f"provenance.{signer}.dsse.json" for signer in manifest.signers}
     names |= {f"log/{name}" for name in (*_LOG, *segments, *_tiles(size))}
     for product in state.products.values():

@@ -55,6 +55,8 @@ def _sources(component: ComponentSpec) -> list[Source]:
     for file in component.files:
         inside = Inside(file.signed_uncompressed, file.unpack)
         sources.append(
-            file_source(name, file.url, sha256=file.sha256, signature=file.signature, trust=_NOBODY, inside=inside)
+            file_source(
+                name, file.url, sha256=file.sha256, signature=file.signatures, trust=_NOBODY, inside=inside
+            )
         )
     return sources

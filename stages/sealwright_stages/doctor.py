@@ -33,13 +33,15 @@ _SECONDS = 20.0
 _ROOM = 5 << 30
 _EARLIEST = 1_750_000_000  # June 2025: a clock before this project began is wrong
 _TOOLS = (
-    ("gpg", "gnupg", (2, 2), "bad"),
-    ("git", "git", (2, 30), "bad"),
-    ("curl", "curl", (7, 74), "bad"),
-    ("mmdebstrap", "mmdebstrap", (1, 0), "advice"),
-    ("dpkg-source", "dpkg-dev", (1, 20), "advice"),
-    ("xz", "xz-utils", (5, 2), "advice"),
-    ("zstd", "zstd", (1, 4), "advice"),
+    ("gpg", "--version", "gnupg", (2, 2), "bad"),
+    ("git", "--version", "git", (2, 30), "bad"),
+    ("curl", "--version", "curl", (7, 74), "bad"),
+    ("ssh", "-V", "openssh-client", (8, 2), "advice"),  # stands for ssh-keygen, which tells no version
+    ("minisign", "-v", "minisign", (0, 8), "advice"),
+    ("mmdebstrap", "--version", "mmdebstrap", (1, 0), "advice"),
+    ("dpkg-source", "--version", "dpkg-dev", (1, 20), "advice"),
+    ("xz", "--version", "xz-utils", (5, 2), "advice"),
+    ("zstd", "--version", "zstd", (1, 4), "advice"),
 )
 _VERSION = re.compile(rb"(\d+)\.(\d+)")
 
@@ -92,8 +94,8 @@ def fit(findings: list[Finding]) -> bool:
 
 def _findings(folder: Path, root: bool) -> Iterator[Finding]:
     yield _python()
-    for tool, package, least, grade in _TOOLS:
-        yield _tool(tool, package, least, "bad" if grade == "bad" else "advice")
+    for tool, ask, package, least, grade in _TOOLS:
+        yield _tool([tool, ask], package, least, "bad" if grade == "bad" else "advice")
     yield _gpg_fixes()
     yield _attempt("sandbox", _sandbox)
     yield _attempt("seccomp", _seccomp)
@@ -111,14 +113,15 @@ def _python() -> Finding:
     return Finding("python", "good", version)  # an older one could not have loaded this module
 
 
-def _tool(tool: str, package: str, least: tuple[int, int], missing: Grade) -> Finding:
+def _tool(ask: list[str], package: str, least: tuple[int, int], missing: Grade) -> Finding:
+    tool = ask[0]
     if shutil.which(tool, path=process.BASE_ENVIRONMENT["PATH"]) is None:
         return Finding(tool, missing, "missing", f"install {package}")
     try:
-        done = process.run([tool, "--version"], timeout=_SECONDS)
+        done = process.run(ask, timeout=_SECONDS)
     except SealwrightError as error:
         return Finding(tool, missing, error.because, f"install {package} again")
-    version = _VERSION.search(done.stdout)
+    version = _VERSION.search(done.stdout or done.stderr)
     if done.returncode != 0 or version is None:
         return Finding(tool, missing, done.complaint(), f"install {package} again")
     found = (int(version[1]), int(version[2]))

@@ -135,6 +135,10 @@ class Engine:
                 True,
             )
         )
+        if signed := plan.policy_signature:
+            placed = journal.spill(signed.evidence)
+            who, needed = " ".join(signed.persons), signed.threshold
+            journal.tell(ev.PolicySigned(plan.policy_sha256, signed.sums_sha256, who, needed, *placed))
         for told in self.context.memory.read:
             if told.root not in journal.state.memory:
                 journal.tell(told)

@@ -50,6 +50,22 @@ class RunStarted:
 
 
 @dataclass(frozen=True)
+class PolicySigned:
+    """The policy's own signature was good: by `persons` (joined by blanks), over the list with that SHA-256.
+
+    `evidence` is placed as that of a verdict.
+    """
+
+    policy_sha256: str
+    sums_sha256: str
+    persons: str
+    threshold: int
+    evidence: str
+    evidence_sha256: str
+    evidence_stream: str
+
+
+@dataclass(frozen=True)
 class MemoryRead:
     """An earlier release was read into the memory: when it was sealed, its log's root, its records and facts."""
 
@@ -245,6 +261,7 @@ class RunEnded:
 
 Event = (
     RunStarted
+    | PolicySigned
     | MemoryRead
     | ItemDeclared
     | StageStarted
@@ -267,6 +284,7 @@ Event = (
 
 NAMES: Mapping[str, type[Any]] = {
     "run.started": RunStarted,
+    "policy.signed": PolicySigned,
     "memory.read": MemoryRead,
     "item.declared": ItemDeclared,
     "stage.started": StageStarted,

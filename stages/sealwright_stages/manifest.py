@@ -34,7 +34,10 @@ _MAX_FILE = 4 << 20
 
 @dataclass(frozen=True)
 class Manifest:
-    """A whole release as declared. Paths are absolute; `data` are the file's bytes as read, `sha256` is of them."""
+    """A whole release as declared. Paths are absolute; `data` are the file's bytes as read, `sha256` is of them.
+
+    `policy_signers` is empty where the policy itself need not be signed.
+    """
 
     path: Path
     data: bytes = field(repr=False)
@@ -44,6 +47,8 @@ class Manifest:
     keyring: Path
     signers: tuple[str, ...]
     threshold: int
+    policy_signers: tuple[str, ...]
+    policy_threshold: int
     via: str
     log_transport: tuple[str, ...]
     signer_transport: tuple[str, ...]
@@ -94,11 +99,12 @@ def load(path: Path, persons: frozenset[str] | None = None) -> Manifest:
 
 
 def _read(top: Table, data: bytes) -> Manifest:
-    release, egress, log, signer, builder, environment = (
-        top.table(key) for key in ("release", "egress", "log", "signer", "builder", "environment")
+    has_policy = "policy" in top.data
+    release, egress, log, signer, builder, environment, policy_table = (
+        top.table(key) for key in ("release", "egress", "log", "signer", "builder", "environment", "policy")
     )
     locate = top.reader.locate
-    signers = release.texts("signers")
+    signers, policy_signers = release.texts("signers"), policy_table.texts("signers")
     threshold = threshold_of(release, signers)
     home, policy = signer.take_optional("home", str), signer.take_optional("policy", str)
     keyring = environment.take("archive_keyring", str, "/usr/share/keyrings/debian-archive-keyring.gpg")
@@ -111,6 +117,8 @@ def _read(top: Table, data: bytes) -> Manifest:
         keyring=locate(release.take("keyring", str)),
         signers=signers,
         threshold=threshold,
+        policy_signers=policy_signers,
+        policy_threshold=threshold_of(policy_table, policy_signers),
         via=egress.take("via", str, "direct"),
         log_transport=log.texts("transport"),
         signer_transport=signer.texts("transport"),
@@ -122,6 +130,18 @@ def _read(top: Table, data: bytes) -> Manifest:
         waivers=tuple(_waiver(table) for table in top.tables("waiver")),
         memory=read_memory(top.table("memory"), signers, threshold),
     )
+    _check_offered(manifest, egress, builder)
+    if not signers:
+        release.fail((), "[release] names no signers", "say who may sign: signers = [...]")
+    if has_policy and not policy_signers:
+        policy_table.fail((), "[policy] names no signers", "say who must have signed it, or leave [policy] out")
+    for table in (release, egress, log, signer, builder, environment, policy_table, top):
+        table.done()
+    _check_components(manifest, top)
+    return manifest
+
+
+def _check_offered(manifest: Manifest, egress: Table, builder: Table) -> None:
     if manifest.via != "direct":
         egress.fail(
             ("via",),
@@ -130,12 +150,6 @@ def _read(top: Table, data: bytes) -> Manifest:
         )
     if builder.texts("transport"):
         builder.fail(("transport",), "builds elsewhere are not offered by this version", "leave it empty")
-    if not signers:
-        release.fail((), "[release] names no signers", "say who may sign: signers = [...]")
-    for table in (release, egress, log, signer, builder, environment, top):
-        table.done()
-    _check_components(manifest, top)
-    return manifest
 
 
 def _mirror(environment: Table) -> str | None:
@@ -200,6 +214,7 @@ def _check_persons(manifest: Manifest, persons: frozenset[str], text: str) -> No
                 )
 
     check(manifest.signers, ("release",))
+    check(manifest.policy_signers, ("policy",))
     check(manifest.memory.signers, ("memory",))
     for number, component in enumerate(manifest.components):
         check(component.signers, ("component", number))

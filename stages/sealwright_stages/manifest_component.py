@@ -44,12 +44,12 @@ class DscSource:
 
 @dataclass(frozen=True)
 class FileSource:
-    """A third-party file: address, digest and/or signature, and what is made of its inside."""
+    """A third-party file: address, digest and/or the addresses of its signatures, and what is made of its inside."""
 
     url: str
     name: str
     sha256: str | None
-    signature: str | None
+    signatures: tuple[str, ...]
     signers: tuple[str, ...]
     threshold: int
     signed_uncompressed: bool = False
@@ -147,13 +147,15 @@ def _dsc(table: Table) -> DscSource | None:
 
 def _file(table: Table) -> FileSource:
     url = table.take("url", str)
-    sha256, signature = table.take_optional("sha256", str), table.take_optional("signature", str)
+    sha256 = table.take_optional("sha256", str)
+    one = isinstance(table.data.get("signature"), str)
+    signatures = (table.take("signature", str),) if one else table.texts("signature")
     signers = table.texts("signers")
     if sha256 is not None and not HEX64.match(sha256):
         table.fail(("sha256",), "sha256 is not 64 lower-case hex digits", "copy the whole digest")
-    if sha256 is None and signature is None:
+    if sha256 is None and not signatures:
         table.fail(("url",), "a file wants sha256, signature, or both", "add one")
-    if signature is not None and not signers:
+    if signatures and not signers:
         table.fail(("signature",), "signature without signers", "say whose signature counts")
     name = url.rsplit("/", 1)[-1]
     if not PLAIN.match(name):
@@ -161,7 +163,7 @@ def _file(table: Table) -> FileSource:
     threshold = threshold_of(table, signers)
     signed, unpack = table.take_optional("signed", str), table.take("unpack", bool, False)
     if signed is not None:
-        _check_signed(table, signed, signature, name)
+        _check_signed(table, signed, signatures, name)
     if unpack and not archive_kind(name):
         table.fail(
             ("unpack",), f"{name} is no archive that is unpacked", "a .tar, .tar.xz and the like, or a .zip"
@@ -171,7 +173,7 @@ def _file(table: Table) -> FileSource:
         address(table, "url", url),
         name,
         sha256,
-        address(table, "signature", signature) if signature else None,
+        tuple(address(table, "signature", each) for each in signatures),
         signers,
         threshold,
         signed is not None,
@@ -179,10 +181,10 @@ def _file(table: Table) -> FileSource:
     )
 
 
-def _check_signed(table: Table, signed: str, signature: str | None, name: str) -> None:
+def _check_signed(table: Table, signed: str, signatures: Sequence[str], name: str) -> None:
     if signed != "uncompressed":
         table.fail(("signed",), f"signed = {signed!r} is unknown", 'use "uncompressed", or leave it out')
-    if signature is None:
+    if not signatures:
         table.fail(("signed",), "signed without signature", "say where the signature is: signature = ...")
     if not decompressor(name):
         table.fail(

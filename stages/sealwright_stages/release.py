@@ -1,6 +1,8 @@
 """Open a release: from `release.toml` and a work folder to an engine that can walk it.
 
-- Everything that can be refused without touching anything is refused first: manifest, policy, sandbox, memory.
+- Everything that can be refused without touching anything is refused first: manifest, policy and its signature,
+  sandbox, memory.
+- Who is to sign the release has an OpenPGP key: the signer signs with nothing else.
 - The log is opened before anything else happens; the state is folded from it, never from elsewhere.
 - What a console that was killed could not remove (private keyrings, half-made sandboxes) is removed then.
 - Whatever was opened is closed again, in the opposite order, however the run ends.
@@ -20,6 +22,7 @@ from sealwright_appendlog.audit import LogBroken
 from sealwright_keyring.errors import KeyringError
 from sealwright_keyring.home import remove_abandoned
 from sealwright_keyring.policy import Policy, load_policy
+from sealwright_keyring.toml_lines import line_of
 from sealwright_stages.build.builder import SandboxBuilder
 from sealwright_stages.build.environments import Environments
 from sealwright_stages.context import Context
@@ -35,6 +38,7 @@ from sealwright_stages.manifest import ComponentSpec, Manifest, load
 from sealwright_stages.memory.reading import recall
 from sealwright_stages.memory.recall import Recall
 from sealwright_stages.plan import Plan
+from sealwright_stages.policy_signature import PolicySignature, signed_policy
 from sealwright_stages.ports import Archive, Source, Trust
 from sealwright_stages.sandbox.fetch import BwrapFetchSandbox
 from sealwright_stages.sandbox.identity import Identities
@@ -71,18 +75,31 @@ class Opened:
     cancel: threading.Event
 
 
-def read_release(manifest_path: Path) -> tuple[Manifest, Policy]:
-    """Read the manifest and the policy that it names; nothing is touched.
+def read_release(manifest_path: Path) -> tuple[Manifest, Policy, PolicySignature | None]:
+    """Read the manifest, the policy that it names, and the policy's own signature if it wants one; touch nothing.
 
     Raises:
-        ManifestError: either is refused, with file and line.
+        ManifestError: one of them is refused, with file and line.
     """
     manifest = load(manifest_path)
     try:
         policy = load_policy(manifest.keyring)
     except KeyringError as error:
         raise ManifestError(error.what, error.because, error.next_step) from error
-    return load(manifest_path, frozenset(policy.persons)), policy
+    manifest = load(manifest_path, frozenset(policy.persons))
+    _can_sign(manifest, policy)
+    return manifest, policy, signed_policy(manifest.policy_signers, manifest.policy_threshold, policy)
+
+
+def _can_sign(manifest: Manifest, policy: Policy) -> None:
+    for name in manifest.signers:
+        if not policy.persons[name].openpgp:
+            line = line_of(manifest.data.decode(), ("release", "signers"))
+            raise ManifestError(
+                f"{manifest.path}:{line}",
+                f"{name} has no OpenPGP key, and a release is signed with nothing else",
+                f"give {name} one with `sealwright keyring add`, or name another",
+            )
 
 
 def work_folder(manifest: Manifest, asked: Path | None) -> WorkFolder:
@@ -101,7 +118,7 @@ def opened(
     Raises:
         SealwrightError: what is refused, because of what, and what to do.
     """
-    manifest, policy = read_release(wish.manifest)
+    manifest, policy, policy_signature = read_release(wish.manifest)
     work = work_folder(manifest, wish.work)
     require_sandbox()
     require_verifier()
@@ -117,7 +134,7 @@ def opened(
         archives = _Archives(manifest)
         builder = SandboxBuilder(identities, Environments(archives.of))
         sources = {c.name: make_sources(c, policy, archives) for c in manifest.components}
-        plan = Plan(manifest, policy, sources, builder)
+        plan = Plan(manifest, policy, sources, builder, policy_signature)
         log = open_log(manifest, work, identities)
         stack.callback(log.close)
         log.whenever_lost(cancel.set)
@@ -176,13 +193,13 @@ def make_sources(component: ComponentSpec, policy: Policy, archives: _Archives) 
         dsc = component.dsc
         sources.append(DebianSource(component.name, dsc.package, archives.of(dsc.suite), dsc.uploaders))
     for file in component.files:
-        file_trust = trust_for(policy, component.name, file.signers, file.threshold) if file.signature else None
+        file_trust = trust_for(policy, component.name, file.signers, file.threshold) if file.signatures else None
         sources.append(
             file_source(
                 component.name,
                 file.url,
                 sha256=file.sha256,
-                signature=file.signature,
+                signature=file.signatures,
                 trust=file_trust,
                 inside=Inside(file.signed_uncompressed, file.unpack),
             )

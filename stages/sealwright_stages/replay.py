@@ -9,6 +9,7 @@
 - A product belongs to a build that had ended with exit 0, and whose stream ended clean with that exit; at the seal
   that holds for the last build of each product's component.
 - A product's name is one plain file name.
+- Where the manifest wants the policy itself signed, that was on record before each stage began.
 - Each warning that counts as green has a waiver by name.
 - Evidence and facts hash as they are named, whether they stand in the event or on a stream of their own.
 """
@@ -35,11 +36,12 @@ class Replay:
     """Feed it the entries in their order; `broken` says which rules were not kept, the first ones first.
 
     `stream_sha256` hashes a stream. `declared` are the manifest's items; without them (the manifest can't be read,
-    which is bad enough) nothing is said of declarations.
+    which is bad enough) nothing is said of declarations. `wants_signed_policy` is the manifest's wish too.
     """
 
     stream_sha256: Callable[[str], str]
     declared: Mapping[str, ItemSpec] | None
+    wants_signed_policy: bool = False
     state: State = field(default_factory=State)
     broken: list[str] = field(default_factory=list)
     _ends: dict[str, int | None] = field(default_factory=dict)  # exit of each stream; None: it ended unclean
@@ -63,8 +65,8 @@ class Replay:
         elif isinstance(event, ev.GateDecided):
             if decide(Stage(event.stage), self.state).event() != event:
                 self._say(entry, f"the gate before {event.stage} says what the items do not")
-        elif isinstance(event, ev.StageStarted) and Stage(event.stage) in _GATED:
-            self._gated(Stage(event.stage), entry)
+        elif isinstance(event, ev.StageStarted):
+            self._stage(Stage(event.stage), entry)
         elif isinstance(event, ev.BuildStarted):
             self._build(event, entry)
         elif isinstance(event, ev.ProductCollected):
@@ -72,7 +74,7 @@ class Replay:
         elif isinstance(event, ev.SourcesPromoted):
             self._promotion(event, entry)
             self._evidence(event.facts, event.facts_stream, event.facts_sha256, entry)
-        elif isinstance(event, ev.ItemVerdict):
+        elif isinstance(event, (ev.ItemVerdict, ev.PolicySigned)):
             self._evidence(event.evidence, event.evidence_stream, event.evidence_sha256, entry)
 
     def _declaration(self, event: ev.ItemDeclared, entry: Entry) -> None:
@@ -81,6 +83,12 @@ class Replay:
         said = ItemSpec(event.item, event.component, Stage(event.stage), event.kind, event.title)
         if self.declared.get(event.item) != said:
             self._say(entry, f"{event.item} is not an item that the manifest declares so")
+
+    def _stage(self, stage: Stage, entry: Entry) -> None:
+        if self.wants_signed_policy and self.state.policy_signed is None:
+            self._say(entry, f"{stage} began although the policy's own signature was not on record")
+        if stage in _GATED:
+            self._gated(stage, entry)
 
     def _gated(self, stage: Stage, entry: Entry) -> None:
         decided = self.state.gates.get(stage)

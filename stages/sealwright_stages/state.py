@@ -8,6 +8,7 @@
 - A verdict replaces the one before it; a reset takes it away together with its waiver.
 - A reset of a source takes its promotion away, a reset of a build its products.
 - A waiver counts only while the verdict that it names stands.
+- A policy's own signature counts for the run that checked it, and for the policy that the run goes by.
 - A log goes on only under the release, manifest and policy that it began with.
 - What was accepted once (promoted; of a build root, green) is kept with its evidence, whatever becomes of it later.
 - What earlier releases tell is read before the first item is declared, each of them once.
@@ -155,6 +156,7 @@ class State:
     tool: str = ""
     manifest_sha256: str = ""
     policy_sha256: str = ""
+    policy_signed: ev.PolicySigned | None = None
     runs: int = 0
     memory: dict[str, ev.MemoryRead] = field(default_factory=dict)
     accepted: list[Item] = field(default_factory=list)
@@ -241,8 +243,15 @@ def _run_started(state: State, event: ev.RunStarted, entry: Record) -> None:
         raise BadEventError("a run goes on under another release, manifest or policy than the log began with")
     state.release, state.version, state.tool = event.release, event.version, event.tool
     state.manifest_sha256, state.policy_sha256 = event.manifest_sha256, event.policy_sha256
+    state.policy_signed = None
     state.runs += 1
     state.ended = None
+
+
+def _policy_signed(state: State, event: ev.PolicySigned, entry: Record) -> None:
+    if not state.runs or event.policy_sha256 != state.policy_sha256:
+        raise BadEventError("another policy was signed than the one that the run goes by")
+    state.policy_signed = event
 
 
 def _memory_read(state: State, event: ev.MemoryRead, entry: Record) -> None:
@@ -390,6 +399,7 @@ def _run_ended(state: State, event: ev.RunEnded, entry: Record) -> None:
 
 _HANDLERS: Mapping[type[object], Callable[[State, Any, Record], None]] = {
     ev.RunStarted: _run_started,
+    ev.PolicySigned: _policy_signed,
     ev.MemoryRead: _memory_read,
     ev.ItemDeclared: _item_declared,
     ev.StageStarted: _stage_started,

@@ -34,7 +34,7 @@ def test_no_field_of_any_event_brings_an_active_character(name: str, capsys: pyt
 
 
 def test_no_field_of_the_state_brings_an_active_character_into_the_summary() -> None:
-    state = State(release=HOSTILE, version=HOSTILE)
+    state = State(release=HOSTILE, version=HOSTILE, policy_sha256=HOSTILE, policy_signed=filled(ev.PolicySigned))
     state.components[HOSTILE] = Component(HOSTILE, items=[HOSTILE])
     waiver = Waiver(HOSTILE, HOSTILE, HOSTILE, HOSTILE, "", "")
     state.items[HOSTILE] = Item(
@@ -42,5 +42,12 @@ def test_no_field_of_the_state_brings_an_active_character_into_the_summary() -> 
     )
     state.products[HOSTILE, HOSTILE] = Product(HOSTILE, HOSTILE, "", 1, 1, HOSTILE, HOSTILE)
     lines = list(summary(state))
-    assert len(lines) == 4
+    assert len(lines) == 5
     assert not any(ACTIVE.search(line) for line in lines)
+
+
+def test_the_summary_names_the_policy_and_who_signed_it() -> None:
+    state = State(release="x", version="1", policy_sha256="ab" * 32)
+    assert list(summary(state))[1] == f"  policy   {'ab' * 32}"
+    state.policy_signed = ev.PolicySigned("ab" * 32, "cd" * 32, "ada bob", 2, "", "", "")
+    assert list(summary(state))[1] == f"  policy   {'ab' * 32}, signed itself by ada, bob (2 needed)"

@@ -187,6 +187,18 @@ def test_a_log_goes_on_only_under_the_manifest_and_policy_it_began_with() -> Non
     refuse(ev.RunStarted("example", "1.1", "sealwright", MANIFEST, begun().policy_sha256, True, True))
 
 
+def signed_policy(policy: str = "") -> ev.PolicySigned:
+    return ev.PolicySigned(policy or begun().policy_sha256, sha("list"), "ada bob", 2, "", "", "")
+
+
+def test_a_policys_signature_counts_for_the_run_that_checked_it_and_for_its_policy() -> None:
+    assert after(signed_policy()).policy_signed == signed_policy()
+    assert after(signed_policy(), begun()).policy_signed is None
+    refuse(signed_policy(sha("another policy")))
+    with pytest.raises(BadEventError):
+        fold(entries_of([signed_policy()]))
+
+
 def test_a_build_keeps_the_manifest_of_the_sources_it_was_made_from() -> None:
     state = fold(entries_of([begun(), declared("xen/build", Stage.BUILD), build_started("xen", sha("m"))]))
     assert state.components["xen"].built_from == sha("m")

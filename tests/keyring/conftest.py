@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from support.other_keys import OtherKeys
+
 DATA = b"the bytes that were meant\n"
 _ENVIRONMENT = {"PATH": "/usr/bin:/bin", "LC_ALL": "C", "TZ": "UTC", "HOME": "/nonexistent"}
 
@@ -119,3 +121,9 @@ def revoked_subkey_signature(world: World) -> bytes:
     argv += ["--expert", "--edit-key", world.fpr["halfrevoked"]]
     subprocess.run(argv, input=talk, capture_output=True, env=_ENVIRONMENT, check=True, timeout=60)
     return signature
+
+
+@pytest.fixture(scope="session")
+def others(tmp_path_factory: pytest.TempPathFactory) -> OtherKeys:
+    """SSH and minisign keys."""
+    return OtherKeys(tmp_path_factory.mktemp("others"))

@@ -16,6 +16,7 @@ from sealwright_keyring.policy import Policy, load_policy
 from sealwright_keyring.threshold import count_persons
 from sealwright_keyring.toml_lines import line_of
 from sealwright_keyring.verdicts import Bad, Good, Weak
+from support.other_keys import OtherKeys
 
 
 def folder(world: Any, tmp_path: Path, text: str, *names: str) -> Path:
@@ -70,6 +71,71 @@ def test_what_is_not_known_is_refused_with_its_line(
         load_policy(folder(world, tmp_path, text))
     assert refused.value.line == line
     assert refused.value.next_step
+
+
+def others_folder(others: OtherKeys, tmp_path: Path, text: str) -> Path:
+    (tmp_path / "keys").mkdir(exist_ok=True)
+    for name in ("s1", "s2"):
+        (tmp_path / "keys" / f"{name}.ssh.pub").write_text(f"{others.ssh(name).line} {name}\n")
+        public = others.minisign_file(name).with_suffix(".minisign.pub")
+        (tmp_path / "keys" / f"{name}.mini.pub").write_bytes(public.read_bytes())
+    (tmp_path / "signers.toml").write_text(text)
+    return tmp_path
+
+
+def test_keys_of_other_kinds_are_read_and_named_by_their_digests(others: OtherKeys, tmp_path: Path) -> None:
+    text = '[person.ada]\nssh = ["s1.ssh.pub"]\nminisign = ["s1.mini.pub", "s2.mini.pub"]\n'
+    policy = load_policy(others_folder(others, tmp_path, text))
+    assert policy.persons["ada"].ssh == (others.ssh("s1").__class__("ssh-ed25519", others.ssh("s1").blob, "s1"),)
+    assert [key.public for key in policy.persons["ada"].minisign] == [
+        others.minisign("s1").public,
+        others.minisign("s2").public,
+    ]
+    for name in (others.ssh("s1").fingerprint, others.minisign("s2").fingerprint):
+        assert policy.person_of(name) is policy.persons["ada"]
+    assert policy.person_of(others.ssh("s2").fingerprint) is None
+
+
+@pytest.mark.parametrize(
+    ("content", "because"),
+    [
+        ("", "not one line"),
+        ("<ssh>\n<ssh>\n", "not one line"),
+        ('cert-authority,principals="*" <ssh>\n', "not one line"),
+        ("* <ssh>\n", "not one line"),
+        ("ssh-ed25519-cert-v01@openssh.com AAAA\n", "cut short"),
+        ("untrusted comment: x\nRWxx\n", "not one line"),
+        ("<small>\n", "1024 bits"),
+        ("ssh-rsa <body>\n", "says ssh-rsa and holds"),
+    ],
+)
+@pytest.mark.parametrize("kind", ["ssh", "minisign"])
+def test_a_pub_file_holds_one_key_of_its_kind_and_nothing_else(
+    others: OtherKeys, tmp_path: Path, content: str, because: str, kind: str
+) -> None:
+    place = others_folder(others, tmp_path, f'[person.ada]\n{kind} = ["odd.pub"]\n')
+    line, small = (
+        others.ssh("s1").line,
+        others.ssh_file("small", "rsa", "1024").with_suffix(".ssh.pub").read_text(),
+    )
+    content = content.replace("<ssh>", line).replace("<body>", line.split()[1]).replace("<small>\n", small)
+    (place / "keys" / "odd.pub").write_text(content)
+    with pytest.raises(PolicyError, match=because if kind == "ssh" else "no minisign key") as refused:
+        load_policy(place)
+    assert (refused.value.file, refused.value.line) == (place / "keys" / "odd.pub", 1)
+    assert refused.value.next_step
+
+
+@pytest.mark.parametrize("key", ['ssh = ["s1.ssh.pub"]', 'minisign = ["s1.mini.pub"]'])
+def test_a_key_of_any_kind_belongs_to_one_person(others: OtherKeys, tmp_path: Path, key: str) -> None:
+    text = f'[person.ada]\nssh = ["s1.ssh.pub"]\nminisign = ["s1.mini.pub"]\n[person.bob]\n{key}\n'
+    with pytest.raises(PolicyError, match="belongs to ada already") as refused:
+        load_policy(others_folder(others, tmp_path, text))
+    assert refused.value.line == 5
+    twice = '[person.ada]\nssh = ["s1.ssh.pub", "again.pub"]\n'
+    (tmp_path / "keys" / "again.pub").write_text(f"{others.ssh('s1').line} another comment\n")
+    with pytest.raises(PolicyError, match="belongs to ada already"):
+        load_policy(others_folder(others, tmp_path, twice))
 
 
 def test_a_key_file_that_is_a_link_or_junk_is_refused(world: Any, tmp_path: Path) -> None:
@@ -132,6 +198,14 @@ def test_persons_are_counted_and_not_keys_or_signatures(world: Any, tmp_path: Pa
     assert count_persons(ada, policy.persons.values()) == {"ada"}
     assert count_persons([*ada, good(policy, "bob", when)], policy.persons.values()) == {"ada", "bob"}
     assert count_persons(ada, [policy.persons["bob"]]) == frozenset()
+
+
+def test_a_person_with_keys_of_several_kinds_counts_once(others: OtherKeys) -> None:
+    ada, bob = others.person("ada", "ssh", "minisign"), others.person("bob", "minisign")
+    when = datetime(2026, 1, 15, tzinfo=UTC)
+    both = [Good(name, when, "x", "y") for name in ada.fingerprints]
+    assert len(both) == 2 and count_persons(both, [ada, bob]) == {"ada"}
+    assert count_persons([*both, Good(bob.fingerprints[0], when, "x", "y")], [ada, bob]) == {"ada", "bob"}
 
 
 def test_strangers_bad_signatures_and_other_times_count_nothing(world: Any, tmp_path: Path) -> None:

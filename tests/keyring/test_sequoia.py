@@ -5,10 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import pytest
-
-from sealwright_keyring import sequoia
 from sealwright_keyring.sequoia import opinion
+from sealwright_keyring.tool import Tool
 
 DATA = b"the bytes that were meant\n"
 
@@ -31,13 +29,12 @@ def test_what_it_says_of_garbage_is_shown_harmless(world: Any) -> None:
     assert str(said["because"]).isprintable()
 
 
-def test_where_it_is_missing_large_or_unreadable_it_says_nothing(
-    world: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_where_it_is_missing_large_or_unreadable_it_says_nothing(world: Any, tmp_path: Path) -> None:
     assert opinion(world.sign("s1"), tmp_path / "none", [world.cert("s1")])["says"] == "nothing"
     large = tmp_path / "large"
     with large.open("wb") as stream:
         stream.truncate(1 << 30)
     assert opinion(world.sign("s1"), large, [world.cert("s1")])["says"] == "nothing"
-    monkeypatch.setattr(sequoia, "PROGRAM", "no-such-program")
-    assert opinion(world.sign("s1"), DATA, [world.cert("s1")]) == {}
+    assert opinion(world.sign("s1"), DATA, [world.cert("s1")], Tool("no-such-program")) == {}
+    assert opinion(world.sign("s1"), DATA, [world.cert("s1")], Tool("sleep", 0.1))["says"] == "refuses"
+    assert opinion(world.sign("s1"), DATA, [world.cert("s1")], Tool("cat", 0.0))["says"] == "nothing"

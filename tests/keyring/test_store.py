@@ -13,6 +13,7 @@ from sealwright_keyring.errors import KeyringError
 from sealwright_keyring.keyring_files import fingerprints_in
 from sealwright_keyring.policy import load_policy
 from sealwright_keyring.store import KeyringFolder, added
+from support.other_keys import OtherKeys
 
 
 @pytest.fixture
@@ -100,6 +101,37 @@ def test_adding_changes_one_list_and_nothing_else(before: str) -> None:
     assert mine == ["A" * 40, *old.get("person", {}).get("ada", {}).pop("openpgp", [])]
     old.setdefault("person", {}).setdefault("ada", {})
     assert new == old
+    assert tomllib.loads(added(before, "ada", "x.pub", "ssh"))["person"]["ada"]["ssh"][0] == "x.pub"
+
+
+def test_ssh_and_minisign_keys_are_added_by_their_full_fingerprint_only(others: OtherKeys, tmp_path: Path) -> None:
+    folder = KeyringFolder(tmp_path / "ring")
+    ssh_file = others.ssh_file("s1").with_suffix(".ssh.pub")
+    mini_file = others.minisign_file("s1").with_suffix(".minisign.pub")
+    ssh, mini = others.ssh("s1"), others.minisign("s1")
+    for file, wrong in (
+        (ssh_file, ssh.fingerprint[:20]),
+        (ssh_file, others.ssh("s2").fingerprint),
+        (ssh_file, mini.fingerprint),
+        (mini_file, others.minisign("s2").text),
+        (mini_file, mini.key_id[::-1].hex().upper()),
+        (mini_file, ssh.fingerprint),
+    ):
+        with pytest.raises(KeyringError):
+            folder.add(file, wrong, "ada")
+    assert not (tmp_path / "ring" / "signers.toml").exists()
+    assert folder.add(ssh_file, ssh.fingerprint, "ada").read_text() == f"{ssh.line} s1@example.org\n"
+    folder.add(mini_file, mini.text, "ada")
+    (person,) = load_policy(tmp_path / "ring").persons.values()
+    assert person.fingerprints == (ssh.fingerprint, mini.fingerprint)
+    for file, name in ((ssh_file, ssh.fingerprint), (mini_file, mini.fingerprint)):
+        with pytest.raises(KeyringError, match="belongs to ada"):
+            folder.add(file, name, "bob")
+    assert [(e.person, e.fingerprint, e.algorithm) for e in folder.list()] == [
+        ("ada", ssh.fingerprint, "ssh-ed25519"),
+        ("ada", mini.fingerprint, "minisign Ed25519"),
+    ]
+    assert folder.show(ssh.fingerprint)[0].user_ids == ("s1@example.org",)
 
 
 def test_a_key_file_names_its_primary_keys(world: Any) -> None:

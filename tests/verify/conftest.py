@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from support.other_keys import OtherKeys
 from verify.workbench import Keys, Repository
 
 
@@ -19,3 +20,9 @@ def keys(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Keys]:
 @pytest.fixture
 def repository(tmp_path: Path) -> Repository:
     return Repository(tmp_path / "upstream.git")
+
+
+@pytest.fixture(scope="session")
+def others(tmp_path_factory: pytest.TempPathFactory) -> OtherKeys:
+    """SSH and minisign keys."""
+    return OtherKeys(tmp_path_factory.mktemp("others"))

@@ -12,7 +12,7 @@ from sealwright_stages.memory.facts import Origin, facts_of
 from sealwright_stages.ports import Outcome, Source, Workshop
 from sealwright_stages.verdict import Failed, Green, Passed
 from sealwright_stages.verify.codes import RefusedError
-from sealwright_stages.verify.file import judge_signature
+from sealwright_stages.verify.file import judge_beside
 from sealwright_stages.verify.file_source import ThirdPartyFile, file_source
 from verify.workbench import Keys, fake_gpg, sha256, workshop
 
@@ -107,7 +107,7 @@ def test_what_is_no_good_signature_is_red(keys: Keys, tmp_path: Path, made: str,
     place = workshop(tmp_path)
     beside = tmp_path / "up" / "sig"
     beside.write_bytes(signature)
-    verdict = judge_signature(path, beside, keys.trust("s1"))
+    verdict = judge_beside(path, [beside], keys.trust("s1"))
     assert (verdict.code, isinstance(verdict, Failed)) == (code, True)
     assert place.quarantine.is_dir()
 
@@ -115,7 +115,7 @@ def test_what_is_no_good_signature_is_red(keys: Keys, tmp_path: Path, made: str,
 def test_a_verifier_that_prints_its_error_and_exits_0_makes_it_red(keys: Keys, tmp_path: Path) -> None:
     path = upstream(tmp_path / "up", DATA, keys.sign("s1", DATA))
     gpg = Gpg(fake_gpg(tmp_path / "bin", "echo 'gpg: BAD signature from somebody' >&2; exit 0"))
-    verdict = judge_signature(path, path.with_name("x-1.tar.gz.asc"), keys.trust("s1"), gpg)
+    verdict = judge_beside(path, [path.with_name("x-1.tar.gz.asc")], keys.trust("s1"), gpg)
     assert isinstance(verdict, Failed)
 
 
@@ -126,7 +126,7 @@ def test_a_gpg_of_the_callers_path_is_not_used(
     path = upstream(tmp_path / "up", DATA, keys.sign("outsider", DATA))
     trust = keys.trust("s1")
     monkeypatch.setenv("PATH", str(Path(fake).parent))
-    verdict = judge_signature(path, path.with_name("x-1.tar.gz.asc"), trust)
+    verdict = judge_beside(path, [path.with_name("x-1.tar.gz.asc")], trust)
     assert verdict.code == "signature-unknown-key"
 
 

@@ -16,8 +16,8 @@ from sealwright_keyring.policy import Person
 from sealwright_stages.ports import Trust
 from sealwright_stages.verdict import Failed, Passed, Warned
 from sealwright_stages.verify.codes import RefusedError
-from sealwright_stages.verify.git_objects import LIMIT, object_id, openpgp_signature, parse_commit, parse_tag
-from sealwright_stages.verify.openpgp import judge_detached
+from sealwright_stages.verify.git_objects import LIMIT, object_id, parse_commit, parse_tag, plain_signature
+from sealwright_stages.verify.signatures import judge_signature
 from verify.workbench import TAGGER, tag_payload
 
 CORPUS = Path(__file__).parents[3] / "shared" / "corpus"
@@ -96,11 +96,14 @@ def test_the_mere_begin_of_another_signature_is_refused() -> None:
     assert refusal(tag_payload(COMMIT, "v1", begin) + SIGNATURE) == "signature-ambiguous"
 
 
-def test_only_openpgp_signatures_are_judged() -> None:
-    ssh = SIGNATURE.replace(b"PGP", b"SSH")
-    tag = parse_tag(tag_payload(COMMIT, "v1") + ssh, "v1")
+def test_only_openpgp_and_ssh_signatures_are_judged() -> None:
+    for kind in (b"PGP", b"SSH"):
+        tag = parse_tag(tag_payload(COMMIT, "v1") + SIGNATURE.replace(b"PGP", kind), "v1")
+        assert plain_signature(tag.signature, "tag") == tag.signature
+    x509 = SIGNATURE.replace(b"PGP SIGNATURE", b"SIGNED MESSAGE")
+    tag = parse_tag(tag_payload(COMMIT, "v1") + x509, "v1")
     with pytest.raises(RefusedError) as refused:
-        openpgp_signature(tag.signature, "tag")
+        plain_signature(tag.signature, "tag")
     assert refused.value.code == "signature-kind-unsupported"
 
 
@@ -167,7 +170,7 @@ def test_every_real_tag_is_judged_as_its_facts_say() -> None:
         certificate = by_key.get(entry["fingerprint"])
         signer = certificate or known[0]
         trust = Trust((signer.raw,), (Person("upstream", (signer.fingerprint,)),))
-        verdict = judge_detached(tag.signature, tag.payload, trust, entry["ref"])
+        verdict = judge_signature(tag.signature, tag.payload, trust, entry["ref"])
         found[verdict.code] += 1
         if entry["gpg"] == "ERRSIG,NO_PUBKEY" or entry["digest"] == "sha1":
             assert isinstance(verdict, Failed), entry["ref"]

@@ -14,12 +14,19 @@ import sealwright_stages.verify.verifier
 from sealwright_stages.errors import MachineError
 from sealwright_stages.sandbox.identity import Identities, is_ephemeral, verifier_uid
 from sealwright_stages.verdict import Passed
-from sealwright_stages.verify.openpgp import judge_detached
+from sealwright_stages.verify.signatures import judge_signature
 from sealwright_stages.verify.verifier import require_verifier, verifier
 from verify.workbench import Keys
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="a uid of its own needs root")
-_KINDS = {"Keyring.of", "KeyringFolder", "certificate_from_keyring_file", "_open().of"}
+_KINDS = {
+    "KeyringFolder",
+    "certificate_from_keyring_file",
+    "verify_ssh",
+    "verify_minisign",
+    "Keyring.of",
+    "_open().of",
+}
 
 
 @as_root
@@ -42,7 +49,7 @@ def test_bytes_from_outside_are_never_parsed_as_root(
 ) -> None:
     tmp_path.chmod(0o700)
     monkeypatch.setenv("TMPDIR", str(tmp_path))
-    verdict = judge_detached(keys.sign("s1", b"data"), b"data", keys.trust("s1"), "x")
+    verdict = judge_signature(keys.sign("s1", b"data"), b"data", keys.trust("s1"), "x")
     assert isinstance(verdict, Passed)
     (signature,) = verdict.evidence["signatures"]  # type: ignore[misc]
     assert signature["tool_uid"] == verifier().uid
@@ -55,10 +62,10 @@ def test_every_check_asks_for_it() -> None:
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Call) and ast.unparse(node.func) in _KINDS:
                 words = [ast.unparse(each) for each in (*node.args, *(k.value for k in node.keywords))]
-                assert any("verifier()" in word for word in words), f"{path}:{node.lineno}"
+                assert any(word.endswith("verifier()") for word in words), f"{path}:{node.lineno}"
                 asked += 1
             shared += isinstance(node, ast.Call) and ast.unparse(node.func) == "keyring_of"
-    assert asked >= 2 and shared >= 4
+    assert asked >= 4 and shared >= 4
 
 
 def test_no_run_begins_with_a_gpg_that_can_be_made_to_lie(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -82,7 +82,9 @@ def test_hostile_sources_of_each_kind_never_appear_and_good_ones_appear_whole(wa
     assert watched.done.exit == 1, watched.done.told()
     assert watched.watch.found == []
     assert sorted(watched.watch.appeared) == sorted(good())
-    assert {event["item"].split("/")[0]: event["code"] for event in reversed(watched.failed)} == BAD, [event["reason"] for event in watched.failed]
+    assert {event["item"].split("/")[0]: event["code"] for event in reversed(watched.failed)} == BAD, [
+        event["reason"] for event in watched.failed
+    ]
 
 
 def where(walk: Walk) -> str:

@@ -2,8 +2,8 @@
 
 - Each product is hashed once more against the log before the seal, and again as it is copied; one that differs
   stops the run.
-- Policy, keys and manifest lie in it as they were read when the run began; if they are others on the disk by now,
-  nothing is sealed.
+- Policy, keys, manifest and the policy's own signature lie in it as they were read when the run began; if they are
+  others on the disk by now, nothing is sealed.
 - `SHA256SUMS` holds products only, sorted: the same bytes for every builder that reproduced them.
 - The folder is made under another name and renamed whole; an interrupted run makes it anew, a signed one is left
   as it is.
@@ -16,6 +16,7 @@ from pathlib import Path
 
 from sealwright_keyring.errors import KeyringError
 from sealwright_keyring.policy import read_files
+from sealwright_keyring.policy_sums import read_sums
 from sealwright_stages.context import Context
 from sealwright_stages.errors import LogError, MachineError
 from sealwright_stages.files import read_small, remove_tree, sha256_file, sync_folder, write_whole
@@ -127,7 +128,8 @@ class EvidenceFolder:
     def _policy(self, folder: Path) -> None:
         plan = self.context.plan
         (folder / "keys").mkdir(parents=True)
-        for name, data in {"release.toml": plan.manifest.data, **plan.policy.files}.items():
+        signed = plan.policy_signature.files if plan.policy_signature else {}
+        for name, data in {"release.toml": plan.manifest.data, **plan.policy.files, **signed}.items():
             write_whole(folder / name, data)
 
 
@@ -137,7 +139,9 @@ def policy_changed(plan: Plan) -> str:
     try:
         if read_small(manifest.path, len(manifest.data), follow=True) != manifest.data:
             return str(manifest.path)
-        now, then = read_files(manifest.keyring), plan.policy.files
+        now, then = read_files(manifest.keyring), dict(plan.policy.files)
+        if plan.policy_signature:
+            now, then = now | read_sums(manifest.keyring), then | dict(plan.policy_signature.files)
     except (OSError, KeyringError) as error:
         return str(error.what if isinstance(error, KeyringError) else manifest.path)
     changed = {name for name, _ in set(now.items()) ^ set(then.items())}

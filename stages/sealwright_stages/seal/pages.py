@@ -31,7 +31,16 @@ You need: gpg, sha256sum, python3. Get the signers' fingerprints from somewhere 
      grep '"e":"item.verdict"' log/index.jsonl
      grep '"e":"gate.decided"' log/index.jsonl
 
-With Sealwright:  sealwright audit .     and     sealwright check FILE --evidence .
+{policy}With Sealwright:  sealwright audit .     and     sealwright check FILE --evidence .
+"""
+
+_POLICY = """5. Who agreed to this choice of keys. The signature is of one or more kinds; check those that are there:
+     (cd policy && sha256sum -c SHA256SUMS)
+     gpg --verify policy/SHA256SUMS.asc policy/SHA256SUMS
+     ssh-keygen -Y verify -f YOUR_ALLOWED_SIGNERS -I NAME -n file -s policy/SHA256SUMS.sig < policy/SHA256SUMS
+     minisign -V -P YOUR_COPY_OF_THE_KEY -m policy/SHA256SUMS
+   {threshold} of these persons must have signed: {signers}.
+
 """
 
 _PAGE = """<!doctype html>
@@ -52,7 +61,11 @@ code{{font-size:.85em;word-break:break-all}}</style></head><body>
 
 def how_to_verify(manifest: Manifest) -> str:
     """The text of HOW-TO-VERIFY.txt."""
-    return _HOW.format(release=manifest.release, threshold=manifest.threshold, signers=", ".join(manifest.signers))
+    policy = ""
+    if manifest.policy_signers:
+        policy = _POLICY.format(threshold=manifest.policy_threshold, signers=", ".join(manifest.policy_signers))
+    signers = ", ".join(manifest.signers)
+    return _HOW.format(release=manifest.release, threshold=manifest.threshold, signers=signers, policy=policy)
 
 
 def index_page(state: State, manifest: Manifest) -> str:

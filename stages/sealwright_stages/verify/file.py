@@ -1,13 +1,14 @@
-"""Judge a third-party file: by the SHA-256 that the manifest pins, by its detached signature, or by both.
+"""Judge a third-party file: by the SHA-256 that the manifest pins, by its detached signatures, or by both.
 
-- A digest and a signature are two items; each must be green, and both speak of the same bytes.
-- A signature is judged over the file that lies there, read once by the verifier, and hashed as it is read.
+- The digest and the signatures are two items; each must be green, and both speak of the same bytes.
+- A signature is judged over the file that lies there, and hashed as it is read; an SSH one must be made for a file.
 - A page of HTML saved as a signature is a malformed signature, not a missing one.
 """
 
 from __future__ import annotations
 
 import hmac
+from collections.abc import Sequence
 from pathlib import Path
 
 from sealwright_keyring.gpg import Gpg
@@ -15,7 +16,7 @@ from sealwright_stages.files import sha256_file
 from sealwright_stages.ports import Trust
 from sealwright_stages.verdict import Verdict
 from sealwright_stages.verify.codes import failed, passed
-from sealwright_stages.verify.openpgp import judge_detached
+from sealwright_stages.verify.signatures import judge_signatures
 
 _MAX_SIGNATURE = 1 << 20
 
@@ -35,20 +36,21 @@ def judge_digest(path: Path, wanted: str) -> Verdict:
     return passed(f"{path.name} has the pinned SHA-256", found, evidence)
 
 
-def judge_signature(path: Path, signature: Path, trust: Trust, gpg: Gpg | None = None) -> Verdict:
-    """Judge a file by the detached OpenPGP signature that lies beside it."""
-    if not signature.is_file() or signature.is_symlink() or signature.stat().st_size == 0:
-        return failed(
-            "signature-missing",
-            f"the signature of {path.name} did not arrive, or is empty",
-            "look at its address",
-            sha256_file(path),
-        )
-    if signature.stat().st_size > _MAX_SIGNATURE:
-        return failed(
-            "signature-malformed",
-            f"the signature of {path.name} is larger than 1 MiB",
-            "look at its address",
-            sha256_file(path),
-        )
-    return judge_detached(signature.read_bytes(), path, trust, path.name, gpg)
+def judge_beside(path: Path, signatures: Sequence[Path], trust: Trust, gpg: Gpg | None = None) -> Verdict:
+    """Judge a file by the detached signatures that lie beside it, of whatever kinds, together."""
+    for signature in signatures:
+        if not signature.is_file() or signature.is_symlink() or signature.stat().st_size == 0:
+            return failed(
+                "signature-missing",
+                f"a signature of {path.name} did not arrive, or is empty",
+                "look at its address",
+                sha256_file(path),
+            )
+        if signature.stat().st_size > _MAX_SIGNATURE:
+            return failed(
+                "signature-malformed",
+                f"a signature of {path.name} is larger than 1 MiB",
+                "look at its address",
+                sha256_file(path),
+            )
+    return judge_signatures([each.read_bytes() for each in signatures], path, trust, path.name, gpg=gpg)

@@ -1,6 +1,6 @@
-"""A third-party file of a component: fetch it and its signature, judge both, unpack it if asked, copy it.
+"""A third-party file of a component: fetch it and its signatures, judge them, unpack it if asked, copy it.
 
-- A file that fails one of its items is deleted together with its signature and with all that came out of it.
+- A file that fails one of its items is deleted together with its signatures and with all that came out of it.
 - The copy is hashed while it is written; it must be the bytes that every item was judged by.
 - Where the uncompressed bytes are the signed ones, they are what is copied: the container around them nobody signed.
 - A file is unpacked only once nothing of it is red, and in a sandbox; the tree that moves on is the one that was judged.
@@ -9,7 +9,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -27,8 +27,8 @@ from sealwright_stages.unpack.unpack import Unpacked
 from sealwright_stages.verdict import Failed, Green, Verdict
 from sealwright_stages.verify.codes import RefusedError, failed, passed, shown
 from sealwright_stages.verify.copy import copy_judged
-from sealwright_stages.verify.file import judge_digest, judge_signature
-from sealwright_stages.verify.openpgp import renamed
+from sealwright_stages.verify.file import judge_beside, judge_digest
+from sealwright_stages.verify.settle import renamed
 from sealwright_stages.verify.sources_manifest import list_folder
 
 _HEX = re.compile(r"[0-9a-f]{64}\Z")
@@ -46,13 +46,16 @@ class Inside:
 
 @dataclass
 class ThirdPartyFile:
-    """A file at `url`, called `name`; it has a digest, a signature, or both. Remembers what it judged of the inside."""
+    """A file at `url`, called `name`; it has a digest, signatures (their addresses), or both.
+
+    Remembers what it judged of the inside.
+    """
 
     component: str
     url: str
     name: str
     sha256: str | None
-    signature: str | None
+    signatures: tuple[str, ...]
     trust: Trust | None
     inside: Inside = Inside()
     _uncompressed: Uncompressed | None = field(default=None, repr=False)
@@ -70,12 +73,17 @@ class ThirdPartyFile:
         items = []
         if self.sha256 is not None:
             items.append(self._item("file", "digest", f"digest of {self.name}"))
-        if self.signature is not None:
+        if self.signatures:
             what = f"{uncompressed_name(self.name)} in {self.name}" if self.inside.signed else self.name
             items.append(self._item("file-signature", "file-signature", f"signature of {what}"))
         if self.inside.unpack:
             items.append(self._item("unpack", "unpack", f"unpack {self.name}"))
         return tuple(items)
+
+    def _beside(self, workshop: Workshop) -> list[Path]:
+        """Where the signatures lie."""
+        first = workshop.quarantine / (self.name + _SIGNATURE)
+        return [first.with_name(first.name + (f"-{n}" if n else "")) for n in range(len(self.signatures))]
 
     def _item(self, part: str, kind: str, title: str) -> ItemSpec:
         item = f"{self.component}/{part}/{self.name}"
@@ -89,9 +97,12 @@ class ThirdPartyFile:
         else:
             arrived = fetch_file(workshop, self.url, self.name)
             evidence = {"url": shown(arrived.url), "cached": False, "broken_connections": arrived.broken}
-        if self.signature is not None:
-            beside = fetch_file(workshop, self.signature, self.name + _SIGNATURE, _MAX_SIGNATURE)
-            evidence |= {"signature_url": shown(beside.url), "signature_size": beside.size}
+        beside = [
+            fetch_file(workshop, address, path.name, _MAX_SIGNATURE)
+            for address, path in zip(self.signatures, self._beside(workshop), strict=True)
+        ]
+        if beside:
+            evidence["signatures"] = [{"url": shown(each.url), "size": each.size} for each in beside]
         size = path.stat().st_size
         where = "taken from the cache" if evidence["cached"] else "arrived"
         return passed(f"{self.name} {where}, {size} bytes", "", {**evidence, "size": size})
@@ -111,24 +122,30 @@ class ThirdPartyFile:
         where = {"url": shown(self.url, 1000), "pinned": self.sha256 is not None}
         for item, verdict in verdicts.items():
             verdicts[item] = replace(verdict, evidence={**verdict.evidence, **where})
-        gone: list[Deleted] = []
-        for item, verdict in verdicts.items():
-            if isinstance(verdict, Failed):
-                for each in (self.name, self.name + _SIGNATURE, decompress.FOLDER, unpack.FOLDER):
-                    gone += discard(workshop.quarantine / each, item, verdict.reason)
+        gone = self._discarded(workshop, verdicts)
         if self.sha256 is not None and not gone:
             cache.keep(workshop.cache, path, self.sha256)
         return Outcome(verdicts, tuple(gone))
 
+    def _discarded(self, workshop: Workshop, verdicts: Mapping[str, Verdict]) -> list[Deleted]:
+        """Delete everything of the file if anything of it is red."""
+        quarantine, gone = workshop.quarantine, list[Deleted]()
+        inside = [quarantine / folder for folder in (decompress.FOLDER, unpack.FOLDER)]
+        for item, verdict in verdicts.items():
+            if isinstance(verdict, Failed):
+                for path in (quarantine / self.name, *self._beside(workshop), *inside):
+                    gone += discard(path, item, verdict.reason)
+        return gone
+
     def _judge_signature(self, workshop: Workshop, path: Path, trust: Trust) -> Verdict:
-        beside = workshop.quarantine / (self.name + _SIGNATURE)
+        beside = self._beside(workshop)
         if not self.inside.signed:
-            return judge_signature(path, beside, trust)
+            return judge_beside(path, beside, trust)
         try:
             inner = self._decompressed(workshop, path)
         except RefusedError as error:
             return error.verdict(sha256_file(path))
-        verdict = judge_signature(inner.path, beside, trust)
+        verdict = judge_beside(inner.path, beside, trust)
         return renamed(verdict, str(inner.evidence["compressed_sha256"]), {"uncompressed": dict(inner.evidence)})
 
     def _judge_unpacking(self, workshop: Workshop, path: Path, others: Mapping[str, Verdict]) -> Verdict:
@@ -197,24 +214,25 @@ def file_source(
     url: str,
     *,
     sha256: str | None = None,
-    signature: str | None = None,
+    signature: str | Sequence[str] | None = None,
     trust: Trust | None = None,
     inside: Inside = Inside(),
 ) -> ThirdPartyFile:
-    """The source for a file with a digest (64 hex digits), a detached signature, or both.
+    """The source for a file with a digest (64 hex digits), detached signatures (one address or several), or both.
 
     Raises:
         FetchError: its address has no plain file name at the end.
         ValueError: neither digest nor signature, a signature without trust, or an inside that its name can't have.
     """
-    if sha256 is None and signature is None:
+    signatures = (signature,) if isinstance(signature, str) else tuple(signature or ())
+    if sha256 is None and not signatures:
         raise ValueError("a file needs a digest or a signature")
-    if signature is not None and trust is None:
+    if signatures and trust is None:
         raise ValueError("a signature needs persons who may have made it")
     digest = sha256.lower() if sha256 is not None else None
     if digest is not None and not _HEX.match(digest):
         raise ValueError("a digest is 64 hex digits")
     name = plain_name(url)
-    if (inside.signed and not (signature and decompressor(name))) or (inside.unpack and not archive_kind(name)):
+    if (inside.signed and not (signatures and decompressor(name))) or (inside.unpack and not archive_kind(name)):
         raise ValueError(f"{name} has no such inside")
-    return ThirdPartyFile(component, url, name, digest, signature, trust, inside)
+    return ThirdPartyFile(component, url, name, digest, signatures, trust, inside)

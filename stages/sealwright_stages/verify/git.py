@@ -4,6 +4,7 @@
 - From the signed object on, each object is found by a name that is hashed again: tag, commit, tree, blobs.
 - A lightweight tag is no signature; neither is an unsigned commit: both are red.
 - A signed commit is never plain green: it says who wrote it, not that it was to be released.
+- An SSH signature must be made for git, and is judged by the time in the object that it covers: tagger, committer.
 - Verdicts name the SHA-256 of the signed object, and what is written later must hash to it again.
 """
 
@@ -12,6 +13,7 @@ from __future__ import annotations
 import base64
 import hashlib
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 
 from sealwright_keyring.gpg import Gpg
 from sealwright_stages.ports import Trust
@@ -22,12 +24,13 @@ from sealwright_stages.verify.git_objects import (
     Commit,
     Tag,
     object_id,
-    openpgp_signature,
     parse_commit,
     parse_tag,
+    plain_signature,
 )
 from sealwright_stages.verify.git_store import ObjectStore
-from sealwright_stages.verify.openpgp import judge_detached, renamed
+from sealwright_stages.verify.settle import renamed
+from sealwright_stages.verify.signatures import Purpose, judge_signature
 from sealwright_stages.verify.tree_rules import FOLDER
 from sealwright_stages.verify.writer import list_tree
 
@@ -43,12 +46,13 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Signed:
-    """The signed object as found: its bytes' SHA-256, payload and signature, and the commit below it."""
+    """The signed object as found: its bytes' SHA-256, payload, signature and time, and the commit below it."""
 
     sha256: str
     raw: bytes
     payload: bytes
     signature: bytes
+    time: int
     commit_id: str
     commit: Commit
     tag: Tag | None = None
@@ -72,12 +76,12 @@ def find(store: ObjectStore, wanted: Wanted) -> Signed:
         raw = store.read(target, "tag", LIMIT)
         tag = parse_tag(raw, wanted.tag)
         commit = parse_commit(store.read(tag.target, "commit", LIMIT))
-        return Signed(_sha256(raw), raw, tag.payload, tag.signature, tag.target, commit, tag)
+        return Signed(_sha256(raw), raw, tag.payload, tag.signature, tag.epoch, tag.target, commit, tag)
     if wanted.commit is not None and target != wanted.commit:
         raise RefusedError("commit-mismatch", f"{target} arrived instead of {wanted.commit}", "look at the server")
     raw = store.read(target, "commit", LIMIT)
     commit = parse_commit(raw)
-    return Signed(_sha256(raw), raw, commit.payload, commit.signature, target, commit)
+    return Signed(_sha256(raw), raw, commit.payload, commit.signature, commit.epoch, target, commit)
 
 
 def judge(store: ObjectStore, wanted: Wanted, trust: Trust, gpg: Gpg | None = None) -> Verdict:
@@ -85,11 +89,12 @@ def judge(store: ObjectStore, wanted: Wanted, trust: Trust, gpg: Gpg | None = No
     what = "tag" if wanted.tag is not None else "commit"
     try:
         signed = find(store, wanted)
-        signature = openpgp_signature(signed.signature, what)
+        signature = plain_signature(signed.signature, what)
     except RefusedError as error:
         return error.verdict()
     name = f"{what} {wanted.tag or signed.commit_id}"
-    verdict = judge_detached(signature, signed.payload, trust, name, gpg)
+    purpose = Purpose("git", datetime.fromtimestamp(signed.time, UTC))
+    verdict = judge_signature(signature, signed.payload, trust, name, purpose=purpose, gpg=gpg)
     verdict = renamed(verdict, signed.sha256, _evidence(signed))
     if isinstance(verdict, Failed):
         return verdict

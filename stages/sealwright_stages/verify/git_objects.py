@@ -27,11 +27,11 @@ _LATEST = 1 << 33
 _NAME = re.compile(rb"[!-~][!-~]*\Z")
 _ENCODING = re.compile(rb"[A-Za-z0-9._:-]{1,40}\Z")
 _BEGIN = re.compile(rb"^-----BEGIN ([A-Z ]+)-----", re.MULTILINE)
-_PGP = b"-----BEGIN PGP SIGNATURE-----"
+_PGP, _SSH = b"-----BEGIN PGP SIGNATURE-----", b"-----BEGIN SSH SIGNATURE-----"
 _SIGNATURE_BEGINS = (
     _PGP,
     b"-----BEGIN PGP MESSAGE-----",
-    b"-----BEGIN SSH SIGNATURE-----",
+    _SSH,
     b"-----BEGIN SIGNED MESSAGE-----",
 )
 _NEXT = "ask upstream for a tag that git itself made with `git tag --sign`"
@@ -39,7 +39,7 @@ _NEXT = "ask upstream for a tag that git itself made with `git tag --sign`"
 
 @dataclass(frozen=True)
 class Tag:
-    """An annotated tag: what it names, under which name, the bytes that are signed, and the signature."""
+    """An annotated tag: what it names, under which name, by whom and when, the bytes that are signed, the signature."""
 
     target: str
     name: str
@@ -139,18 +139,20 @@ def parse_commit(raw: bytes) -> Commit:
     )
 
 
-def openpgp_signature(signature: bytes, what: str) -> bytes:
-    """The signature, if it is an armored OpenPGP one.
+def plain_signature(signature: bytes, what: str) -> bytes:
+    """The signature, if it is an armored one by OpenPGP or SSH.
 
     Raises:
         RefusedError: there is none, or it is of another kind.
     """
     if not signature:
         raise RefusedError("signature-missing", f"the {what} is not signed", _NEXT)
-    if not signature.startswith(_PGP + b"\n"):
+    if not signature.startswith((_PGP + b"\n", _SSH + b"\n")):
         kind = shown(signature.split(b"\n", 1)[0], 60)
         raise RefusedError(
-            "signature-kind-unsupported", f"the {what} bears {kind}, no OpenPGP signature", "pin another ref"
+            "signature-kind-unsupported",
+            f"the {what} bears {kind}, no OpenPGP or SSH signature",
+            "ask for another",
         )
     return signature
 

@@ -1,6 +1,6 @@
-"""The gpg that every check here runs: bytes from outside are never parsed as root.
+"""The programs that every check here runs: bytes from outside are never parsed as root.
 
-- As root it runs under a uid that nobody else has, so that a hole in gpg is a hole in an empty folder.
+- As root they run under a uid that nobody else has, so that a hole in one of them is a hole in an empty folder.
 - Every check asks here, also those of evidence and of a release's signatures.
 - A keyring that was filled for one check stays open for the next that wants the same keys.
 - No run begins with a gpg whose status lines a signature can forge.
@@ -13,10 +13,13 @@ import shutil
 from collections.abc import Collection, Sequence
 from contextlib import AbstractContextManager
 
-from sealwright_keyring.gpg import SAFE_PATH, Gpg
+from sealwright_keyring.gpg import Gpg
 from sealwright_keyring.gpg_fixes import Fix, changelog_of, missing_fixes
 from sealwright_keyring.keyrings import Keyrings
+from sealwright_keyring.minisign import Minisign
 from sealwright_keyring.openpgp import Keyring
+from sealwright_keyring.ssh import SshKeygen
+from sealwright_keyring.tool import SAFE_PATH
 from sealwright_stages import process
 from sealwright_stages.errors import MachineError
 from sealwright_stages.sandbox.identity import verifier_uid
@@ -31,6 +34,16 @@ def verifier() -> Gpg:
         MachineError: root, and there is no uid for it.
     """
     return Gpg(uid=verifier_uid())
+
+
+def ssh_verifier() -> SshKeygen:
+    """The ssh-keygen likewise."""
+    return SshKeygen(uid=verifier_uid())
+
+
+def minisign_verifier() -> Minisign:
+    """The minisign likewise."""
+    return Minisign(uid=verifier_uid())
 
 
 def keyring_of(

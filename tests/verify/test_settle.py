@@ -13,7 +13,8 @@ from sealwright_keyring.policy import Person
 from sealwright_stages.ports import Trust
 from sealwright_stages.verdict import Failed, Passed, Verdict, Warned
 from sealwright_stages.verify.codes import CODES, failed, passed, shown, warned
-from sealwright_stages.verify.openpgp import judge_detached, renamed, settle
+from sealwright_stages.verify.settle import renamed, settle
+from sealwright_stages.verify.signatures import judge_signature
 from verify.workbench import Keys, sha256
 
 SUBJECT = sha256(b"data")
@@ -107,7 +108,7 @@ def test_two_persons_signatures_that_are_put_together_as_the_how_to_says_count_b
     environment = {"PATH": "/usr/bin:/bin", "GNUPGHOME": str(keys.home)}
     subprocess.run(["sh", "-ec", commands], cwd=tmp_path, env=environment, capture_output=True, check=True)
     both = (tmp_path / "SHA256SUMS.asc").read_bytes()
-    assert isinstance(judge_detached(both, b"data", keys.trust("s1", "s2", threshold=2), "x"), Passed)
+    assert isinstance(judge_signature(both, b"data", keys.trust("s1", "s2", threshold=2), "x"), Passed)
 
 
 def test_no_signature_and_no_threshold_are_red() -> None:

@@ -1,4 +1,4 @@
-"""OpenPGP signatures as verdicts: by the chosen keys of the chosen persons, counted by person.
+"""One verdict out of those of all signatures over some bytes: by the chosen persons, counted by person.
 
 - A signature file is green when each of its signatures counts, and enough distinct persons made them.
 - A signature by a stranger beside a good one, or any bad one, makes it red.
@@ -11,36 +11,16 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
-from pathlib import Path
 
-from sealwright_keyring.errors import KeyringError
-from sealwright_keyring.gpg import Gpg
-from sealwright_keyring.openpgp import Bad, Good, Weak
-from sealwright_keyring.openpgp import Verdict as KeyVerdict
 from sealwright_keyring.threshold import count_persons, out_of_time, rotated
-from sealwright_stages.files import sha256_file
+from sealwright_keyring.verdicts import Bad, Good, Weak
+from sealwright_keyring.verdicts import Verdict as KeyVerdict
 from sealwright_stages.ports import Trust
 from sealwright_stages.verdict import Passed, Verdict, Warned
 from sealwright_stages.verify.codes import failed, passed, warned
-from sealwright_stages.verify.verifier import keyring_of
 
 _ASK = "ask the signer, by a second channel, for a signature by a chosen key; never choose a key to make it fit"
-
-
-def judge_detached(
-    signature: bytes, data: bytes | Path, trust: Trust, what: str, gpg: Gpg | None = None
-) -> Verdict:
-    """Judge a file of detached signatures over `data`; `what` names it in the sentences."""
-    chosen = {fingerprint for person in trust.persons for fingerprint in person.openpgp}
-    subject = hashlib.sha256(data).hexdigest() if isinstance(data, bytes) else sha256_file(data)
-    try:
-        with keyring_of(trust.certificates, chosen, gpg) as keyring:
-            found = keyring.verify_detached_many(signature, data)
-    except KeyringError as error:
-        return failed("keyring-unusable", f"{what}: {error.what}: {error.because}", error.next_step, subject)
-    return settle(found, trust, what, subject)
 
 
 def settle(found: Sequence[KeyVerdict], trust: Trust, what: str, subject: str) -> Verdict:

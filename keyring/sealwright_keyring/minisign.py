@@ -1,0 +1,276 @@
+"""Strict verification of minisign signatures: by the minisign program and by us, who must agree.
+
+- A signature file is four lines: untrusted comment, signature, trusted comment, the signature over both; no more.
+- The document is signed by its BLAKE2b-512 (`ED`). The older kind (`Ed`) signs the document itself, which is as
+  good, but can't be checked without holding it whole: it is accepted up to 64 MiB, and refused beyond.
+- The key's id in the signature chooses among the chosen keys; anybody can make a key with that id, so what names a
+  key is the SHA-256 over the key itself.
+- The trusted comment belongs to what is signed; altered, the whole is refused. The untrusted one may be anything, and
+  is nothing but shown, escaped, like the other.
+- What minisign accepts, `cryptography` must accept with the pinned key; a no of either one is `Bad`.
+- A signature has no time of its own (the usual trusted comment is text that a person chose): it is judged
+  as of now, or as of when the caller knows that it was made.
+
+Source: https://jedisct1.github.io/minisign/ (signature format), minisign 0.11.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import functools
+import hashlib
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import IO
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric import ed25519
+
+from sealwright_keyring.agreement import both_accept, run_evidence, trouble
+from sealwright_keyring.errors import KeyringError, MalformedError, RefusedError
+from sealwright_keyring.feed import opened
+from sealwright_keyring.judge import bad
+from sealwright_keyring.text import printable
+from sealwright_keyring.tool import Hash, Run, Tool
+from sealwright_keyring.verdicts import Good, Verdict
+
+BEGIN = b"untrusted comment:"
+PREFIX = "minisign:"
+MAX_LEGACY = 64 << 20
+_HASHED, _LEGACY = b"ED", b"Ed"
+_UNTRUSTED, _TRUSTED = b"untrusted comment: ", b"trusted comment: "
+_COMMENT = re.compile(rb"[^\r\n\x00]*\Z")
+_MAX_UNTRUSTED, _MAX_TRUSTED = 1024, 8192
+_KEY, _SIGNATURE, _GLOBAL = 42, 74, 64
+
+
+@dataclass(frozen=True)
+class MinisignKey:
+    """A public key, the id that its signatures bear, and the comment of its file."""
+
+    key_id: bytes
+    public: bytes
+    comment: str = ""
+
+    @property
+    def fingerprint(self) -> str:
+        """`minisign:` and the SHA-256 over the key, without its id, in hex."""
+        return PREFIX + hashlib.sha256(self.public).hexdigest()
+
+    @property
+    def text(self) -> str:
+        """Key and id as minisign writes them."""
+        return base64.b64encode(_LEGACY + self.key_id + self.public).decode()
+
+    def made(self, signature: bytes, message: bytes) -> bool:
+        """Whether this key made `signature` over `message`."""
+        try:
+            ed25519.Ed25519PublicKey.from_public_bytes(self.public).verify(signature, message)
+        except InvalidSignature:
+            return False
+        return True
+
+
+@dataclass(frozen=True)
+class MinisignSignature:
+    """What a signature file says; the comments as they came."""
+
+    hashed: bool
+    key_id: bytes
+    signature: bytes
+    trusted: bytes
+    over_both: bytes
+    untrusted: bytes
+
+
+@dataclass(frozen=True)
+class Minisign(Tool):
+    """A minisign program: its name or path, the seconds that a run may take, and whom to run it as."""
+
+    program: str = "minisign"
+
+    @property
+    def version(self) -> str:
+        """What it calls itself."""
+        return _version(self)
+
+    def verify(self, key: MinisignKey, file: bytes, data: tuple[IO[bytes], int], also: Hash) -> Run:
+        """Ask it for its verdict on a signature over a hash; `data` (stream, size) goes through a pipe.
+
+        Raises:
+            KeyringError: it is missing, too slow, or floods.
+        """
+        with self.private({"signature": file}) as folder:
+            words = ["-V", "-H", "-P", key.text, "-x", f"{folder}/signature", "-m", "/dev/stdin"]
+            return self.hold(words, stdin=data[0], size=data[1], also=also)
+
+    def verify_legacy(self, key: MinisignKey, file: bytes, document: bytes) -> Run:
+        """The same for a signature over the document itself, which minisign wants as a file.
+
+        Raises:
+            KeyringError: as above.
+        """
+        with self.private({"signature": file, "document": document}) as folder:
+            words = ["-V", "-P", key.text, "-x", f"{folder}/signature", "-m", f"{folder}/document"]
+            return self.hold(words, stdin=document, size=len(document))
+
+
+@functools.cache
+def _version(tool: Minisign) -> str:
+    try:
+        return printable(tool.hold(["-v"]).stdout.strip(), 100) or "minisign"
+    except KeyringError:
+        return "minisign"
+
+
+def parse_key_file(data: bytes) -> MinisignKey:
+    """The key of a `.pub` file: a line of comment, a line of base64.
+
+    Raises:
+        MalformedError: it is not just that.
+    """
+    lines = data.removesuffix(b"\n").split(b"\n")
+    if len(lines) != 2:
+        raise malformed("it is not two lines: a comment and a key")
+    comment = _comment(lines[0], _UNTRUSTED, _MAX_UNTRUSTED)
+    return parse_key(lines[1], comment.decode("utf-8", "surrogateescape"))
+
+
+def parse_key(text: bytes, comment: str = "") -> MinisignKey:
+    """The key whose base64 is `text`.
+
+    Raises:
+        MalformedError: it is none.
+    """
+    raw = _decoded(text, _KEY)
+    if raw[:2] != _LEGACY:
+        raise malformed("it is no Ed25519 key")
+    return MinisignKey(raw[2:10], raw[10:], comment)
+
+
+def parse_signature(data: bytes) -> MinisignSignature:
+    """The signature in a file.
+
+    Raises:
+        MalformedError: it is not exactly its four lines.
+    """
+    lines = data.removesuffix(b"\n").split(b"\n")
+    if len(lines) != 4:
+        raise malformed("it is not the four lines of a minisign signature")
+    untrusted = _comment(lines[0], _UNTRUSTED, _MAX_UNTRUSTED)
+    raw = _decoded(lines[1], _SIGNATURE)
+    trusted = _comment(lines[2], _TRUSTED, _MAX_TRUSTED)
+    if raw[:2] not in (_HASHED, _LEGACY):
+        raise malformed("it is no Ed25519 signature")
+    return MinisignSignature(
+        raw[:2] == _HASHED, raw[2:10], raw[10:], trusted, _decoded(lines[3], _GLOBAL), untrusted
+    )
+
+
+def malformed(because: str) -> MalformedError:
+    """The error of minisign data that breaks its rules."""
+    return MalformedError(because, "minisign data")
+
+
+def _comment(line: bytes, begin: bytes, most: int) -> bytes:
+    text = line.removeprefix(begin)
+    if not line.startswith(begin) or len(text) > most or not _COMMENT.match(text):
+        raise malformed(f"a line is not `{begin.decode()}...` of at most {most} bytes")
+    return text
+
+
+def _decoded(text: bytes, size: int) -> bytes:
+    try:
+        raw = base64.b64decode(text, validate=True)
+    except binascii.Error as error:
+        raise malformed("a line is not base64") from error
+    if base64.b64encode(raw) != text or len(raw) != size:
+        raise malformed(f"a line is not the canonical base64 of {size} bytes")
+    return raw
+
+
+def verify_minisign(
+    signature: bytes,
+    data: Path | bytes,
+    keys: Sequence[MinisignKey],
+    *,
+    signed_at: datetime | None = None,
+    tool: Minisign | None = None,
+) -> Verdict:
+    """The verdict about a signature file over `data`; `signed_at` is when it was made, if the caller knows."""
+    tool, as_of = tool or Minisign(), signed_at or datetime.now(UTC)
+    base: dict[str, object] = {
+        "kind": "minisign",
+        "signature_sha256": hashlib.sha256(signature).hexdigest(),
+        "tool": tool.version,
+        "tool_uid": tool.uid,
+        "chosen": sorted(key.fingerprint for key in keys),
+        "time": f"the signature has none of its own; judged as of {as_of:%Y-%m-%d}",
+    }
+    try:
+        found = parse_signature(signature)
+        base |= {
+            "key_id": found.key_id[::-1].hex().upper(),  # as minisign writes it
+            "digest": "blake2b-512" if found.hashed else "none (legacy)",
+            "trusted_comment": printable(found.trusted),
+            "untrusted_comment": printable(found.untrusted),
+        }
+        return _asked(found, signature, data, _Question(tuple(keys), tool, as_of), base)
+    except MalformedError as error:
+        return bad("signature-malformed", base, error.because)
+    except OSError as error:
+        return bad("data-unreadable", base, error.strerror or str(error))
+    except KeyringError as error:
+        return bad(trouble(error), base, error.because)
+
+
+@dataclass(frozen=True)
+class _Question:
+    keys: tuple[MinisignKey, ...]
+    tool: Minisign
+    time: datetime
+
+
+def _asked(
+    found: MinisignSignature, file: bytes, data: Path | bytes, asked: _Question, base: dict[str, object]
+) -> Verdict:
+    """Ask both checks, over one reading of the data."""
+    same_id = [key for key in asked.keys if key.key_id == found.key_id]
+    if not same_id:
+        return bad("signature-unknown-key", base, f"key id {base['key_id']}")
+    # Of several keys with one id, the one that made the signature; if none did, any will say so.
+    own = next((key for key in same_id if key.made(found.over_both, found.signature + found.trusted)), same_id[0])
+    with opened(data) as (stream, size):
+        if found.hashed:
+            state = hashlib.blake2b()
+            run = asked.tool.verify(own, file, (stream, size), state)
+            message = state.digest()
+        else:
+            message = stream.read(MAX_LEGACY + 1)
+            if len(message) > MAX_LEGACY:
+                return bad("algorithm-refused", base, "a legacy signature over more than 64 MiB")
+            run = asked.tool.verify_legacy(own, file, message)
+    evidence = {**base, **run_evidence(run), "key": own.fingerprint}
+    ours = own.made(found.signature, message) and own.made(found.over_both, found.signature + found.trusted)
+    try:
+        both_accept(run, yes=_says_yes(run), no=_says_no(run), ours=ours)
+    except RefusedError as error:
+        return bad(error.code, evidence, error.because)
+    evidence["second_check"] = "agrees"
+    digest = "BLAKE2B-512" if found.hashed else "none"
+    return Good(own.fingerprint, asked.time, digest, "Ed25519", evidence)
+
+
+def _says_yes(run: Run) -> bool:
+    return run.returncode == 0 and run.stdout.startswith(b"Signature and comment signature verified\n")
+
+
+def _says_no(run: Run) -> bool:
+    said = run.stdout + run.stderr
+    return run.returncode == 1 and (
+        b"Signature verification failed" in said or b"Comment signature verification failed" in said
+    )

@@ -1,0 +1,61 @@
+"""The policy's own signature, checked again offline from what lies in the evidence folder.
+
+- Where the manifest wants it, the list, its signatures and the log must agree: who signed, over which list.
+- A signature is judged as of when the log began. Revoked keys count nothing, whenever they signed.
+- The keys are the reviewer's, if that keyring has every person whom the manifest names; else they are the folder's
+  own, and that is told.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Collection
+from datetime import datetime
+from pathlib import Path
+
+from sealwright_keyring.errors import KeyringError
+from sealwright_keyring.policy import Policy, load_policy
+from sealwright_stages.audit_signatures import Reviewer
+from sealwright_stages.findings import Finding, advice, bad, good
+from sealwright_stages.manifest import Manifest
+from sealwright_stages.policy_signature import SUMS, judged_again
+from sealwright_stages.state import State
+
+_WHAT = "policy"
+
+
+def policy_signature(
+    folder: Path, manifest: Manifest, own: Policy, state: State, reviewer: Reviewer
+) -> tuple[Collection[str], list[Finding]]:
+    """What is found of it, and the names of the files in `folder` that it consists of; none if none is wanted."""
+    names, threshold = manifest.policy_signers, manifest.policy_threshold
+    if not names:
+        return (), []
+    trusted, told = _keys(own, reviewer, names)
+    try:
+        began = datetime.fromisoformat(state.first_t)
+        files, persons = judged_again(folder, own, trusted, names, threshold, began)
+    except (KeyringError, ValueError) as error:
+        because = error.because if isinstance(error, KeyringError) else str(error)
+        return (), [*told, bad(_WHAT, f"its own signature: {because}")]
+    logged = state.policy_signed
+    said = hashlib.sha256(files[SUMS]).hexdigest(), threshold
+    if logged is None or (logged.sums_sha256, logged.threshold) != said:
+        return files, [*told, bad(_WHAT, "the log does not say that this list over it was signed")]
+    if strange := sorted(set(logged.persons.split()) ^ set(persons)):
+        return files, [*told, bad(_WHAT, f"log and signatures disagree on whether {strange[0]} signed it")]
+    return files, [*told, good(_WHAT, f"signed itself by {', '.join(persons)}; {threshold} needed")]
+
+
+def _keys(own: Policy, reviewer: Reviewer, names: Collection[str]) -> tuple[Policy, list[Finding]]:
+    """Whose keys count, with what a reviewer must know of that."""
+    if reviewer.keyring is None:
+        return own, []  # that the keys are the folder's is said once, of all signatures
+    try:
+        theirs = load_policy(reviewer.keyring)
+    except KeyringError:
+        return own, []  # said of all signatures too, and a no
+    if strange := [name for name in names if name not in theirs.persons]:
+        told = f"your keyring has no {strange[0]}: who signed it is judged by the folder's own keys"
+        return own, [advice(_WHAT, told)]
+    return theirs, []
