@@ -338,8 +338,8 @@ def test_what_sequoia_thinks_is_told_and_decides_nothing(world: World) -> None:
     (signature,) = agreed.evidence["signatures"]  # type: ignore[misc]
     assert isinstance(agreed, Passed) and signature["sequoia"]["says"] == "agrees"
     assert "Sequoia" not in agreed.reason
-    world.keys.fingerprint("old", options=("--cert-digest-algo", "SHA1"))
-    trust, made = world.keys.trust("old"), world.keys.sign("old", DATA)
+    world.keys.fingerprint("bound-by-sha1", options=("--cert-digest-algo", "SHA1"))
+    trust, made = world.keys.trust("bound-by-sha1"), world.keys.sign("bound-by-sha1", DATA)
     refused = judge_signature(made, DATA, trust, "x")
     assert isinstance(refused, Passed), refused
     assert "Sequoia would refuse it" in refused.reason
