@@ -1,5 +1,5 @@
 # Everything that the project can do from a fresh clone. Each target does its own set-up.
-.PHONY: setup demo demo-tampered test test-slow lint bench screenshots clean
+.PHONY: setup demo demo-tampered test test-slow lint bench survey screenshots clean
 PY := .venv/bin/python
 TOOLS := gpg=gnupg ssh-keygen=openssh-client minisign=minisign git=git curl=curl bwrap=bubblewrap \
 	mmdebstrap=mmdebstrap xz=xz-utils bzip2=bzip2 zstd=zstd prlimit=util-linux sqv=sqv \
@@ -30,6 +30,11 @@ lint: setup
 
 bench: setup
 	@PYTHONPATH=tests $(PY) -m bench
+
+# Not part of CI: it asks the machine's Debian archive for real packages, and what they say changes from day to day.
+survey: setup
+	@PYTHONPATH=tests $(PY) -m survey tarballs 40
+	@PYTHONPATH=tests $(PY) -m survey packages 100
 
 screenshots: setup
 	@$(PY) tests/console/make_screenshots.py

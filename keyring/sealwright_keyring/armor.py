@@ -1,6 +1,8 @@
 """ASCII armor, read strictly (RFC 9580, section 6; RFC 4880, section 6).
 
-- There is one block of the wanted kind (for key files: one or more), and nothing but blank space around it.
+- A signature is one block, and nothing but blank space stands around it.
+- A key file holds one or more blocks of its kind and no other; prose around them is passed over, as gpg does,
+  since each key is chosen by its full fingerprint and nothing is read out of the prose.
 - Header lines are `Name: value` in printable ASCII with a known name; a blank line ends them.
 - Base64 is canonical, its lines are at most 76 characters long; the CRC-24, where there is one, must be right.
 - Line ends are LF or CR LF; no other control character is accepted.
@@ -27,33 +29,39 @@ def dearmor(text: bytes, kind: str) -> bytes:
     Raises:
         MalformedError: it is no such block, or something stands around it.
     """
-    blocks = dearmor_all(text, kind)
+    blocks = _blocks(text, kind, prose=False)
     if len(blocks) != 1:
         raise MalformedError(f"{len(blocks)} armor blocks where one is allowed")
     return blocks[0]
 
 
 def dearmor_all(text: bytes, kind: str) -> list[bytes]:
-    """The bytes of each block of `kind`; at least one, and nothing else beside blank lines.
+    """The bytes of each block of `kind`; at least one, and no block of another kind.
 
     Raises:
         MalformedError: as above.
     """
-    if not _ALLOWED.match(text):
+    return _blocks(text, kind, prose=True)
+
+
+def _blocks(text: bytes, kind: str, *, prose: bool) -> list[bytes]:
+    if not prose and not _ALLOWED.match(text):
         raise MalformedError("the armor holds control or non-ASCII characters")
     begin, end = f"-----BEGIN PGP {kind}-----".encode(), f"-----END PGP {kind}-----".encode()
     lines = [line.rstrip(b" \t\r") for line in text.split(b"\n")]
     blocks: list[bytes] = []
     position = 0
     while position < len(lines):
-        if not lines[position]:
+        line = lines[position]
+        if not line or (prose and b"-----BEGIN " not in line and b"-----END " not in line):
             position += 1
             continue
-        if lines[position] != begin:
+        if line != begin:
             raise MalformedError(f"something other than a PGP {kind.lower()} stands in the file")
-        if end not in lines[position:]:
-            raise MalformedError("the armor has no end")
-        stop = lines.index(end, position)
+        try:
+            stop = lines.index(end, position)
+        except ValueError as error:
+            raise MalformedError("the armor has no end") from error
         blocks.append(_block(lines[position + 1 : stop]))
         position = stop + 1
     if not blocks:

@@ -2,7 +2,9 @@
 
 - A key file holds certificates only: primary key, then user ids, attributes, subkeys and signatures.
 - A secret key among public ones is refused loudly.
+- A signature that stands in a block of its own, as a revocation does, is refused: it must not be lost.
 - Trust packets, by which a forged keyring can vouch for itself, are dropped.
+- A certificate has at most 200 subkeys: gpg tries every one, at a cost that its maker chooses.
 - The fingerprint is computed here, from the key's own bytes (RFC 4880, section 12.2).
 """
 
@@ -16,7 +18,8 @@ from sealwright_keyring.errors import MalformedError
 from sealwright_keyring.packets import Packet, packets
 
 MAX_KEY_FILE = 64 << 20
-_PUBLIC, _SUBKEY, _TRUST = 6, 14, 12
+MAX_SUBKEYS = 200
+_SIGNATURE, _PUBLIC, _TRUST, _SUBKEY = 2, 6, 12, 14
 _SECRET = (5, 7)
 _PARTS = (2, 13, 14, 17)
 
@@ -44,21 +47,30 @@ def certificates(data: bytes) -> tuple[Certificate, ...]:
     groups: list[list[Packet]] = []
     for block in blocks:
         for number, packet in enumerate(packets(block)):
-            if packet.tag in _SECRET:
-                raise MalformedError("it holds a secret key; remove it from here and consider it stolen")
             if packet.tag == _PUBLIC:
                 groups.append([packet])
             elif packet.tag in _PARTS and number:
                 groups[-1].append(packet)
             elif packet.tag != _TRUST:
-                raise MalformedError(f"a packet of type {packet.tag} stands among public keys")
+                raise MalformedError(_refusal(packet.tag))
     if not groups:
         raise MalformedError("the key file holds no public key")
     return tuple(_certificate(group) for group in groups)
 
 
+def _refusal(tag: int) -> str:
+    if tag in _SECRET:
+        return "it holds a secret key; remove it from here and consider it stolen"
+    if tag == _SIGNATURE:
+        # Likely a revocation. To pass it over would be to trust a key that its owner took back.
+        return "a revocation stands beside its key, not in it; import both, and export the key"
+    return f"a packet of type {tag} stands among public keys"
+
+
 def _certificate(group: list[Packet]) -> Certificate:
     subkeys = tuple(fingerprint_of(packet.body) for packet in group if packet.tag == _SUBKEY)
+    if len(subkeys) > MAX_SUBKEYS:
+        raise MalformedError(f"a certificate has {len(subkeys)} subkeys, and no honest one has so many")
     raw = b"".join(packet.raw for packet in group)
     return Certificate(fingerprint_of(group[0].body), subkeys, raw)
 

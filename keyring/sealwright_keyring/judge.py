@@ -31,6 +31,7 @@ _MISSING_KEY = 9
 _NEXT: Mapping[str, str] = {
     "signature-unknown-key": "if you trust the signer, add the key by full fingerprint; else get other bytes",
     "signature-bad": "do not use the bytes; fetch them again from elsewhere, and ask the signer",
+    "key-expired-at-signing": "get the signer's key afresh, its owner may have extended it; else ask for a new one",
     "key-expired-since": "get the signer's extended key, or waive this by name",
     "text-mode": "ask the signer for a binary signature, or waive this by name",
     "unhashed-extra": "fetch the signature again from elsewhere, or waive this by name",

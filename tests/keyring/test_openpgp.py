@@ -329,16 +329,3 @@ def test_hostile_bytes_are_parsed_as_another_user_when_asked(world: Any, tmp_pat
     with Keyring.of([world.cert("s1")], [world.fpr["s1"]], gpg=gpg) as ring:
         assert isinstance(ring.verify_detached(world.sign("s1"), DATA), Good)
         assert isinstance(ring.verify_detached(world.sign("s1"), b"other"), Bad)
-
-
-def test_a_certificate_with_thousands_of_bad_subkeys_is_stopped_or_harmless(world: Any) -> None:
-    (mine,) = certificates(world.cert("s1"))
-    (theirs,) = certificates(world.cert("donor"))
-    subkey, binding = list(packets(theirs.raw))[-2:]
-    forged = mine.raw + (subkey.raw + binding.raw) * 2000
-    try:
-        with Keyring.of([forged], [world.fpr["s1"]], gpg=Gpg(timeout=5)) as ring:
-            assert isinstance(ring.verify_detached(world.sign("s1"), DATA), Good)
-            assert isinstance(ring.verify_detached(world.sign("donor"), DATA), Bad)
-    except KeyringError as error:
-        assert error.next_step

@@ -62,6 +62,35 @@ def test_indefinite_and_partial_lengths_are_refused(header: bytes) -> None:
         list(packets(header + b"\x00" * 20))
 
 
+def test_a_key_file_may_hold_prose_around_its_blocks_and_no_block_of_another_kind(world: Any) -> None:
+    one, two = (enarmor(world.cert(name), "PUBLIC KEY BLOCK") for name in ("s1", "s2"))
+    prose = b"Keys of the developers.\r\n\npub ed25519 caf\xc3\xa9 \x1b[2J -- \n"
+    text = prose + one + prose + two + prose
+    assert [c.fingerprint for c in certificates(text)] == [world.fpr["s1"], world.fpr["s2"]]
+    for kind in ("PRIVATE KEY BLOCK", "SIGNATURE", "MESSAGE", "SIGNED MESSAGE"):
+        with pytest.raises(MalformedError, match="something other"):
+            certificates(text + enarmor(b"abc", kind))
+    for spoiled in (prose, text[: text.rindex(b"-----END")], text.replace(b"-----BEGIN PGP PUBLIC", b"", 1)):
+        with pytest.raises(MalformedError):
+            certificates(spoiled)
+
+
+def test_a_revocation_in_a_block_of_its_own_is_refused_and_not_lost(world: Any) -> None:
+    text = (world.home / "openpgp-revocs.d" / f"{world.fpr['s2']}.rev").read_bytes()
+    revocation = text[text.index(b":-----") + 1 :]
+    for file in (revocation, enarmor(world.cert("s2"), "PUBLIC KEY BLOCK") + revocation):
+        with pytest.raises(MalformedError, match="revocation stands beside its key"):
+            certificates(file)
+
+
+@pytest.mark.parametrize("text", [b"YWJ=", b"YWI", b"YWI==", b"YW I=", b"YWI=YWI=", b"Y" * 77])
+def test_base64_that_is_not_canonical_is_refused(text: bytes) -> None:
+    armor = b"-----BEGIN PGP SIGNATURE-----\n\n%s\n-----END PGP SIGNATURE-----\n"
+    assert dearmor(armor % b"YWI=", "SIGNATURE") == b"ab"
+    with pytest.raises(MalformedError, match="base64"):
+        dearmor(armor % text, "SIGNATURE")
+
+
 def test_a_checksum_that_is_wrong_is_refused() -> None:
     armored = enarmor(b"abc", "SIGNATURE")
     wrong = enarmor(b"abd", "SIGNATURE").split(b"\n")[3]

@@ -141,7 +141,7 @@ def test_a_key_of_any_kind_belongs_to_one_person(others: OtherKeys, tmp_path: Pa
 def test_a_key_file_that_is_a_link_or_junk_is_refused(world: Any, tmp_path: Path) -> None:
     place = folder(world, tmp_path, TWO)
     (place / "keys" / "junk.asc").write_text("<html>404</html>")
-    with pytest.raises(PolicyError, match="stands in the file"):
+    with pytest.raises(PolicyError, match="no armor block"):
         load_policy(place)
     (place / "keys" / "junk.asc").unlink()
     (place / "keys" / "link.asc").symlink_to("s1.asc")

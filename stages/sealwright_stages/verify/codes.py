@@ -39,6 +39,7 @@ CODES: Mapping[str, str] = {
     "object-hash-mismatch": "A git object does not have the name that it is asked for by.",
     "object-too-large": "A git object is larger than the limit.",
     "tag-lightweight": "The tag is no signed object, just a pointer.",
+    "tag-timestamped": "A proof by OpenTimestamps follows the tag's signature, which does not cover it.",
     "tag-name-mismatch": "The signed tag bears another name than the one that was asked for.",
     "tag-not-a-commit": "The signed tag names something that is no commit.",
     "commit-signed-only": "A signed commit says who wrote it, not that it was to be released.",
@@ -93,6 +94,7 @@ WAIVABLE = frozenset(
         "nothing-new",
         "pin-changed",
         "rotation-overdue",
+        "tag-timestamped",
         "text-mode",
         "unhashed-extra",
     }

@@ -3,7 +3,8 @@
 - The signature is checked over the raw object that was fetched, by the chosen keys only.
 - From the signed object on, each object is found by a name that is hashed again: tag, commit, tree, blobs.
 - A lightweight tag is no signature; neither is an unsigned commit: both are red.
-- A signed commit is never plain green: it says who wrote it, not that it was to be released.
+- A signed commit is never plain green: it says who wrote it, not that it was to be released. Nor is a tag below
+  whose signature a proof by OpenTimestamps stands.
 - An SSH signature must be made for git, and is judged by the time in the object that it covers: tagger, committer.
 - Verdicts name the SHA-256 of the signed object, and what is written later must hash to it again.
 """
@@ -103,19 +104,20 @@ def judge(store: ObjectStore, wanted: Wanted, trust: Trust, gpg: Gpg | None = No
     except RefusedError as error:
         return error.verdict(signed.sha256, verdict.evidence)
     verdict = replace(verdict, evidence={**verdict.evidence, **counts})
-    return verdict if wanted.tag is not None else _commit_only(verdict, name)
+    if wanted.tag is None:
+        why = f"{name}: {verdict.reason}; but no signed tag says that it is a release"
+        ask = "ask upstream for a signed tag, or waive it with the reason why this commit"
+        return _weaker(verdict, "commit-signed-only", why, ask)
+    if signed.tag is not None and signed.tag.proof:
+        why = f"{name}: {verdict.reason}; but a proof by OpenTimestamps follows, which it does not cover"
+        return _weaker(verdict, "tag-timestamped", why, "waive this by name; to check the proof, use `ots`")
+    return verdict
 
 
-def _commit_only(verdict: Passed | Warned, name: str) -> Verdict:
-    """A signed commit is a warning of its own, beside what else was weak about it."""
-    code = "commit-signed-only" + (f"+{verdict.code}" if isinstance(verdict, Warned) else "")
-    return warned(
-        code,
-        f"{name}: {verdict.reason}; but no signed tag says that it is a release",
-        "ask upstream for a signed tag, or waive it with the reason why this commit",
-        verdict.subject_sha256,
-        verdict.evidence,
-    )
+def _weaker(verdict: Passed | Warned, code: str, why: str, next_step: str) -> Verdict:
+    """A warning of its own, beside what else was weak about it."""
+    code += f"+{verdict.code}" if isinstance(verdict, Warned) else ""
+    return warned(code, why, next_step, verdict.subject_sha256, verdict.evidence)
 
 
 def read_whole_tree(store: ObjectStore, tree: str) -> dict[str, object]:

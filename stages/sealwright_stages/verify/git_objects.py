@@ -6,7 +6,8 @@ A pure module: bytes in, values or `RefusedError` out.
 - A time lies between 1970 and 2242: what git writes, and what every later stage can say.
 - Headers stand once each and in git's order; an unknown header is refused, and `gpgsig` in a tag is unknown.
 - A tag names a commit, and bears the name that was asked for.
-- A tag's signature is one block at the very end, and nowhere in the text does another one begin.
+- A tag's signature is one block at the very end, and nowhere in the text does another one begin. After it there may
+  be one proof by OpenTimestamps, which it does not cover: taken off, reported, and not checked.
 - A commit's signature is one `gpgsig` header; what it covers is the commit without that header.
 
 Source: git's Documentation/gitformat-signature.txt, tag.c and commit.c.
@@ -27,6 +28,10 @@ _LATEST = 1 << 33
 _NAME = re.compile(rb"[!-~][!-~]*\Z")
 _ENCODING = re.compile(rb"[A-Za-z0-9._:-]{1,40}\Z")
 _BEGIN = re.compile(rb"^-----BEGIN ([A-Z ]+)-----", re.MULTILINE)
+_PROOF = re.compile(
+    rb"\n-----END [A-Z ]+-----\n(-----BEGIN OPENTIMESTAMPS GIT TIMESTAMP-----\n\n(?:[A-Za-z0-9+/]{1,76}={0,2}\n){1,400}"
+    rb"-----END OPENTIMESTAMPS GIT TIMESTAMP-----\n?)\Z"
+)
 _PGP, _SSH = b"-----BEGIN PGP SIGNATURE-----", b"-----BEGIN SSH SIGNATURE-----"
 _SIGNATURE_BEGINS = (
     _PGP,
@@ -39,7 +44,7 @@ _NEXT = "ask upstream for a tag that git itself made with `git tag --sign`"
 
 @dataclass(frozen=True)
 class Tag:
-    """An annotated tag: what it names, under which name, by whom and when, the bytes that are signed, the signature."""
+    """An annotated tag: what it names, under which name, by whom and when; signed bytes, signature, what follows."""
 
     target: str
     name: str
@@ -47,6 +52,7 @@ class Tag:
     epoch: int
     payload: bytes
     signature: bytes
+    proof: bytes = b""
 
 
 @dataclass(frozen=True)
@@ -97,8 +103,10 @@ def parse_tag(raw: bytes, asked: str) -> Tag:
         raise RefusedError(
             "tag-not-a-commit", f"the tag names a {shown(values[b'type'])}, no commit", "ask for another tag"
         )
-    payload, signature = _signature_at_end(raw, body)
-    return Tag(values[b"object"].decode(), asked, shown(values[b"tagger"]), epoch, payload, signature)
+    found = _PROOF.search(raw)
+    proof = found[1] if found else b""
+    payload, signature = _signature_at_end(raw.removesuffix(proof), body.removesuffix(proof))
+    return Tag(values[b"object"].decode(), asked, shown(values[b"tagger"]), epoch, payload, signature, proof)
 
 
 def parse_commit(raw: bytes) -> Commit:

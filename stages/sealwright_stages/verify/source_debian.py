@@ -1,7 +1,8 @@
 """A Debian source package as a source: the archive's word and the uploader's word are two items.
 
 - archive: signed InRelease -> Sources -> .dsc and each file by SHA-256 and size.
-- uploader: the .dsc's own signature, by a key of the chosen keyring, judged at the time of signing.
+- uploader: the .dsc's own signature, by a key of the chosen keyring, judged at the time of signing; where it
+  bears several, each must be good, and a stranger's beside is red.
 - The .dsc lists exactly the files that the archive lists, with the same digests; nothing unlisted is there.
 """
 
@@ -13,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from sealwright_keyring.errors import KeyringError, MalformedError
-from sealwright_keyring.openpgp import Bad, Weak, signature_issuers
+from sealwright_keyring.openpgp import Bad, Strangers, Weak, signature_issuers
 from sealwright_stages.errors import FetchError
 from sealwright_stages.events import Stage
 from sealwright_stages.files import sha256_file
@@ -153,8 +154,8 @@ class DebianSource:
         if _MARK not in document:
             return failed("signature-missing", "the .dsc is not signed", "ask the uploader", subject), {}
         keys = uploaders(self.uploaders)
-        certificate = keys.find(signature_issuers(document[document.index(_MARK) + 1 :]))
-        if certificate is None:
+        chosen = keys.find(signature_issuers(document[document.index(_MARK) + 1 :]))
+        if not chosen:
             return failed(
                 "signature-unknown-key",
                 f"the key that signed the .dsc is not in {self.uploaders.name} ({keys.package or 'no package'})",
@@ -162,8 +163,11 @@ class DebianSource:
                 subject,
                 keys.evidence(),
             ), {}
-        with keyring_of([certificate.raw], [certificate.fingerprint]) as keyring:
-            verdict, signed = keyring.verify_clearsigned(document, judged_at_signing=True)
+        names = [each.fingerprint for each in chosen]
+        with keyring_of([each.raw for each in chosen], names) as keyring:
+            verdict, signed = keyring.verify_clearsigned(
+                document, judged_at_signing=True, strangers=Strangers.REFUSE
+            )
         evidence = {**verdict.evidence, **keys.evidence()}
         if isinstance(verdict, Bad):
             reason = f".dsc: {verdict.sentence}"

@@ -1,6 +1,6 @@
-"""Who may upload: a keyring of many certificates, read once, out of which one is taken by its fingerprint.
+"""Who may upload: a keyring of many certificates, read once, out of which those are taken that signed.
 
-- The whole file is split by our own reader; gpg later sees the one certificate, never the file.
+- The whole file is split by our own reader; gpg later sees the certificates that signed, never the file.
 - The file's SHA-256, and the package that ships it with its version, stand in the evidence.
 - A file that is read again after it changed is another keyring.
 """
@@ -30,12 +30,10 @@ class Uploaders:
     package: str
     by_key: Mapping[str, Certificate]
 
-    def find(self, issuers: Sequence[str]) -> Certificate | None:
-        """The certificate that one of `issuers` (fingerprints, or 64-bit ids) names; fingerprints first."""
-        for issuer in sorted((each.upper() for each in issuers), key=len, reverse=True):
-            if issuer in self.by_key:
-                return self.by_key[issuer]
-        return None
+    def find(self, issuers: Sequence[str]) -> tuple[Certificate, ...]:
+        """The certificates that `issuers` (fingerprints, or 64-bit ids) name, each once."""
+        found = (self.by_key[issuer.upper()] for issuer in issuers if issuer.upper() in self.by_key)
+        return tuple({each.fingerprint: each for each in found}.values())
 
     def evidence(self) -> dict[str, object]:
         """What a reviewer wants to know of it."""
