@@ -16,7 +16,7 @@ from sealwright_stages.get_sources.debian import DebianArchive
 from sealwright_stages.manifest import ComponentSpec, GitSource, Manifest
 from sealwright_stages.ports import Archive, Source, Trust
 from sealwright_stages.verify.deb_source import DebSource
-from sealwright_stages.verify.file_source import file_source
+from sealwright_stages.verify.file_source import Inside, file_source
 from sealwright_stages.verify.git_repository import repository
 from sealwright_stages.verify.git_source import GitRefSource
 from sealwright_stages.verify.rpm_source import rpm_source
@@ -67,7 +67,12 @@ def sources_of(
         sources.append(DebianSource(name, dsc.package, archive(dsc.suite), dsc.uploaders, dsc.rights))
     for file in component.files:
         of_file = trust(file.signers, file.threshold) if file.signatures else None
-        sources.append(file_source(name, file.url, sha256=file.sha256, signature=file.signatures, trust=of_file))
+        inside = Inside(file.signed_uncompressed, file.unpack)
+        sources.append(
+            file_source(
+                name, file.url, sha256=file.sha256, signature=file.signatures, trust=of_file, inside=inside
+            )
+        )
     for deb in component.debs:
         sources.append(DebSource(name, deb.package, deb.version, deb.architecture, archive(deb.suite)))
     for rpm in component.rpms:

@@ -3,11 +3,14 @@
 - Each component has exactly one main source (`git` or `dsc`), or at least one file or stock package.
 - What a git repository and its submodules must say stands in `manifest_git`.
 - A file has a digest, a signature, or both; a signature names its signers.
+- `signed = "uncompressed"` wants a signature and a compressed file's name, `unpack` an archive's name; what a component
+  ends up with has no two names alike.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +19,7 @@ from sealwright_stages.manifest_git import GitSource, Submodule, read_git, read_
 from sealwright_stages.manifest_memory import days
 from sealwright_stages.manifest_packages import DebSpec, RpmSpec, read_debs, read_rpms
 from sealwright_stages.manifest_table import HEX64, PLAIN, Table, address, threshold_of
+from sealwright_stages.unpack.names import archive_kind, decompressor, uncompressed_name, unpacked_name
 
 _DSC = re.compile(r"debian:([a-z][a-z0-9-]*)/([a-z0-9][a-z0-9+.-]+)\Z")
 
@@ -32,7 +36,7 @@ class DscSource:
 
 @dataclass(frozen=True)
 class FileSource:
-    """A third-party file: address, digest and/or the addresses of its signatures."""
+    """A third-party file: address, digest and/or the addresses of its signatures, and what is made of its inside."""
 
     url: str
     name: str
@@ -40,6 +44,8 @@ class FileSource:
     signatures: tuple[str, ...]
     signers: tuple[str, ...]
     threshold: int
+    signed_uncompressed: bool = False
+    unpack: bool = False
 
 
 @dataclass(frozen=True)
@@ -91,10 +97,20 @@ def read_component(table: Table) -> ComponentSpec:
         table.fail(("dsc",), f"{name} has both git and dsc", "keep one")
     if not (component.git or component.dsc or names or component.debs):
         table.fail((), f"{name} has no source", "give it git, dsc or [[component.file]]")
-    if len(set(names)) != len(names):
-        table.fail(("file",), f"{name} has two files of one name", "rename one at its address")
+    _distinct(table, component)
     table.done()
     return component
+
+
+def _distinct(table: Table, component: ComponentSpec) -> None:
+    """Refuse files that would get one name, as they arrive, as they are kept, or as folders."""
+    files = component.files
+    kept = [uncompressed_name(file.name) if file.signed_uncompressed else file.name for file in files]
+    folders = [unpacked_name(file.name) for file in files if file.unpack]
+    packages = [rpm.name for rpm in component.rpms]
+    for names in ([*(file.name for file in files), *packages], [*kept, *packages], folders):
+        if len(set(names)) != len(names):
+            table.fail(("file",), f"{component.name} has two files of one name", "rename one at its address")
 
 
 def _dsc(table: Table) -> DscSource | None:
@@ -133,6 +149,13 @@ def _file(table: Table) -> FileSource:
     if not PLAIN.match(name):
         table.fail(("url",), f"its last part {name!r} is no plain file name", "use an address that ends in one")
     threshold = threshold_of(table, signers)
+    signed, unpack = table.take_optional("signed", str), table.take("unpack", bool, False)
+    if signed is not None:
+        _check_signed(table, signed, signatures, name)
+    if unpack and not archive_kind(name):
+        table.fail(
+            ("unpack",), f"{name} is no archive that is unpacked", "a .tar, .tar.xz and the like, or a .zip"
+        )
     table.done()
     return FileSource(
         address(table, "url", url),
@@ -141,4 +164,17 @@ def _file(table: Table) -> FileSource:
         tuple(address(table, "signature", each) for each in signatures),
         signers,
         threshold,
+        signed is not None,
+        unpack,
     )
+
+
+def _check_signed(table: Table, signed: str, signatures: Sequence[str], name: str) -> None:
+    if signed != "uncompressed":
+        table.fail(("signed",), f"signed = {signed!r} is unknown", 'use "uncompressed", or leave it out')
+    if not signatures:
+        table.fail(("signed",), "signed without signature", "say where the signature is: signature = ...")
+    if not decompressor(name):
+        table.fail(
+            ("signed",), f"{name} is not compressed as its name says", "it must end in .gz, .xz, .bz2, .zst"
+        )

@@ -4,6 +4,7 @@
   sandbox, memory.
 - Who is to sign the release has an OpenPGP key: the signer signs with nothing else.
 - The log is opened before anything else happens; the state is folded from it, never from elsewhere.
+- What a console that was killed could not remove (private keyrings, half-made sandboxes) is removed then.
 - Whatever was opened is closed again, in the opposite order, however the run ends.
 """
 
@@ -19,6 +20,7 @@ from pathlib import Path
 from sealwright_appendlog import layout
 from sealwright_appendlog.audit import LogBroken
 from sealwright_keyring.errors import KeyringError
+from sealwright_keyring.home import remove_abandoned
 from sealwright_keyring.policy import Policy, load_policy
 from sealwright_keyring.toml_lines import line_of
 from sealwright_stages.build.builder import SandboxBuilder
@@ -39,10 +41,11 @@ from sealwright_stages.plan import Plan
 from sealwright_stages.policy_signature import PolicySignature, signed_policy
 from sealwright_stages.sandbox.fetch import BwrapFetchSandbox
 from sealwright_stages.sandbox.identity import Identities
+from sealwright_stages.sandbox.life import end_unborn
 from sealwright_stages.sign.client import open_signer
 from sealwright_stages.sign.signing import Confirm, SigningRequest, Typed
 from sealwright_stages.state import Record, State, fold
-from sealwright_stages.verify.verifier import require_verifier
+from sealwright_stages.verify.verifier import require_verifier, verifier
 from sealwright_stages.work import WorkFolder
 
 _MAX_HOSTS = 1 << 20
@@ -148,6 +151,8 @@ def opened(
     with contextlib.ExitStack() as stack:
         stack.enter_context(work.locked())
         work.prepare(manifest.release)
+        end_unborn()
+        remove_abandoned(verifier())
         cache = cache_folder()
         archives = Archives(manifest)
         builder = SandboxBuilder(identities, Environments(archives.of))

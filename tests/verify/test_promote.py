@@ -222,3 +222,15 @@ def test_a_manifest_depends_on_names_and_bytes_alone(
         texts.append(list_folder(folder).text)
     assert texts[0] == texts[1]
     assert [json.loads(line)["path"] for line in texts[0].splitlines()] == sorted(files)
+
+
+def test_an_empty_folder_is_told_of_in_the_manifest_and_missed_when_it_is_gone(tmp_path: Path) -> None:
+    folder = tmp_path / "thing"
+    (folder / "sub" / "empty").mkdir(parents=True)
+    listing = list_folder(folder)
+    assert json.loads(listing.text) == {"empty": True, "path": "sub/empty"}
+    manifest = tmp_path / "thing.manifest.jsonl"
+    manifest.write_bytes(listing.text)
+    assert isinstance(check_manifest(folder, manifest, listing.sha256), Passed)
+    (folder / "sub" / "empty").rmdir()
+    assert check_manifest(folder, manifest, listing.sha256).code == "sources-changed"

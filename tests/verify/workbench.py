@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import subprocess
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -25,6 +26,7 @@ GIT_ENVIRONMENT = {
     "GIT_COMMITTER_EMAIL": "committer@example.org",
     "GIT_COMMITTER_DATE": "1700000000 +0000",
 }
+_INSIDE = re.compile(r"(?<![\w./-])/quarantine\b")  # where a word names it, not where our own path has such a part
 TAGGER = b"tagger A Tagger <tagger@example.org> 1700000000 +0000"
 
 
@@ -45,6 +47,7 @@ class DirectSandbox:
         env: Mapping[str, str] | None = None,
         cancel: threading.Event | None = None,
         on_stderr: Callable[[bytes], None] | None = None,
+        network: bool = True,
     ) -> Completed:
         outside = writable.with_name(writable.name + ".files")
         for name, data in (files or {}).items():
@@ -55,7 +58,7 @@ class DirectSandbox:
         def here(word: str) -> str:
             for name in files or {}:
                 word = word.replace(name, str(outside / name.lstrip("/")))
-            return word.replace("/quarantine", str(writable))
+            return _INSIDE.sub(str(writable), word)
 
         environment = {name: here(value) for name, value in (env or {}).items()}
         done = run(

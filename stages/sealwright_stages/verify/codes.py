@@ -31,6 +31,10 @@ CODES: Mapping[str, str] = {
     "digest-mismatch": "The bytes do not have the SHA-256 that was asked for.",
     "size-mismatch": "The file is not as long as the signed index says.",
     "changed-since-verified": "The bytes are not the ones that were judged.",
+    # files from the inside
+    "decompress-failed": "The file is not whole in the compression that its name says, or goes on after its end.",
+    "archive-bomb": "More comes out of the file than the limits allow: bytes, members, memory or time.",
+    "archive-refused": "The archive can't be read as one whole, or holds what could reach outside or hide.",
     # git objects
     "object-malformed": "A git object is not written as git writes it.",
     "object-hash-mismatch": "A git object does not have the name that it is asked for by.",
