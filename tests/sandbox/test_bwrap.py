@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import contextlib
+import json
 import os
 import select
 import signal
@@ -93,6 +95,27 @@ def test_a_living_sandbox_is_never_taken_for_an_unborn_one(identities: Identitie
                 each.pid for each in unborn()
             }
             os.killpg(child.pid, signal.SIGKILL)
+
+
+@pytest.mark.sandbox
+@pytest.mark.parametrize("new_session", ["", "--new-session "])
+def test_a_sandbox_that_somebody_else_made_is_never_ended_whatever_became_of_its_session(new_session: str) -> None:
+    roots = "--ro-bind /usr /usr --symlink usr/bin /bin --symlink usr/lib /lib --symlink usr/lib64 /lib64"
+    words = f"--unshare-user --unshare-pid --die-with-parent {new_session}--info-fd 1"
+    # As a daemon does it: the leader of its session is gone, and it goes on in it.
+    script = f"(bwrap {words} {roots} sleep 30; true) & exit 0"
+    with subprocess.Popen(["sh", "-c", script], start_new_session=True, stdout=subprocess.PIPE) as theirs:
+        assert theirs.stdout is not None
+        told = os.read(theirs.stdout.fileno(), 4096)
+    first = json.loads(told)["child-pid"]
+    both = {first, psutil.Process(first).ppid()}
+    try:
+        assert all(psutil.Process(pid).name() == "bwrap" for pid in both)
+        assert not both & {each.pid for each in unborn()}
+    finally:
+        for pid in both:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
 
 
 @pytest.mark.sandbox

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import io
+import json
 import os
 import struct
 import subprocess
@@ -309,6 +311,12 @@ def test_an_archive_is_unpacked_in_the_sandbox(boxed: Workshop, kind: str) -> No
     assert refusal(boxed_again(boxed), tar([member("../x", b"x")])).code == "archive-refused"
 
 
+def test_an_archive_that_speaks_of_a_full_disk_is_red_and_not_the_machines_fault(boxed: Workshop) -> None:
+    said = zipped([("No space left on device", b"x", FILE)])
+    found = refusal(boxed, said.replace(b"No space", b"no space", 1), "zip")
+    assert found.code == "archive-refused" and "No space left on device" in found.reason
+
+
 def boxed_again(boxed: Workshop) -> Workshop:
     quarantine = boxed.quarantine.with_name("again")
     quarantine.mkdir()
@@ -324,6 +332,17 @@ def test_limits_of_members_and_bytes_are_a_bomb(tmp_path: Path, monkeypatch: pyt
     assert refusal(workshop(tmp_path / "a"), zipped([("x", bytes(20_001), FILE)]), "zip").code == "archive-bomb"
     many = [member("x", bytes(15_000)), link("y", "x", tarfile.LNKTYPE), link("z", "x", tarfile.LNKTYPE)]
     assert refusal(workshop(tmp_path / "b"), tar(many)).code == "archive-bomb"
+
+
+def test_folders_that_no_member_names_are_limited_with_the_members(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "MEMBERS", 60)
+    line = {"target": "", "kind": "file", "mode": 0o644, "size": 0, "at": 0}
+    names = [base64.b64encode(f"{number}/{'x/' * 40}f".encode()).decode() for number in range(2)]
+    listing = [json.dumps({**line, "name": name}).encode() for name in names]
+    judge([*listing[:1], b'{"members": 1}'], 1 << 20)
+    with pytest.raises(RefusedError, match="files and folders") as caught:
+        judge([*listing, b'{"members": 2}'], 1 << 20)
+    assert caught.value.code == "archive-bomb"
 
 
 def test_a_reader_that_does_not_end_is_a_bomb(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

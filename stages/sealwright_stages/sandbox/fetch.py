@@ -4,7 +4,8 @@
 - It runs as a uid of its own when we are root, and owns the writable folder only while it runs.
 - No variable of ours reaches it but those the caller gives and the addresses of certificates and proxies.
 - What only reads what has arrived gets the same sandbox without a network, certificates and proxies.
-- A fetch that failed on a full disk is the machine's fault, not the source's: it raises.
+- A fetch that failed on a full disk is the machine's fault, not the source's: it raises. A reader of what has arrived
+  is not believed that a disk is full: its words are made of a stranger's bytes.
 - After `run` returns or raises, no process of it lives.
 """
 
@@ -96,7 +97,7 @@ class BwrapFetchSandbox:
                     start.release()
                     first = first_process(start.info, 0)
                     wait_dead(first, _DEATH, "the fetch sandbox")
-            if done.returncode != 0 and (is_full(writable) or _no_room(done.stderr)):
+            if done.returncode != 0 and (is_full(writable) or (network and _no_room(done.stderr))):
                 raise MachineError(f"{writable} can't be written", "its disk is full", "make room, then run again")
         finally:
             take_back(writable, self.uid)

@@ -3,7 +3,8 @@
 - A pid namespace dies with its first process, and the kernel lets that one end only after all others: a
   descriptor of it becomes readable when nothing of the sandbox lives.
 - A sandbox whose console was killed while it was being made is never born: bwrap is dead, and its child waits for a
-  word of it for ever, before it has run anything. Such are ended by the next start, and no others.
+  word of it for ever, before it has run anything. Such are ended by the next start, and no others: a sandbox that
+  somebody else made is never touched, whatever became of its session.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import contextlib
 import json
 import os
 import select
+from collections.abc import Sequence
 from pathlib import Path
 
 import psutil
@@ -19,6 +21,7 @@ import psutil
 from sealwright_stages.errors import MachineError
 
 _INFO_LIMIT = 65536
+_OURS = frozenset({"--die-with-parent", "--new-session", "--disable-userns", "--unshare-all"})
 
 
 def first_process(info: int, wait: float) -> int | None:
@@ -77,17 +80,23 @@ def unborn() -> list[psutil.Process]:
     """The sandboxes of dead consoles that were never born.
 
     bwrap leads a session, which its child leaves only when it is born; a session's number is not given away while
-    somebody is in it.
+    somebody is in it. Of the sandboxes of others that says nothing: they need not lead one, nor leave it.
     """
     found = []
     for process in psutil.process_iter(["name"]):
         with contextlib.suppress(psutil.Error, OSError):
             session = os.getsid(process.pid)
-            if process.info["name"] == "bwrap" and session != process.pid and not psutil.pid_exists(session):
-                words = process.cmdline()
-                if "--die-with-parent" in words and "--info-fd" in words:
-                    found.append(process)
+            if process.info["name"] != "bwrap" or session in (0, process.pid) or psutil.pid_exists(session):
+                continue
+            if _made_here(process.cmdline()) and not _shares_our_namespace(process.pid):
+                found.append(process)
     return found
+
+
+def _made_here(words: Sequence[str]) -> bool:
+    """Whether an argument list is one that `bwrap.prepared` makes."""
+    begins = [words[at] for at in (0, 1, 3) if at < len(words)]
+    return begins == ["bwrap", "--seccomp", "--info-fd"] and _OURS.issubset(words)
 
 
 def end_unborn() -> None:

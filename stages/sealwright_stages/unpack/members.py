@@ -8,7 +8,7 @@ A pure module. It reads the listing that the program in the sandbox made, and be
 - A file is not set-uid, set-gid or sticky. Of its mode only the owner's `x` counts; folders are 755.
 - A symbolic link stays inside, also through other links; a hard link names a file that stands before it, and
   becomes a copy of it.
-- Members, bytes, depth and the length of a path are limited.
+- Members, bytes, depth and the length of a path are limited, and with the members the folders that no member names.
 - A folder holds something or is written as an empty one; an archive that holds nothing at all is refused.
 """
 
@@ -75,6 +75,8 @@ def judge(listing: Iterable[bytes], room: int) -> Plan:
         if count >= limits.MEMBERS:
             raise RefusedError("archive-bomb", f"it has more than {limits.MEMBERS} members", _NEXT)
         _add(plan, member)
+        if len(plan.entries) > limits.MEMBERS:
+            raise RefusedError("archive-bomb", f"more than {limits.MEMBERS} files and folders come of it", _NEXT)
         if plan.bytes > room:
             raise RefusedError("archive-bomb", f"its files have more than {room} bytes", _NEXT)
     else:
