@@ -45,6 +45,10 @@ class MachineError(SealwrightError):
     exit_code = Exit.ENVIRONMENT
 
 
+class FloodError(MachineError):
+    """A program said more than it may."""
+
+
 class FetchError(SealwrightError):
     """A source did not arrive; its item turns red with this reason."""
 

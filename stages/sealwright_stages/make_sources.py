@@ -2,18 +2,22 @@
 
 - An auditor's items and a run's sources are made by the same function.
 - Each source gets just the keys that were chosen for it.
+- No two sources of a component share an item: one's verdict would stand for the other, one's bytes in the other's place.
 - A suite of the Debian archive is one object, however many sources and roots come from it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
 from functools import partial
 
 from sealwright_keyring.policy import Policy
+from sealwright_stages.errors import ManifestError
 from sealwright_stages.get_sources.apt_sources import mirror_from_machine
 from sealwright_stages.get_sources.debian import DebianArchive
 from sealwright_stages.manifest import ComponentSpec, GitSource, Manifest
+from sealwright_stages.plan import items_of
 from sealwright_stages.ports import Archive, Source, Trust
 from sealwright_stages.verify.deb_source import DebSource
 from sealwright_stages.verify.file_source import Inside, file_source
@@ -58,7 +62,11 @@ def sources_of(
     archive: Callable[[str], DebianArchive],
     known_hosts: bytes | None = None,
 ) -> list[Source]:
-    """The sources of a component in the manifest's order of kinds; `trust` says whom each is checked against."""
+    """The sources of a component in the manifest's order of kinds; `trust` says whom each is checked against.
+
+    Raises:
+        ManifestError: two of them would have an item in common.
+    """
     name, dsc = component.name, component.dsc
     sources: list[Source] = []
     if component.git:
@@ -78,7 +86,19 @@ def sources_of(
     for rpm in component.rpms:
         signers = trust(rpm.signers, rpm.threshold)
         sources.append(rpm_source(name, rpm.url, sha256=rpm.sha256, trust=signers))
+    _check_distinct(name, sources)
     return sources
+
+
+def _check_distinct(component: str, sources: Sequence[Source]) -> None:
+    items = Counter(spec.id for source in sources for spec in items_of(source))
+    for item, count in items.items():
+        if count > 1:
+            raise ManifestError(
+                f"the component {component} has two sources of one name",
+                f"two of its sources would have the item {item}",
+                "put one of the two into a component of its own",
+            )
 
 
 def _git(component: ComponentSpec, git: GitSource, trust: Trusting, known_hosts: bytes | None) -> GitRefSource:

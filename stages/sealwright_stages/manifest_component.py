@@ -148,6 +148,10 @@ def _file(table: Table) -> FileSource:
     name = url.rsplit("/", 1)[-1]
     if not PLAIN.match(name):
         table.fail(("url",), f"its last part {name!r} is no plain file name", "use an address that ends in one")
+    if "://" in url and ("?" in url or "#" in url):
+        table.fail(
+            ("url",), "its file's name does not end it: ? or # does", "use an address that ends in the name"
+        )
     threshold = threshold_of(table, signers)
     signed, unpack = table.take_optional("signed", str), table.take("unpack", bool, False)
     if signed is not None:

@@ -83,6 +83,10 @@ def _rpm(table: Table) -> RpmSpec:
         table.fail((), "an rpm without signers", "say whose signature counts: signers = [...]")
     if not PLAIN.match(name) or not name.endswith(".rpm"):
         table.fail(("url",), f"its last part {name!r} is no plain name of an .rpm", "name the package's own file")
+    if "://" in url and ("?" in url or "#" in url):
+        table.fail(
+            ("url",), "its file's name does not end it: ? or # does", "use an address that ends in the name"
+        )
     if sha256 is not None and not HEX64.match(sha256):
         table.fail(("sha256",), "sha256 is not 64 lower-case hex digits", "copy the whole digest")
     if (threshold := threshold_of(table, signers)) > 1:

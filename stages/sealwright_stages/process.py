@@ -21,7 +21,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from sealwright_stages.errors import InterruptedRunError, MachineError
+from sealwright_stages.errors import FloodError, InterruptedRunError, MachineError
 
 BASE_ENVIRONMENT: Mapping[str, str] = {
     "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
@@ -164,7 +164,7 @@ class _Conversation:
             watch.unregister(key.fileobj)
         self.taken += len(data)
         if self.taken > self.max_output:
-            raise MachineError(f"{self.name} was stopped", "its output has no end", "look at its input")
+            raise FloodError(f"{self.name} was stopped", "its output has no end", "look at its input")
         self.parts[key.data].append(data)
         return data
 

@@ -179,7 +179,7 @@ class SourceWalk:
 
     def _workshop(self, source: Source) -> Workshop:
         context, item = self.context, source.fetch_item.id
-        folder = context.work.quarantine / source.component / item.replace("/", "_")
+        folder = context.work.quarantine / source.component / item.replace("/", "%")
         remove_tree(folder)
         folder.mkdir(parents=True)
         workshop = Workshop(folder, context.cache, context.cancel, self._progress(item), context.fetch_sandbox)

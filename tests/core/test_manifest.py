@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sealwright_appendlog.record import stream_name
+from sealwright_stages.declared import declared
 from sealwright_stages.errors import Exit, ManifestError
 from sealwright_stages.manifest import Manifest, load
 from sealwright_stages.manifest_memory import Accepted
@@ -441,3 +442,17 @@ def test_a_memory_that_is_not_exact_is_refused(
 def test_a_declaration_may_name_a_build_root(tmp_path: Path) -> None:
     text = MEMORY.replace('"xen"', '"environment debian:bookworm"')
     assert read(tmp_path, HEAD + text + XEN).memory.accepted[0].component == "environment debian:bookworm"
+
+
+def test_an_address_that_does_not_end_in_the_files_name_is_refused(tmp_path: Path) -> None:
+    """Else the manifest's name for it (`b.tar`) and the one that it is fetched under (`a.tar`) would differ."""
+    text = HEAD + XEN + FILE.format(f'sha256 = "{SHA}"')
+    for odd in ("a.tar?x=/b.tar", "a.tar#/b.tar"):
+        refused(tmp_path, text.replace("grub-0.97.tar.gz", odd), "url =", "[?] or # does")
+
+
+def test_no_two_sources_of_a_component_share_an_item(tmp_path: Path) -> None:
+    file = FILE.format(f'sha256 = "{SHA}"').replace("grub-0.97.tar.gz", "v1")
+    manifest = read(tmp_path, HEAD + XEN + file)
+    with pytest.raises(ManifestError, match="xen/fetch/v1"):
+        declared(manifest)

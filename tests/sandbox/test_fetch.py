@@ -7,7 +7,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from sealwright_stages.errors import InterruptedRunError, MachineError
+from sealwright_stages.errors import FetchError, InterruptedRunError, MachineError
 from sealwright_stages.ports import FetchSandbox
 from sealwright_stages.sandbox.fetch import BwrapFetchSandbox
 from sealwright_stages.sandbox.identity import Identities
@@ -100,6 +100,13 @@ def test_a_cancelled_fetch_is_dead_when_it_says_so(sandbox: FetchSandbox, quaran
             on_stderr=lambda _data: cancel.set(),
         )
     assert _living("7777.75") == []
+
+
+def test_a_fetcher_whose_words_have_no_end_is_a_fetch_that_failed(sandbox: FetchSandbox, quarantine: Path) -> None:
+    with pytest.raises(FetchError, match="no end") as failed:
+        sandbox.run(["sh", "-c", "exec yes 'remote: 7777.125' >&2"], writable=quarantine, timeout=60)
+    assert failed.value.code == "fetch-too-large"
+    assert _living("remote: 7777.125") == []
 
 
 def test_a_missing_program_is_the_machines_fault(sandbox: FetchSandbox, quarantine: Path) -> None:

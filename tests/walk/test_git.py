@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from support.small_release import make_key, make_repository, stop_agent
+from support.small_release import Key, make_key, make_repository, stop_agent
 from walk.walking import Walk, events, files
 
 pytestmark = [pytest.mark.sandbox, pytest.mark.usefixtures("sandbox")]
@@ -33,6 +34,7 @@ class Commits:
 
     nested: str
     part: str
+    maker: Key
 
 
 @pytest.fixture
@@ -49,7 +51,7 @@ def commits(walk: Walk) -> Iterator[Commits]:
     stop_agent(maker.home)
     walk.text += NESTED.format(root=nested)
     walk.manifest.write_text(walk.text)
-    yield Commits(nested, part)
+    yield Commits(nested, part, maker)
 
 
 def red(walk: Walk, item: str, code: str) -> None:
@@ -82,6 +84,24 @@ def test_a_submodule_is_promoted_with_its_parent_and_an_audit_demands_its_item(
     walk.is_done()
     declared = [e["item"] for e in walk_events(walk) if e["e"] == "item.declared"]
     assert "nested/submodule/parts/part" in declared
+
+
+def test_a_tag_and_a_file_that_a_slash_alone_tells_apart_do_not_meet_in_the_quarantine(
+    walk: Walk, commits: Commits
+) -> None:
+    upstream = walk.folder / "upstream"
+    made = make_repository(upstream / "slash.git", commits.maker, "x/y", {"x": "x"}, {"parts/part": commits.part})
+    stop_agent(commits.maker.home)
+    (upstream / "x_y").write_text("a file\n")
+    walk.change(commits.nested, made)
+    walk.change("upstream/nested.git", "upstream/slash.git")
+    walk.change('tag = "v1.0"\ntrust_root', 'tag = "x/y"\ntrust_root')
+    digest = hashlib.sha256(b"a file\n").hexdigest()
+    walk.text += f'[[component.file]]\nurl = "upstream/x_y"\nsha256 = "{digest}"\n'
+    walk.manifest.write_text(walk.text)
+    walk.run("--until", "verify").well()
+    wanted = ["files/x_y", "source/parts/part/part.txt", "source/x"]
+    assert files(walk.work / "sources" / "nested") == wanted
 
 
 def test_another_projects_trust_root_turns_it_red(walk: Walk, commits: Commits) -> None:

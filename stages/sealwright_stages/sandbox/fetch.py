@@ -6,6 +6,7 @@
 - What only reads what has arrived gets the same sandbox without a network, certificates and proxies.
 - A fetch that failed on a full disk is the machine's fault, not the source's: it raises. A reader of what has arrived
   is not believed that a disk is full: its words are made of a stranger's bytes.
+- A fetcher whose words have no end repeats what a server sends: that is a fetch that failed.
 - After `run` returns or raises, no process of it lives.
 """
 
@@ -19,7 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from sealwright_stages import process
-from sealwright_stages.errors import MachineError
+from sealwright_stages.errors import FetchError, FloodError, MachineError
 from sealwright_stages.files import is_full
 from sealwright_stages.process import BASE_ENVIRONMENT, Completed
 from sealwright_stages.sandbox.bwrap import Bind, Sandbox, prepared
@@ -77,7 +78,8 @@ class BwrapFetchSandbox:
         `files` are paths inside with their content, read-only.
 
         Raises:
-            MachineError: the sandbox can't be made, or the program is too slow or floods.
+            MachineError: the sandbox can't be made, or the program is too slow.
+            FetchError: it floods its output.
             InterruptedRunError: `cancel` was set.
         """
         box = self._box(writable, readable, files or {}, env or {}, network)
@@ -93,6 +95,13 @@ class BwrapFetchSandbox:
                         pass_fds=start.descriptors,
                         on_stderr=on_stderr,
                     )
+                except FloodError as error:
+                    raise FetchError(
+                        "the fetch was stopped",
+                        "what the server had to say has no end",
+                        "don't retry from this server",
+                        "fetch-too-large",
+                    ) from error
                 finally:
                     start.release()
                     first = first_process(start.info, 0)
