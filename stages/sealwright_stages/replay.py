@@ -3,7 +3,8 @@
 - The items that were declared are those of the manifest, all of them before the first gate, and no others.
 - A stage that has a gate began only after that gate was recorded open, and the gate's rules, applied to the state as
   it was then, agree with what was recorded.
-- A promotion came after every fetch and verify item of its component was green, of which one, at least, verified.
+- A promotion came after every fetch and verify item of its component was declared and green, of which one, at least,
+  verified.
 - A build has an item, and began only while the gate before build was open, from sources that were promoted, under
   their manifest, on a stream of its own.
 - A product belongs to a build that had ended with exit 0, and whose stream ended clean with that exit; at the seal
@@ -25,7 +26,7 @@ from sealwright_stages.events import BadEventError, Stage
 from sealwright_stages.gate import decide
 from sealwright_stages.log.entries import Entry
 from sealwright_stages.ports import ItemSpec
-from sealwright_stages.state import State, apply
+from sealwright_stages.state import Item, State, apply
 
 _GATED = (Stage.BUILD, Stage.SEAL)
 _LIMIT = 20
@@ -124,11 +125,10 @@ class Replay:
         return component is not None and component.build_exit == 0 and self._ends.get(component.build_stream) == 0
 
     def _promotion(self, event: ev.SourcesPromoted, entry: Entry) -> None:
-        items = [
-            item
-            for item in self.state.items.values()
-            if item.component == event.component and item.stage in (Stage.GET_SOURCES, Stage.VERIFY)
-        ]
+        items = [item for item in self.state.items.values() if _of_sources(item, event.component)]
+        wanted = {spec.id for spec in (self.declared or {}).values() if _of_sources(spec, event.component)}
+        if late := wanted - {item.id for item in items}:
+            self._say(entry, f"{event.component} was promoted before {min(late)} was even declared")
         if not all(item.green for item in items):
             self._say(entry, f"{event.component} was promoted although not all of it was green")
         if not any(item.stage is Stage.VERIFY for item in items):
@@ -152,3 +152,8 @@ class Replay:
     def _say(self, entry: Entry, what: str) -> None:
         if len(self.broken) < _LIMIT:
             self.broken.append(f"record {entry.n}: {what}")
+
+
+def _of_sources(item: Item | ItemSpec, component: str) -> bool:
+    """Whether an item speaks of a component's sources."""
+    return item.component == component and item.stage in (Stage.GET_SOURCES, Stage.VERIFY)

@@ -192,6 +192,14 @@ def never_verified(steps: list[Step]) -> list[Step]:
     return [s for s in steps if getattr(s, "item", "") != "xen/git/v1"]
 
 
+def promoted_too_early(steps: list[Step]) -> list[Step]:
+    """An item of verify is declared, and judged green, once its component is promoted."""
+    late = [s for s in steps if getattr(s, "item", "") == "xen/git/v1"]
+    rest = [s for s in steps if s not in late]
+    at = next(n for n, s in enumerate(rest) if isinstance(s, ev.SourcesPromoted)) + 1
+    return [*rest[:at], *late, *rest[at:]]
+
+
 def undeclared_item(steps: list[Step]) -> list[Step]:
     at = next(n for n, s in enumerate(steps) if isinstance(s, ev.ItemDeclared))
     return [*steps[:at], ev.ItemDeclared("xen/moon", "xen", Stage.VERIFY, "moon", "a moon"), *steps[at:]]
@@ -211,6 +219,7 @@ EVIL = hashlib.sha256(b"{}").hexdigest()
 BROKEN: list[tuple[str, Change, str]] = [
     ("nothing verified", never_verified, "nothing of it was verified"),
     ("an item left out", never_verified, "never declared"),
+    ("an item after the promotion", promoted_too_early, "promoted before xen/git/v1 was even declared"),
     ("an item too many", undeclared_item, "not an item that the manifest declares"),
     ("another title", with_other(ev.ItemDeclared, title="all is well"), "not an item that the manifest declares"),
     ("no verdict", without(ev.ItemVerdict, item="xen/git/v1"), "promoted although not all of it was green"),
