@@ -231,6 +231,11 @@ def test_a_sparse_file_of_gnu_tar_is_refused(tmp_path: Path) -> None:
     assert "sparse" in refusal(workshop(tmp_path), data).reason
 
 
+def test_a_member_is_named_whole_where_a_part_of_its_name_is_refused(tmp_path: Path) -> None:
+    found = refusal(workshop(tmp_path), tar([member("a/../../x", b"x")]))
+    assert found.reason == "x-1.tar: a/../../x: ..: the name is no plain component of a path"
+
+
 def test_the_name_of_the_member_is_shown_escaped(tmp_path: Path) -> None:
     found = refusal(workshop(tmp_path), tar([member("a\x1b]0;evil\x07", b"x")]))
     assert r"x-1.tar: a\x1b]0;evil\x07: the name holds a control" in found.reason

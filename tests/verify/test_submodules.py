@@ -120,7 +120,7 @@ def test_a_submodule_is_judged_as_an_item_of_its_own_and_written_at_its_path(
     upstream.release({"third_party/lib": commit})
     source = upstream.source(third_party__lib=lib)
     assert [spec.id for spec in source.verify_items] == [MAIN, "thing/submodule/third_party/lib"]
-    assert source.fetch_item.title == "fetch v1.0 and 1 submodules"
+    assert source.fetch_item.title == "fetch v1.0 and 1 submodule"
     found, _ = fetched(source, tmp_path)
     assert {verdict.code for verdict in found.verdicts.values()} == {"ok"}
     assert found.verdicts[MAIN].evidence["submodules"] == {"third_party/lib": commit}

@@ -143,11 +143,11 @@ def _path(raw: bytes) -> str:
         raise _refused(shown(raw), "the name is absolute")
     if len(name) > limits.PATH or name.count(b"/") >= limits.DEPTH:
         raise _refused(shown(raw), "its path is too long or too deep")
-    path = ""
-    with _ours():
-        for part in name.split(b"/"):
-            path += ("/" if path else "") + check_name(part, f"{path}/" if path else "")
-    return path
+    try:
+        return "/".join(check_name(part, "") for part in name.split(b"/"))
+    except RefusedError as error:
+        whole = f"{shown(raw)}: " if b"/" in name else ""
+        raise RefusedError("archive-refused", whole + error.reason, _NEXT) from error
 
 
 def _read(line: bytes) -> Mapping[str, object]:

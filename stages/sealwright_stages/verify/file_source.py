@@ -152,7 +152,7 @@ class ThirdPartyFile:
         subject = sha256_file(path)
         red = next((verdict for verdict in others.values() if isinstance(verdict, Failed)), None)
         if red is not None or any(verdict.subject_sha256 != subject for verdict in others.values()):
-            because = red.reason if red is not None else "it has changed since"
+            because = "it is red already" if red is not None else "it has changed since"
             return failed("check-missing", f"{self.name} was not unpacked: {because}", "mend that first", subject)
         try:
             archive = self._decompressed(workshop, path).path if decompressor(self.name) else path

@@ -68,6 +68,6 @@ def _walk(store: ObjectStore, commit: str, root: str, progress: Progress, most: 
             )
     raise RefusedError(
         "history-elsewhere",
-        f"commit {commit} does not descend from the trust root {root}: all {read} commits before it were read",
+        f"commit {commit} does not descend from the trust root {root}: its whole history was read (commits: {read})",
         "the tag may be of another project or of a fork: compare the address with trust_root, and ask upstream",
     )

@@ -44,7 +44,7 @@ class GitRefSource:
     def fetch_item(self) -> ItemSpec:
         """The item of get-sources."""
         count = len(self.repositories) - 1
-        title = f"fetch {self.main.label}" + (f" and {count} submodules" if count else "")
+        title = f"fetch {self.main.label}" + (f" and {_submodules(count)}" if count else "")
         return ItemSpec(
             f"{self.component}/fetch/{self.main.label}", self.component, Stage.GET_SOURCES, "git", title
         )
@@ -61,7 +61,7 @@ class GitRefSource:
         if len(arrived) == 1:
             return passed(reason, "", arrived[0])
         return passed(
-            f"{reason}, with {len(arrived) - 1} submodules", "", {**arrived[0], "submodules": arrived[1:]}
+            f"{reason}, with {_submodules(len(arrived) - 1)}", "", {**arrived[0], "submodules": arrived[1:]}
         )
 
     def verify(self, workshop: Workshop) -> Outcome:
@@ -133,6 +133,10 @@ class GitRefSource:
     def _discard(self, workshop: Workshop, item: str, because: str) -> list[Deleted]:
         folders = [workshop.quarantine / each.folder for each in self.repositories]
         return [gone for folder in folders for gone in discard(folder, item, because)]
+
+
+def _submodules(count: int) -> str:
+    return "1 submodule" if count == 1 else f"{count} submodules"
 
 
 def _stoppable(workshop: Workshop, repository: Repository) -> Progress:
