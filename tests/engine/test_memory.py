@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -98,6 +100,24 @@ def test_a_repository_that_shows_two_components_two_objects_under_one_tag_is_red
         "xen/tag": "ok",
         "lvm2/tag": "tag-moved",
     }
+
+
+def test_two_components_that_are_judged_at_once_are_held_against_each_other(folder: Path) -> None:
+    bench, both = Bench(folder, "xen", "lvm2"), threading.Barrier(2, timeout=20)
+    bench.jobs = 2
+
+    def after_both(data: bytes, check: Callable[[bytes], Verdict]) -> Verdict:
+        both.wait()  # so that neither is promoted when the other one is judged
+        return check(data)
+
+    for name, value in (("xen", "a" * 64), ("lvm2", "b" * 64)):
+        bench.sources[name].checks = [partial(after_both, check=tagged("v1", value))]
+    assert bench.run().exit is Exit.CLOSED
+    items = [item for name, item in bench.state().items.items() if name.endswith("/tag")]
+    assert sorted(item.code for item in items) == ["ok", "tag-moved"]
+    (moved,) = [item for item in items if item.code == "tag-moved"]
+    assert "another component of this run accepted tag v1" in moved.reason
+    assert not bench.stands(moved.component)
 
 
 def test_a_build_root_by_an_older_index_is_red(folder: Path) -> None:
