@@ -98,7 +98,10 @@ def facts_of_item(item: Item, log: Path | None, origin: Origin) -> tuple[Fact, .
         raise LogError(
             f"{log}: the evidence of {item.id}", "it does not hash as its verdict says", "audit that log"
         )
-    evidence = json.loads(text)
+    try:
+        evidence = json.loads(text)
+    except RecursionError as error:
+        raise ValueError(f"the evidence of {item.id} nests without end") from error
     if not isinstance(evidence, dict):
         raise ValueError(f"the evidence of {item.id} is no table")
     return facts_of(item.component, evidence, item.subject_sha256, origin)
