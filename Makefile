@@ -1,8 +1,8 @@
 # Everything that the project can do from a fresh clone. Each target does its own set-up.
 .PHONY: setup demo demo-tampered test test-slow lint bench survey screenshots clean
 PY := .venv/bin/python
-TOOLS := gpg=gnupg ssh-keygen=openssh-client minisign=minisign rpmkeys=rpm git=git curl=curl bwrap=bubblewrap \
-	mmdebstrap=mmdebstrap xz=xz-utils prlimit=util-linux sqv=sqv \
+TOOLS := gpg=gnupg ssh-keygen=openssh-client dropbearkey=dropbear-bin minisign=minisign rpmkeys=rpm git=git \
+	curl=curl bwrap=bubblewrap mmdebstrap=mmdebstrap xz=xz-utils bzip2=bzip2 zstd=zstd prlimit=util-linux sqv=sqv \
 	/usr/share/keyrings/debian-keyring.gpg=debian-keyring \
 	/usr/share/keyrings/debian-archive-keyring.gpg=debian-archive-keyring
 

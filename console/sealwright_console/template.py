@@ -18,6 +18,9 @@ threshold = 1                     # how many of them must
 # [policy]                        # demand that the keyring itself be signed: docs/how-to/sign-the-keyring.md
 # signers = ["manager-1"]
 
+# [egress]
+# known_hosts = "known_hosts"     # the keys of ssh servers; wanted if anything comes over ssh://
+
 [signer]
 home = "signer-home"              # the GnuPG home of the embedded signer; or transport = ["ssh", "key-machine"]
 
@@ -30,6 +33,8 @@ name = "hello"
 git = "https://example.org/hello.git"
 tag = "v1.0"                      # a signed tag
 signers = ["manager-1"]           # whose signature counts for this component
+# trust_root = "<40 hex digits>"  # recommended: a commit that the tag must descend from, such as the one of the last
+                                  # release that you accepted; docs/how-to/choose-a-trust-root.md
 
 [[component.file]]                # a third-party file that its build wants
 url = "https://example.org/data-1.0.tar.gz"

@@ -1,6 +1,7 @@
 """A private gpg home that holds the chosen keys, and no others.
 
 - The home is a new folder that only we may enter, and is gone afterwards.
+- A home is held by a lock that dies with its process: what a killed one left is told from what is in use, and removed.
 - Only certificates whose primary fingerprint was chosen reach gpg, without trust packets and minimal.
 - After the import gpg must hold exactly the chosen keys; one that is missing is an error.
 - Once filled it is only read: the files are not gpg's own to write, so no check can change the next one's keys.
@@ -10,7 +11,9 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import hashlib
+import os
 import re
 import shutil
 import tempfile
@@ -27,6 +30,8 @@ from sealwright_keyring.second import Pinned
 from sealwright_keyring.text import printable
 
 _FULL = re.compile(r"[0-9A-F]{40}\Z|[0-9A-F]{64}\Z")
+_PREFIX = "sealwright-home-"
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _VERSION = re.compile(rb"gpg \(GnuPG[^)]*\) (2\.\d+\.\d+)[^\n]*\n")
 
 
@@ -49,8 +54,8 @@ class PrivateHome:
 
     def __init__(self, gpg: Gpg) -> None:
         self.gpg = gpg
-        self.folder = Path(tempfile.mkdtemp(prefix="sealwright-keys-", dir=gpg.temporary))
-        self._remove = weakref.finalize(self, _removed, self.folder)
+        self.folder, held = _new_folder(gpg.temporary)
+        self._remove = weakref.finalize(self, _remove, self.folder, held)
         gpg.own(self.folder)
         self.keys: Mapping[str, Key] = {}
         self.pinned = Pinned(())
@@ -125,10 +130,40 @@ class PrivateHome:
         return f"gpg (GnuPG) {match[1].decode()}"
 
 
-def _removed(folder: Path) -> None:
+def remove_abandoned(gpg: Gpg) -> None:
+    """Remove the homes that killed processes left where those of `gpg` lie; one that a living process holds stays."""
+    for folder in Path(gpg.temporary or tempfile.gettempdir()).glob(f"{_PREFIX}*"):
+        with contextlib.suppress(OSError):  # it is somebody else's, or in use, or no folder
+            held = os.open(folder, _FOLDER)
+            try:
+                fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                os.close(held)
+                raise
+            _remove(folder, held)
+
+
+def _new_folder(where: str | None) -> tuple[Path, int]:
+    """A new folder, and a descriptor that holds its lock."""
+    while True:
+        folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=where))
+        with contextlib.suppress(FileNotFoundError):  # taken for an abandoned one before the lock was ours
+            held = os.open(folder, _FOLDER)
+            try:
+                fcntl.flock(held, fcntl.LOCK_EX)
+                if os.path.samestat(os.fstat(held), folder.lstat()):
+                    return folder, held
+            except BaseException:
+                os.close(held)
+                raise
+            os.close(held)
+
+
+def _remove(folder: Path, held: int) -> None:
     with contextlib.suppress(OSError):
-        folder.chmod(0o700)
+        os.fchmod(held, 0o700)  # a filled one is read-only; by descriptor, for its name may be another's by now
     shutil.rmtree(folder, ignore_errors=True)
+    os.close(held)
 
 
 def complaint(run: GpgRun) -> str:

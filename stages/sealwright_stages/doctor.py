@@ -41,6 +41,8 @@ _TOOLS = (
     ("rpmkeys", "--version", "rpm", (4, 17), "advice"),
     ("mmdebstrap", "--version", "mmdebstrap", (1, 0), "advice"),
     ("dpkg-source", "--version", "dpkg-dev", (1, 20), "advice"),
+    ("xz", "--version", "xz-utils", (5, 2), "advice"),
+    ("zstd", "--version", "zstd", (1, 4), "advice"),
 )
 _VERSION = re.compile(rb"(\d+)\.(\d+)")
 

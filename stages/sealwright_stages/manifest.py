@@ -3,6 +3,7 @@
 - An unknown key, a duplicate key, a wrong type or a missing key is an error; nothing is guessed.
 - `needs` names components of this manifest and has no cycle; no two components share a name.
 - Every signer is a person of signers.toml; a threshold is at least 1 and no larger than its signers.
+- A source over ssh can't do without `known_hosts`. No other file than the manifest itself is read here.
 - A waiver names a person, a reason, and the whole SHA-256 of what it covers and of the policy.
 - What concerns one component is said in `manifest_component` and `manifest_build`, and memory in
   `manifest_memory`.
@@ -22,7 +23,8 @@ from sealwright_keyring.toml_lines import line_of
 from sealwright_stages.errors import ManifestError
 from sealwright_stages.files import read_small
 from sealwright_stages.manifest_build import Build
-from sealwright_stages.manifest_component import ComponentSpec, DscSource, FileSource, GitSource, read_component
+from sealwright_stages.manifest_component import ComponentSpec, DscSource, FileSource, read_component
+from sealwright_stages.manifest_git import GitSource
 from sealwright_stages.manifest_memory import MemorySpec, read_memory
 from sealwright_stages.manifest_table import HEX64, Reader, Table, threshold_of
 from sealwright_stages.verdict import Waiver
@@ -50,6 +52,7 @@ class Manifest:
     policy_signers: tuple[str, ...]
     policy_threshold: int
     via: str
+    known_hosts: Path | None
     log_transport: tuple[str, ...]
     signer_transport: tuple[str, ...]
     signer_home: Path | None
@@ -106,6 +109,7 @@ def _read(top: Table, data: bytes) -> Manifest:
     locate = top.reader.locate
     signers, policy_signers = release.texts("signers"), policy_table.texts("signers")
     threshold = threshold_of(release, signers)
+    hosts = egress.take_optional("known_hosts", str)
     home, policy = signer.take_optional("home", str), signer.take_optional("policy", str)
     keyring = environment.take("archive_keyring", str, "/usr/share/keyrings/debian-archive-keyring.gpg")
     manifest = Manifest(
@@ -120,6 +124,7 @@ def _read(top: Table, data: bytes) -> Manifest:
         policy_signers=policy_signers,
         policy_threshold=threshold_of(policy_table, policy_signers),
         via=egress.take("via", str, "direct"),
+        known_hosts=locate(hosts) if hosts else None,
         log_transport=log.texts("transport"),
         signer_transport=signer.texts("transport"),
         signer_home=locate(home) if home else None,
@@ -191,8 +196,15 @@ def _check_components(manifest: Manifest, top: Table) -> None:
                     f"{component.name} needs {need!r}, which is no component",
                     "add it or remove it",
                 )
+        if manifest.known_hosts is None and any(git.url.startswith("ssh://") for git in component.repositories()):
+            top.fail(
+                ("component", number),
+                f"{component.name} comes over ssh, and nothing says which key its server must have",
+                'add known_hosts = "FILE" to [egress], with keys that you compared by a second channel',
+            )
+    known = {*names, *(f"{each.name}/{part.path}" for each in manifest.components for part in each.submodules)}
     for number, accepted in enumerate(manifest.memory.accepted):
-        if accepted.component not in names and not accepted.component.startswith("environment "):
+        if accepted.component not in known and not accepted.component.startswith("environment "):
             because = f"{accepted.component!r} is no component"
             top.fail(("memory", "accept", number, "component"), because, "name one that is declared below")
     try:
@@ -220,5 +232,7 @@ def _check_persons(manifest: Manifest, persons: frozenset[str], text: str) -> No
         check(component.signers, ("component", number))
         for index, file in enumerate(component.files):
             check(file.signers, ("component", number, "file", index))
+        for index, submodule in enumerate(component.submodules):
+            check(submodule.signers, ("component", number, "submodule", index))
         for index, rpm in enumerate(component.rpms):
             check(rpm.signers, ("component", number, "rpm", index))

@@ -1,8 +1,10 @@
 """One component of the manifest: its sources, whom they are checked against, and what it needs.
 
 - Each component has exactly one main source (`git` or `dsc`), or at least one file or stock package.
-- A git source names exactly one of `tag`, `commit`, `branch`; a branch says `signed = "commit"`.
+- What a git repository and its submodules must say stands in `manifest_git`.
 - A file has a digest, a signature, or both; a signature names its signers.
+- `signed = "uncompressed"` wants a signature and a compressed file's name, `unpack` an archive's name; what a component
+  ends up with has no two names alike.
 """
 
 from __future__ import annotations
@@ -13,22 +15,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sealwright_stages.manifest_build import Build, read_build
+from sealwright_stages.manifest_git import GitSource, Submodule, read_git, read_submodules
 from sealwright_stages.manifest_memory import days
 from sealwright_stages.manifest_packages import DebSpec, RpmSpec, read_debs, read_rpms
 from sealwright_stages.manifest_table import HEX64, PLAIN, Table, address, threshold_of
+from sealwright_stages.unpack.names import archive_kind, decompressor, uncompressed_name, unpacked_name
 
-_COMMIT = re.compile(r"[0-9a-f]{40}\Z")
 _DSC = re.compile(r"debian:([a-z][a-z0-9-]*)/([a-z0-9][a-z0-9+.-]+)\Z")
-
-
-@dataclass(frozen=True)
-class GitSource:
-    """A git repository and the one signed ref that is wanted."""
-
-    url: str
-    tag: str | None
-    commit: str | None
-    branch: str | None
 
 
 @dataclass(frozen=True)
@@ -43,7 +36,7 @@ class DscSource:
 
 @dataclass(frozen=True)
 class FileSource:
-    """A third-party file: address, digest and/or the addresses of its signatures."""
+    """A third-party file: address, digest and/or the addresses of its signatures, and what is made of its inside."""
 
     url: str
     name: str
@@ -51,6 +44,8 @@ class FileSource:
     signatures: tuple[str, ...]
     signers: tuple[str, ...]
     threshold: int
+    signed_uncompressed: bool = False
+    unpack: bool = False
 
 
 @dataclass(frozen=True)
@@ -68,6 +63,11 @@ class ComponentSpec:
     debs: tuple[DebSpec, ...] = ()
     rpms: tuple[RpmSpec, ...] = ()
     fresh_days: int | None = None
+    submodules: tuple[Submodule, ...] = ()
+
+    def repositories(self) -> tuple[GitSource, ...]:
+        """The git repositories that it is fetched from."""
+        return (*((self.git,) if self.git else ()), *(each.git for each in self.submodules))
 
 
 def read_component(table: Table) -> ComponentSpec:
@@ -76,11 +76,13 @@ def read_component(table: Table) -> ComponentSpec:
     if name.endswith((".log", ".jsonl")):
         table.fail(("name",), f"{name!r} would look like a file of the log or of the sources", "rename it")
     signers = table.texts("signers")
+    git = read_git(table, signers)
     files, rpms = tuple(_file(file) for file in table.tables("file")), read_rpms(table)
     names = [*(file.name for file in files), *(rpm.name for rpm in rpms)]
     component = ComponentSpec(
         name=name,
-        git=_git(table, signers),
+        git=git,
+        submodules=read_submodules(table, git),
         dsc=_dsc(table),
         files=files,
         signers=signers,
@@ -95,32 +97,20 @@ def read_component(table: Table) -> ComponentSpec:
         table.fail(("dsc",), f"{name} has both git and dsc", "keep one")
     if not (component.git or component.dsc or names or component.debs):
         table.fail((), f"{name} has no source", "give it git, dsc or [[component.file]]")
-    if len(set(names)) != len(names):
-        table.fail(("file",), f"{name} has two files of one name", "rename one at its address")
+    _distinct(table, component)
     table.done()
     return component
 
 
-def _git(table: Table, signers: Sequence[str]) -> GitSource | None:
-    url = table.take_optional("git", str)
-    refs = {key: table.take_optional(key, str) for key in ("tag", "commit", "branch")}
-    signed = table.take_optional("signed", str)
-    if url is None:
-        for key in (key for key, value in {**refs, "signed": signed}.items() if value is not None):
-            table.fail((), f"{key!r} without git", "name the repository: git = ...")
-        return None
-    if sum(value is not None for value in refs.values()) != 1:
-        table.fail(("git",), "git wants exactly one of tag, commit, branch", "name one")
-    if refs["commit"] is not None and not _COMMIT.match(refs["commit"]):
-        table.fail(("commit",), "commit is not 40 lower-case hex digits", "give the full commit")
-    if refs["branch"] is not None and signed != "commit":
-        table.fail(("branch",), 'a branch wants signed = "commit"', "add it, or name a tag")
-    for key in ("tag", "branch"):
-        if refs[key] is not None and not re.match(r"[A-Za-z0-9][A-Za-z0-9._+/~-]*\Z", refs[key] or ""):
-            table.fail((key,), f"{key} = {refs[key]!r} is no plain ref", "name the ref without refs/ or wildcards")
-    if not signers:
-        table.fail(("git",), "git without signers", "say whose signature counts: signers = [...]")
-    return GitSource(address(table, "git", url), refs["tag"], refs["commit"], refs["branch"])
+def _distinct(table: Table, component: ComponentSpec) -> None:
+    """Refuse files that would get one name, as they arrive, as they are kept, or as folders."""
+    files = component.files
+    kept = [uncompressed_name(file.name) if file.signed_uncompressed else file.name for file in files]
+    folders = [unpacked_name(file.name) for file in files if file.unpack]
+    packages = [rpm.name for rpm in component.rpms]
+    for names in ([*(file.name for file in files), *packages], [*kept, *packages], folders):
+        if len(set(names)) != len(names):
+            table.fail(("file",), f"{component.name} has two files of one name", "rename one at its address")
 
 
 def _dsc(table: Table) -> DscSource | None:
@@ -159,6 +149,13 @@ def _file(table: Table) -> FileSource:
     if not PLAIN.match(name):
         table.fail(("url",), f"its last part {name!r} is no plain file name", "use an address that ends in one")
     threshold = threshold_of(table, signers)
+    signed, unpack = table.take_optional("signed", str), table.take("unpack", bool, False)
+    if signed is not None:
+        _check_signed(table, signed, signatures, name)
+    if unpack and not archive_kind(name):
+        table.fail(
+            ("unpack",), f"{name} is no archive that is unpacked", "a .tar, .tar.xz and the like, or a .zip"
+        )
     table.done()
     return FileSource(
         address(table, "url", url),
@@ -167,4 +164,17 @@ def _file(table: Table) -> FileSource:
         tuple(address(table, "signature", each) for each in signatures),
         signers,
         threshold,
+        signed is not None,
+        unpack,
     )
+
+
+def _check_signed(table: Table, signed: str, signatures: Sequence[str], name: str) -> None:
+    if signed != "uncompressed":
+        table.fail(("signed",), f"signed = {signed!r} is unknown", 'use "uncompressed", or leave it out')
+    if not signatures:
+        table.fail(("signed",), "signed without signature", "say where the signature is: signature = ...")
+    if not decompressor(name):
+        table.fail(
+            ("signed",), f"{name} is not compressed as its name says", "it must end in .gz, .xz, .bz2, .zst"
+        )

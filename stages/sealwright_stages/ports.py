@@ -97,7 +97,7 @@ class Workshop:
 
 
 class FetchSandbox(Protocol):
-    """Runs git and curl where they see the network and one writable folder, and nothing else."""
+    """Runs what meets strangers' bytes where it sees one writable folder, perhaps the network, and nothing else."""
 
     def run(
         self,
@@ -105,12 +105,14 @@ class FetchSandbox(Protocol):
         *,
         writable: Path,
         readable: Sequence[Path] = (),
+        files: Mapping[str, bytes] | None = None,
         timeout: float,
         env: Mapping[str, str] | None = None,
         cancel: threading.Event | None = None,
         on_stderr: Callable[[bytes], None] | None = None,
+        network: bool = True,
     ) -> FetchRun:
-        """Run `argv`; `writable` appears inside as /quarantine, each of `readable` under its own path."""
+        """Run `argv`; `writable` is /quarantine inside, each of `readable` has its own path, `files` give contents."""
 
 
 class FetchRun(Protocol):

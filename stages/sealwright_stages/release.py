@@ -4,6 +4,7 @@
   sandbox, memory.
 - Who is to sign the release has an OpenPGP key: the signer signs with nothing else.
 - The log is opened before anything else happens; the state is folded from it, never from elsewhere.
+- What a console that was killed could not remove (private keyrings, half-made sandboxes) is removed then.
 - Whatever was opened is closed again, in the opposite order, however the run ends.
 """
 
@@ -19,6 +20,7 @@ from pathlib import Path
 from sealwright_appendlog import layout
 from sealwright_appendlog.audit import LogBroken
 from sealwright_keyring.errors import KeyringError
+from sealwright_keyring.home import remove_abandoned
 from sealwright_keyring.policy import Policy, load_policy
 from sealwright_keyring.toml_lines import line_of
 from sealwright_stages.build.builder import SandboxBuilder
@@ -28,6 +30,7 @@ from sealwright_stages.doctor import require_sandbox
 from sealwright_stages.engine import Engine
 from sealwright_stages.errors import LogError, ManifestError
 from sealwright_stages.events import BadEventError
+from sealwright_stages.files import read_small
 from sealwright_stages.journal import Journal
 from sealwright_stages.log import LogLost, LogSession, open_embedded, open_transport, read_entries
 from sealwright_stages.make_sources import Archives, make_sources
@@ -38,11 +41,14 @@ from sealwright_stages.plan import Plan
 from sealwright_stages.policy_signature import PolicySignature, signed_policy
 from sealwright_stages.sandbox.fetch import BwrapFetchSandbox
 from sealwright_stages.sandbox.identity import Identities
+from sealwright_stages.sandbox.life import end_unborn
 from sealwright_stages.sign.client import open_signer
 from sealwright_stages.sign.signing import Confirm, SigningRequest, Typed
 from sealwright_stages.state import Record, State, fold
-from sealwright_stages.verify.verifier import require_verifier
+from sealwright_stages.verify.verifier import require_verifier, verifier
 from sealwright_stages.work import WorkFolder
+
+_MAX_HOSTS = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -94,6 +100,30 @@ def _can_sign(manifest: Manifest, policy: Policy) -> None:
             )
 
 
+def read_known_hosts(manifest: Manifest) -> bytes | None:
+    """The ssh host keys that the manifest names, as read once at the start of a run.
+
+    Raises:
+        ManifestError: it is no plain file, is larger than 1 MiB, or names no host.
+    """
+    path = manifest.known_hosts
+    if path is None:
+        return None
+    try:
+        data = read_small(path, _MAX_HOSTS)
+    except OSError as error:
+        raise ManifestError(
+            f"known_hosts of {manifest.path}", f"{path}: {error.strerror}", "name a plain file of host keys"
+        ) from error
+    if not any(line.strip() and not line.lstrip().startswith(b"#") for line in data.splitlines()):
+        raise ManifestError(
+            f"known_hosts of {manifest.path}",
+            f"{path} names no host",
+            "put the servers' keys there; see `man sshd`",
+        )
+    return data
+
+
 def work_folder(manifest: Manifest, asked: Path | None) -> WorkFolder:
     """The work folder: the one asked for, or `./<name>-<version>.release`."""
     return WorkFolder((asked or Path(f"{manifest.release}.release")).absolute())
@@ -111,6 +141,7 @@ def opened(
         SealwrightError: what is refused, because of what, and what to do.
     """
     manifest, policy, policy_signature = read_release(wish.manifest)
+    known_hosts = read_known_hosts(manifest)
     work = work_folder(manifest, wish.work)
     require_sandbox()
     require_verifier()
@@ -120,10 +151,12 @@ def opened(
     with contextlib.ExitStack() as stack:
         stack.enter_context(work.locked())
         work.prepare(manifest.release)
+        end_unborn()
+        remove_abandoned(verifier())
         cache = cache_folder()
         archives = Archives(manifest)
         builder = SandboxBuilder(identities, Environments(archives.of))
-        sources = {c.name: make_sources(c, policy, archives) for c in manifest.components}
+        sources = {c.name: make_sources(c, policy, archives, known_hosts) for c in manifest.components}
         plan = Plan(manifest, policy, sources, builder, policy_signature)
         log = open_log(manifest, work, identities)
         stack.callback(log.close)

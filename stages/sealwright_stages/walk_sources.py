@@ -147,7 +147,8 @@ class SourceWalk:
 
         def check() -> Verdict:
             nonlocal outcome
-            outcome = self.context.remembered(source.component, source.verify(workshop))
+            telling = replace(workshop, progress=self._progress(source.verify_items[0].id))
+            outcome = self.context.remembered(source.component, source.verify(telling))
             return Passed("judged", "")
 
         verdict = self._attempt(check, source.fetch_item.title)

@@ -14,6 +14,7 @@ def lines() -> Iterator[Line]:
     """All figures, one after the other: two at a time would disturb each other."""
     with tempfile.TemporaryDirectory(prefix="sealwright-bench-") as folder:
         yield from bench_verify.verify_components(Path(folder))
+        yield from bench_verify.trees_and_history(Path(folder))
         yield from bench_signatures.lines(Path(folder))
     yield from bench_log.lines()
     yield bench_sandbox.start()

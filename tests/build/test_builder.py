@@ -70,6 +70,34 @@ def test_a_build_sees_its_sources_and_what_it_makes_is_collected(
     assert (tmp_path / "products" / product.name).stat().st_uid == os.geteuid()
 
 
+def test_unpacked_archives_are_a_writable_copy_of_one_date(
+    builder: SandboxBuilder, tmp_path: Path, out: Path
+) -> None:
+    what = job(
+        tmp_path,
+        'cd "$UNPACKED/x-1"; stat -c "%n %Y %A" README nothing link',
+        'echo more >> "$UNPACKED/x-1/README"; cp "$UNPACKED/x-1/README" "$OUT"',
+        "ls /build",
+    )
+    tree = what.sources / "unpacked" / "x-1"
+    (tree / "nothing").mkdir(parents=True)
+    (tree / "README").write_text("read\n")
+    (tree / "link").symlink_to("README")
+    stream = Remembered()
+    done = _run(builder, what, out, stream)
+    assert done.exit == 0, stream.data
+    assert stream.data["D"].splitlines() == [
+        b"README 86400 -rw-r--r--",
+        b"nothing 86400 drwxr-xr-x",
+        b"link 86400 lrwxrwxrwx",
+        b"_unpacked",
+        b"greeting",
+    ]
+    builder.collect(what, out, tmp_path / "products")
+    assert (tmp_path / "products" / "README").read_text() == "read\nmore\n"
+    assert (tree / "README").read_text() == "read\n"
+
+
 def test_a_failed_command_ends_the_build_with_its_status(
     builder: SandboxBuilder, tmp_path: Path, out: Path
 ) -> None:

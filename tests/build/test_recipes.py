@@ -47,3 +47,10 @@ def test_commands_without_commands_are_refused() -> None:
 def test_a_debian_package_gets_no_date_from_us() -> None:
     assert "SOURCE_DATE_EPOCH" not in recipe(replace(JOB, recipe="deb")).environment
     assert recipe(JOB).environment["SOURCE_DATE_EPOCH"] == "1234"
+
+
+def test_unpacked_archives_have_a_place_that_no_component_can_be_called() -> None:
+    place = recipe(JOB).environment["UNPACKED"]
+    assert place.startswith("/build/")
+    with pytest.raises(BuildError, match="can't name a folder"):
+        recipe(replace(JOB, component=place.removeprefix("/build/")))

@@ -61,7 +61,7 @@ def test_the_documented_example_is_accepted() -> None:
 
 
 def _persons(manifest: Manifest) -> set[str]:
-    files = [file for each in manifest.components for file in each.files]
+    files = [file for each in manifest.components for file in (*each.files, *each.submodules)]
     return {name for holder in (manifest, *manifest.components, *files) for name in holder.signers}
 
 

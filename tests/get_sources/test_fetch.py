@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.server
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 
 from sealwright_stages.errors import FetchError, InterruptedRunError
 from sealwright_stages.get_sources.addresses import address, is_plain_name, plain_name
-from sealwright_stages.get_sources.git import check_ref_name, fetch_ref
+from sealwright_stages.get_sources.git import Wire, _progress, check_ref_name, fetch_ref
 from sealwright_stages.get_sources.http_file import fetch_file
 from verify.workbench import DirectSandbox, Repository, workshop
 
@@ -183,14 +184,14 @@ def test_a_ref_that_is_not_there_is_called_so(tmp_path: Path) -> None:
     repository = Repository(tmp_path / "up.git")
     repository.point("refs/heads/main", repository.commit(repository.files({"a": b""})))
     with pytest.raises(FetchError) as error:
-        source = address(str(repository.folder), GIT)
+        source = Wire(address(str(repository.folder), GIT))
         fetch_ref(workshop(tmp_path), source, "refs/tags/none", "refs/tags/none")
     assert error.value.code == "ref-missing"
 
 
 def test_a_repository_that_is_not_there_is_red(tmp_path: Path) -> None:
     with pytest.raises(FetchError) as error:
-        source = address(str(tmp_path / "nowhere"), GIT)
+        source = Wire(address(str(tmp_path / "nowhere"), GIT))
         fetch_ref(workshop(tmp_path), source, "refs/tags/x", "refs/tags/x")
     assert error.value.code == "fetch-failed"
 
@@ -203,7 +204,7 @@ def test_a_history_that_git_itself_refuses_does_not_arrive(tmp_path: Path) -> No
     repository = Repository(tmp_path / "up.git")
     repository.point("refs/heads/main", repository.commit(odd_tree(repository)))
     with pytest.raises(FetchError) as error:
-        source = address(str(repository.folder), GIT)
+        source = Wire(address(str(repository.folder), GIT))
         fetch_ref(workshop(tmp_path), source, "refs/heads/main", "refs/heads/main")
     assert error.value.code == "object-malformed"
 
@@ -212,7 +213,7 @@ def test_git_runs_with_one_refspec_and_no_config_but_ours(tmp_path: Path) -> Non
     repository = Repository(tmp_path / "up.git")
     repository.point("refs/tags/x", repository.commit(repository.files({"a": b""})))
     place = workshop(tmp_path)
-    fetch_ref(place, address(str(repository.folder), GIT), "refs/tags/x", "refs/tags/x")
+    fetch_ref(place, Wire(address(str(repository.folder), GIT)), "refs/tags/x", "refs/tags/x")
     sandbox = place.sandbox
     assert isinstance(sandbox, DirectSandbox)
     argv = sandbox.runs[-1].argv
@@ -220,3 +221,39 @@ def test_git_runs_with_one_refspec_and_no_config_but_ours(tmp_path: Path) -> Non
     for setting in ("transfer.fsckObjects=true", "protocol.allow=never", "core.hooksPath=/dev/null"):
         assert argv[argv.index(setting) - 1] == "-c"
     assert "--no-tags" in argv and "--no-recurse-submodules" in argv
+
+
+def test_every_phase_of_a_fetch_is_told(tmp_path: Path) -> None:
+    repository = Repository(tmp_path / "up.git")
+    text = b"".join(b"line %d\n" % number for number in range(500))
+    tree = repository.files({f"file{number}": text + b"%d" % number for number in range(5)})
+    repository.point("refs/heads/main", repository.commit(tree))
+    told: list[tuple[int, int, str]] = []
+    place = replace(workshop(tmp_path), progress=lambda *each: told.append(each))
+    wire = Wire(address(str(repository.folder), GIT), note="third_party/lib: ")
+    fetch_ref(place, wire, "refs/heads/main", "refs/heads/main")
+    notes = {note for _, _, note in told}
+    assert "third_party/lib: deltas resolved and objects checked" in notes
+    assert all(note.startswith("third_party/lib: ") and 0 <= done <= total for done, total, note in told)
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        (b"Receiving objects:  45% (450/1000), 1.2 MiB | 2 MiB/s\r", (450, 1000, "objects")),
+        (b"remote: Counting objects: 7% (1/14)\r", (1, 14, "objects counted over there")),
+        (b"remote: Compressing objects: 7% (1/14)\r", (1, 14, "objects packed over there")),
+        (
+            b"Resolving deltas:   0% (0/3)\rResolving deltas: 33% (1/3)\r",
+            (1, 3, "deltas resolved and objects checked"),
+        ),
+        (b"Receiving objects: 1% (1/10000000000000)\r", None),
+        (b"remote: Stealing objects: 7% (1/14)\r", None),
+    ],
+)
+def test_progress_is_read_of_known_phases_only(
+    tmp_path: Path, said: bytes, told: tuple[int, int, str] | None
+) -> None:
+    heard: list[tuple[int, int, str]] = []
+    _progress(replace(workshop(tmp_path), progress=lambda *each: heard.append(each)), "")(said)
+    assert heard == ([told] if told else [])

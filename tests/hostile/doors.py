@@ -160,5 +160,6 @@ def _dsc(evil: Evil, row: Row, document: bytes) -> Verdict:
         (place.quarantine / file).write_bytes(data)
     listed = {k: Listed(hashlib.sha256(data).hexdigest(), len(data), k) for k, data in files.items()}
     archive = cast("DebianArchive", _NoArchive())
-    source = DebianSource("hi", "hi", archive, _key_file(evil, row), listed, {"version": "1.0-1"})
+    stanza = {"version": "1.0-1"}
+    source = DebianSource("hi", "hi", archive, _key_file(evil, row), _files=listed, _stanza=stanza)
     return source.verify(place).verdicts["hi/uploader/hi"]

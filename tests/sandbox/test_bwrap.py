@@ -2,18 +2,22 @@ from __future__ import annotations
 
 import os
 import select
+import signal
+import subprocess
 from dataclasses import replace
 from pathlib import Path
 
+import psutil
 import pytest
 
 from sealwright_stages import process
 from sealwright_stages.errors import MachineError
 from sealwright_stages.sandbox.bwrap import Bind, Sandbox, prepared
 from sealwright_stages.sandbox.identity import Identities
-from sealwright_stages.sandbox.life import first_process, wait_dead
+from sealwright_stages.sandbox.life import end_unborn, first_process, unborn, wait_dead
 from sealwright_stages.sandbox.ownership import hand_over, take_back
 from sealwright_stages.sandbox.seccomp import program
+from walk.walking import until
 
 
 def _argv(box: Sandbox) -> tuple[str, ...]:
@@ -54,6 +58,41 @@ def test_no_descriptor_is_left_open() -> None:
 def test_the_filter_refuses_local_sockets_only_where_the_network_is_shared() -> None:
     assert len(program(local_sockets=True)) % 8 == 0
     assert program(local_sockets=True) != program(local_sockets=False)
+
+
+def _ours(session: int) -> list[int]:
+    return [each.pid for each in unborn() if os.getsid(each.pid) == session]
+
+
+@pytest.mark.sandbox
+def test_a_sandbox_whose_console_was_killed_before_it_was_born_is_ended(identities: Identities) -> None:
+    with prepared(Sandbox(uid=identities.fetcher), ["true"]) as start:
+        nobody = os.open(os.devnull, os.O_RDONLY)
+        os.dup2(nobody, start.info)  # nobody reads any more what bwrap tells
+        os.close(nobody)
+        child = subprocess.Popen(start.argv, pass_fds=start.descriptors, cwd="/", start_new_session=True)
+        start.release()
+        assert child.wait(20) != 0
+    until(lambda: _ours(child.pid), "its child waits")
+    end_unborn()
+    until(lambda: not _ours(child.pid), "its child is gone")
+
+
+@pytest.mark.sandbox
+def test_a_living_sandbox_is_never_taken_for_an_unborn_one(identities: Identities) -> None:
+    with prepared(Sandbox(uid=identities.fetcher), ["sh", "-c", "echo up; exec sleep 30"]) as start:
+        child = subprocess.Popen(
+            start.argv, pass_fds=start.descriptors, cwd="/", start_new_session=True, stdout=subprocess.PIPE
+        )
+        with child:
+            start.release()
+            assert child.stdout is not None and child.stdout.readline() == b"up\n"
+            end_unborn()
+            assert child.poll() is None
+            assert not {each.pid for each in psutil.Process(child.pid).children(recursive=True)} & {
+                each.pid for each in unborn()
+            }
+            os.killpg(child.pid, signal.SIGKILL)
 
 
 @pytest.mark.sandbox

@@ -68,8 +68,13 @@ def sign_file(path: Path, key: Key) -> None:
     output(["gpg", "--homedir", key.home, *words], path.parent)
 
 
-def make_repository(bare: Path, key: Key, tag: str, files: Mapping[str, str]) -> None:
-    """Make a bare repository whose one commit holds `files`, under a tag signed with `key`."""
+def make_repository(
+    bare: Path, key: Key, tag: str, files: Mapping[str, str], submodules: Mapping[str, str] | None = None
+) -> str:
+    """Make a bare repository whose one commit holds `files`, under a tag signed with `key`; gives the commit.
+
+    `submodules` are paths with the commits that stand there.
+    """
     work = bare.with_suffix(".work")
     work.mkdir(parents=True)
     for name, text in files.items():
@@ -88,6 +93,9 @@ def make_repository(bare: Path, key: Key, tag: str, files: Mapping[str, str]) ->
     git = ["git", "-c", f"user.signingkey={key.fingerprint}", "-c", "init.defaultBranch=main"]
     output([*git, "init", "--quiet", "."], work, env)
     output([*git, "add", "."], work, env)
+    for path, commit in (submodules or {}).items():
+        output([*git, "update-index", "--add", "--cacheinfo", f"160000,{commit},{path}"], work, env)
     output([*git, "commit", "--quiet", "-m", "A greeting"], work, env)
     output([*git, "tag", "-s", tag, "-m", f"{bare.stem} {tag}"], work, env)
     output([*git, "clone", "--quiet", "--bare", ".", str(bare)], work, env)
+    return output([*git, "rev-parse", "HEAD"], work, env)

@@ -233,6 +233,40 @@ def test_replace_refs_and_repository_config_mean_nothing(
     assert (place.quarantine / "source/README").read_bytes() == b"hello\n"
 
 
+def test_no_command_of_a_repositorys_config_is_ever_run(
+    repository: Repository, keys: Keys, tmp_path: Path
+) -> None:
+    canary = tmp_path / "canary"
+    script = tmp_path / "evil"
+    script.write_text(f"#!/bin/sh\necho run >> {canary}\nexit 1\n")
+    script.chmod(0o755)
+    hooks = tmp_path / "hooks"
+    hooks.mkdir()
+    for hook in ("reference-transaction", "post-checkout", "pre-auto-gc", "fsmonitor-watchman"):
+        (hooks / hook).write_bytes(script.read_bytes())
+        (hooks / hook).chmod(0o755)
+    tree = repository.files({".gitattributes": b"* filter=evil diff=evil\n", "README": b"hello\n"})
+    signed_tag(repository, keys, "s1", tree=tree)
+    settings = {
+        **dict.fromkeys(("core.fsmonitor", "core.sshCommand", "core.gitProxy", "core.askPass"), str(script)),
+        **dict.fromkeys(("gpg.program", "gpg.openpgp.program", "uploadpack.packObjectsHook"), str(script)),
+        **dict.fromkeys(("filter.evil.smudge", "filter.evil.process", "diff.evil.textconv"), str(script)),
+        **{"core.hooksPath": str(hooks), "core.pager": str(script), "core.alternateRefsCommand": str(script)},
+    }
+    source = git_source("thing", str(repository.folder), tag="v1.0", trust=keys.trust("s1"))
+    place = workshop(tmp_path)
+    for name, value in settings.items():
+        repository.git("config", name, value)
+    assert isinstance(source.fetch(place), Passed)
+    bare = place.quarantine / REPOSITORY
+    (bare / "config").write_bytes((repository.folder / "config").read_bytes())
+    verdict = source.verify(place).verdicts["thing/git/v1.0"]
+    assert isinstance(verdict, Passed)
+    source.stage(place, {"thing/git/v1.0": Green("thing/git/v1.0", verdict)}, place.quarantine)
+    assert (place.quarantine / "source/README").read_bytes() == b"hello\n"
+    assert not canary.exists()
+
+
 def test_borrowed_objects_are_refused(repository: Repository, keys: Keys, tmp_path: Path) -> None:
     signed_tag(repository, keys, "s1")
     source = git_source("thing", str(repository.folder), tag="v1.0", trust=keys.trust("s1"))

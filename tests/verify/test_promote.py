@@ -32,6 +32,7 @@ class FolderSource:
     refuse: bool = False
     component: str = "thing"
     items: tuple[str, ...] = (ITEM,)
+    folder: str = ""
 
     @property
     def fetch_item(self) -> ItemSpec:
@@ -48,6 +49,8 @@ class FolderSource:
         return Outcome({})
 
     def stage(self, workshop: Workshop, green: Mapping[str, Green], destination: Path) -> None:
+        if self.folder:
+            (destination / self.folder).mkdir()
         for name, data in self.files.items():
             path = destination / name
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -107,15 +110,25 @@ def test_an_earlier_folder_is_replaced_as_a_whole(tmp_path: Path) -> None:
     assert not list(staging.parent.glob("promoted*"))
 
 
-def test_two_sources_that_write_the_same_path_are_refused_by_the_file_system(tmp_path: Path) -> None:
+def test_where_two_sources_write_the_same_path_neither_wins(tmp_path: Path) -> None:
     from verify.test_files import judged_pair
 
     staging, sources = folders(tmp_path)
     first, greens = judged_pair(tmp_path / "one", "thing")
     second, more = judged_pair(tmp_path / "two", "thing")
-    with pytest.raises(Exception, match="can't be copied"):
+    with pytest.raises(FetchError, match="two sources of the component write files/x") as refused:
         promote("thing", [first, second], {**greens, **more}, staging, sources)
-    assert list(sources.iterdir()) == []
+    assert refused.value.code == "path-taken"
+    assert not staging.exists() and list(sources.iterdir()) == []
+
+
+def test_a_folder_that_another_source_has_made_is_refused_too(tmp_path: Path) -> None:
+    staging, sources = folders(tmp_path)
+    pairs = [(FolderSource({}, folder="dsc"), workshop(tmp_path)) for _ in range(2)]
+    with pytest.raises(FetchError, match="two sources of the component write dsc") as refused:
+        promote("thing", pairs, green(), staging, sources)
+    assert refused.value.code == "path-taken"
+    assert not staging.exists() and list(sources.iterdir()) == []
 
 
 def standing(tmp_path: Path) -> tuple[Path, Path, str]:
@@ -209,3 +222,15 @@ def test_a_manifest_depends_on_names_and_bytes_alone(
         texts.append(list_folder(folder).text)
     assert texts[0] == texts[1]
     assert [json.loads(line)["path"] for line in texts[0].splitlines()] == sorted(files)
+
+
+def test_an_empty_folder_is_told_of_in_the_manifest_and_missed_when_it_is_gone(tmp_path: Path) -> None:
+    folder = tmp_path / "thing"
+    (folder / "sub" / "empty").mkdir(parents=True)
+    listing = list_folder(folder)
+    assert json.loads(listing.text) == {"empty": True, "path": "sub/empty"}
+    manifest = tmp_path / "thing.manifest.jsonl"
+    manifest.write_bytes(listing.text)
+    assert isinstance(check_manifest(folder, manifest, listing.sha256), Passed)
+    (folder / "sub" / "empty").rmdir()
+    assert check_manifest(folder, manifest, listing.sha256).code == "sources-changed"

@@ -11,7 +11,14 @@ from hypothesis import strategies as st
 
 from sealwright_stages.verify.codes import RefusedError
 from sealwright_stages.verify.git_store import ObjectStore
-from sealwright_stages.verify.tree_rules import check_link, check_links_stay, check_name, parse_tree
+from sealwright_stages.verify.git_tree import list_tree
+from sealwright_stages.verify.tree_rules import (
+    check_link,
+    check_links_stay,
+    check_name,
+    check_stands_alone,
+    parse_tree,
+)
 from sealwright_stages.verify.writer import write_tree
 from verify.workbench import Repository
 
@@ -80,16 +87,29 @@ def test_a_name_that_is_not_utf8_is_refused() -> None:
 
 
 @pytest.mark.parametrize("mode", ["100664", "100600", "040000", "0100644", "104755", "", "20000"])
-def test_modes_are_the_four_that_git_writes(mode: str) -> None:
+def test_modes_are_those_that_git_writes(mode: str) -> None:
     with pytest.raises(RefusedError) as refused:
         parse_tree(line(mode, "a"), "")
     assert refused.value.code == "tree-refused"
 
 
-def test_a_submodule_is_refused_by_its_own_code() -> None:
-    with pytest.raises(RefusedError) as refused:
-        parse_tree(line("160000", "sub"), "")
-    assert refused.value.code == "tree-submodule"
+def test_a_submodule_is_refused_by_its_own_code_unless_declared(repository: Repository) -> None:
+    inner = repository.tree([("160000", b"sub", BLOB)])
+    tree = repository.tree([("40000", b"d", inner)])
+    store = ObjectStore(repository.folder)
+    for declared in ((), ("sub",), ("d",), ("D/sub",), ("d/sub/x",)):
+        with pytest.raises(RefusedError) as refused:
+            list_tree(store, tree, declared)
+        assert refused.value.code == "tree-submodule"
+    assert list_tree(store, tree, ("d/sub",)).submodules == {"d/sub": BLOB}
+
+
+@pytest.mark.parametrize("other", ["Lib", "LIB", "lib/SUB", "lib/Sub", "\uff4cib"])
+def test_nothing_passes_for_a_submodule_where_case_is_not_told_apart(other: str) -> None:
+    with pytest.raises(RefusedError, match="only its case") as refused:
+        check_stands_alone(["lib", "lib/sub", other], ["lib/sub"])
+    assert refused.value.code == "tree-refused"
+    check_stands_alone(["lib", "lib/sub", "lib/subs", "liB2", "README", "readme"], ["lib/sub"])
 
 
 def test_no_name_stands_twice() -> None:
@@ -186,8 +206,10 @@ def test_modes_folders_and_links_are_written(repository: Repository, tmp_path: P
 
 def test_nothing_is_written_where_something_stands(repository: Repository, tmp_path: Path) -> None:
     (tmp_path / "out").symlink_to("/tmp")
-    with pytest.raises(Exception, match="can't be written"):
+    with pytest.raises(RefusedError) as refused:
         write_tree(ObjectStore(repository.folder), repository.files({"a": b""}), tmp_path / "out")
+    assert refused.value.code == "path-taken"
+    assert (tmp_path / "out").readlink() == Path("/tmp")
 
 
 def test_a_missing_blob_is_refused(repository: Repository, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import subprocess
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -25,6 +26,7 @@ GIT_ENVIRONMENT = {
     "GIT_COMMITTER_EMAIL": "committer@example.org",
     "GIT_COMMITTER_DATE": "1700000000 +0000",
 }
+_INSIDE = re.compile(r"(?<![\w./-])/quarantine\b")  # where a word names it, not where our own path has such a part
 TAGGER = b"tagger A Tagger <tagger@example.org> 1700000000 +0000"
 
 
@@ -40,13 +42,23 @@ class DirectSandbox:
         *,
         writable: Path,
         readable: Sequence[Path] = (),
+        files: Mapping[str, bytes] | None = None,
         timeout: float,
         env: Mapping[str, str] | None = None,
         cancel: threading.Event | None = None,
         on_stderr: Callable[[bytes], None] | None = None,
+        network: bool = True,
     ) -> Completed:
+        outside = writable.with_name(writable.name + ".files")
+        for name, data in (files or {}).items():
+            path = outside / name.lstrip("/")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(data)
+
         def here(word: str) -> str:
-            return word.replace("/quarantine", str(writable))
+            for name in files or {}:
+                word = word.replace(name, str(outside / name.lstrip("/")))
+            return _INSIDE.sub(str(writable), word)
 
         environment = {name: here(value) for name, value in (env or {}).items()}
         done = run(

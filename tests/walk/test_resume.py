@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import signal
+from pathlib import Path
 
 import pytest
 
@@ -57,8 +59,15 @@ def test_a_killed_console_takes_all_of_its_processes_along_and_the_next_run_resu
     running.stop(signal.SIGKILL)
     assert running.end().exit == -signal.SIGKILL
     held.nothing_survives()
-    held.forget_keyrings()
     held.goes_on()
+
+
+def test_the_next_start_removes_the_private_keyrings_of_a_killed_console(walk: Walk) -> None:
+    temporary = Path("/tmp") if os.geteuid() == 0 else Path(walk.env["TMPDIR"])
+    left = temporary / f"sealwright-home-{walk.folder.parent.name}"
+    left.mkdir(mode=0o500)
+    walk.run("--until", "get-sources").well()
+    assert not left.exists()
 
 
 @pytest.mark.parametrize("how", ["ctrl-c", "sigterm", pytest.param("sigint", marks=pytest.mark.slow)])

@@ -12,7 +12,6 @@ import contextlib
 import ctypes
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -25,6 +24,7 @@ from typing import Any
 
 import psutil
 
+from sealwright_stages.sandbox.life import unborn
 from support.small_release import BIN
 
 SEALWRIGHT = BIN / "sealwright"
@@ -235,6 +235,10 @@ class Walk:
         """Wait until every process that was started here is gone."""
         until(lambda: not set(_descendants()) - self._before, self.survivors, 15)
 
+    def nothing_runs(self) -> None:
+        """Wait until nothing that was started here runs; sandboxes that were never born may wait to be ended."""
+        until(lambda: set(_descendants()) - self._before <= set(unborn()), self.survivors, 15)
+
     def survivors(self) -> list[str]:
         """What still lives, for a message."""
         shown = []
@@ -261,12 +265,6 @@ class Walk:
         assert list((self.folder / "tmp").iterdir()) == []
         if not products:
             assert files(self.work / "products") == []
-
-    def forget_keyrings(self) -> None:
-        """Remove the private keyrings, of public certificates only, that a killed console could not remove."""
-        for left in (self.folder / "tmp").iterdir():
-            assert left.name.startswith("sealwright-keys-"), left
-            shutil.rmtree(left)
 
     def resumes(self, *words: str | Path) -> None:
         """Run again: it goes on to its end, and the evidence stands up to an audit."""

@@ -4,6 +4,7 @@ Pure: evidence in, facts out.
 
 - A git item tells the tag or commit, the signed object, and its dates; an archive item the date of the signed index,
   the version of the package, and each of its files; a file's item the bytes that an address gave.
+- A submodule is remembered as `<component>/<path>`: its tags and versions have nothing to do with its parent's.
 - Evidence that tells nothing of the kind gives no fact; evidence that tells it crookedly is a `ValueError`.
 - Each fact knows who accepted it: which release, sealed when, in which record of which log.
 """
@@ -104,6 +105,8 @@ def iso(seconds: int | None) -> str:
 
 def _git(component: str, evidence: Mapping[str, object], origin: Origin) -> Fact:
     committed = _number(evidence, "committed")
+    if "submodule" in evidence:
+        component = f"{component}/{_text(evidence, 'submodule')}"
     place, value = _text(evidence, "url"), _text(evidence, "object_sha256")
     if "tag" in evidence:
         tagged = _number(evidence, "tagged")

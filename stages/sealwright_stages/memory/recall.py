@@ -60,6 +60,8 @@ class Recall:
             LogError: the log's copy of earlier evidence does not hash as it says.
             ValueError: the evidence tells its facts crookedly.
         """
+        if isinstance(verdict, Failed):
+            return verdict  # what is red is nothing to remember, and its evidence may lack what facts are made of
         facts = facts_of(component, verdict.evidence, verdict.subject_sha256, Origin())
         with self._lock:
             self._take_own(state, log)

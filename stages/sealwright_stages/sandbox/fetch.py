@@ -3,6 +3,7 @@
 - It sees a read-only /usr, the few files of /etc that names and certificates need, and what the caller names.
 - It runs as a uid of its own when we are root, and owns the writable folder only while it runs.
 - No variable of ours reaches it but those the caller gives and the addresses of certificates and proxies.
+- What only reads what has arrived gets the same sandbox without a network, certificates and proxies.
 - A fetch that failed on a full disk is the machine's fault, not the source's: it raises.
 - After `run` returns or raises, no process of it lives.
 """
@@ -63,18 +64,22 @@ class BwrapFetchSandbox:
         *,
         writable: Path,
         readable: Sequence[Path] = (),
+        files: Mapping[str, bytes] | None = None,
         timeout: float,
         env: Mapping[str, str] | None = None,
         cancel: threading.Event | None = None,
         on_stderr: Callable[[bytes], None] | None = None,
+        network: bool = True,
     ) -> Completed:
         """Run `argv`; `writable` appears inside as /quarantine, each of `readable` under its own path.
+
+        `files` are paths inside with their content, read-only.
 
         Raises:
             MachineError: the sandbox can't be made, or the program is too slow or floods.
             InterruptedRunError: `cancel` was set.
         """
-        box = self._box(writable, readable, env or {})
+        box = self._box(writable, readable, files or {}, env or {}, network)
         hand_over(writable, self.uid)
         try:
             with prepared(box, argv) as start:
@@ -99,15 +104,23 @@ class BwrapFetchSandbox:
             raise MachineError("the fetch sandbox can't be made", done.complaint(), "run `sealwright doctor`")
         return done
 
-    def _box(self, writable: Path, readable: Sequence[Path], env: Mapping[str, str]) -> Sandbox:
-        given = {name: self.machine[name] for name in (*_CERTIFICATES, *_PROXIES) if self.machine.get(name)}
-        certificates = [Path(given[name]) for name in _CERTIFICATES if name in given]
-        binds = [Bind(path, str(path)) for path in _outermost([*_system_files(), *certificates, *readable])]
+    def _box(
+        self,
+        writable: Path,
+        readable: Sequence[Path],
+        files: Mapping[str, bytes],
+        env: Mapping[str, str],
+        network: bool,
+    ) -> Sandbox:
+        given = self._addresses() if network else {}
+        needed = [*_system_files(), *(Path(given[name]) for name in _CERTIFICATES if name in given)]
+        seen = _outermost([*(needed if network else ()), *readable])
+        binds = [Bind(path, str(path)) for path in seen]
         return Sandbox(
             uid=self.uid,
             binds=(*binds, Bind(writable, INSIDE, writable=True)),
-            files={"/etc/passwd": _PASSWD, "/etc/group": _GROUP},
-            network=True,
+            files={"/etc/passwd": _PASSWD, "/etc/group": _GROUP, **files},
+            network=network,
             inside_uid=_INSIDE_UID,
             environment={**BASE_ENVIRONMENT, **given, **env},
             folder=INSIDE,
@@ -117,6 +130,10 @@ class BwrapFetchSandbox:
             file_size=self.max_file,
             scratch=256 << 20,
         )
+
+    def _addresses(self) -> dict[str, str]:
+        """The machine's variables that say where certificates and proxies are."""
+        return {name: self.machine[name] for name in (*_CERTIFICATES, *_PROXIES) if self.machine.get(name)}
 
 
 def _no_room(said: bytes) -> bool:

@@ -2,14 +2,19 @@
 
 - A pid namespace dies with its first process, and the kernel lets that one end only after all others: a
   descriptor of it becomes readable when nothing of the sandbox lives.
+- A sandbox whose console was killed while it was being made is never born: bwrap is dead, and its child waits for a
+  word of it for ever, before it has run anything. Such are ended by the next start, and no others.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import select
 from pathlib import Path
+
+import psutil
 
 from sealwright_stages.errors import MachineError
 
@@ -66,3 +71,27 @@ def wait_dead(process: int | None, seconds: float, what: str) -> None:
             )
     finally:
         os.close(process)
+
+
+def unborn() -> list[psutil.Process]:
+    """The sandboxes of dead consoles that were never born.
+
+    bwrap leads a session, which its child leaves only when it is born; a session's number is not given away while
+    somebody is in it.
+    """
+    found = []
+    for process in psutil.process_iter(["name"]):
+        with contextlib.suppress(psutil.Error, OSError):
+            session = os.getsid(process.pid)
+            if process.info["name"] == "bwrap" and session != process.pid and not psutil.pid_exists(session):
+                words = process.cmdline()
+                if "--die-with-parent" in words and "--info-fd" in words:
+                    found.append(process)
+    return found
+
+
+def end_unborn() -> None:
+    """End what `unborn` finds, as far as it is ours to end."""
+    for process in unborn():
+        with contextlib.suppress(psutil.Error):
+            process.kill()

@@ -20,6 +20,7 @@ CODES: Mapping[str, str] = {
     # arriving
     "fetch-failed": "The source did not arrive.",
     "fetch-refused": "The address is not of a kind that is fetched.",
+    "host-key-unknown": "The ssh server's key is none of those in known_hosts.",
     "fetch-too-large": "More bytes came than the limit, or than the signed index announced.",
     "fetch-too-slow": "The other side sent too little, or it took longer than the limit.",
     "redirect-other-host": "The server sent us on to another host, or from https back to http.",
@@ -30,6 +31,10 @@ CODES: Mapping[str, str] = {
     "digest-mismatch": "The bytes do not have the SHA-256 that was asked for.",
     "size-mismatch": "The file is not as long as the signed index says.",
     "changed-since-verified": "The bytes are not the ones that were judged.",
+    # files from the inside
+    "decompress-failed": "The file is not whole in the compression that its name says, or goes on after its end.",
+    "archive-bomb": "More comes out of the file than the limits allow: bytes, members, memory or time.",
+    "archive-refused": "The archive can't be read as one whole, or holds what could reach outside or hide.",
     # git objects
     "object-malformed": "A git object is not written as git writes it.",
     "object-hash-mismatch": "A git object does not have the name that it is asked for by.",
@@ -41,7 +46,10 @@ CODES: Mapping[str, str] = {
     "commit-signed-only": "A signed commit says who wrote it, not that it was to be released.",
     "commit-mismatch": "The commit is not the one that was asked for.",
     "tree-refused": "The tree holds a name, a mode or a link that could reach outside or hide.",
-    "tree-submodule": "The tree holds a submodule, whose content no signature here covers.",
+    "tree-submodule": "The tree holds a submodule that was not declared: no signature here covers its content.",
+    "submodule-absent": "A declared submodule is not in the tree.",
+    "submodule-mismatch": "The tree names another commit for its submodule than the one that was signed.",
+    "history-elsewhere": "The commit is not shown to descend from the component's trust root.",
     # signatures, besides those of the keyring
     "signature-missing": "It is not signed, or its signature did not arrive.",
     "signature-ambiguous": "More than one signature block, or bytes around it: unclear what is signed.",
@@ -69,6 +77,7 @@ CODES: Mapping[str, str] = {
     # the verified folder
     "sources-changed": "The verified sources are not as they were when they were promoted.",
     "sources-missing": "The verified sources, or their manifest, are not there.",
+    "path-taken": "Two sources of the component want to write the same path.",
     # memory
     "tag-moved": "The tag is another object than an earlier release accepted under its name.",
     "version-went-back": "The version is older than one that an earlier release accepted.",
@@ -134,6 +143,15 @@ class RefusedError(Exception):
     def verdict(self, subject: str = "", evidence: Evidence | None = None) -> Failed:
         """The red verdict that this refusal is."""
         return Failed(self.code, self.reason, self.next_step, subject, evidence or {})
+
+
+def path_taken(path: str) -> RefusedError:
+    """The refusal of a path where another source of the component has written already."""
+    return RefusedError(
+        "path-taken",
+        f"two sources of the component write {shown(path)}",
+        "rename one of them, or make it a component of its own",
+    )
 
 
 def not_fetched(code: str, what: str, because: str, next_step: str) -> FetchError:

@@ -1,7 +1,8 @@
 """Copy a judged file out of the quarantine, and only the bytes that were judged.
 
 - The bytes are hashed as they are written; if they are not those of every verdict, the copy is removed.
-- The copy is a new file of mode 644; nothing that exists is overwritten or followed.
+- The copy is a new file of mode 644; nothing that exists is overwritten, followed or removed: where something stands
+  already, another source of the component has written it, and that is refused.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from collections.abc import Collection
 from pathlib import Path
 
 from sealwright_stages.errors import MachineError
-from sealwright_stages.verify.codes import RefusedError
+from sealwright_stages.verify.codes import RefusedError, path_taken
 
 _CHUNK = 1 << 20
 
@@ -22,11 +23,13 @@ def copy_judged(source: Path, destination: Path, judged: Collection[str]) -> Non
     """Copy `source` to `destination`, whose SHA-256 must be the only one in `judged`.
 
     Raises:
-        RefusedError: the bytes are not those that were judged.
+        RefusedError: the bytes are not those that were judged, or something stands there already.
         MachineError: the disk is full or refuses.
     """
     try:
         found = _copy(source, destination)
+    except FileExistsError as error:
+        raise path_taken(f"{destination.parent.name}/{destination.name}") from error
     except OSError as error:
         destination.unlink(missing_ok=True)
         raise MachineError(

@@ -6,6 +6,8 @@
 - A signed commit is never plain green: it says who wrote it, not that it was to be released. Nor is a tag below
   whose signature a proof by OpenTimestamps stands.
 - An SSH signature must be made for git, and is judged by the time in the object that it covers: tagger, committer.
+- Where a trust root is declared, the commit is it, or descends from it: a tag does not name its project, its
+  history does.
 - Verdicts name the SHA-256 of the signed object, and what is written later must hash to it again.
 """
 
@@ -13,13 +15,15 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from sealwright_keyring.gpg import Gpg
-from sealwright_stages.ports import Trust
+from sealwright_stages.ports import Progress, Trust
 from sealwright_stages.verdict import Failed, Green, Passed, Verdict, Warned
 from sealwright_stages.verify.codes import RefusedError, warned
+from sealwright_stages.verify.git_history import check_descent
 from sealwright_stages.verify.git_objects import (
     LIMIT,
     Commit,
@@ -30,19 +34,24 @@ from sealwright_stages.verify.git_objects import (
     plain_signature,
 )
 from sealwright_stages.verify.git_store import ObjectStore
+from sealwright_stages.verify.git_tree import list_tree
 from sealwright_stages.verify.settle import renamed
 from sealwright_stages.verify.signatures import Purpose, judge_signature
-from sealwright_stages.verify.tree_rules import FOLDER
-from sealwright_stages.verify.writer import list_tree
+
+_TELL_EVERY = 500  # files
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """The ref in the bare repository, and what it must be: a tag of this name, a commit, or a branch's tip."""
+    """The ref in the bare repository, and what it must be: a tag of this name, a commit, or a branch's tip.
+
+    `root` is the trust root, 40 hex digits.
+    """
 
     ref: str
     tag: str | None
     commit: str | None
+    root: str | None = None
 
 
 @dataclass(frozen=True)
@@ -85,8 +94,22 @@ def find(store: ObjectStore, wanted: Wanted) -> Signed:
     return Signed(_sha256(raw), raw, commit.payload, commit.signature, commit.epoch, target, commit)
 
 
-def judge(store: ObjectStore, wanted: Wanted, trust: Trust, gpg: Gpg | None = None) -> Verdict:
-    """Judge the ref: structure first, then the signature, then every byte of the tree."""
+def _silent(done: int, total: int, note: str) -> None:
+    """Tell nobody how far it is."""
+
+
+def judge(
+    store: ObjectStore,
+    wanted: Wanted,
+    trust: Trust,
+    gpg: Gpg | None = None,
+    submodules: Collection[str] = (),
+    progress: Progress = _silent,
+) -> Verdict:
+    """Judge the ref: structure first, then the signature, the history, and every byte of the tree.
+
+    `submodules` are the paths where the tree may have one; `progress` may raise, to stop.
+    """
     what = "tag" if wanted.tag is not None else "commit"
     try:
         signed = find(store, wanted)
@@ -100,10 +123,11 @@ def judge(store: ObjectStore, wanted: Wanted, trust: Trust, gpg: Gpg | None = No
     if isinstance(verdict, Failed):
         return verdict
     try:
-        counts = read_whole_tree(store, signed.commit.tree)
+        lineage = check_descent(store, signed.commit_id, wanted.root, progress) if wanted.root else {}
+        counts = read_whole_tree(store, signed.commit.tree, submodules, progress)
     except RefusedError as error:
         return error.verdict(signed.sha256, verdict.evidence)
-    verdict = replace(verdict, evidence={**verdict.evidence, **counts})
+    verdict = replace(verdict, evidence={**verdict.evidence, **lineage, **counts})
     if wanted.tag is None:
         why = f"{name}: {verdict.reason}; but no signed tag says that it is a release"
         ask = "ask upstream for a signed tag, or waive it with the reason why this commit"
@@ -120,23 +144,27 @@ def _weaker(verdict: Passed | Warned, code: str, why: str, next_step: str) -> Ve
     return warned(code, why, next_step, verdict.subject_sha256, verdict.evidence)
 
 
-def read_whole_tree(store: ObjectStore, tree: str) -> dict[str, object]:
+def read_whole_tree(
+    store: ObjectStore, tree: str, submodules: Collection[str] = (), progress: Progress = _silent
+) -> dict[str, object]:
     """Read and hash every object of a tree once; returns counts for the evidence.
 
     Raises:
         RefusedError: an object is missing or wrong, or the tree breaks a rule.
     """
-    listing = list_tree(store, tree)
-    size = sum(
-        len(store.read(entry.id, "blob"))
-        for path, entry in listing.entries.items()
-        if entry.mode != FOLDER and path not in listing.links
-    )
-    return {"entries": len(listing.entries), "links": len(listing.links), "bytes": size}
+    listing = list_tree(store, tree, submodules)
+    blobs = listing.blobs()
+    size = 0
+    for done, entry in enumerate(blobs):
+        if done % _TELL_EVERY == 0:
+            progress(done, len(blobs), "of its files read")
+        size += len(store.read(entry.id, "blob"))
+    counts: dict[str, object] = {"entries": len(listing.entries), "links": len(listing.links), "bytes": size}
+    return {**counts, "submodules": listing.submodules} if listing.submodules else counts
 
 
-def judged_tree(store: ObjectStore, wanted: Wanted, green: Green) -> str:
-    """The tree of the very object that `green` was given for.
+def judged(store: ObjectStore, wanted: Wanted, green: Green) -> Signed:
+    """The very object that `green` was given for.
 
     Raises:
         RefusedError: the repository holds another object by now.
@@ -146,7 +174,7 @@ def judged_tree(store: ObjectStore, wanted: Wanted, green: Green) -> str:
         raise RefusedError(
             "changed-since-verified", "the signed object is not the one that was judged", "run again"
         )
-    return signed.commit.tree
+    return signed
 
 
 def _evidence(signed: Signed) -> dict[str, object]:

@@ -9,6 +9,8 @@ A pure module: bytes in, values or `RefusedError` out.
 - A tag's signature is one block at the very end, and nowhere in the text does another one begin. After it there may
   be one proof by OpenTimestamps, which it does not cover: taken off, reported, and not checked.
 - A commit's signature is one `gpgsig` header; what it covers is the commit without that header.
+- Of a commit of the history only tree, parents and date are read: tree and parents strictly, the date leniently,
+  for old and honest commits say who and when in crooked ways.
 
 Source: git's Documentation/gitformat-signature.txt, tag.c and commit.c.
 """
@@ -25,6 +27,9 @@ LIMIT = 1 << 20
 _ID = re.compile(rb"[0-9a-f]{40}\Z")
 _PERSON = re.compile(rb"[^<>\x00-\x1f\x7f]* ?<[^<>\x00-\x1f\x7f]*> ([0-9]{1,18}) [+-][0-9]{4}\Z")
 _LATEST = 1 << 33
+_ANCESTRY = re.compile(rb"tree [0-9a-f]{40}\n((?:parent [0-9a-f]{40}\n)*)author ")
+_PARENT = len(b"parent ") + 40 + 1
+_COMMITTED = re.compile(rb"\ncommitter [^\n]*> *([0-9]{1,18})(?![0-9])")
 _NAME = re.compile(rb"[!-~][!-~]*\Z")
 _ENCODING = re.compile(rb"[A-Za-z0-9._:-]{1,40}\Z")
 _BEGIN = re.compile(rb"^-----BEGIN ([A-Z ]+)-----", re.MULTILINE)
@@ -145,6 +150,22 @@ def parse_commit(raw: bytes) -> Commit:
         payload=payload,
         signature=signature,
     )
+
+
+def parse_ancestry(raw: bytes) -> tuple[list[str], int]:
+    """The parents of a commit of the history, and when it says it was made (0: it does not say).
+
+    Raises:
+        RefusedError: its tree and parent headers are not written as git writes them.
+    """
+    found = _ANCESTRY.match(raw)
+    head = raw.partition(b"\n\n")[0]
+    if found is None or b"\nparent " in head[found.end() :]:
+        raise _malformed("commit", "its tree and parent headers are not those of git")
+    lines = found[1]
+    parents = [lines[at + 7 : at + 47].decode() for at in range(0, len(lines), _PARENT)]
+    committed = _COMMITTED.search(head)
+    return parents, int(committed[1]) if committed else 0
 
 
 def plain_signature(signature: bytes, what: str) -> bytes:

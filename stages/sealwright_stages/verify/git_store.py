@@ -2,7 +2,8 @@
 
 - The repository is not opened: its config, its refs machinery, its replace refs and its hooks mean nothing
   here. A ref is the content of one plain file; objects come from its objects folder alone.
-- An objects folder that points elsewhere (alternates) is refused.
+- An objects folder that points elsewhere (alternates) is refused, and so is a history that was cut off or
+  mended by hand (shallow, grafts).
 - What is read has the type and the name that were asked for, and is at most as large as the limit.
 """
 
@@ -21,6 +22,12 @@ _KINDS = {"commit": 1, "tree": 2, "blob": 3, "tag": 4}
 _NAMES = {number: name for name, number in _KINDS.items()}
 _ID = re.compile(r"[0-9a-f]{40}\n?\Z")
 _BLOB_LIMIT = 1 << 30
+_CROOKED = {
+    "objects/info/alternates": "the repository borrows objects from elsewhere",
+    "objects/info/http-alternates": "the repository borrows objects from elsewhere",
+    "shallow": "the repository's history is cut off (shallow)",
+    "info/grafts": "the repository's history was mended by hand (grafts)",
+}
 _NEXT = "fetch it again; if it stays so, the server's repository is damaged or hostile"
 
 
@@ -30,9 +37,9 @@ class ObjectStore:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         refuse_odd_files(folder)
-        for pointer in ("alternates", "http-alternates"):
-            if (folder / "objects" / "info" / pointer).exists():
-                raise RefusedError("repository-crooked", "the repository borrows objects from elsewhere", _NEXT)
+        for pointer, because in _CROOKED.items():
+            if (folder / pointer).exists():
+                raise RefusedError("repository-crooked", because, _NEXT)
         try:
             self._odb = pygit2.Odb(str(folder / "objects"))
         except (pygit2.GitError, OSError, ValueError) as error:

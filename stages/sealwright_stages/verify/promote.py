@@ -4,6 +4,7 @@
 - The folder is made in the quarantine, listed in a manifest, put on disk, and then renamed into place.
 - A folder of an earlier run is moved into the quarantine and removed before.
 - If anything is refused on the way, what was staged is removed and nothing was moved.
+- Where two sources write the same path, neither wins: the component is refused.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from sealwright_stages.errors import FetchError, MachineError
 from sealwright_stages.files import remove_tree, sync_folder, write_whole
 from sealwright_stages.ports import Source, Workshop
 from sealwright_stages.verdict import Green
-from sealwright_stages.verify.codes import RefusedError, not_fetched
+from sealwright_stages.verify.codes import RefusedError, not_fetched, path_taken
 from sealwright_stages.verify.sources_manifest import Listing, list_folder
 
 _FSYNC_EACH = 200  # more files than this are put on disk by one sync of everything
@@ -53,7 +54,7 @@ def promote(
         staging.mkdir(parents=True)
         staging.chmod(0o755)
         for source, workshop in sources:
-            source.stage(workshop, green, staging)
+            _stage(source, workshop, green, staging)
         listing = list_folder(staging)
         _settle(staging, listing.files)
         _swap(component, staging, sources_folder, listing)
@@ -66,6 +67,13 @@ def promote(
             f"{component} can't be promoted", error.strerror or str(error), "make room, then run again"
         ) from error
     return Promoted(listing.sha256, listing.files, listing.size)
+
+
+def _stage(source: Source, workshop: Workshop, green: Mapping[str, Green], staging: Path) -> None:
+    try:
+        source.stage(workshop, green, staging)
+    except FileExistsError as error:
+        raise path_taken(Path(str(error.filename)).name) from error
 
 
 def _need_green(component: str, sources: Sequence[tuple[Source, Workshop]], green: Mapping[str, Green]) -> None:

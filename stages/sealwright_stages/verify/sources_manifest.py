@@ -1,9 +1,10 @@
 """The manifest of a component's verified sources: which file, of which bytes, and nothing else.
 
 - One JSON object a line, sorted by path: `{"mode","path","sha256","size"}` for a file, `{"path","target"}`
-  for a symbolic link. The SHA-256 of the manifest itself is in the log.
+  for a symbolic link, `{"empty","path"}` for a folder with nothing in it. The SHA-256 of the manifest itself is in
+  the log.
 - A later check hashes every byte again; a file that is changed, missing, surplus, of another mode, or no
-  plain file is refused, and so is a folder without files.
+  plain file is refused, and so is an empty folder that was not there.
 - A file with a second name (a hard link) is refused: it could be changed from elsewhere.
 - Links are never followed.
 """
@@ -76,7 +77,7 @@ def check_manifest(folder: Path, manifest_file: Path, manifest_sha256: str) -> V
 def _walk(folder: int, prefix: str) -> Iterator[dict[str, object]]:
     names = os.listdir(folder)
     if not names and prefix:
-        raise RefusedError("sources-changed", f"{shown(prefix)} is an empty folder", _AGAIN)
+        yield {"empty": True, "path": prefix.removesuffix("/")}
     for name in names:
         path = prefix + name
         info = os.stat(name, dir_fd=folder, follow_symlinks=False)

@@ -6,7 +6,8 @@ A pure module.
   other invisible character, at most 255 bytes.
 - No `.git` in any disguise: in capitals, as NTFS short name or stream, with trailing dots or blanks, behind a
   backslash, or with the characters that HFS+ drops.
-- Modes are exactly 100644, 100755, 120000 and 40000; a submodule (160000) is refused by its own code.
+- Modes are exactly 100644, 100755, 120000, 40000, and 160000 for a submodule, whose content is elsewhere.
+- No other entry passes for a submodule, or for a folder above it, where case is not told apart.
 - A symbolic link is relative and stays inside the tree, also when other links of the tree lie on its way;
   `.gitmodules` and its like are no links.
 - A folder holds something: git writes no empty one, and a manifest of files could not tell of it.
@@ -17,7 +18,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from sealwright_stages.verify.codes import RefusedError, shown
@@ -73,15 +74,9 @@ def parse_tree(raw: bytes, where: str) -> list[Entry]:
 
 
 def check_mode(mode: bytes, where: str) -> str:
-    """The mode as text, if it is one of the four."""
+    """The mode as text, if it is one of the five."""
     text = mode.decode("ascii", "backslashreplace")
-    if text == SUBMODULE:
-        raise RefusedError(
-            "tree-submodule",
-            f"{shown(where) or 'the top folder'} holds a submodule",
-            "declare it as a component of its own, with its own signed tag, and ask upstream for a release tree",
-        )
-    if text not in (FILE, PROGRAM, LINK, FOLDER):
+    if text not in (FILE, PROGRAM, LINK, FOLDER, SUBMODULE):
         raise _refused(where or "the top folder", f"an entry has the mode {shown(text, 20)}")
     return text
 
@@ -147,6 +142,23 @@ def check_links_stay(links: Mapping[str, str]) -> None:
                 hops += 1
             if hops > _HOPS:
                 raise _refused(path, "it is a link that runs in a circle, or through too many others")
+
+
+def check_stands_alone(paths: Iterable[str], submodules: Iterable[str]) -> None:
+    """Refuse an entry that only its case tells from a submodule or from a folder above one.
+
+    Raises:
+        RefusedError: there is one.
+    """
+    taken: dict[str, str] = {}
+    for submodule in submodules:
+        parts = submodule.split("/")
+        for depth in range(1, len(parts) + 1):
+            taken["/".join(_folded(part) for part in parts[:depth])] = "/".join(parts[:depth])
+    for path in paths:
+        other = taken.get("/".join(_folded(part) for part in path.split("/")), path)
+        if other != path:
+            raise _refused(path, f"only its case tells it from {shown(other)}, where a submodule stands")
 
 
 def _folded(name: str) -> str:

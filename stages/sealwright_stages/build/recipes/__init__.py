@@ -48,7 +48,12 @@ def recipe(job: BuildJob) -> Recipe:
 def _commands(job: BuildJob) -> Recipe:
     if not job.commands:
         raise _refused(job, "it has no commands", "give `commands` in [component.build]")
-    variables = {"OUT": "/out", "FILES": "/sources/files", "SOURCE_DATE_EPOCH": str(job.epoch)}
+    variables = {
+        "OUT": "/out",
+        "FILES": "/sources/files",
+        "UNPACKED": "/build/_unpacked",
+        "SOURCE_DATE_EPOCH": str(job.epoch),
+    }
     argv = (*_script("commands"), job.component, *job.commands)
     return Recipe(argv, {**BASE_ENVIRONMENT, **variables}, ("*",))
 

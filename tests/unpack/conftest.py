@@ -1,0 +1,38 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from sealwright_stages.errors import MachineError
+from sealwright_stages.ports import Workshop
+from sealwright_stages.sandbox.fetch import BwrapFetchSandbox
+from verify.workbench import Keys, workshop
+
+UID = 61191
+
+
+@pytest.fixture(scope="session")
+def keys(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Keys]:
+    made = Keys(tmp_path_factory.mktemp("k") / "home")
+    yield made
+    subprocess.run(["gpgconf", "--homedir", str(made.home), "--kill", "all"], check=False)
+
+
+@pytest.fixture
+def boxed(tmp_path: Path) -> Workshop:
+    """A workshop with the real sandbox, below a folder that only we may enter."""
+    tmp_path.chmod(0o700)
+    direct = workshop(tmp_path)
+    box = BwrapFetchSandbox(UID if os.geteuid() == 0 else None)
+    try:
+        box.run(["true"], writable=direct.quarantine, timeout=30, network=False)
+    except MachineError as error:
+        if os.environ.get("SEALWRIGHT_REQUIRE_SANDBOX") == "1":
+            raise
+        pytest.skip(f"no sandbox here: {error.because}")
+    return Workshop(direct.quarantine, direct.cache, threading.Event(), direct.progress, box)
