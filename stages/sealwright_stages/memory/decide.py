@@ -41,14 +41,24 @@ class Rules:
     fresh_days: int | None = None
 
 
-def remembered(verdict: Verdict, facts: Sequence[Fact], ledger: Ledger, rules: Rules, now: datetime) -> Verdict:
-    """The verdict about what tells `facts`, with what the ledger has to say of it."""
+def remembered(
+    verdict: Verdict,
+    facts: Sequence[Fact],
+    ledger: Ledger,
+    rules: Rules,
+    now: datetime,
+    beside: Sequence[Contradiction] = (),
+) -> Verdict:
+    """The verdict about what tells `facts`, with what the ledger has to say of it.
+
+    `beside` counts where the ledger has nothing to say: what speaks against it and was not accepted yet.
+    """
     if isinstance(verdict, Failed):
         return verdict
-    found = [each for fact in facts for each in ledger.contradictions(fact)]
+    found = [each for fact in facts for each in ledger.contradictions(fact)] or list(beside)
     declared = [(each, by) for each in found if (by := _declared(each, rules.accepted))]
     open_ = sorted((each for each in found if not _declared(each, rules.accepted)), key=lambda each: each.order)
-    told: dict[str, object] = {"compared_with": sum(len(ledger.beside(fact)) for fact in facts)}
+    told: dict[str, object] = {"compared_with": sum(len(ledger.beside(fact)) for fact in facts) or len(beside)}
     if open_:
         told["contradicts"] = [_told(each) for each in open_]
     if declared:
