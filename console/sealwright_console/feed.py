@@ -15,8 +15,9 @@ from typing import Protocol
 
 from sealwright_appendlog.record import stream_name
 from sealwright_stages.events import BadEventError
+from sealwright_stages.fold import apply
 from sealwright_stages.log.entries import LogBroken
-from sealwright_stages.state import Record, State, apply
+from sealwright_stages.state import Record, State
 
 _AT_ONCE = 20_000
 

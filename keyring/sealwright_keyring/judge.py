@@ -8,6 +8,7 @@
 - A revoked key is refused, whenever it signed.
 - A key that expired after signing is Weak, or Good if the caller judges at the time of signing.
 - Text mode, and additions in the unhashed area, are Weak.
+- What is wrong with this machine or its programs sends nobody to the signer.
 """
 
 from __future__ import annotations
@@ -37,6 +38,12 @@ _NEXT: Mapping[str, str] = {
     "unhashed-extra": "fetch the signature again from elsewhere, or waive this by name",
     "key-revoked": "do not use the bytes; look for a signature by the signer's new key",
     "signature-in-future": "check this machine's clock, then ask the signer",
+    "signature-namespace": "look whether it is the signature of these bytes; else ask for one that was made for this",
+    "data-unreadable": "find out who writes there, then run again",
+    "verifier-missing": "install it, `sealwright doctor` names its package; then run again",
+    "verifier-killed": "run `sealwright doctor`, then again; if it dies again, do not use the bytes",
+    "verifier-confused": "run `sealwright doctor`; if the machine is fit, report this with the log",
+    "verifiers-disagree": "do not use the bytes; report this with the log",
 }
 
 

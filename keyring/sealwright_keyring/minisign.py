@@ -3,6 +3,8 @@
 - A signature file is four lines: untrusted comment, signature, trusted comment, the signature over both; no more.
 - The document is signed by its BLAKE2b-512 (`ED`). The older kind (`Ed`) signs the document itself, which is as
   good, but can't be checked without holding it whole: it is accepted up to 64 MiB, and refused beyond.
+- Which kind a signature is, it does not cover: one over a document's hash also is an older one over the file that
+  holds just that hash. So the older kind is refused over 64 bytes.
 - The key's id in the signature chooses among the chosen keys; anybody can make a key with that id, so what names a
   key is the SHA-256 over the key itself.
 - The trusted comment belongs to what is signed; altered, the whole is refused. The untrusted one may be anything, and
@@ -46,6 +48,7 @@ _UNTRUSTED, _TRUSTED = b"untrusted comment: ", b"trusted comment: "
 _COMMENT = re.compile(rb"[^\r\n\x00]*\Z")
 _MAX_UNTRUSTED, _MAX_TRUSTED = 1024, 8192
 _KEY, _SIGNATURE, _GLOBAL = 42, 74, 64
+_HASH = 64  # bytes of a BLAKE2b-512
 
 
 @dataclass(frozen=True)
@@ -253,6 +256,8 @@ def _asked(
             message = stream.read(MAX_LEGACY + 1)
             if len(message) > MAX_LEGACY:
                 return bad("algorithm-refused", base, "a legacy signature over more than 64 MiB")
+            if len(message) == _HASH:
+                return bad("algorithm-refused", base, "a legacy signature over what may be the hash of a document")
             run = asked.tool.verify_legacy(own, file, message)
     evidence = {**base, **run_evidence(run), "key": own.fingerprint}
     ours = own.made(found.signature, message) and own.made(found.over_both, found.signature + found.trusted)

@@ -2,14 +2,15 @@
 
 - Where the manifest wants it, the list, its signatures and the log must agree: who signed, over which list.
 - A signature is judged as of when the log began. Revoked keys count nothing, whenever they signed.
-- The keys are the reviewer's, if that keyring has every person whom the manifest names; else they are the folder's
-  own, and that is told.
+- A person whom the reviewer's keyring has counts by the keys there, and within the limits there, only. For one whom it
+  doesn't have the folder's own keys count, and that is told.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
@@ -55,7 +56,11 @@ def _keys(own: Policy, reviewer: Reviewer, names: Collection[str]) -> tuple[Poli
         theirs = load_policy(reviewer.keyring)
     except KeyringError:
         return own, []  # said of all signatures too, and a no
-    if strange := [name for name in names if name not in theirs.persons]:
-        told = f"your keyring has no {strange[0]}: who signed it is judged by the folder's own keys"
-        return own, [advice(_WHAT, told)]
-    return theirs, []
+    strange = [name for name in names if name not in theirs.persons]
+    told = [
+        advice(_WHAT, f"your keyring has no {name}: such a signature is judged by the folder's own keys")
+        for name in strange
+    ]
+    persons = {name: (theirs if name in theirs.persons else own).persons.get(name) for name in names}
+    known = {name: person for name, person in persons.items() if person is not None}
+    return replace(theirs, persons=known, certificates=(*theirs.certificates, *own.certificates)), told

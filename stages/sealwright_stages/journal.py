@@ -16,8 +16,9 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 
 from sealwright_stages import events as ev
+from sealwright_stages.fold import apply
 from sealwright_stages.ports import Deleted, EventLog
-from sealwright_stages.state import Product, Record, State, apply
+from sealwright_stages.state import Product, Record, State
 from sealwright_stages.verdict import Verdict, Waiver, Warned, covers
 
 TEXT_LIMIT = 400

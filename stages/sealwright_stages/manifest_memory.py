@@ -3,7 +3,8 @@
 - `evidence` names evidence folders of earlier releases, or folders of them; their signers are this release's, unless
   `signers` and `threshold` say otherwise.
 - `fresh_days` is a number of whole days; left out, nothing is ever stale.
-- `[[memory.accept]]` names a component, from what, to what, and why; all four, or it is an error.
+- `[[memory.accept]]` names a component, from what, to what, and why; all four, or it is an error. Between two versions
+  of a package it names that, too.
 """
 
 from __future__ import annotations
@@ -16,12 +17,13 @@ from sealwright_stages.manifest_table import Table, threshold_of
 
 @dataclass(frozen=True)
 class Accepted:
-    """What a person declares to be meant: this component may go from `before` to `after`."""
+    """What a person declares to be meant: this component, or its package, may go from `before` to `after`."""
 
     component: str
     before: str
     after: str
     reason: str
+    package: str = ""
 
 
 @dataclass(frozen=True)
@@ -64,5 +66,6 @@ def _accepted(table: Table) -> Accepted:
     for key, value in (("from", before), ("to", after), ("reason", reason)):
         if not value.strip():
             table.fail((key,), f"{key!r} is empty", "a declaration says from what, to what, and why")
+    package = table.take("package", str, "")
     table.done()
-    return Accepted(component, before, after, reason)
+    return Accepted(component, before, after, reason, package)

@@ -123,7 +123,12 @@ def threshold_of(table: Table, signers: Sequence[str]) -> int:
 
 
 def address(table: Table, key: str, url: str) -> str:
-    """An address that we fetch from: https, http, ssh, file, or a local path made absolute."""
+    """An address that we fetch from: https, http, ssh, file, or a local path made absolute.
+
+    git's short form of an address over ssh is neither, and is refused rather than taken for a path.
+    """
+    if short := re.match(r"([^/:]+):(?!//|:)(.*)", url):
+        table.fail((key,), f"{url!r} is git's short form", f"write ssh://{short[1]}/{short[2].lstrip('/')}")
     if re.match(r"(https?|ssh|file)://[^\s\x00-\x1f-]", url):
         return url
     if "://" in url or url.startswith("-") or not url or re.search(r"[\x00-\x1f]", url):

@@ -31,6 +31,7 @@ from sealwright_stages.engine import Engine
 from sealwright_stages.errors import LogError, ManifestError
 from sealwright_stages.events import BadEventError
 from sealwright_stages.files import read_small
+from sealwright_stages.fold import fold
 from sealwright_stages.journal import Journal
 from sealwright_stages.log import LogLost, LogSession, open_embedded, open_transport, read_entries
 from sealwright_stages.make_sources import Archives, make_sources
@@ -44,7 +45,7 @@ from sealwright_stages.sandbox.identity import Identities
 from sealwright_stages.sandbox.life import end_unborn
 from sealwright_stages.sign.client import open_signer
 from sealwright_stages.sign.signing import Confirm, SigningRequest, Typed
-from sealwright_stages.state import Record, State, fold
+from sealwright_stages.state import Record, State
 from sealwright_stages.verify.verifier import require_verifier, verifier
 from sealwright_stages.work import WorkFolder
 

@@ -23,10 +23,11 @@ from dataclasses import dataclass, field
 
 from sealwright_stages import events as ev
 from sealwright_stages.events import BadEventError, Stage
+from sealwright_stages.fold import apply
 from sealwright_stages.gate import decide
 from sealwright_stages.log.entries import Entry
 from sealwright_stages.ports import ItemSpec
-from sealwright_stages.state import Item, State, apply
+from sealwright_stages.state import Item, State
 
 _GATED = (Stage.BUILD, Stage.SEAL)
 _LIMIT = 20

@@ -21,6 +21,7 @@ from sealwright_keyring.policy import load_policy
 from sealwright_stages import events as ev
 from sealwright_stages.declared import declared
 from sealwright_stages.events import Stage
+from sealwright_stages.fold import apply, fold
 from sealwright_stages.gate import decide
 from sealwright_stages.log.entries import read_entries
 from sealwright_stages.manifest import load
@@ -29,7 +30,7 @@ from sealwright_stages.seal.evidence import published_path, verifier
 from sealwright_stages.seal.pages import how_to_verify, index_page
 from sealwright_stages.seal.proofs import write_proofs
 from sealwright_stages.sign.provenance import envelope, pae, statement
-from sealwright_stages.state import State, apply, fold
+from sealwright_stages.state import State
 from support.release_folder import HEAD, component
 from support.small_release import Key
 from support.stories import Entry

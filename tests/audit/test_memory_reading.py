@@ -147,6 +147,19 @@ def test_what_is_no_evidence_ends_the_run(forger: Forger, kind: str) -> None:
         remember(forger, path)
 
 
+def test_evidence_that_nests_without_end_ends_the_run(forger: Forger) -> None:
+    text = "[" * 990 + "]" * 990
+    placed = {"evidence": text, "evidence_sha256": hashlib.sha256(text.encode()).hexdigest()}
+    earlier = forger.evidence(
+        lambda steps: [
+            replace(step, **placed) if isinstance(step, ev.ItemVerdict) and step.item == "xen/git/v1" else step
+            for step in steps
+        ]
+    )
+    with pytest.raises(LogError, match="can't be read"):
+        remember(forger, earlier)
+
+
 def test_evidence_whose_facts_are_crooked_ends_the_run(forger: Forger) -> None:
     with pytest.raises(LogError, match="what it accepted can't be read"):
         remember(forger, forger.evidence(telling({"object_sha256": "a"})))

@@ -38,9 +38,9 @@ def sums_of(forger: Forger) -> bytes:
     return sums_text(folder, load_policy(folder).files)
 
 
-def signed(forger: Forger, change: Change = list, persons: str = "manager-a") -> Path:
+def signed(forger: Forger, change: Change = list, persons: str = "manager-a", table: str = TABLE) -> Path:
     """Evidence under a signed policy."""
-    forger.head += TABLE
+    forger.head += table
     sums = sums_of(forger)
 
     def with_event(steps: list[Step]) -> list[Step]:
@@ -172,6 +172,17 @@ def test_the_keys_are_the_reviewers_if_he_knows_the_signers(forger: Forger, keys
     result = audit(evidence, Reviewer(forger.folder / "others"))
     assert any("your keyring has no manager-a" in line for line in told(result))
     assert not any(line.startswith("policy:") for line in bad(result))
+
+
+def test_a_person_whom_the_reviewer_knows_counts_by_no_other_key(forger: Forger, keys: tuple[Key, Key]) -> None:
+    both = '\n[policy]\nsigners = ["manager-a", "release-key-a"]\n'
+    evidence = signed(forger, table=both)
+    write_keyring(
+        forger.folder / "theirs", [replace(keys[1], person="manager-a")]
+    )  # and nobody called release-key-a
+    result = audit(evidence, Reviewer(forger.folder / "theirs", ("manager-a",)))
+    assert any("your keyring has no release-key-a" in line for line in told(result))
+    assert any(line.startswith("policy: its own signature") for line in bad(result)), told(result)
 
 
 def test_a_signature_without_a_time_is_judged_as_of_the_run(forger: Forger, tmp_path: Path) -> None:

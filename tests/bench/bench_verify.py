@@ -25,6 +25,8 @@ from sealwright_stages.verify.sources_manifest import list_folder
 from sealwright_stages.verify.writer import write_tree
 
 COMPONENTS = 100
+ROUNDS = 10  # of all of them: as many checks as a release of a thousand components has
+SMALL = 1000  # files of each
 FILES, TREE_BYTES, COMMITS = 5000, 45 << 20, 20_000
 
 
@@ -34,7 +36,7 @@ def git(folder: Path, env: dict[str, str], *words: str) -> None:
 
 
 def verify_components(folder: Path) -> Iterator[Line]:
-    """Fetch and verify of 100 git components, warm, against `git verify-tag` one by one."""
+    """Fetch and verify of 100 git components of 1,000 files, warm, against `git verify-tag` one by one."""
     home = folder / "home"
     key = make_throwaway_key(home, "bench")
     export = ["gpg", "--homedir", str(home), "--export", key]
@@ -46,6 +48,10 @@ def verify_components(folder: Path) -> Iterator[Line]:
     repository = folder / "repository"
     repository.mkdir()
     git(repository, env, "init", "--quiet")
+    for number in range(SMALL):
+        place = repository / f"folder{number % 20}"
+        place.mkdir(exist_ok=True)
+        (place / f"file{number}").write_text(f"{number}\n" * 200)
     for number in range(COMPONENTS):
         (repository / "file").write_text(f"{number}\n")
         git(repository, env, "add", ".")
@@ -63,17 +69,25 @@ def verify_components(folder: Path) -> Iterator[Line]:
         source.fetch(workshop)
         pairs.append((source, workshop))
     fetched = time.perf_counter() - begun
-    ours = timed(lambda: [source.verify(workshop) for source, workshop in pairs])
+
+    def verify() -> None:
+        for source, workshop in pairs:
+            source.verify(workshop)
+
+    first = timed(verify)
     peer = timed(lambda: [git(repository, env, "verify-tag", f"v{number}") for number in range(COMPONENTS)])
+    many = timed(lambda: [verify() for _ in range(ROUNDS)])
     bad = [v.reason for s, w in pairs[:3] for v in s.verify(w).verdicts.values() if v.status != "passed"]
     yield Line(f"fetch of {COMPONENTS} git components, each", fetched / COMPONENTS, note="in the fetch sandbox")
     yield Line(
-        f"verify of {COMPONENTS} git components, each",
-        ours / COMPONENTS,
+        f"verify of {COMPONENTS} git components of {SMALL} files, each",
+        first / COMPONENTS,
         peer / COMPONENTS,
         "git verify-tag",
-        f"PROBLEM: {bad[0]}" if bad else "",
+        f"PROBLEM: {bad[0]}" if bad else "it reads no tree",
     )
+    each = many / COMPONENTS / ROUNDS
+    yield Line(f"of {COMPONENTS * ROUNDS} such, each", each, first / COMPONENTS, f"of {COMPONENTS}")
 
 
 def large_repository(folder: Path, env: dict[str, str]) -> tuple[str, str]:

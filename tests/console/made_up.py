@@ -11,7 +11,8 @@ from pathlib import Path
 
 from sealwright_console.feed import SigningRequest, segments
 from sealwright_stages import events as ev
-from sealwright_stages.state import State, apply
+from sealwright_stages.fold import apply
+from sealwright_stages.state import State
 
 BEGIN = datetime(2026, 3, 2, 12, 39, 0, tzinfo=UTC)
 DIGEST = hashlib.sha256(b"made up").hexdigest()

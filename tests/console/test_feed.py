@@ -11,7 +11,7 @@ from console import made_up
 from sealwright_console.feed import Mirror, ReviewFeed, segments
 from sealwright_console.views.header import next_gate, totals
 from sealwright_console.views.overview import component_rows
-from sealwright_stages.state import fold
+from sealwright_stages.fold import fold
 
 
 def test_segments_come_in_their_order(tmp_path: Path) -> None:

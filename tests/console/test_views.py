@@ -19,8 +19,8 @@ from sealwright_console.views.header import (
 from sealwright_console.views.overview import component_rows, selected_lines
 from sealwright_console.views.sign import armed, digest_lines
 from sealwright_stages.events import Stage
+from sealwright_stages.fold import fold
 from sealwright_stages.gate import decide
-from sealwright_stages.state import fold
 from sealwright_stages.verdict import Status
 
 TROUBLED = fold(made_up.troubled().entries)

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from sealwright_stages import events as ev
 from sealwright_stages.events import STAGES, Stage
+from sealwright_stages.fold import fold
 from sealwright_stages.gate import decide
-from sealwright_stages.state import State, fold
+from sealwright_stages.state import State
 from sealwright_stages.verdict import Status
 from support.stories import (
     begun,

@@ -14,10 +14,11 @@ from hypothesis import strategies as st
 
 from sealwright_stages import events as ev
 from sealwright_stages.events import Stage
+from sealwright_stages.fold import fold
 from sealwright_stages.journal import TEXT_LIMIT, Journal, clip
 from sealwright_stages.log import LogLost
 from sealwright_stages.ports import Deleted
-from sealwright_stages.state import Record, State, fold
+from sealwright_stages.state import Record, State
 from sealwright_stages.verdict import Failed, Passed, Status, Waiver, Warned
 from support.memory_log import Kept, MemoryLog
 from support.stories import HOSTILE_TEXT, POLICY, begun, sha

@@ -206,6 +206,15 @@ def test_only_known_kinds_of_addresses_are_fetched(tmp_path: Path, url: str) -> 
         assert git is not None and git.url.startswith("/")
 
 
+def test_gits_short_form_is_not_taken_for_a_path(tmp_path: Path) -> None:
+    for short in ("git@example.org:xen.git", "example.org:/srv/xen.git"):
+        text = HEAD + XEN.replace("https://example.org/xen.git", short)
+        refused(tmp_path, text, "git =", "short form")
+    local = "./with:colon/xen.git"
+    manifest = read(tmp_path, HEAD + XEN.replace("https://example.org/xen.git", local))
+    assert manifest.components[0].git and manifest.components[0].git.url.endswith("with:colon/xen.git")
+
+
 FILES = [
     ("", "url", "sha256, signature, or both"),
     ('sha256 = "abc"', "sha256", "64 lower-case hex"),

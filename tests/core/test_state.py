@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from sealwright_stages import events as ev
 from sealwright_stages.events import BadEventError, Stage
-from sealwright_stages.state import State, apply, fold
+from sealwright_stages.fold import apply, fold
+from sealwright_stages.state import State
 from sealwright_stages.verdict import Status
 from support.stories import (
     MANIFEST,

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,8 @@ from sealwright_stages.errors import Exit
 from sealwright_stages.events import Stage
 from sealwright_stages.memory.facts import Fact, Kind, Origin
 from sealwright_stages.memory.ledger import Ledger
+from sealwright_stages.memory.recall import Recall
+from sealwright_stages.state import State
 from sealwright_stages.verdict import Passed, Status, Verdict
 from support.bench import Bench
 from support.release_folder import HEAD, component
@@ -98,6 +102,36 @@ def test_a_repository_that_shows_two_components_two_objects_under_one_tag_is_red
         "xen/tag": "ok",
         "lvm2/tag": "tag-moved",
     }
+
+
+def test_two_components_that_are_judged_at_once_are_held_against_each_other(folder: Path) -> None:
+    bench, both = Bench(folder, "xen", "lvm2"), threading.Barrier(2, timeout=20)
+    bench.jobs = 2
+
+    def after_both(data: bytes, check: Callable[[bytes], Verdict]) -> Verdict:
+        both.wait()  # so that neither is promoted when the other one is judged
+        return check(data)
+
+    for name, value in (("xen", "a" * 64), ("lvm2", "b" * 64)):
+        bench.sources[name].checks = [partial(after_both, check=tagged("v1", value))]
+    assert bench.run().exit is Exit.CLOSED
+    items = [item for name, item in bench.state().items.items() if name.endswith("/tag")]
+    assert sorted(item.code for item in items) == ["ok", "tag-moved"]
+    (moved,) = [item for item in items if item.code == "tag-moved"]
+    assert not bench.stands(moved.component)
+
+
+def test_what_was_judged_and_not_accepted_yet_speaks_against_other_components_only(folder: Path) -> None:
+    memory = Recall(Bench(folder, "xen", "lvm2").manifest)
+
+    def asked(component: str, value: str) -> Verdict:
+        return memory.verdict(tagged("v1", value)(b""), component, State(), None)
+
+    assert asked("xen", "a" * 64).code == "ok"
+    refused = asked("lvm2", "b" * 64)
+    assert refused.code == "tag-moved" and "another component of this run accepted tag v1" in refused.reason
+    assert asked("xen", "b" * 64).code == "ok"  # xen is fetched again, and nothing of it was accepted
+    assert asked("lvm2", "c" * 64).code == "tag-moved"
 
 
 def test_a_build_root_by_an_older_index_is_red(folder: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 
@@ -21,6 +22,11 @@ def _git(number: str, name: str, wanted: str, test: str) -> Elsewhere:
 
 def _crash(number: str, name: str, wanted: str, test: str) -> Elsewhere:
     return Elsewhere(number, name, wanted, f"keyring/test_crash.py::test_{test}")
+
+
+def _of(file: str, *rows: tuple[str, str, str, str]) -> Iterator[Elsewhere]:
+    for number, name, wanted, test in rows:
+        yield Elsewhere(number, name, wanted, f"{file}::test_{test}")
 
 
 ROWS = (
@@ -163,214 +169,178 @@ ROWS = (
         "error with file and line",
         "keyring/test_policy.py::test_what_is_not_known_is_refused_with_its_line",
     ),
-    Elsewhere(
-        "56",
-        "a disguise of .git by what HFS+ drops",
-        "tree-refused",
-        "verify/test_tree.py::test_no_disguise_of_git_and_no_odd_name_passes",
+    *_of(
+        "verify/test_tree.py",
+        (
+            "56",
+            "a disguise of .git by what HFS+ drops",
+            "tree-refused",
+            "no_disguise_of_git_and_no_odd_name_passes",
+        ),
     ),
-    Elsewhere(
-        "74",
-        "tar: `../../x`, links out of it, links through links",
-        "archive-refused",
-        "unpack/test_unpack.py::test_a_hostile_tar_is_refused_and_nothing_of_it_is_left",
+    *_of(
+        "unpack/test_unpack.py",
+        (
+            "74",
+            "tar: `../../x`, links out of it, links through links",
+            "archive-refused",
+            "a_hostile_tar_is_refused_and_nothing_of_it_is_left",
+        ),
+        ("75", "tar: a device, a pipe", "archive-refused", "a_hostile_tar_is_refused_and_nothing_of_it_is_left"),
+        (
+            "76",
+            "tar: an absolute name, set-uid, a name twice, ESC and LF in one",
+            "archive-refused",
+            "a_hostile_tar_is_refused_and_nothing_of_it_is_left",
+        ),
     ),
-    Elsewhere(
-        "75",
-        "tar: a device, a pipe",
-        "archive-refused",
-        "unpack/test_unpack.py::test_a_hostile_tar_is_refused_and_nothing_of_it_is_left",
+    *_of(
+        "verify/test_rpm.py",
+        ("77", "an unsigned RPM package", "red", "an_unsigned_package_is_red"),
+        (
+            "78",
+            "an RPM package by a key that was not chosen",
+            "red",
+            "a_key_that_was_not_chosen_is_red_also_where_it_is_known",
+        ),
+        ("79", "an RPM package with a changed byte", "red", "a_spoiled_package_is_red"),
+        ("81", "an RPM package that is cut", "red", "a_package_cut_anywhere_is_red"),
     ),
-    Elsewhere(
-        "76",
-        "tar: an absolute name, set-uid, a name twice, ESC and LF in one",
-        "archive-refused",
-        "unpack/test_unpack.py::test_a_hostile_tar_is_refused_and_nothing_of_it_is_left",
+    *_of(
+        "keyring/test_ssh.py",
+        ("83", "an SSH signature of another namespace", "red", "a_signature_for_another_namespace_is_red"),
+        (
+            "84",
+            "an SSH signature by an unknown key",
+            "red",
+            "ssh_keygen_is_asked_to_verify_and_an_unknown_key_is_red",
+        ),
+        ("129", "SSH: out of its time", "red", "its_time_is_the_one_that_is_given_and_does_not_lie_ahead"),
+        ("129", "SSH: a certificate", "refused", "sha1_dsa_small_keys_and_certificates_are_refused"),
+        ("129", "SSH: two signatures", "red", "two_blocks_and_bytes_around_one_are_red"),
+        ("129", "SSH: a `*` principal", "refused", "no_key_is_allowed_but_the_chosen_ones_and_none_by_a_pattern"),
     ),
-    Elsewhere(
-        "77",
-        "an unsigned RPM package",
-        "red",
-        "verify/test_rpm.py::test_an_unsigned_package_is_red",
+    *_of(
+        "keyring/test_minisign.py",
+        ("85", "an altered trusted comment of minisign", "red", "an_altered_trusted_comment_is_red"),
+        (
+            "86",
+            "escape codes in minisign's comments",
+            "ok, shown escaped",
+            "comments_are_shown_escaped_and_the_untrusted_one_means_nothing",
+        ),
     ),
-    Elsewhere(
-        "78",
-        "an RPM package by a key that was not chosen",
-        "red",
-        "verify/test_rpm.py::test_a_key_that_was_not_chosen_is_red_also_where_it_is_known",
+    *_of(
+        "walk/test_memory.py",
+        ("88", "a tag that moved", "red", "a_tag_that_moved_is_red_although_it_is_truly_signed"),
+        ("89", "an older tag offered again", "red", "an_older_tag_is_red_although_it_is_truly_signed"),
+        ("90", "nothing new for many days", "a warning", "a_frozen_archive_is_a_warning_that_wants_a_waiver"),
     ),
-    Elsewhere(
-        "79",
-        "an RPM package with a changed byte",
-        "red",
-        "verify/test_rpm.py::test_a_spoiled_package_is_red",
+    *_of(
+        "verify/test_history.py",
+        (
+            "91",
+            "a tag of one project served as another's",
+            "history-elsewhere",
+            "a_tag_of_one_project_served_as_another_is_red",
+        ),
+        (
+            "93",
+            "a fork that does not descend from the trust root",
+            "history-elsewhere",
+            "a_fork_from_before_the_trust_root_is_red",
+        ),
     ),
-    Elsewhere(
-        "81",
-        "an RPM package that is cut",
-        "red",
-        "verify/test_rpm.py::test_a_package_cut_anywhere_is_red",
+    *_of(
+        "verify/test_signatures.py",
+        (
+            "96",
+            "a key for one component signs another",
+            "red",
+            "scope_and_time_of_signers_toml_hold_for_every_kind",
+        ),
     ),
-    Elsewhere(
-        "83",
-        "an SSH signature of another namespace",
-        "red",
-        "keyring/test_ssh.py::test_a_signature_for_another_namespace_is_red",
+    *_of(
+        "get_sources/test_quarantine.py",
+        (
+            "110",
+            "a link or a hard link in the quarantine",
+            "quarantine-odd-file",
+            "only_plain_files_with_one_name_may_lie_there",
+        ),
     ),
-    Elsewhere(
-        "84",
-        "an SSH signature by an unknown key",
-        "red",
-        "keyring/test_ssh.py::test_ssh_keygen_is_asked_to_verify_and_an_unknown_key_is_red",
+    *_of(
+        "get_sources/test_hostile_servers.py",
+        (
+            "112",
+            "a download without end, or that crawls",
+            "fetch-too-large, fetch-too-slow",
+            "a_server_with_bad_manners_is_given_up_and_nothing_of_it_is_kept",
+        ),
+        ("112", "a page saved as a signature", "signature-malformed", "a_page_is_no_signature"),
     ),
-    Elsewhere(
-        "85",
-        "an altered trusted comment of minisign",
-        "red",
-        "keyring/test_minisign.py::test_an_altered_trusted_comment_is_red",
+    *_of(
+        "get_sources/test_fetch.py",
+        ("112", "sent on to another host", "redirect-other-host", "error_pages_and_other_hosts_are_not_kept"),
     ),
-    Elsewhere(
-        "86",
-        "escape codes in minisign's comments",
-        "ok, shown escaped",
-        "keyring/test_minisign.py::test_comments_are_shown_escaped_and_the_untrusted_one_means_nothing",
+    *_of(
+        "sandbox/test_fetch.py",
+        (
+            "112",
+            "a git server that talks without end",
+            "fetch-too-large",
+            "a_fetcher_whose_words_have_no_end_is_a_fetch_that_failed",
+        ),
     ),
-    Elsewhere(
-        "88",
-        "a tag that moved",
-        "red",
-        "walk/test_memory.py::test_a_tag_that_moved_is_red_although_it_is_truly_signed",
+    *_of(
+        "walk/test_invariant.py",
+        (
+            "113",
+            "kill -9 while something arrives",
+            "nothing unverified, and none left",
+            "a_run_killed_at_any_moment_leaves_no_unverified_byte_and_the_next_start_no_quarantine",
+        ),
     ),
-    Elsewhere(
-        "89",
-        "an older tag offered again",
-        "red",
-        "walk/test_memory.py::test_an_older_tag_is_red_although_it_is_truly_signed",
+    *_of(
+        "walk/test_unpacked.py",
+        (
+            "115",
+            "a signature over the uncompressed tar",
+            "ok where it is declared",
+            "an_unpacked_archive_goes_into_a_build_and_its_release_stands_up_to_an_audit",
+        ),
     ),
-    Elsewhere(
-        "90",
-        "nothing new for many days",
-        "a warning",
-        "walk/test_memory.py::test_a_frozen_archive_is_a_warning_that_wants_a_waiver",
+    *_of(
+        "verify/test_deb.py",
+        ("122", "a changed .deb", "digest-mismatch", "a_changed_package_is_red_and_deleted"),
+        ("122", "a .deb that the index does not name", "red", "what_the_index_does_not_name_plainly_is_red"),
     ),
-    Elsewhere(
-        "91",
-        "a tag of one project served as another's",
-        "history-elsewhere",
-        "verify/test_history.py::test_a_tag_of_one_project_served_as_another_is_red",
+    *_of(
+        "verify/test_submodules.py",
+        (
+            "125",
+            "a .gitmodules that attacks git",
+            "object-malformed",
+            "a_gitmodules_that_attacks_git_does_not_arrive",
+        ),
     ),
-    Elsewhere(
-        "93",
-        "a fork that does not descend from the trust root",
-        "history-elsewhere",
-        "verify/test_history.py::test_a_fork_from_before_the_trust_root_is_red",
+    *_of(
+        "unpack/test_decompress.py",
+        ("73", "a gzip bomb", "archive-bomb", "a_bomb_in_the_sandbox_is_ended_at_the_limit"),
     ),
-    Elsewhere(
-        "96",
-        "a key for one component signs another",
-        "red",
-        "verify/test_signatures.py::test_scope_and_time_of_signers_toml_hold_for_every_kind",
-    ),
-    Elsewhere(
-        "110",
-        "a link or a hard link in the quarantine",
-        "quarantine-odd-file",
-        "get_sources/test_quarantine.py::test_only_plain_files_with_one_name_may_lie_there",
-    ),
-    Elsewhere(
-        "112",
-        "a download without end, or that crawls",
-        "fetch-too-large, fetch-too-slow",
-        "get_sources/test_hostile_servers.py::test_a_server_with_bad_manners_is_given_up_and_nothing_of_it_is_kept",
-    ),
-    Elsewhere(
-        "112",
-        "sent on to another host",
-        "redirect-other-host",
-        "get_sources/test_fetch.py::test_error_pages_and_other_hosts_are_not_kept",
-    ),
-    Elsewhere(
-        "112",
-        "a page saved as a signature",
-        "signature-malformed",
-        "get_sources/test_hostile_servers.py::test_a_page_is_no_signature",
-    ),
-    Elsewhere(
-        "112",
-        "a git server that talks without end",
-        "fetch-too-large",
-        "sandbox/test_fetch.py::test_a_fetcher_whose_words_have_no_end_is_a_fetch_that_failed",
-    ),
-    Elsewhere(
-        "113",
-        "kill -9 while something arrives",
-        "nothing unverified, and none left",
-        "walk/test_invariant.py::test_a_run_killed_at_any_moment_leaves_no_unverified_byte_and_the_next_start_no_quarantine",
-    ),
-    Elsewhere(
-        "115",
-        "a signature over the uncompressed tar",
-        "ok where it is declared",
-        "walk/test_unpacked.py::test_an_unpacked_archive_goes_into_a_build_and_its_release_stands_up_to_an_audit",
-    ),
-    Elsewhere(
-        "122",
-        "a changed .deb",
-        "digest-mismatch",
-        "verify/test_deb.py::test_a_changed_package_is_red_and_deleted",
-    ),
-    Elsewhere(
-        "122",
-        "a .deb that the index does not name",
-        "red",
-        "verify/test_deb.py::test_what_the_index_does_not_name_plainly_is_red",
-    ),
-    Elsewhere(
-        "125",
-        "a .gitmodules that attacks git",
-        "object-malformed",
-        "verify/test_submodules.py::test_a_gitmodules_that_attacks_git_does_not_arrive",
-    ),
-    Elsewhere(
-        "129",
-        "SSH: out of its time",
-        "red",
-        "keyring/test_ssh.py::test_its_time_is_the_one_that_is_given_and_does_not_lie_ahead",
-    ),
-    Elsewhere(
-        "129",
-        "SSH: a certificate",
-        "refused",
-        "keyring/test_ssh.py::test_sha1_dsa_small_keys_and_certificates_are_refused",
-    ),
-    Elsewhere(
-        "129",
-        "SSH: two signatures",
-        "red",
-        "keyring/test_ssh.py::test_two_blocks_and_bytes_around_one_are_red",
-    ),
-    Elsewhere(
-        "129",
-        "SSH: a `*` principal",
-        "refused",
-        "keyring/test_ssh.py::test_no_key_is_allowed_but_the_chosen_ones_and_none_by_a_pattern",
-    ),
-    Elsewhere(
-        "73",
-        "a gzip bomb",
-        "archive-bomb",
-        "unpack/test_decompress.py::test_a_bomb_in_the_sandbox_is_ended_at_the_limit",
-    ),
-    Elsewhere(
-        "92",
-        "a signed commit of another branch",
-        "a warning, whichever it is",
-        "verify/test_git_source.py::test_a_signed_commit_is_never_plain_green",
-    ),
-    Elsewhere(
-        "94",
-        "a signed commit over unsigned ones",
-        "a warning, whatever is below",
-        "verify/test_git_source.py::test_a_signed_commit_is_never_plain_green",
+    *_of(
+        "verify/test_git_source.py",
+        (
+            "92",
+            "a signed commit of another branch",
+            "a warning, whichever it is",
+            "a_signed_commit_is_never_plain_green",
+        ),
+        (
+            "94",
+            "a signed commit over unsigned ones",
+            "a warning, whatever is below",
+            "a_signed_commit_is_never_plain_green",
+        ),
     ),
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import os
 from datetime import UTC, datetime
 from pathlib import Path
@@ -66,6 +67,14 @@ def test_a_large_file_goes_through_in_parts_and_an_old_signature_over_one_is_ref
     assert code(judged(legacy, key, data=large)) == "Good"
     monkeypatch.setattr(module, "MAX_LEGACY", len(DATA) * 200_000 - 1)
     assert code(judged(legacy, key, data=large)) == "algorithm-refused"
+
+
+def test_a_signature_over_a_hash_is_none_over_the_file_that_holds_the_hash(others: OtherKeys) -> None:
+    key, lines = others.minisign("s1"), others.minisign_sign("s1", DATA).split(b"\n")
+    lines[1] = base64.b64encode(b"Ed" + base64.b64decode(lines[1])[2:])  # what nobody signed: which kind it is
+    assert code(judged(b"\n".join(lines), key, data=hashlib.blake2b(DATA).digest())) == "algorithm-refused"
+    assert code(judged(others.minisign_sign("s1", b"x" * 64), key, data=b"x" * 64)) == "Good"
+    assert code(judged(others.minisign_sign("s1", b"x" * 63, "-l"), key, data=b"x" * 63)) == "Good"
 
 
 def test_an_altered_trusted_comment_is_red(others: OtherKeys) -> None:

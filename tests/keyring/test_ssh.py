@@ -370,6 +370,15 @@ def test_a_program_that_is_not_there_is_red(others: OtherKeys) -> None:
     assert code(verdict) == "verifier-missing"
 
 
+def test_what_is_wrong_with_this_machine_sends_nobody_to_the_signer(others: OtherKeys, tmp_path: Path) -> None:
+    signature, key = others.ssh_sign("s1", DATA), others.ssh("s1")
+    for program in ("no-such-ssh-keygen", "/bin/true", "/bin/false"):
+        verdict = verify_ssh(signature, DATA, [key], namespace="file", tool=SshKeygen(program))
+        assert isinstance(verdict, Bad) and "sealwright doctor" in verdict.next_step
+    verdict = verify_ssh(signature, tmp_path / "gone", [key], namespace="file")
+    assert isinstance(verdict, Bad) and "signer" not in verdict.next_step
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="a uid of its own needs root")
 def test_as_root_it_runs_as_a_user_whom_the_password_file_does_not_have(others: OtherKeys) -> None:
     good, key = others.ssh_sign("s1", DATA), others.ssh("s1")

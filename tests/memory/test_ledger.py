@@ -187,8 +187,8 @@ def test_the_cost_of_a_question_is_that_of_one_component() -> None:
 # Declarations
 
 
-def accept(before: str, after: str, component: str = "xen") -> Rules:
-    return Rules((Accepted(component, before, after, "withdrawn upstream"),))
+def accept(before: str, after: str, component: str = "xen", of: str = "") -> Rules:
+    return Rules((Accepted(component, before, after, "withdrawn upstream", of),))
 
 
 DECLARED = {
@@ -202,7 +202,10 @@ DECLARED = {
     "to a newer one": (tag("v1.0"), tag("v1.2", B), accept("v1.2", "v1.1"), False),
     "to what can't be compared": (tag("r2", days=-1), tag("v1", B), accept("v2", "r2"), True),
     "from what can't be compared": (tag("r2", days=-1), tag("v1", B), accept("s2", "r2"), False),
-    "a package": (package("0.9-1"), package("1.0-1"), accept("1.0-1", "0.9-1", "hi"), True),
+    "a package": (package("0.9-1"), package("1.0-1"), accept("1.0-1", "0.9-1", "hi", "hi"), True),
+    "another package": (package("0.9-1"), package("1.0-1"), accept("1.0-1", "0.9-1", "hi", "ho"), False),
+    "no package": (package("0.9-1"), package("1.0-1"), accept("1.0-1", "0.9-1", "hi"), False),
+    "a package for a tag": (tag("v1.0"), tag("v1.2", B), accept("v1.2", "v1.0", of="xen"), False),
     "an index": (index(-1), index(0), accept("2025-03-01T00:00:00Z", "2025-02-28T00:00:00Z", "hi"), True),
     "a later index": (index(-1), index(1), accept("2025-03-01T00:00:00Z", "2025-02-28T00:00:00Z", "hi"), False),
     "a file": (file(B), file(A), accept(A, B), True),

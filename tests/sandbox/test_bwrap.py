@@ -106,7 +106,9 @@ def test_a_sandbox_that_somebody_else_made_is_never_ended_whatever_became_of_its
     script = f"(bwrap {words} {roots} sleep 30; true) & exit 0"
     with subprocess.Popen(["sh", "-c", script], start_new_session=True, stdout=subprocess.PIPE) as theirs:
         assert theirs.stdout is not None
-        told = os.read(theirs.stdout.fileno(), 4096)
+        told = b""
+        while not told.rstrip().endswith(b"}"):
+            told += os.read(theirs.stdout.fileno(), 4096)
     first = json.loads(told)["child-pid"]
     both = {first, psutil.Process(first).ppid()}
     try:

@@ -14,6 +14,7 @@ from sealwright_stages.context import Context
 from sealwright_stages.engine import Command, Ended, Engine
 from sealwright_stages.events import Stage
 from sealwright_stages.files import sha256_file
+from sealwright_stages.fold import fold
 from sealwright_stages.gate import decide
 from sealwright_stages.journal import Journal
 from sealwright_stages.manifest import load
@@ -23,7 +24,7 @@ from sealwright_stages.plan import Plan
 from sealwright_stages.ports import BuildJob
 from sealwright_stages.replay import Replay
 from sealwright_stages.sign.signing import Confirm
-from sealwright_stages.state import State, fold
+from sealwright_stages.state import State
 from sealwright_stages.work import WorkFolder
 from support.memory_log import Kept, MemoryLog
 from support.release_folder import HEAD, component, write_release

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import lzma
+import shutil
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
@@ -16,7 +18,7 @@ from sealwright_stages.ports import Archive, Outcome
 from sealwright_stages.verdict import Failed, Green, Passed
 from sealwright_stages.verify.codes import RefusedError
 from sealwright_stages.verify.deb_source import DebSource
-from verify.miniature import DEB, DIRECTORY, Miniature
+from verify.miniature import DEB, DIRECTORY, SOURCES, Miniature
 from verify.workbench import Keys, sha256, workshop
 
 NAME = "hi_1.0-1_all.deb"
@@ -91,6 +93,36 @@ def test_the_evidence_says_of_when_the_archive_is_for_a_memory(archive: Miniatur
             ("package", "hi:all", "1.0-1"),
             ("part", NAME, sha256(DEB)),
         ]
+
+
+def test_it_is_judged_by_the_release_whose_index_named_it(archive: Miniature, tmp_path: Path) -> None:
+    archive.publish()
+    sources = archive.deb_source(), archive.source()
+    places = [workshop(tmp_path / name) for name in ("deb", "dsc")]
+    for source, place in zip(sources, places, strict=True):
+        source.fetch(place)
+    archive.date = "Sat, 08 Mar 2025 10:00:00 UTC"  # a mirror that showed an old index, and now the new one
+    shutil.rmtree(archive.folder)
+    archive.publish()
+    for source, place in zip(sources, places, strict=True):
+        source.archive.forget()  # as another source of the suite does that is tried again
+        verdict = next(iter(source.verify(place).verdicts.values()))
+        told = verdict.evidence["archive"]
+        assert isinstance(told, dict) and told["date"].startswith("2025-03-01"), told
+
+
+def test_a_second_try_asks_the_archive_afresh(archive: Miniature, tmp_path: Path) -> None:
+    archive.publish()
+    without = lzma.compress(b"Package: other\n")
+    archive.release({SOURCES: without, archive.packages: without})
+    sources = archive.deb_source(), archive.source()
+    for source in sources:
+        with pytest.raises(FetchError):
+            source.fetch(workshop(tmp_path))
+    shutil.rmtree(archive.folder)
+    archive.publish()
+    for source in sources:
+        assert isinstance(source.fetch(workshop(tmp_path)), Passed)
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -60,6 +61,15 @@ def test_a_weak_signature_that_the_threshold_needs_is_yellow() -> None:
     assert isinstance(settled(weak(A1)), Warned)
     assert isinstance(settled(good(B1), weak(A1), threshold=2), Warned)
     assert isinstance(settled(good(B1), weak(A1)), Passed)
+
+
+def test_the_weaknesses_of_all_persons_are_named_so_that_a_waiver_of_one_covers_no_other() -> None:
+    text = replace(weak(B1), reason_code="text-mode", sentence="it is in text mode")
+    verdict = settled(weak(A1), text, threshold=2)
+    assert isinstance(verdict, Warned) and verdict.code == "key-expired-since+text-mode"
+    assert "expired since" in verdict.reason and "text mode" in verdict.reason
+    assert settled(weak(A1), weak(B1), threshold=2).code == "key-expired-since"
+    assert settled(good(A1), weak(A1), text, threshold=2).code == "text-mode"
 
 
 @pytest.mark.parametrize(

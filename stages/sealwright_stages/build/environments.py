@@ -76,10 +76,10 @@ class Environments:
             return prepare_host(packages, build_depends)
         wish = Wish.of(suite, architecture(), packages, build_depends)
         archive = self.archive(suite)
-        release, _ = archive.release(workshop)
+        release, text = archive.packages(workshop)
         listed = {
             (package.name, package.version, package.architecture): package
-            for package in packages_of(archive.packages(workshop).decode("utf-8", "surrogateescape"))
+            for package in packages_of(text.decode("utf-8", "surrogateescape"))
         }
         folder = workshop.cache / "environments" / _key(wish, release)
         with _held(folder):

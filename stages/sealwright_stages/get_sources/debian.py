@@ -5,6 +5,7 @@
 - Indexes and files are asked for by what the signed index says, and come from the cache where their SHA-256
   is there.
 - A file that is larger than the signed index says is given up while it comes.
+- What an index names comes with the release that the index is of, since another one may have been asked meanwhile.
 """
 
 from __future__ import annotations
@@ -41,17 +42,8 @@ class DebianArchive:
     def __init__(self, archive: Archive, suite: str) -> None:
         self.archive, self.suite = archive, suite
         self._lock = threading.Lock()
-        self._release: tuple[Release, bytes] | None = None
+        self._release: Release | None = None
         self._texts: dict[str, bytes] = {}
-
-    def release(self, workshop: Workshop) -> tuple[Release, bytes]:
-        """The judged InRelease, and its bytes.
-
-        Raises:
-            FetchError: it did not arrive, or is refused.
-        """
-        with self._lock:
-            return self._released(workshop)
 
     def forget(self) -> None:
         """Ask the archive afresh from now on."""
@@ -59,14 +51,15 @@ class DebianArchive:
             self._release = None
             self._texts.clear()
 
-    def source(self, workshop: Workshop, package: str) -> tuple[Mapping[str, str], dict[str, Listed]]:
-        """The newest stanza of a source package and its files.
+    def source(self, workshop: Workshop, package: str) -> tuple[Release, Mapping[str, str], dict[str, Listed]]:
+        """The newest stanza of a source package and its files, with the release whose index names them.
 
         Raises:
             FetchError: the archive does not have it, or its indexes are refused.
         """
         with self._lock:
             text = self._text(workshop, _SOURCES)
+            release = self._released(workshop)
         try:
             found = list(stanzas(text, "Package", package))
             if not found:
@@ -80,30 +73,32 @@ class DebianArchive:
             for stanza in found[1:]:
                 if _newer(stanza["version"], newest["version"]):
                     newest = stanza
-            return newest, listed(newest, "checksums-sha256")
+            return release, newest, listed(newest, "checksums-sha256")
         except (Deb822Error, KeyError) as error:
             raise not_fetched(
                 "archive-index-malformed", f"{package} of {self.suite}", str(error), "try another mirror"
             ) from error
 
-    def binary(self, workshop: Workshop, package: str, version: str | None, wanted: str | None) -> Binary:
-        """The one binary package of that name, version (if given) and architecture.
+    def binary(
+        self, workshop: Workshop, package: str, version: str | None, wanted: str | None
+    ) -> tuple[Release, Binary]:
+        """The one binary package of that name, version (if given) and architecture, with the release that names it.
 
         Without an architecture that is the machine's, or `all` where the index says so.
 
         Raises:
             FetchError: the index does not have it, has more than one that would do, or is refused.
         """
-        index = self.packages(workshop, wanted)
+        release, index = self.packages(workshop, wanted)
         try:
-            return chosen_binary(index, package, version, wanted or architecture())
+            return release, chosen_binary(index, package, version, wanted or architecture())
         except RefusedError as error:
             what = f"{package} of {self.suite}"
             raise not_fetched(error.code, what, error.reason, error.next_step) from error
 
     def binaries(self, workshop: Workshop, source: str, version: str) -> dict[str, str]:
         """Published binary packages of a source and version: `name_version_arch.deb` -> SHA-256."""
-        text = self.packages(workshop)
+        _, text = self.packages(workshop)
         found: dict[str, str] = {}
         for field in ("Package", "Source"):
             for stanza in stanzas(text, field, source):
@@ -113,15 +108,16 @@ class DebianArchive:
                     found[f"{stanza['package']}_{plain}_{stanza['architecture']}.deb"] = stanza["sha256"]
         return found
 
-    def packages(self, workshop: Workshop, wanted: str | None = None) -> bytes:
-        """The list of an architecture (this machine's, if None or `all`), as the signed index names it.
+    def packages(self, workshop: Workshop, wanted: str | None = None) -> tuple[Release, bytes]:
+        """The list of an architecture (this machine's, if None or `all`), with the release that names it.
 
         Raises:
             FetchError: it did not arrive, or is refused.
         """
         with self._lock:
             named = architecture() if wanted in (None, "all") else wanted
-            return self._text(workshop, f"main/binary-{named}/Packages.xz")
+            text = self._text(workshop, f"main/binary-{named}/Packages.xz")
+            return self._released(workshop), text
 
     def file(self, workshop: Workshop, path: str, known: Listed, name: str) -> bool:
         """Bring a file of the pool to `name`; true if it came from the cache. It is judged later, like any."""
@@ -131,14 +127,14 @@ class DebianArchive:
         fetch_file(workshop, f"{self.archive.mirror}/{path}", name, known.size)
         return False
 
-    def _released(self, workshop: Workshop) -> tuple[Release, bytes]:
+    def _released(self, workshop: Workshop) -> Release:
         if self._release is None:
             url = f"{self.archive.mirror}/dists/{self.suite}/InRelease"
             path = fetch_file(workshop, url, "InRelease", 4 << 20).path
             document = path.read_bytes()
             path.unlink()
             try:
-                self._release = read_release(document, self.suite, self.archive.keyring), document
+                self._release = read_release(document, self.suite, self.archive.keyring)
             except RefusedError as error:
                 raise FetchError(
                     f"{self.suite} of the archive", error.reason, error.next_step, error.code
@@ -148,7 +144,7 @@ class DebianArchive:
     def _text(self, workshop: Workshop, name: str) -> bytes:
         if name in self._texts:
             return self._texts[name]
-        release, _ = self._released(workshop)
+        release = self._released(workshop)
         known = release.files.get(name)
         if known is None:
             raise not_fetched("archive-digest-missing", name, "InRelease does not name it", "try another mirror")

@@ -1,6 +1,7 @@
 """A verdict in the light of what is remembered: a pure function, which never makes one greener.
 
 - What contradicts the ledger is red, unless the manifest declares just this: which component, from what, to what.
+- A declaration about a package's version names the package: a component may have several.
 - A declaration that names a newer version or date covers the older ones of its kind as well; objects and bytes are
   covered by their exact names only.
 - What is dated and older than `fresh_days` is a warning, and so is a pin that names other bytes than were accepted.
@@ -41,14 +42,24 @@ class Rules:
     fresh_days: int | None = None
 
 
-def remembered(verdict: Verdict, facts: Sequence[Fact], ledger: Ledger, rules: Rules, now: datetime) -> Verdict:
-    """The verdict about what tells `facts`, with what the ledger has to say of it."""
+def remembered(
+    verdict: Verdict,
+    facts: Sequence[Fact],
+    ledger: Ledger,
+    rules: Rules,
+    now: datetime,
+    beside: Sequence[Contradiction] = (),
+) -> Verdict:
+    """The verdict about what tells `facts`, with what the ledger has to say of it.
+
+    `beside` counts where the ledger has nothing to say: what speaks against it and was not accepted yet.
+    """
     if isinstance(verdict, Failed):
         return verdict
-    found = [each for fact in facts for each in ledger.contradictions(fact)]
+    found = [each for fact in facts for each in ledger.contradictions(fact)] or list(beside)
     declared = [(each, by) for each in found if (by := _declared(each, rules.accepted))]
     open_ = sorted((each for each in found if not _declared(each, rules.accepted)), key=lambda each: each.order)
-    told: dict[str, object] = {"compared_with": sum(len(ledger.beside(fact)) for fact in facts)}
+    told: dict[str, object] = {"compared_with": sum(len(ledger.beside(fact)) for fact in facts) or len(beside)}
     if open_:
         told["contradicts"] = [_told(each) for each in open_]
     if declared:
@@ -69,9 +80,10 @@ def remembered(verdict: Verdict, facts: Sequence[Fact], ledger: Ledger, rules: R
 def _refused(verdict: Passed | Warned, red: Sequence[Contradiction]) -> Failed:
     first = red[0]
     for each in red:  # the newest one is named: a declaration that covers it covers the others
-        if _covers(Accepted(each.now.component, each.before, each.after, ""), first):
+        if _covers(Accepted(each.now.component, each.before, each.after, "", _package(each)), first):
             first = each
-    declare = f'component = "{first.now.component}", from = "{first.before}", to = "{first.after}"'
+    whose = f', package = "{_package(first)}"' if _package(first) else ""
+    declare = f'component = "{first.now.component}"{whose}, from = "{first.before}", to = "{first.after}"'
     next_step = f"{_LOOK[first.code]}; {_DECLARE} {declare}"
     codes = "+".join(dict.fromkeys(each.code for each in red))
     return failed(codes, _sentence(first), next_step, verdict.subject_sha256, verdict.evidence)
@@ -100,7 +112,7 @@ def _declared(found: Contradiction, accepted: Sequence[Accepted]) -> Accepted | 
 
 def _covers(by: Accepted, found: Contradiction) -> bool:
     """Whether a declaration names this contradiction, or one that is newer and of its kind."""
-    if (by.component, by.after) != (found.now.component, found.after):
+    if (by.component, by.package, by.after) != (found.now.component, _package(found), found.after):
         return False
     if by.before == found.before:
         return True
@@ -111,6 +123,11 @@ def _covers(by: Accepted, found: Contradiction) -> bool:
         order = compare_tags(found.before, by.before)
         return order is not None and order <= 0
     return kind is Kind.ARCHIVE and found.before <= by.before
+
+
+def _package(found: Contradiction) -> str:
+    """The package whose versions contradict each other; empty for anything else."""
+    return found.now.name if found.then.kind is Kind.PACKAGE else ""
 
 
 def _told(found: Contradiction) -> dict[str, object]:

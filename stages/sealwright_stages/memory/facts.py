@@ -30,7 +30,10 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, order=True)
 class Origin:
-    """Who accepted it: `name-version` (empty: the log that is being written), when that was sealed, the log's root."""
+    """Who accepted it: `name-version` (empty: the log that is being written), when that was sealed, the log's root.
+
+    `n` is the record; 0 in a log that is being written: it is not accepted yet.
+    """
 
     release: str = ""
     sealed: str = ""
@@ -41,7 +44,7 @@ class Origin:
     def told(self) -> str:
         """The origin as the beginning of a sentence."""
         if not self.release:
-            return f"record {self.n} of this log"
+            return f"record {self.n} of this log" if self.n else "another component of this run"
         return f"release {self.release} (sealed {self.sealed[:10]})"
 
 

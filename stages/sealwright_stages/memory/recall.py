@@ -1,6 +1,8 @@
 """What a run remembers: the ledger of earlier releases, and what its own log has accepted so far.
 
 - An item that this log accepted counts like one of an earlier release, also after it was reset.
+- What this run has judged green of another component counts too, also before it is accepted: two components that are
+  judged at once are held against each other.
 - Evidence counts only if it hashes as its verdict says.
 - A verdict is looked at before it goes into the log; whatever goes wrong with that makes it red.
 """
@@ -41,6 +43,7 @@ class Recall:
         self.read = tuple(read)
         self._manifest = manifest
         self._ledger = ledger or Ledger()
+        self._seen = Ledger()
         self._clock = clock
         self._lock = threading.Lock()
         self._taken = 0
@@ -62,7 +65,12 @@ class Recall:
         facts = facts_of(component, verdict.evidence, verdict.subject_sha256, Origin())
         with self._lock:
             self._take_own(state, log)
-            return remembered(verdict, facts, self._ledger, self._rules(component), self._clock())
+            beside = [each for fact in facts for each in self._seen.contradictions(fact)]
+            others = [each for each in beside if each.then.component != component]
+            judged = remembered(verdict, facts, self._ledger, self._rules(component), self._clock(), others)
+            if not isinstance(judged, Failed):
+                self._seen.take(facts)
+            return judged
 
     def _take_own(self, state: State, log: Path | None) -> None:
         """Take in what this log has accepted since it was asked last; what can't be read is asked for again."""
@@ -92,7 +100,10 @@ def facts_of_item(item: Item, log: Path | None, origin: Origin) -> tuple[Fact, .
         raise LogError(
             f"{log}: the evidence of {item.id}", "it does not hash as its verdict says", "audit that log"
         )
-    evidence = json.loads(text)
+    try:
+        evidence = json.loads(text)
+    except RecursionError as error:
+        raise ValueError(f"the evidence of {item.id} nests without end") from error
     if not isinstance(evidence, dict):
         raise ValueError(f"the evidence of {item.id} is no table")
     return facts_of(item.component, evidence, item.subject_sha256, origin)

@@ -3,6 +3,7 @@
 - Signed InRelease -> Packages -> the .deb by SHA-256 and size; the archive's word is the only one there is, and so
   one item.
 - A file that is not the one that the index names is deleted.
+- It is judged by the very release whose index named it; a second try asks the archive afresh.
 - The copy is hashed while it is written; it must be the bytes that were judged.
 """
 
@@ -19,7 +20,7 @@ from sealwright_stages.get_sources.debian import DebianArchive
 from sealwright_stages.get_sources.quarantine import discard
 from sealwright_stages.ports import ItemSpec, Outcome, Workshop
 from sealwright_stages.verdict import Failed, Green, Verdict, Warned
-from sealwright_stages.verify.archive import Binary
+from sealwright_stages.verify.archive import Binary, Release
 from sealwright_stages.verify.codes import RefusedError, failed, passed, warned
 from sealwright_stages.verify.copy import stage_file
 
@@ -38,7 +39,8 @@ class DebSource:
     version: str | None
     architecture: str | None
     archive: DebianArchive
-    _chosen: Binary | None = None
+    _chosen: tuple[Release, Binary] | None = None
+    _tried: bool = False
 
     @property
     def fetch_item(self) -> ItemSpec:
@@ -60,8 +62,11 @@ class DebSource:
 
     def fetch(self, workshop: Workshop) -> Verdict:
         """Fetch what the judged index names; raises FetchError."""
-        chosen = self.archive.binary(workshop, self.package, self.version, self.architecture)
-        self._chosen = chosen
+        if self._tried:
+            self.archive.forget()
+        self._tried = True
+        release, chosen = self.archive.binary(workshop, self.package, self.version, self.architecture)
+        self._chosen = release, chosen
         cached = self.archive.file(workshop, chosen.path, chosen.known, chosen.file_name)
         where = "taken from the cache" if cached else "arrived"
         evidence = {"cached": cached, "size": chosen.known.size, "path": chosen.path}
@@ -74,20 +79,21 @@ class DebSource:
             verdict = self._by_archive(workshop)
         except RefusedError as error:
             verdict = error.verdict()
-        path = workshop.quarantine / self._named.file_name
+        _, named = self._named
+        path = workshop.quarantine / named.file_name
         if isinstance(verdict, Failed):
             return Outcome({item: verdict}, tuple(discard(path, item, verdict.reason)))
-        cache.keep(workshop.cache, path, self._named.known.sha256)
+        cache.keep(workshop.cache, path, named.known.sha256)
         return Outcome({item: verdict})
 
     @property
-    def _named(self) -> Binary:
+    def _named(self) -> tuple[Release, Binary]:
         if self._chosen is None:
             raise RefusedError("not-fetched", f"{self.name} was not looked for", "run again")
         return self._chosen
 
     def _by_archive(self, workshop: Workshop) -> Verdict:
-        chosen, (release, _) = self._named, self.archive.release(workshop)
+        release, chosen = self._named
         name, known, judged = chosen.file_name, chosen.known, release.verdict
         path = workshop.quarantine / name
         try:
@@ -117,4 +123,4 @@ class DebSource:
     def stage(self, workshop: Workshop, green: Mapping[str, Green], destination: Path) -> None:
         """Copy the judged file to `destination`/files; raises RefusedError."""
         judged = {green[spec.id].verdict.subject_sha256 for spec in self.verify_items}
-        stage_file(workshop.quarantine / self._named.file_name, destination, judged)
+        stage_file(workshop.quarantine / self._named[1].file_name, destination, judged)

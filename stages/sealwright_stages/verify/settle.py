@@ -3,7 +3,8 @@
 - A signature file is green when each of its signatures counts, and enough distinct persons made them.
 - A signature by a stranger beside a good one, or any bad one, makes it red.
 - A signature made after its signer's key was to be replaced is weak.
-- Where only weak signatures reach the threshold, it is yellow, with the weakness as its code.
+- Where only weak signatures reach the threshold, it is yellow. Its code names each weakness of every person without a
+  good signature, so that a waiver of one does not cover another.
 - What was judged is named by the SHA-256 of the bytes that the verifier was fed; if that is not the SHA-256
   of the bytes that we mean, it is red.
 - A keyring that can't be used, and a verifier that is missing, are red; never a reason to skip the check.
@@ -56,8 +57,10 @@ def settle(found: Sequence[KeyVerdict], trust: Trust, what: str, subject: str) -
         )
     if len(good) >= trust.threshold:
         return passed(f"good signature by {' and '.join(sorted(good))}", subject, evidence)
-    first = next(each for each in found if isinstance(each, Weak) and count_persons([each], trust.persons))
-    return warned(first.reason_code, f"{what}: {first.sentence}", first.next_step, subject, evidence)
+    weak = [each for each in found if isinstance(each, Weak) and count_persons([each], trust.persons) - good]
+    codes = dict.fromkeys(code for each in weak for code in each.reason_code.split("+"))
+    sentences, (next_step, *_) = dict.fromkeys(each.sentence for each in weak), [each.next_step for each in weak]
+    return warned("+".join(codes), f"{what}: {'; '.join(sentences)}", next_step, subject, evidence)
 
 
 def renamed(verdict: Verdict, subject: str, evidence: dict[str, object]) -> Verdict:

@@ -1,6 +1,7 @@
 """A Debian source package as a source: the archive's word and the uploader's word are two items.
 
-- archive: signed InRelease -> Sources -> .dsc and each file by SHA-256 and size.
+- archive: signed InRelease -> Sources -> .dsc and each file by SHA-256 and size; the very release whose index named
+  them is the one that is told of.
 - uploader: the .dsc's own signature, by a key of the chosen keyring, judged at the time of signing; where it
   bears several, each must be good, and a stranger's beside is red.
 - The .dsc lists exactly the files that the archive lists, with the same digests; nothing unlisted is there. Its lists of
@@ -27,6 +28,7 @@ from sealwright_stages.get_sources.debian import DebianArchive
 from sealwright_stages.get_sources.quarantine import discard
 from sealwright_stages.ports import Deleted, ItemSpec, Outcome, Workshop
 from sealwright_stages.verdict import Failed, Green, Verdict, Warned
+from sealwright_stages.verify.archive import Release
 from sealwright_stages.verify.codes import RefusedError, failed, not_fetched, passed, warned
 from sealwright_stages.verify.copy import copy_judged
 from sealwright_stages.verify.deb822 import Deb822Error, Listed, listed, paragraphs
@@ -49,6 +51,8 @@ class DebianSource:
     rights: Path | None = None
     _files: dict[str, Listed] = field(default_factory=dict)
     _stanza: Mapping[str, str] = field(default_factory=dict)
+    _release: Release | None = None
+    _tried: bool = False
 
     @property
     def fetch_item(self) -> ItemSpec:
@@ -71,9 +75,10 @@ class DebianSource:
 
     def fetch(self, workshop: Workshop) -> Verdict:
         """Fetch what the judged index names; raises FetchError."""
-        if self._files:
+        if self._tried:
             self.archive.forget()  # a second try asks the archive afresh
-        self._stanza, self._files = self.archive.source(workshop, self.package)
+        self._tried = True
+        self._release, self._stanza, self._files = self.archive.source(workshop, self.package)
         cached = 0
         for name, known in self._files.items():
             if not is_plain_name(name):
@@ -123,7 +128,9 @@ class DebianSource:
             return {}
 
     def _by_archive(self, workshop: Workshop) -> Verdict:
-        release, _ = self.archive.release(workshop)
+        release = self._release
+        if release is None:
+            raise RefusedError("not-fetched", f"{self.package} was not looked for", "run again")
         for name, known in self._files.items():
             path = workshop.quarantine / name
             try:
