@@ -108,7 +108,8 @@ def test_a_sandbox_that_somebody_else_made_is_never_ended_whatever_became_of_its
         assert theirs.stdout is not None
         told = b""
         while not told.rstrip().endswith(b"}"):
-            told += os.read(theirs.stdout.fileno(), 4096)
+            told += (part := os.read(theirs.stdout.fileno(), 4096))
+            assert part, "no bwrap here"
     first = json.loads(told)["child-pid"]
     both = {first, psutil.Process(first).ppid()}
     try:
