@@ -2,7 +2,7 @@
 
 - It never imports textual.
 - Each line is cleaned whole where it leaves, so that no field of it can be forgotten.
-- It ends with a summary: what blocks the gate, why, and what to do.
+- It ends with a summary: what blocks the gate, why, what to do, and how its warnings could be waived.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 
+from sealwright_console.closed_gate import reasons, waivers
 from sealwright_console.complaints import print_json, print_result, say
 from sealwright_console.sanitise import clean
 from sealwright_console.signals import stopped_by_signals
@@ -22,6 +23,7 @@ from sealwright_stages.sign.signing import SigningRequest, Typed
 from sealwright_stages.state import Record, State, compared, remembered_release
 
 _MARKS = {"passed": "✓ passed ", "warned": "! warned ", "failed": "✗ FAILED "}
+_SHORT = 60
 _QUIET = (ev.ItemDeclared, ev.ItemStarted, ev.ItemProgress, ev.BuildSample, ev.RunEnded)
 
 
@@ -63,9 +65,12 @@ class _Face:
         if ended.exit == Exit.DONE:
             self._say(f"done: {ended.what}")
             self._say(f"next: {ended.next_step}")
+        elif ended.decision:
+            for line in waivers(ended.decision, state):
+                self._say(line or " ")
+            say(ended.what, reasons(ended.decision, state))
         else:
-            blockers = ended.decision.blockers if ended.decision else ()
-            say(ended.what, [f"{b.what}: {b.why}" for b in blockers] or [ended.because], ended.next_step)
+            say(ended.what, [(ended.because, ended.next_step)])
         if self._json:
             print_result(int(ended.exit), ended.what, ended.because, ended.next_step)
 
@@ -81,7 +86,8 @@ class _Face:
 
 def _line(event: ev.Event) -> str:  # noqa: C901, PLR0912 - one line for each kind of event
     if isinstance(event, ev.ItemVerdict):
-        return f"{_MARKS.get(event.verdict, event.verdict)} {event.item}: {event.reason}"
+        code = "" if event.verdict == "passed" else f" [{event.code}]"
+        return f"{_MARKS.get(event.verdict, event.verdict)} {event.item}{code}: {event.reason}"
     if isinstance(event, ev.StageStarted):
         return f"stage {event.stage}: begins"
     if isinstance(event, ev.StageEnded):
@@ -90,7 +96,7 @@ def _line(event: ev.Event) -> str:  # noqa: C901, PLR0912 - one line for each ki
         counts = f"{event.green} green, {event.failed} red, {event.warned} warned, {event.pending} pending"
         return f"gate before {event.stage}: {'OPEN' if event.open else 'CLOSED'} ({counts})"
     if isinstance(event, ev.FileDeleted):
-        return f"deleted   {event.name}: {event.because}"
+        return f"deleted   {event.name} of {event.item}: {_short(event.because)}"
     if isinstance(event, ev.ItemWaived):
         return f"! waived  {event.item} by {event.person}: {event.reason}"
     if isinstance(event, ev.BuildStarted):
@@ -112,6 +118,11 @@ def _line(event: ev.Event) -> str:  # noqa: C901, PLR0912 - one line for each ki
     if isinstance(event, ev.ItemReset):
         return f"again     {event.item}: {event.because}"
     return ""
+
+
+def _short(text: str) -> str:
+    """The beginning of a text that an item's own line tells whole."""
+    return text if len(text) <= _SHORT else text[: _SHORT - 1] + "…"
 
 
 def _policy_signers(signed: ev.PolicySigned) -> str:
@@ -139,7 +150,8 @@ def _summary(state: State) -> Iterator[str]:
         for item in items:
             if item.status != "passed":
                 waived = f" [waived by {item.waiver.person}]" if item.waiver else ""
-                yield f"             {item.status}: {item.title}: {item.reason}{waived}"
+                code = f" [{item.code}]" if item.code else ""
+                yield f"             {item.status}: {item.title}{code}: {item.reason}{waived}".removesuffix(": ")
     for product in state.products.values():
         beside = f"  ({product.beside})" if product.beside else ""
         yield f"  product  {product.component}/{product.name}{beside}"

@@ -173,7 +173,7 @@ def _console(wish, until: Stage, ascii_only: bool) -> int:  # type: ignore[no-un
         finally:
             ended = feed.join()
     if ended.exit != Exit.DONE:
-        say(ended.what, [ended.because], ended.next_step)
+        say(ended.what, [(ended.because, ended.next_step)])
     return int(ended.exit)
 
 

@@ -1,5 +1,6 @@
 """Errors as every error is said: what was refused, because of what, what to do next; and a run's last JSON line.
 
+- Each reason is followed by what to do about it.
 - Words for people go to stderr, whatever else is printed where.
 - With `--json` the last line of stdout is the result, also when nothing was begun.
 """
@@ -16,12 +17,14 @@ from sealwright_stages.errors import SealwrightError
 
 def complain(error: SealwrightError) -> None:
     """Say an error."""
-    say(error.what, (error.because,), error.next_step)
+    say(error.what, [(error.because, error.next_step)])
 
 
-def say(what: str, because: Iterable[str], next_step: str) -> None:
-    """Say an error that may have several causes."""
-    lines = [("error", what), *(("because", each) for each in because), ("next", next_step)]
+def say(what: str, reasons: Iterable[tuple[str, str]]) -> None:
+    """Say an error that may have several reasons, each with what to do about it."""
+    lines = [("error", what)]
+    for because, next_step in reasons:
+        lines += [("because", because), ("next", next_step)]
     for word, text in lines:
         print(f"{word}: {clean(text)}", file=sys.stderr, flush=True)
 

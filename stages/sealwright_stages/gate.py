@@ -15,8 +15,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from sealwright_stages.events import STAGES, GateDecided, Stage
-from sealwright_stages.state import Item, State
+from sealwright_stages.state import Component, Item, State
 from sealwright_stages.verdict import Status
+
+_SOURCES = (Stage.GET_SOURCES, Stage.VERIFY)
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,7 @@ def decide(stage: Stage, state: State) -> Decision:
     """
     before = STAGES[: STAGES.index(stage)] if stage not in (Stage.GET_SOURCES, Stage.VERIFY) else ()
     items = [item for item in state.items.values() if item.stage in before]
-    blockers = [_blocker(item) for item in items if not item.green]
+    blockers = [_blocker(item) for item in sorted(items, key=_severity) if not item.green]
     if before and not items:
         blockers.append(Blocker("nothing was checked", "no item was declared", "look at the manifest"))
     if stage in (Stage.BUILD, Stage.SEAL, Stage.SIGN):
@@ -76,6 +78,11 @@ def decide(stage: Stage, state: State) -> Decision:
     )
 
 
+def _severity(item: Item) -> int:
+    """What failed stands before what warns, and that before what waits."""
+    return {Status.FAILED: 0, Status.WARNED: 1}.get(item.status, 2)
+
+
 def _blocker(item: Item) -> Blocker:
     if item.status is Status.FAILED:
         return Blocker(f"{item.component}: {item.title}", item.reason, item.next_step, item.id)
@@ -90,10 +97,14 @@ def _unpromoted(state: State) -> list[Blocker]:
     return [
         Blocker(f"{name}: sources", "its verified sources are not in its folder", "run verify again")
         for name, component in state.components.items()
-        if not component.manifest_sha256
-        and any(state.items[item].stage is Stage.VERIFY for item in component.items)
-        and not name.startswith("environment ")
+        if not component.manifest_sha256 and _verified(component, state) and not name.startswith("environment ")
     ]
+
+
+def _verified(component: Component, state: State) -> bool:
+    """Whether it has sources, and all that is checked of them is green; else those items close the gate already."""
+    before = [state.items[item] for item in component.items if state.items[item].stage in _SOURCES]
+    return any(item.stage is Stage.VERIFY for item in before) and all(item.green for item in before)
 
 
 def _unbuilt(state: State) -> list[Blocker]:

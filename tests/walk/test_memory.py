@@ -229,9 +229,15 @@ def test_an_archive_that_went_back_is_red(second: Walk, upstream: Upstream) -> N
 
 def test_a_frozen_archive_is_a_warning_that_wants_a_waiver(second: Walk) -> None:
     second.change(REMEMBER, REMEMBER + "fresh_days = 30\n")
-    second.run().refused(1, "warning not waived", "nothing new since 2025-03-01")
+    closed = second.run().refused(1, "warning not waived", "nothing new since 2025-03-01")
     warned = [e["code"] for e in events(second.work) if e["e"] == "item.verdict" and e["verdict"] == "warned"]
     assert warned == ["nothing-new"] and red(second) == {}
+    table = closed.err[closed.err.index("[[waiver]]") : closed.err.index("error:")]
+    filled = table.replace('person = ""', 'person = "manager"').replace('reason = ""', 'reason = "a quiet year"')
+    second.manifest.write_text(second.manifest.read_text() + filled)
+    shutil.rmtree(second.work)
+    second.run("--until", "build").well()
+    assert [e["code"] for e in events(second.work) if e["e"] == "item.waived"] == ["nothing-new"]
 
 
 def test_earlier_evidence_that_was_tampered_with_ends_the_run_before_it_begins(second: Walk) -> None:
