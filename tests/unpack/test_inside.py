@@ -8,7 +8,7 @@ import pytest
 
 from sealwright_stages.errors import FetchError
 from sealwright_stages.ports import Outcome, Trust, Workshop
-from sealwright_stages.unpack import limits
+from sealwright_stages.unpack import decompress, limits
 from sealwright_stages.verdict import Failed, Green, Passed, Verdict, Waiver, Warned
 from sealwright_stages.verify import file_source as module
 from sealwright_stages.verify.codes import RefusedError
@@ -234,3 +234,38 @@ def test_a_file_that_changed_after_it_was_judged_is_not_unpacked(
     monkeypatch.setattr(module, "judge_digest", judged_and_swapped)
     outcome = judged(source, place)
     assert {verdict.code for verdict in outcome.verdicts.values()} == {"ok", "check-missing"}
+
+
+def swapped(monkeypatch: pytest.MonkeyPatch, name: str, data: bytes, *, before: bool) -> None:
+    """Somebody writes in the quarantine, just before or after a file is decompressed."""
+    genuine = decompress.decompress
+
+    def meanwhile(place: Workshop, path: Path) -> decompress.Uncompressed:
+        if before:
+            (place.quarantine / name).write_bytes(data)
+        found = genuine(place, path)
+        if not before:
+            (place.quarantine / name).write_bytes(data)
+        return found
+
+    monkeypatch.setattr(decompress, "decompress", meanwhile)
+
+
+def test_a_signature_must_be_over_the_very_bytes_that_came_out(
+    keys: Keys, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    upstream, place = Upstream(tmp_path / "up", keys, data=b"evil", signed=TAR), workshop(tmp_path)
+    swapped(monkeypatch, "uncompressed/x-1.tar", TAR, before=False)
+    verdict = judged(upstream.source(Inside(signed=True)), place).verdicts[SIGNED]
+    assert isinstance(verdict, Failed) and verdict.code == "changed-since-verified", verdict
+
+
+def test_what_is_unpacked_came_out_of_the_very_file_that_was_judged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, place = tmp_path / "x-1.tar.xz", workshop(tmp_path)
+    path.write_bytes(packed("xz", TAR))
+    source = file_source("thing", str(path), sha256=sha256(path.read_bytes()), inside=Inside(unpack=True))
+    swapped(monkeypatch, "x-1.tar.xz", packed("xz", honest_tar({"other": b"other"})), before=True)
+    verdict = judged(source, place).verdicts[UNPACK]
+    assert isinstance(verdict, Failed) and verdict.code == "changed-since-verified", verdict

@@ -146,6 +146,8 @@ class ThirdPartyFile:
         except RefusedError as error:
             return error.verdict(sha256_file(path))
         verdict = judge_beside(inner.path, beside, trust)
+        if verdict.subject_sha256 != inner.sha256:
+            return _changed(inner.path.name).verdict(sha256_file(path))
         return renamed(verdict, str(inner.evidence["compressed_sha256"]), {"uncompressed": dict(inner.evidence)})
 
     def _judge_unpacking(self, workshop: Workshop, path: Path, others: Mapping[str, Verdict]) -> Verdict:
@@ -155,7 +157,10 @@ class ThirdPartyFile:
             because = "it is red already" if red is not None else "it has changed since"
             return failed("check-missing", f"{self.name} was not unpacked: {because}", "mend that first", subject)
         try:
-            archive = self._decompressed(workshop, path).path if decompressor(self.name) else path
+            inner = self._decompressed(workshop, path) if decompressor(self.name) else None
+            if inner and inner.evidence["compressed_sha256"] != subject:
+                raise _changed(self.name)
+            archive = inner.path if inner else path
             kind, size = archive_kind(self.name), path.stat().st_size
             found = self._unpacked = unpack.unpack(workshop, archive, kind, unpacked_name(self.name), size)
         except RefusedError as error:
