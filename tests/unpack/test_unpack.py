@@ -114,7 +114,7 @@ HOSTILE_TARS: dict[str, tuple[Callable[[], bytes], str]] = {
     "a header for all": (lambda: _global(b"20 path=evil/thing2\n"), "all members at once"),
     "no tar": (lambda: b"<html>404</html>" * 100, "can't be read"),
     "nothing": (lambda: b"", "can't be read"),
-    "negative size": (lambda: _resized(struct.pack(">B3sq", 0xFF, b"\xff" * 3, -1024)), "within"),
+    "negative size": (lambda: _resized(struct.pack(">B3sq", 0xFF, b"\xff" * 3, -1024)), "within|invalid offset"),
     "huge size": (lambda: _resized(struct.pack(">B3sq", 0x80, b"\0" * 3, 1 << 60)), "within"),
 }
 
@@ -139,7 +139,7 @@ def test_a_hostile_tar_is_refused_and_nothing_of_it_is_left(tmp_path: Path, kind
     make, why = HOSTILE_TARS[kind]
     found = refusal(workshop(tmp_path), make())
     assert found.code == "archive-refused"
-    assert why in found.reason, found.reason
+    assert any(each in found.reason for each in why.split("|")), found.reason  # Python's own words changed once
 
 
 def _twice() -> bytes:
