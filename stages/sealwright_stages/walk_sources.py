@@ -12,6 +12,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -275,7 +276,7 @@ class SourceWalk:
         components = context.plan.environments()[name]
         packages = sorted({p for c in components if c.build for p in c.build.packages})
         depends = sorted({str(d) for c in components if (d := context.facts(c.name).get("build_depends"))})
-        folder = context.work.quarantine / environment_component(name).replace(" ", "-").replace(":", "-")
+        folder = context.work.quarantine / re.sub("[ :]", "%", environment_component(name))
         remove_tree(folder)
         folder.mkdir(parents=True)
         progress = self._progress(items[0]) if items else (lambda done, total, note: None)

@@ -4,6 +4,7 @@
   it alone, also where our own folders are closed to other users.
 - The key home and the record are lent to that uid, and go back when the signer is closed or does not start: nothing
   stays with a uid that another program may get, and no symbolic link in them is followed.
+- An agent that the embedded signer started ends with it, even if the signer was killed.
 - A signer elsewhere is reached by an argument list that carries the same lines.
 - No answer in time, an end, an answer that is not understood: refused, and nothing is signed.
 - While it waits, for its request to be read too, it can be interrupted; the signer is ended then.
@@ -28,7 +29,7 @@ from typing import Any
 from sealwright_stages.errors import InterruptedRunError, SigningError
 from sealwright_stages.manifest import Manifest
 from sealwright_stages.ports import Proposal
-from sealwright_stages.process import BASE_ENVIRONMENT, last_words
+from sealwright_stages.process import BASE_ENVIRONMENT, last_words, run
 from sealwright_stages.sandbox.identity import Identities
 from sealwright_stages.sandbox.ownership import lent
 from sealwright_stages.sandbox.reach import reach, staged
@@ -37,6 +38,7 @@ from sealwright_stages.work import WorkFolder
 _PATIENCE = 120.0
 _MAX_LINE = 16 << 20
 _PART = 1 << 16
+_TOOLS = 20.0  # seconds that gpg's tools may take
 _SLICE = 0.2  # seconds between two looks at the cancel flag
 
 
@@ -226,7 +228,7 @@ def open_signer(
     if uid is None:
         argv += ["--home", str(home), "--record", str(record / "record.jsonl")]
         argv += ["--policy", str(policy)] if policy else []
-        return SignerProcess(argv, BASE_ENVIRONMENT, cancel)
+        return SignerProcess(argv, BASE_ENVIRONMENT, cancel, _agents_end(home))
     loan = contextlib.ExitStack()
     try:
         for folder in (home, record):
@@ -235,6 +237,19 @@ def open_signer(
     except BaseException:
         loan.close()
         raise
+
+
+def _agents_end(home: Path) -> Callable[[], None]:
+    """What ends the agent of `home` after a signer that could not do so; one that runs already is left alone."""
+    named = ["--homedir", str(home)]
+    ask = ["gpg-connect-agent", *named, "--no-autostart", "GETINFO pid", "/bye"]
+    if run(ask, timeout=_TOOLS).stdout.startswith(b"D "):  # its exit is 0 either way
+        return lambda: None
+
+    def end() -> None:
+        run(["gpgconf", *named, "--kill", "gpg-agent"], timeout=_TOOLS)
+
+    return end
 
 
 def _as_uid(argv: Sequence[str], home: Path, record: Path, policy: Path | None, uid: int) -> tuple[str, ...]:
