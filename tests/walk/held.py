@@ -98,10 +98,10 @@ class Held(Walk):
         for place in (self.folder / "holds").iterdir():
             place.unlink()
 
-    def let_build(self) -> None:
-        """Let the running build go on."""
+    def let_build(self, killed: int = 0) -> None:
+        """Let the running build go on; `killed` names the folder of one that was killed, which may still lie there."""
         inside = self.work / "build" / "greeting" / "build"
-        until((inside / "greeting").exists, "the build runs")
+        until(lambda: _inode(inside) not in (0, killed) and (inside / "greeting").exists(), "the build runs")
         (inside / "go").touch()
 
     def to(self, running: Running, place: str) -> None:
@@ -129,14 +129,23 @@ class Held(Walk):
         """Run again, with nothing held any more."""
         self.answers.set()
         self.let_sign()
+        killed = _inode(self.work / "build" / "greeting" / "build")
         running = self.start()
         built = any(e["e"] == "product.collected" for e in running.events())
         if not built:
             running.seen("build.started")
-            self.let_build()
+            self.let_build(killed)
         return running
 
     def goes_on(self) -> None:
         """Run again to the end."""
         self.go_on().end().well()
         self.is_done()
+
+
+def _inode(folder: Path) -> int:
+    """The number of a folder; 0 where there is none."""
+    try:
+        return folder.stat().st_ino
+    except FileNotFoundError:
+        return 0
