@@ -10,18 +10,21 @@
   hashes of all other files. Segments are proved chunk by chunk, by their records; hashing each byte a second
   time for the seal's own listing is left to `sums` (or to `sha256sum -c`, which says the same).
 - Uptime never runs backwards, and the wall clock leaves its course only with a `clock` record.
+- A cosignature on `checkpoint` by a witness that is asked for must verify; who of them cosigned is told, and when.
+  Who of them did not, and signatures of others, are told too.
 - Streams that ended unclean, frames that were refused and bytes that a recovery put aside are told.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from sealwright_appendlog import layout, record
+from sealwright_appendlog.cosignature import Cosignature, WitnessKey, check_cosignatures
 from sealwright_appendlog.note import Checkpoint, NoteError, VerifierKey, open_checkpoint
 from sealwright_appendlog.segcheck import SegmentCheck
 from sealwright_appendlog.stamps import Course
@@ -51,14 +54,17 @@ class LogReport:
     kinds: dict[str, int] = field(default_factory=dict)
     unclean: list[str] = field(default_factory=list)
     resumed: int = 0
+    cosigned: list[Cosignature] = field(default_factory=list)
     notices: list[str] = field(default_factory=list)
 
 
-def check_log(log: Path, on_record: OnRecord | None = None, *, sums: bool = False) -> LogReport:
+def check_log(
+    log: Path, on_record: OnRecord | None = None, *, sums: bool = False, witnesses: Sequence[WitnessKey] = ()
+) -> LogReport:
     """Check the sealed log at `log`; `on_record` sees every record and its line as it is read.
 
     `on_record` runs while the check does: what it is given is proved only when this returns. `sums` also hashes
-    each segment as a whole, against the seal.
+    each segment as a whole, against the seal. `witnesses` are those whose cosignatures are checked.
 
     Raises:
         LogBroken: it is not whole; the first bad record is named.
@@ -75,9 +81,24 @@ def check_log(log: Path, on_record: OnRecord | None = None, *, sums: bool = Fals
     try:
         check.read(on_record)
         check.end(key)
+        _cosigned(log, key, witnesses, check.report)
     except OSError as error:
         raise LogBroken(f"{Path(str(error.filename)).name}: {error.strerror}") from error
     return check.report
+
+
+def _cosigned(log: Path, key: VerifierKey, witnesses: Sequence[WitnessKey], report: LogReport) -> None:
+    """Check the cosignatures on `checkpoint`, whose body was checked before."""
+    path = log / layout.CHECKPOINT
+    unknown: list[str] = []
+    if path.exists():
+        try:
+            report.cosigned, unknown = check_cosignatures(layout.whole(path), key, witnesses)
+        except NoteError as error:
+            raise LogBroken(f"{layout.CHECKPOINT}: {error}") from error
+    by = {cosigned.witness for cosigned in report.cosigned}
+    report.notices += [f"witness {key.name} has not cosigned" for key in witnesses if key not in by]
+    report.notices += [f"{layout.CHECKPOINT} has a signature of nobody known here: {name}" for name in unknown]
 
 
 def read_records(log: Path) -> Iterator[tuple[dict[str, Any], bytes]]:

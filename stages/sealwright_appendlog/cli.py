@@ -13,26 +13,21 @@ import signal
 import socket
 import sys
 import threading
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.serialization import (
-    Encoding,
-    NoEncryption,
-    PrivateFormat,
-    load_pem_private_key,
-)
 
 from sealwright_appendlog import layout
 from sealwright_appendlog.audit import LogBroken, check_log
 from sealwright_appendlog.authority import Authority
-from sealwright_appendlog.folder import sync_folder
+from sealwright_appendlog.cosignature import WitnessKey
 from sealwright_appendlog.frames import AUTHORITY_TYPES, Decoder, FrameError, frame
-from sealwright_appendlog.note import VerifierKey
+from sealwright_appendlog.keyfile import read_key, read_or_make_key
+from sealwright_appendlog.note import VerifierKey, key_name
 from sealwright_appendlog.proof import make_proof
 from sealwright_appendlog.store import Store, StoreError
 from sealwright_appendlog.tree import ProofError
+from sealwright_appendlog.witness import Witness, WitnessError, cosign
 
 EXIT_LOG = 4
 _CODECS = ("ascii",)  # loaded when first used, which may be after the uid was dropped
@@ -44,9 +39,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = parser.parse_args(argv)
     try:
         return int(options.run(options))
-    except (StoreError, LogBroken, ProofError, OSError, ValueError) as error:
+    except (StoreError, LogBroken, ProofError, WitnessError, OSError, ValueError) as error:
         print(f"error: {options.command} failed", f"because: {error}", sep="\n", file=sys.stderr)
-        print("next: look at the folder and its permissions, then run it again", file=sys.stderr)
+        generic = "look at the folder and its permissions, then run it again"
+        print(f"next: {error.next_step if isinstance(error, WitnessError) else generic}", file=sys.stderr)
         return EXIT_LOG
 
 
@@ -85,6 +81,9 @@ def _parser() -> argparse.ArgumentParser:
     verify.add_argument(
         "--sums", action="store_true", help="hash each segment as a whole too, as sha256sum -c does"
     )
+    verify.add_argument(
+        "--witness", action="append", default=[], metavar="VKEY", help="a witness whose cosignature is checked"
+    )
     verify.set_defaults(run=_verify)
     vkey = commands.add_parser("vkey", help="print a log's verifier key")
     vkey.add_argument("dir", type=Path)
@@ -93,14 +92,36 @@ def _parser() -> argparse.ArgumentParser:
     prove.add_argument("dir", type=Path)
     prove.add_argument("index", type=int)
     prove.set_defaults(run=_prove)
+    _add_witness(commands)
     return parser
+
+
+def _add_witness(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    cosigner = commands.add_parser(
+        "cosign", help="as a witness: cosign a log's checkpoint if it continues the last"
+    )
+    cosigner.add_argument("dir", type=Path, help="the log's folder, or a copy that can be written to")
+    cosigner.add_argument("--log", required=True, metavar="VKEY", help="the log's verifier key, from elsewhere")
+    cosigner.add_argument("--key", type=Path, required=True, help="the witness' private key")
+    cosigner.add_argument("--name", required=True, help="the witness' name")
+    cosigner.add_argument("--state", type=Path, required=True, help="the file of what was seen last of this log")
+    cosigner.add_argument(
+        "--first", action="store_true", help="this witness never saw this log: begin a state file"
+    )
+    cosigner.set_defaults(run=_cosign)
+    key = commands.add_parser(
+        "witness-key", help="print a witness' verifier key; the private key is made if missing"
+    )
+    key.add_argument("--key", type=Path, required=True)
+    key.add_argument("--name", required=True)
+    key.set_defaults(run=_witness_key)
 
 
 def _serve(options: argparse.Namespace) -> int:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a Ctrl-C at the console is the console's to handle
     os.umask(0o022)
     allowed = {os.getuid(), *options.allow_uid}
-    key = _key(options.key)
+    key = read_or_make_key(options.key)  # before the uid is dropped: it may belong to whoever starts us
     options.dir.mkdir(parents=True, exist_ok=True)
     listener = _listen(options.socket, 0o600 if allowed == {os.getuid()} and options.uid is None else 0o666)
     if options.uid is not None:
@@ -140,29 +161,6 @@ def _listen(path: Path, mode: int) -> socket.socket:
     listener.bind(str(path))
     path.chmod(mode)  # who may connect is decided by uid, at each connection
     return listener
-
-
-def _key(path: Path) -> Ed25519PrivateKey:
-    """Read the private key, or make it. It stays outside of the log's folder, which is published.
-
-    It is read before the uid is dropped, so its file may belong to whoever starts the authority.
-    """
-    try:
-        key = load_pem_private_key(path.read_bytes(), None)
-    except FileNotFoundError:
-        key = Ed25519PrivateKey.generate()
-        temporary = path.with_name(f".{path.name}.new")
-        temporary.unlink(missing_ok=True)
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
-        with os.fdopen(descriptor, "wb") as stream:
-            stream.write(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
-            stream.flush()
-            os.fsync(stream.fileno())
-        temporary.rename(path)
-        sync_folder(path.parent)
-    if not isinstance(key, Ed25519PrivateKey):
-        raise ValueError(f"{path} is no Ed25519 key")
-    return key
 
 
 def _give(folder: Path, uid: int, gid: int) -> None:
@@ -245,10 +243,13 @@ def _listen_for_end(sock: socket.socket, said: list[str]) -> None:
 
 
 def _verify(options: argparse.Namespace) -> int:
-    report = check_log(options.dir, sums=options.sums)
+    witnesses = [WitnessKey.parse(text) for text in options.witness]
+    report = check_log(options.dir, sums=options.sums, witnesses=witnesses)
     print(f"whole: {report.records} records, {report.data_bytes} bytes, root {report.checkpoint.root.hex()}")
     for line in [*report.notices, *(f"stream {name} ended unclean" for name in report.unclean)]:
         print(f"notice: {line}")
+    for cosigned in report.cosigned:
+        print(f"cosigned: by {cosigned.witness.name} at {cosigned.when()}")
     return 0
 
 
@@ -259,6 +260,24 @@ def _vkey(options: argparse.Namespace) -> int:
 
 def _prove(options: argparse.Namespace) -> int:
     sys.stdout.write(make_proof(options.dir, options.index).decode())
+    return 0
+
+
+def _cosign(options: argparse.Namespace) -> int:
+    witness = Witness(key_name(options.name), read_key(options.key), options.state)
+    try:
+        done = cosign(witness, options.dir, VerifierKey.parse(options.log), int(time.time()), first=options.first)
+    except WitnessError as error:
+        for what, note in zip(("seen last", "shown now"), error.notes, strict=False):
+            print(f"{what}:\n{note.decode()}")
+        raise
+    print(f"cosigned: by {done.witness.name} at {done.when()}")
+    return 0
+
+
+def _witness_key(options: argparse.Namespace) -> int:
+    name = key_name(options.name)
+    print(WitnessKey(name, read_or_make_key(options.key).public_key().public_bytes_raw()))
     return 0
 
 

@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 _ED25519 = b"\x01"
 _MAX_NOTE = 1 << 20
 _MAX_SIGNATURES = 100
-_DASH = "\N{EM DASH} "
+DASH = "\N{EM DASH} "
 
 
 class NoteError(ValueError):
@@ -53,10 +53,10 @@ class VerifierKey:
         """
         name, plus, rest = text.partition("+")
         key_id, plus2, encoded = rest.partition("+")
-        data = _decode(encoded)
+        data = decode_base64(encoded)
         if not (plus and plus2) or data[:1] != _ED25519 or len(data) != 33:
             raise NoteError("not an Ed25519 verifier key")
-        key = cls(_name(name), data[1:])
+        key = cls(key_name(name), data[1:])
         if key.key_id.hex() != key_id:
             raise NoteError("the verifier key's id is not its own")
         return key
@@ -87,7 +87,7 @@ class Checkpoint:
         origin, size, root = lines[:3]
         if not size.isascii() or not size.isdigit() or (len(size) > 1 and size[0] == "0") or len(size) > 16:
             raise NoteError("the checkpoint's size is no plain number")
-        decoded = _decode(root)
+        decoded = decode_base64(root)
         if not origin or len(decoded) != 32:
             raise NoteError("the checkpoint has no origin, or its root is not 32 bytes")
         return cls(origin, int(size), decoded)
@@ -101,8 +101,8 @@ def sign_note(text: str, name: str, key: Ed25519PrivateKey) -> str:
     """
     _check_text(text)
     public = key.public_key().public_bytes_raw()
-    line = base64.b64encode(VerifierKey(_name(name), public).key_id + key.sign(text.encode())).decode()
-    return f"{text}\n{_DASH}{name} {line}\n"
+    line = base64.b64encode(VerifierKey(key_name(name), public).key_id + key.sign(text.encode())).decode()
+    return f"{text}\n{DASH}{name} {line}\n"
 
 
 def open_note(note: str | bytes, keys: Sequence[VerifierKey]) -> str:
@@ -111,10 +111,10 @@ def open_note(note: str | bytes, keys: Sequence[VerifierKey]) -> str:
     Raises:
         NoteError: malformed, unsigned by these keys, or wrongly signed by one of them.
     """
-    text, lines = _split(note)
+    text, lines = split_note(note)
     verified = 0
     for line in lines:
-        name, key_id, signature = _signature(line)
+        name, key_id, signature = signature_line(line)
         for key in keys:
             if key.name == name and key.key_id == key_id:
                 try:
@@ -139,7 +139,12 @@ def open_checkpoint(note: str | bytes, key: VerifierKey) -> Checkpoint:
     return checkpoint
 
 
-def _split(note: str | bytes) -> tuple[str, list[str]]:
+def split_note(note: str | bytes) -> tuple[str, list[str]]:
+    """A note's text and its signature lines, nothing verified.
+
+    Raises:
+        NoteError: it is malformed.
+    """
     try:
         whole = note.decode("utf-8") if isinstance(note, bytes) else note
     except UnicodeDecodeError:
@@ -156,14 +161,19 @@ def _split(note: str | bytes) -> tuple[str, list[str]]:
     return text, lines
 
 
-def _signature(line: str) -> tuple[str, bytes, bytes]:
-    if not line.startswith(_DASH):
+def signature_line(line: str) -> tuple[str, bytes, bytes]:
+    """Name, key id (4 bytes) and signature of a signature line.
+
+    Raises:
+        NoteError: it is malformed.
+    """
+    if not line.startswith(DASH):
         raise NoteError("malformed signature line")
-    name, _, encoded = line.removeprefix(_DASH).partition(" ")
-    data = _decode(encoded)
+    name, _, encoded = line.removeprefix(DASH).partition(" ")
+    data = decode_base64(encoded)
     if len(data) < 5:
         raise NoteError("a signature that is too short")
-    return _name(name), data[:4], data[4:]
+    return key_name(name), data[:4], data[4:]
 
 
 def _check_text(text: str) -> None:
@@ -171,13 +181,23 @@ def _check_text(text: str) -> None:
         raise NoteError("the note's text has control characters, or no newline at its end")
 
 
-def _name(name: str) -> str:
+def key_name(name: str) -> str:
+    """The name, if a key can have it.
+
+    Raises:
+        NoteError: it can't.
+    """
     if not name or "+" in name or any(c.isspace() or not c.isprintable() for c in name):
         raise NoteError("a key's name has no blanks, plus signs or control characters")
     return name
 
 
-def _decode(text: str) -> bytes:
+def decode_base64(text: str) -> bytes:
+    """Standard base64 in its one canonical form.
+
+    Raises:
+        NoteError: it is not that.
+    """
     try:
         data = base64.b64decode(text.encode("ascii"), validate=True)
     except (binascii.Error, ValueError):

@@ -10,6 +10,7 @@ import struct
 from collections.abc import Callable
 from pathlib import Path
 
+from sealwright_appendlog import layout
 from sealwright_appendlog.tree import HASH_SIZE, ProofError, leaf_hash, node_hash, split
 
 WIDTH = 256
@@ -101,7 +102,7 @@ class TileReader:
         in_level = self._size >> (8 * level)
         width = min(WIDTH, in_level - number * WIDTH)
         try:
-            data = (self._folder / tile_path(level, number, width)).read_bytes()
+            data = layout.whole(self._folder / tile_path(level, number, width), WIDTH * HASH_SIZE)
         except OSError:
             raise ProofError(f"tile {level}/{number} is missing") from None
         if len(data) != width * HASH_SIZE:
