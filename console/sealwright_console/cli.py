@@ -110,10 +110,15 @@ def _add_reviewer(command: argparse.ArgumentParser) -> None:
     command.add_argument("--keyring", type=Path, metavar="DIR", help="your own keyring folder with signers.toml")
     command.add_argument("--signers", default="", metavar="NAME,NAME", help="who of it must have signed")
     command.add_argument("--threshold", type=int, metavar="N", help="how many of them; default: all")
+    command.add_argument(
+        "--witness", action="append", default=[], metavar="VKEY", help="a witness whose cosignature is checked"
+    )
 
 
 def _reviewer(options: argparse.Namespace) -> Reviewer:
     """What the reviewer brings."""
+    from sealwright_appendlog.cosignature import WitnessKey  # noqa: PLC0415
+    from sealwright_appendlog.note import NoteError  # noqa: PLC0415
     from sealwright_stages.audit import Reviewer  # noqa: PLC0415
 
     names = tuple(dict.fromkeys(name.strip() for name in options.signers.split(",") if name.strip()))
@@ -123,7 +128,11 @@ def _reviewer(options: argparse.Namespace) -> Reviewer:
         )
     if options.threshold is not None and not 1 <= options.threshold <= (len(names) or options.threshold):
         raise ManifestError("--threshold", f"{options.threshold} of {len(names)} signers", "1 to that many")
-    return Reviewer(options.keyring, names, options.threshold)
+    try:
+        witnesses = tuple(WitnessKey.parse(text) for text in options.witness)
+    except NoteError as error:
+        raise ManifestError("--witness", str(error), "sealwright-appendlog witness-key prints it") from None
+    return Reviewer(options.keyring, names, options.threshold, witnesses)
 
 
 def _add_run(commands: argparse._SubParsersAction[_Parser]) -> None:

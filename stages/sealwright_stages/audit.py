@@ -79,7 +79,7 @@ def _audit(evidence: Path, reviewer: Reviewer) -> Audit:
     manifest, own, items, findings = _policy(evidence / "policy")
     reading = _Reading(evidence / "log", items, manifest is not None and bool(manifest.policy_signers))
     try:
-        report = check_log(reading.log, reading.take)
+        report = check_log(reading.log, reading.take, witnesses=reviewer.witnesses)
     except (LogBroken, OSError) as error:
         return Audit((bad("log", str(error)), *findings), reading.replay.state, None)
     state = reading.replay.state
@@ -168,7 +168,8 @@ class _Reading:
 def _told(report: LogReport) -> list[Finding]:
     whole = good("log", f"{report.records} records, sealed, root {report.checkpoint.root.hex()}")
     unclean = [advice("log", f"stream {name} ended unclean") for name in report.unclean if name != "engine"]
-    return [whole, *(advice("log", notice) for notice in report.notices), *unclean]
+    words = [good("log", f"cosigned by {word.witness.name} at {word.when()}") for word in report.cosigned]
+    return [whole, *words, *(advice("log", notice) for notice in report.notices), *unclean]
 
 
 def _rules(replay: Replay) -> list[Finding]:

@@ -12,6 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from sealwright_appendlog.cosignature import WitnessKey
 from sealwright_keyring.errors import KeyringError
 from sealwright_keyring.policy import Policy, load_policy
 from sealwright_stages.errors import SigningError
@@ -26,11 +27,13 @@ _MAX_PROVENANCE = 64 << 20
 
 @dataclass(frozen=True)
 class Reviewer:
-    """What a reviewer brings: a keyring folder, who must have signed, and how many of them (all if None)."""
+    """What a reviewer brings: a keyring folder, who must have signed, and how many of them (all if None); and the
+    witnesses whose cosignatures of the log are checked."""
 
     keyring: Path | None = None
     signers: tuple[str, ...] = ()
     threshold: int | None = None
+    witnesses: tuple[WitnessKey, ...] = ()
 
 
 @dataclass(frozen=True)

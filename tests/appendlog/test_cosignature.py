@@ -111,6 +111,8 @@ def test_a_witness_is_named_by_a_verifier_key_of_type_4() -> None:
         f"{KEY}\n",
         f"{KEY}A",
         str(KEY)[:-4],
+        str(WitnessKey(NAME, PUBLIC + b"x")),
+        str(WitnessKey(NAME, PUBLIC[:-1])),
         f"{NAME}+{KEY.key_id.hex()}+{base64.b64encode(bytes([6]) + PUBLIC).decode()}",
     ],
 )
