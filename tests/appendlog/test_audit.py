@@ -349,7 +349,7 @@ def test_a_changed_entry_bundle_names_its_record(log: Path) -> None:
 def test_a_changed_tile_of_a_higher_level_names_the_first_record_below_it_or_the_changed_one(log: Path) -> None:
     tile = log / "tile/1/000.p/1"
     tile.write_bytes(bytes(32))
-    with pytest.raises(LogBroken, match="record 0: the index and tile/1/000.p/1"):
+    with pytest.raises(LogBroken, match=r"record 0: the index and tile/1/000\.p/1"):
         check_log(log)
     lines = [line.replace(b'"number":76', b'"number":67') for line in lines_of(log)]
     (log / layout.INDEX).write_bytes(b"".join(line + b"\n" for line in lines))
@@ -407,7 +407,7 @@ def test_a_listing_that_is_not_the_seals_is_refused(log: Path) -> None:
     first = next(line for line in sums.splitlines() if "data/" in line)
     (log / layout.SUMS).write_text(sums.replace(first, "0" * 64 + first[64:]))
     for each_hashed in (False, True):
-        with pytest.raises(LogBroken, match="^SHA256SUMS: it does not list") as error:
+        with pytest.raises(LogBroken, match=r"^SHA256SUMS: it does not list") as error:
             check_log(log, sums=each_hashed)
         assert error.value.record is None
 
