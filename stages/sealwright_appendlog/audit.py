@@ -5,7 +5,8 @@
 - A stream ends once, counts its bytes right, and says nothing after its end, but for `engine`, which a console
   may take up again.
 - The tree over the lines has the root of `checkpoint.sealed`, which the log's key has signed; the tiles agree.
-- The last record is the `seal`, its counts are true, and nothing follows it.
+- The last record is the `seal`, its counts are true, and nothing follows it; a log that was cut names the first
+  record that is missing.
 - `SHA256SUMS` names just the segments that the records name, with the hashes that the seal binds, and the true
   hashes of all other files. Segments are proved chunk by chunk, by their records; hashing each byte a second
   time for the seal's own listing is left to `sums` (or to `sha256sum -c`, which says the same).
@@ -146,6 +147,8 @@ class _Check:
                 self._take(entry, line)
                 if on_record is not None:
                     on_record(entry, line)
+            if self.seal is None:
+                raise LogBroken("it is missing: the log ends before its seal", self.report.records)
         except LogBroken as error:
             problem = error
         finally:
@@ -230,10 +233,8 @@ class _Check:
         self.report.notices.append(f"record {entry['n']}: {what}")
 
     def end(self, key: VerifierKey) -> None:
-        """Compare what was read with the seal, the checkpoints and the sums."""
-        checkpoint, report = self.report.checkpoint, self.report
-        if self.seal is None:
-            raise LogBroken("the log is not sealed")
+        """Compare what was read with the checkpoints, the seal and the sums."""
+        checkpoint = self.report.checkpoint
         if (self.tree.size, self.tree.root()) != (checkpoint.size, checkpoint.root):
             raise LogBroken(f"the index has another root than the sealed checkpoint of {checkpoint.size} records")
         if (self.log / layout.INDEX).stat().st_size != self.index_size:
@@ -244,17 +245,24 @@ class _Check:
             if path.is_symlink() or name not in sizes or path.stat().st_size != sizes[name]:
                 raise LogBroken(f"{name}: bytes that no record names")
         listed = layout.listed(self.log)
-        said = tuple(self.seal[name] for name in ("records", "bytes", "segments"))
-        if said != (report.records, report.data_bytes, len(sizes)):
-            raise LogBroken("the seal's counts are not true", self.seal["n"])
-        true = self.segments.hashes()
-        if layout.segments_sha256(true or listed) != self.seal["segments_sha256"]:
-            raise LogBroken("the segments' hashes are not those of the seal", self.seal["n"])
+        self._sealed(listed)
         self._newest(key)
         if set(listed) != set(sizes) or layout.whole(self.log / layout.SUMS) != layout.sums(self.log, listed):
             raise LogBroken("SHA256SUMS is not what the log's files say")
         if self.tiles.missing:
-            report.notices.append(f"{self.tiles.missing} tiles are missing; they can be made from the index")
+            self.report.notices.append(f"{self.tiles.missing} tiles are missing; they can be made from the index")
+
+    def _sealed(self, listed: Mapping[str, str]) -> None:
+        """Compare counts and hashes with the seal, which the index's root has proved to be the log's own."""
+        seal, report = self.seal or {}, self.report
+        said = tuple(seal[name] for name in ("records", "bytes", "segments"))
+        if said != (report.records, report.data_bytes, len(self.segments.sizes())):
+            raise LogBroken("the seal's counts are not true", seal["n"])
+        true = self.segments.hashes()
+        if true and layout.segments_sha256(true) != seal["segments_sha256"]:
+            raise LogBroken("the segments' hashes are not those of the seal", seal["n"])
+        if layout.segments_sha256(listed) != seal["segments_sha256"]:
+            raise LogBroken("SHA256SUMS: it does not list the segments' hashes that the seal binds")
 
     def _newest(self, key: VerifierKey) -> None:
         path = self.log / layout.CHECKPOINT

@@ -1,4 +1,8 @@
-"""Compares the tiles of a log's folder with its index, to find the record where the two part."""
+"""Compares the tiles of a log's folder with its index, to find the record where the two part.
+
+- A changed tile names the first record that it tells of otherwise than the index; on a level above 0 a hash stands
+  for 256 records or more, of which the first is named, unless a tile below tells of one among them.
+"""
 
 from __future__ import annotations
 
@@ -49,23 +53,35 @@ class TileCheck:
         except OSError:
             found = b""
         if found != data:
-            place = self._place(found) if name.startswith("tile/0/") else self._seen - 1
-            told = place, f"the index and {name} do not agree on it"
-            self._bad = told if self._bad is None else min(self._bad, told)
+            place, unit = self._place(name, found, data)
+            if self._bad is None or place + unit <= self._bad[0]:
+                self._bad = place, f"the index and {name} do not agree on it"
 
     def _compare_begun(self) -> None:
         """Compare the tile that the index broke off in, whatever of it lies there."""
         name = tile_path(0, (self._seen - 1) // WIDTH)
         tiles = [self._log / name, *sorted((self._log / f"{name}.p").glob("*"))]
+        leaves = b"".join(self._leaves)
         for tile in (tile for tile in tiles if tile.is_file()):
             found = layout.whole(tile, _LARGEST)
-            if not found.startswith(b"".join(self._leaves)[: len(found)]):
-                self._bad = self._place(found), f"the index and {name} do not agree on it"
+            if not found.startswith(leaves[: len(found)]):
+                self._bad = self._place(name, found, leaves)[0], f"the index and {name} do not agree on it"
                 return
 
-    def _place(self, found: bytes) -> int:
-        """The record of the first leaf that is not as found."""
-        first = self._seen - len(self._leaves)
-        theirs = [found[at : at + HASH_SIZE] for at in range(0, len(found), HASH_SIZE)]
-        differing = (at for at, pair in enumerate(zip(self._leaves, theirs, strict=False)) if pair[0] != pair[1])
-        return first + next(differing, len(self._leaves) - 1)
+    def _place(self, name: str, found: bytes, data: bytes) -> tuple[int, int]:
+        """The first record that a tile, read as `found`, does not tell of as `data` does; of how many it may be."""
+        same = (at for at, pair in enumerate(zip(found, data, strict=False)) if pair[0] != pair[1])
+        at = next(same, min(len(found), len(data) - 1))
+        level = name.split("/")[1]
+        if level == "entries":
+            return self._seen - len(self._leaves) + _entry_at(data, at), 1
+        unit = WIDTH ** int(level)
+        return (self._seen // unit - len(data) // HASH_SIZE) * unit + at // HASH_SIZE * unit, unit
+
+
+def _entry_at(bundle: bytes, place: int) -> int:
+    """Which entry of a bundle has the byte at `place`."""
+    entry, end = 0, 0
+    while (end := end + 2 + int.from_bytes(bundle[end : end + 2], "big")) <= place:
+        entry += 1
+    return entry

@@ -3,6 +3,8 @@
 - A leaf is `SHA256(0x00 || line)`, a node `SHA256(0x01 || left || right)`, the empty root `SHA256("")`.
 - A root is streamed from a compact range: what is held grows with the logarithm of the size only.
 - A proof that is too long, too short, of wrong-sized hashes, or about a size of zero is refused.
+- Sizes and indices are plain integers below 2^63, hashes are bytes, a proof is a list or tuple: all else is refused.
+- The empty root is no root of a tree that has leaves.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ from collections.abc import Callable, Sequence
 
 EMPTY_ROOT = hashlib.sha256(b"").digest()
 HASH_SIZE = 32
+_MAX_SIZE = 1 << 63
 RangeHash = Callable[[int, int], bytes]
 """Gives the root of leaves [start, end)."""
 
@@ -111,7 +114,8 @@ def verify_inclusion(leaf_hash: bytes, index: int, size: int, proof: Sequence[by
     Raises:
         ProofError: it does not prove that the leaf is at `index` of the tree of `size` with `root`.
     """
-    _check_hashes([leaf_hash, root, *proof])
+    _check_numbers(index, size)
+    _check_hashes(proof, leaf_hash, root)
     if not 0 <= index < size:
         raise ProofError(f"no leaf {index} in a tree of {size}")
     node, last, found = index, size - 1, leaf_hash
@@ -137,7 +141,8 @@ def verify_consistency(size1: int, root1: bytes, size2: int, root2: bytes, proof
     Raises:
         ProofError: it does not prove that the tree of `size2` continues the one of `size1`.
     """
-    _check_hashes([root1, root2, *proof])
+    _check_numbers(size1, size2)
+    _check_hashes(proof, root1, root2)
     if not 0 < size1 <= size2:
         raise ProofError(f"sizes {size1} and {size2} can't be consistent")
     if size1 == size2:
@@ -145,6 +150,8 @@ def verify_consistency(size1: int, root1: bytes, size2: int, root2: bytes, proof
             raise ProofError("equal sizes have an empty proof")
         if root1 != root2:
             raise ProofError("two roots for one size")
+        if root1 == EMPTY_ROOT:
+            raise ProofError(f"a tree of {size1} does not have the empty root")
         return
     old, new = _two_roots(size1, root1, size2, proof)
     if old != root1:
@@ -177,7 +184,19 @@ def _two_roots(size1: int, root1: bytes, size2: int, proof: Sequence[bytes]) -> 
     return old, new
 
 
-def _check_hashes(hashes: Sequence[bytes]) -> None:
-    for value in hashes:
+def _check_numbers(*numbers: int) -> None:
+    for value in numbers:
+        if type(value) is not int:
+            raise ProofError(f"{type(value).__name__} is no size and no index")
+        if not -_MAX_SIZE < value < _MAX_SIZE:
+            raise ProofError("a size or an index of 2^63 or more")
+
+
+def _check_hashes(proof: Sequence[bytes], *others: bytes) -> None:
+    if not isinstance(proof, (list, tuple)):
+        raise ProofError(f"{type(proof).__name__} is no proof")
+    for value in (*others, *proof):
+        if not isinstance(value, bytes):
+            raise ProofError(f"{type(value).__name__} is no hash")
         if len(value) != HASH_SIZE:
             raise ProofError(f"a hash of {len(value)} bytes; SHA-256 has {HASH_SIZE}")

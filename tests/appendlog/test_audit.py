@@ -338,6 +338,25 @@ def test_tiles_agree_with_the_index_or_the_log_is_refused(log: Path) -> None:
     assert error.value.record == 77
 
 
+def test_a_changed_entry_bundle_names_its_record(log: Path) -> None:
+    bundle = log / "tile/entries/000"
+    bundle.write_bytes(bundle.read_bytes().replace(b'"number":76', b'"number":67'))
+    with pytest.raises(LogBroken, match="record 77: the index and tile/entries/000 do not agree") as error:
+        check_log(log)
+    assert error.value.record == 77
+
+
+def test_a_changed_tile_of_a_higher_level_names_the_first_record_below_it_or_the_changed_one(log: Path) -> None:
+    tile = log / "tile/1/000.p/1"
+    tile.write_bytes(bytes(32))
+    with pytest.raises(LogBroken, match=r"record 0: the index and tile/1/000\.p/1"):
+        check_log(log)
+    lines = [line.replace(b'"number":76', b'"number":67') for line in lines_of(log)]
+    (log / layout.INDEX).write_bytes(b"".join(line + b"\n" for line in lines))
+    with pytest.raises(LogBroken, match="record 77: the index and tile"):
+        check_log(log)
+
+
 def test_missing_tiles_are_told(log: Path) -> None:
     shutil.rmtree(log / "tile/entries")
     assert check_log(log).notices == ["2 tiles are missing; they can be made from the index"]
@@ -387,8 +406,27 @@ def test_a_listing_that_is_not_the_seals_is_refused(log: Path) -> None:
     sums = (log / layout.SUMS).read_text()
     first = next(line for line in sums.splitlines() if "data/" in line)
     (log / layout.SUMS).write_text(sums.replace(first, "0" * 64 + first[64:]))
-    with pytest.raises(LogBroken):
+    for each_hashed in (False, True):
+        with pytest.raises(LogBroken, match=r"^SHA256SUMS: it does not list") as error:
+            check_log(log, sums=each_hashed)
+        assert error.value.record is None
+
+
+@pytest.mark.parametrize("kept", [0, 100, 256, 300, 314])
+def test_a_log_that_was_cut_names_the_first_record_that_is_missing(log: Path, kept: int) -> None:
+    lines = lines_of(log)
+    (log / layout.INDEX).write_bytes(b"".join(line + b"\n" for line in lines[:kept]))
+    with pytest.raises(LogBroken, match="it is missing: the log ends before its seal") as error:
         check_log(log)
+    assert error.value.record == kept
+
+
+def test_a_record_changed_before_the_cut_is_named_and_not_the_cut(log: Path) -> None:
+    lines = [line.replace(b'"number":290', b'"number":291') for line in lines_of(log)]
+    (log / layout.INDEX).write_bytes(b"".join(line + b"\n" for line in lines[:310]))
+    with pytest.raises(LogBroken) as error:
+        check_log(log)
+    assert error.value.record == 291
 
 
 def test_the_index_hash_is_over_all_lines(log: Path) -> None:
