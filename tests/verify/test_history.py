@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sealwright_stages.errors import FetchError, InterruptedRunError
+from sealwright_stages.ports import Trust
 from sealwright_stages.verdict import Failed, Verdict
 from sealwright_stages.verify.codes import RefusedError
 from sealwright_stages.verify.git import Wanted, judge
@@ -306,3 +307,13 @@ def test_it_is_told_how_far_it_is_and_the_check_can_be_stopped(
     place.cancel.set()
     with pytest.raises(InterruptedRunError):
         source.verify(place)
+
+
+def test_the_root_is_a_part_of_what_is_declared() -> None:
+    def title(root: str | None) -> str:
+        nobody = Trust((), ())
+        source = git_source("x", "https://example.org/x.git", tag="v1", trust=nobody, root=root)
+        return source.verify_items[0].title
+
+    assert title(None) == "signed tag v1"
+    assert title("1234567890abcdef" + "0" * 24) == "signed tag v1, descending from 1234567890abcdef"

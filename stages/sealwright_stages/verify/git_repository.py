@@ -45,10 +45,11 @@ class Repository:
         """Its item of verify."""
         kind = "git-tag" if self.wanted.tag is not None else "git-commit"
         title = f"signed {'tag' if kind == 'git-tag' else 'commit'} {self.label}"
-        if not self.where:
-            return ItemSpec(f"{component}/git/{self.label}", component, Stage.VERIFY, kind, title)
-        item = f"{component}/submodule/{self.where}"
-        return ItemSpec(item, component, Stage.VERIFY, kind, f"{title} of submodule {self.where}")
+        title += f" of submodule {self.where}" if self.where else ""
+        # In the title the root is a part of what was declared, which an audit compares with the manifest.
+        title += f", descending from {self.wanted.root[:16]}" if self.wanted.root else ""
+        place = f"submodule/{self.where}" if self.where else f"git/{self.label}"
+        return ItemSpec(f"{component}/{place}", component, Stage.VERIFY, kind, title)
 
     def fetch(self, workshop: Workshop, known_hosts: bytes | None) -> dict[str, object]:
         """Fetch the ref; returns what arrived, as evidence. Raises FetchError."""
