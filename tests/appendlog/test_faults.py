@@ -93,7 +93,7 @@ def test_after_any_fault_at_any_file_call_what_was_acknowledged_is_there(tmp_pat
         try:
             end = suffer(tmp_path / f"{at}", fault)
         except (AssertionError, OSError, EOFError, LogBroken) as error:
-            broken.append(f"{type(error).__name__} {error} {error.__notes__}")
+            broken.append(f"{type(error).__name__} {error} {getattr(error, '__notes__', [])}")
             end = "BROKEN"
         table[fault.call, fault.kind, end] += 1
     for (call, kind, end), number in sorted(table.items()):

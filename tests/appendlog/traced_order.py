@@ -26,24 +26,26 @@ def finished_calls(trace: str) -> Iterator[tuple[str, str, int]]:
             begun[thread] = words
         else:
             words = words if call else begun.pop(thread, "") + rest
-            if result := _RESULT.search(words[words.rfind(")") :]):
-                yield call or resumed, words, int(result[1])
+            if results := _RESULT.findall(words):
+                yield call or resumed, words, int(results[-1])
 
 
 def acknowledged(trace: str, base: int) -> Iterator[tuple[int, int]]:
     """For each acknowledgement: the record that it says is durable, and how many bytes of the index were synced.
 
-    `base` is how long the index was when the trace began.
+    `base` is how long the index was when the trace began. What a failed sync leaves unsynced stays so.
     """
     written = synced = base
+    lost = False
     for call, words, result in finished_calls(trace):
         if call == "sendto" and (text := _TEXT.search(words)):
             sent = text[1].encode("ascii").decode("unicode_escape").encode("latin-1")
             for kind, payload in Decoder(AUTHORITY_TYPES).feed(sent):
                 if kind == "A":
                     yield int(payload.split(b" ")[0]), synced
-        elif "/index.jsonl>" in words.split(",")[0].split(")")[0] and result >= 0:
+        elif "/index.jsonl>" in words.split(",")[0].split(")")[0]:
             if call == "write":
-                written += result
+                written += max(result, 0)
             elif call == "fdatasync":
-                synced = written
+                lost = lost or result < 0
+                synced = synced if lost else written
