@@ -1,7 +1,7 @@
 """Small, careful file operations in the log's folder, on relative paths.
 
 - A file appears under its name only when it is whole and on disk; a batch of files costs one fsync per folder.
-- Nothing here swallows an error of fsync: after one, what the disk holds is not known.
+- Nothing here swallows an error of fsync, or tries again after one: what the disk holds is not known then.
 - On a full disk the reserve gives way, once; what could not be written leaves nothing that takes up space.
 """
 
@@ -12,7 +12,7 @@ import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from sealwright_appendlog.reserve import Reserve
+from sealwright_appendlog.reserve import Reserve, sync
 
 
 class Folder:
@@ -76,7 +76,7 @@ def _write_new(path: Path, data: bytes) -> None:
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o644)
     try:
         write_all(descriptor, data)
-        os.fsync(descriptor)
+        sync(descriptor)
     finally:
         os.close(descriptor)
 
@@ -100,6 +100,6 @@ def sync_folder(folder: Path) -> None:
     """Make the names in `folder` durable."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        os.fsync(descriptor)
+        sync(descriptor)
     finally:
         os.close(descriptor)

@@ -11,7 +11,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,7 +19,7 @@ from typing import Any
 from sealwright_appendlog import layout, record
 from sealwright_appendlog.folder import Folder, sync_folder
 from sealwright_appendlog.note import Checkpoint, NoteError, VerifierKey, open_checkpoint
-from sealwright_appendlog.reserve import disk_is_full
+from sealwright_appendlog.reserve import disk_is_full, sync
 from sealwright_appendlog.stamps import Course
 from sealwright_appendlog.streams import Stream
 from sealwright_appendlog.tiles import TileWriter
@@ -192,4 +191,4 @@ def _cut_off(file: Path, end: int, *, whole: bool) -> None:
         return
     with file.open("r+b") as stream:
         stream.truncate(end)
-        os.fsync(stream.fileno())
+        sync(stream.fileno())

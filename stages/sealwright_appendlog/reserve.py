@@ -2,6 +2,7 @@
 
 - It is given up before anything is written at an opening, and taken again once the log stands as it should.
 - It is whole or not there at all.
+- It gives way to a write that found the disk full, never to an fsync: after a failed one nothing is tried again.
 """
 
 from __future__ import annotations
@@ -13,6 +14,10 @@ from pathlib import Path
 RESERVED = 4 << 20
 """What the ends of the open streams, the seal, one partial tile of each level and a bundle may need at most."""
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+
+
+class SyncError(OSError):
+    """An fsync failed, for whatever reason: what the disk holds is not known, and a second try could lie."""
 
 
 class Reserve:
@@ -46,5 +51,17 @@ class Reserve:
 
 
 def disk_is_full(error: OSError) -> bool:
-    """Whether an error says that there is no space."""
-    return error.errno in _FULL
+    """Whether an error says that there was no space for a write."""
+    return error.errno in _FULL and not isinstance(error, SyncError)
+
+
+def sync(descriptor: int) -> None:
+    """Make a file or the names in a folder durable.
+
+    Raises:
+        SyncError: they may not be.
+    """
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        raise SyncError(error.errno, error.strerror) from error

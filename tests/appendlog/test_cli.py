@@ -1,66 +1,27 @@
-"""The program: its commands, its own uid, and a disk that fails at any call."""
+"""The program: its commands, and its own uid."""
 
 from __future__ import annotations
 
 import json
 import os
 import re
-import shutil
 import signal
 import subprocess
-import sys
 import tempfile
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from appendlog.log_making import RawClient, sealed_log
+from appendlog.log_making import sealed_log
+from appendlog.real_program import PROGRAM, connect, served
 from sealwright_appendlog import layout
 from sealwright_appendlog.audit import check_log, read_records
 from sealwright_appendlog.note import VerifierKey
 from sealwright_appendlog.proof import check_proof
 
-PROGRAM = [sys.executable, "-I", "-m", "sealwright_appendlog.cli"]
-
 
 def run(*words: str | Path, data: bytes = b"") -> subprocess.CompletedProcess[bytes]:
     return subprocess.run([*PROGRAM, *words], input=data, capture_output=True, check=False, timeout=60)
-
-
-@contextmanager
-def served(root: Path, *more: str, before: tuple[str, ...] = ()) -> Iterator[subprocess.Popen[bytes]]:
-    read, write = os.pipe()
-    words = [
-        "serve",
-        "--dir",
-        root / "log",
-        "--key",
-        root / "key",
-        "--socket",
-        root / "s",
-        "--origin",
-        "example.org/log",
-    ]
-    with subprocess.Popen([*before, *PROGRAM, *words, "--ready", str(write), *more], pass_fds=(write,)) as child:
-        os.close(write)
-        with os.fdopen(read) as ready:
-            ready.readline()
-        try:
-            yield child
-        finally:
-            child.terminate()
-
-
-def connect(root: Path) -> RawClient:
-    import socket
-
-    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    sock.settimeout(10)
-    sock.connect(str(root / "s"))
-    return RawClient(sock)
 
 
 def test_no_command_is_a_usage_error() -> None:
@@ -142,69 +103,3 @@ def test_it_becomes_its_own_user_under_a_folder_that_this_user_can_not_enter(tmp
     assert {path.stat().st_uid for path in log.rglob("*")} == {uid}
     assert all(path.stat().st_mode & 0o022 == 0 for path in log.rglob("*"))
     check_log(log)
-
-
-FAULTS = "write,fdatasync,fsync,rename,openat,mkdir,fallocate,ftruncate"
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not installed")
-@pytest.mark.parametrize("fault", ["error=EIO", "error=ENOSPC", "signal=SIGKILL"])
-def test_whatever_call_fails_the_log_opens_again_and_verifies(tmp_path: Path, fault: str) -> None:
-    """Fails the n-th file call for many n; what was acknowledged is there after the next opening."""
-    hit = 0
-    for number in range(1, 60, 3):
-        root = tmp_path / f"{number}"
-        root.mkdir()
-        with served(root):
-            pass
-        acknowledged: list[bytes] = []
-        inject = f"inject={FAULTS}:{fault}:when={number}"
-        with served(root) as child:
-            tracer = subprocess.Popen(
-                [
-                    "strace",
-                    "-f",
-                    "-qq",
-                    "-o",
-                    "/dev/null",
-                    "-e",
-                    f"trace={FAULTS}",
-                    "-e",
-                    inject,
-                    "-p",
-                    str(child.pid),
-                ]
-            )
-            wait_for_tracer(child.pid)
-            try:
-                client = connect(root)
-                client.hello("engine")
-                for _ in range(20):
-                    client.say("J", b'{"x":"' + b"y" * 2000 + b'"}')
-                    acknowledged.append(client.wait_line())
-            except (EOFError, OSError):
-                pass
-            client.close()
-            child.terminate()
-            child.wait(20)
-            tracer.wait(20)
-        with served(root):
-            client = connect(root)
-            client.hello("engine")
-            client.wait("C")
-            client.say("S")
-            client.wait_line()
-            client.wait("C")
-            client.close()
-        check_log(root / "log")
-        kept = [line for entry, line in read_records(root / "log") if entry["k"] == "ev"]
-        assert kept[: len(acknowledged)] == acknowledged
-        hit += len(acknowledged) < 20
-    assert hit > 5, "the faults never came"
-
-
-def wait_for_tracer(pid: int) -> None:
-    deadline = time.monotonic() + 10
-    while "TracerPid:\t0\n" in Path(f"/proc/{pid}/status").read_text() and time.monotonic() < deadline:
-        os.sched_yield()
