@@ -143,3 +143,13 @@ def test_a_gpg_that_lies_well_is_found_out(world: Any, tmp_path: Path) -> None:
         verdict = keyring.verify_detached(signature, DATA + b"evil")
     assert isinstance(verdict, Bad)
     assert verdict.reason_code == "verifiers-disagree"
+
+
+def test_a_nul_that_gpg_does_not_look_at_in_a_text_is_found_out(world: Any) -> None:
+    """gpg 2.2 takes NUL bytes at the end of a line for a part of the line's end, and its signature leaves them out."""
+    signature = world.sign("s1", data=b"x\ny\n", options=("--textmode",))
+    with Keyring.of([world.cert("s1")], [world.fpr["s1"]]) as ring:
+        assert isinstance(ring.verify_detached(signature, b"x\ny\n"), Weak)
+        slipped_in = ring.verify_detached(signature, b"x\0\0\ny\n")
+    assert isinstance(slipped_in, Bad)
+    assert slipped_in.reason_code in ("verifiers-disagree", "signature-bad")  # the latter by a gpg that looks
