@@ -8,24 +8,21 @@ import shlex
 import shutil
 import socket
 import subprocess
-import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from sealwright_stages.errors import FetchError, MachineError
+from sealwright_stages.errors import FetchError
 from sealwright_stages.get_sources.addresses import address
 from sealwright_stages.get_sources.git import Wire, fetch_ref
 from sealwright_stages.ports import Workshop
 from sealwright_stages.process import Completed
-from sealwright_stages.sandbox.fetch import BwrapFetchSandbox
 from verify.workbench import DirectSandbox, workshop
 
 GIT = frozenset({"ssh"})
 HOSTS = b"example.org ssh-ed25519 AAAA\n"
-UID = 61190
 
 
 class Recorder(DirectSandbox):
@@ -92,22 +89,6 @@ def test_ssh_goes_by_the_given_host_keys_and_by_no_config_agent_or_command(tmp_p
     assert {name: ours.get(name) for name in wanted} == wanted
     assert ours.get("proxycommand", "none") == "none" and ours.get("knownhostscommand", "none") == "none"
     assert not any(name.startswith("SSH_") for name in recorder.env)
-
-
-@pytest.fixture
-def place(tmp_path: Path) -> Workshop:
-    """A workshop with the real sandbox."""
-    tmp_path.chmod(0o700)
-    direct = workshop(tmp_path)
-    box = BwrapFetchSandbox(UID if os.geteuid() == 0 else None)
-    found = Workshop(direct.quarantine, direct.cache, threading.Event(), direct.progress, box)
-    try:
-        box.run(["true"], writable=found.quarantine, timeout=30)
-    except MachineError as error:
-        if os.environ.get("SEALWRIGHT_REQUIRE_SANDBOX") == "1":
-            raise
-        pytest.skip(f"no sandbox here: {error.because}")
-    return found
 
 
 @pytest.mark.sandbox

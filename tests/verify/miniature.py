@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from sealwright_stages.get_sources.debian import DebianArchive, architecture
-from sealwright_stages.ports import Archive
+from sealwright_stages.ports import Archive, Outcome, Source
+from sealwright_stages.verdict import Failed, Passed
 from sealwright_stages.verify.deb_source import DebSource
 from sealwright_stages.verify.source_debian import DebianSource
-from verify.workbench import Keys, sha256
+from verify.workbench import Keys, sha256, workshop
 
 SOURCES = "main/source/Sources.xz"
 DIRECTORY = "pool/main/h/hi"
@@ -114,3 +115,13 @@ class Miniature:
 def lines(files: dict[str, bytes]) -> str:
     """The lines of a field of digests."""
     return "".join(f" {sha256(data)} {len(data)} {name}\n" for name, data in files.items())
+
+
+def judged(source: Source, folder: Path) -> Outcome:
+    """Fetch and judge; of what is red nothing may be left."""
+    place = workshop(folder)
+    assert isinstance(source.fetch(place), Passed)
+    found = source.verify(place)
+    if any(isinstance(verdict, Failed) for verdict in found.verdicts.values()):
+        assert found.deleted and list(place.quarantine.iterdir()) == []
+    return found

@@ -14,11 +14,11 @@ from sealwright_stages.errors import FetchError
 from sealwright_stages.get_sources.apt_sources import mirror_from_machine
 from sealwright_stages.get_sources.debian import DebianArchive, architecture
 from sealwright_stages.memory.facts import Origin, facts_of
-from sealwright_stages.ports import Archive, Outcome
-from sealwright_stages.verdict import Failed, Green, Passed
+from sealwright_stages.ports import Archive
+from sealwright_stages.verdict import Green, Passed
 from sealwright_stages.verify.codes import RefusedError
 from sealwright_stages.verify.deb_source import DebSource
-from verify.miniature import DEB, DIRECTORY, SOURCES, Miniature
+from verify.miniature import DEB, DIRECTORY, SOURCES, Miniature, judged
 from verify.workbench import Keys, sha256, workshop
 
 NAME = "hi_1.0-1_all.deb"
@@ -28,15 +28,6 @@ SECOND = "Package: hi\nVersion: {}\nArchitecture: {}\nFilename: pool/x.deb\nSize
 @pytest.fixture
 def archive(keys: Keys, tmp_path: Path) -> Miniature:
     return Miniature(tmp_path / "archive", keys)
-
-
-def judged(source: DebSource, folder: Path) -> Outcome:
-    place = workshop(folder)
-    assert isinstance(source.fetch(place), Passed)
-    found = source.verify(place)
-    if any(isinstance(verdict, Failed) for verdict in found.verdicts.values()):
-        assert found.deleted and list(place.quarantine.iterdir()) == []
-    return found
 
 
 def refused(archive: Miniature, folder: Path, version: str | None = None, wanted: str | None = None) -> str:

@@ -16,13 +16,13 @@ from sealwright_stages.errors import FetchError
 from sealwright_stages.get_sources.apt_sources import mirror_from_machine
 from sealwright_stages.get_sources.debian import DebianArchive
 from sealwright_stages.memory.facts import Origin, facts_of
-from sealwright_stages.ports import Archive, Outcome
-from sealwright_stages.verdict import Failed, Green, Passed, Warned
+from sealwright_stages.ports import Archive
+from sealwright_stages.verdict import Green, Passed, Warned
 from sealwright_stages.verify.archive import stanzas, unpacked
 from sealwright_stages.verify.codes import RefusedError
 from sealwright_stages.verify.deb822 import Deb822Error, listed, paragraphs
 from sealwright_stages.verify.source_debian import DebianSource
-from verify.miniature import DEB, DIRECTORY, SOURCES, Miniature
+from verify.miniature import DEB, DIRECTORY, SOURCES, Miniature, judged
 from verify.workbench import Keys, sha256, workshop
 
 ARCHIVE, UPLOADER = "hi/archive/hi", "hi/uploader/hi"
@@ -31,15 +31,6 @@ ARCHIVE, UPLOADER = "hi/archive/hi", "hi/uploader/hi"
 @pytest.fixture
 def archive(keys: Keys, tmp_path: Path) -> Miniature:
     return Miniature(tmp_path / "archive", keys)
-
-
-def judged(source: DebianSource, folder: Path) -> Outcome:
-    place = workshop(folder)
-    assert isinstance(source.fetch(place), Passed)
-    found = source.verify(place)
-    if any(isinstance(verdict, Failed) for verdict in found.verdicts.values()):
-        assert found.deleted and list(place.quarantine.iterdir()) == []
-    return found
 
 
 def codes(archive: Miniature, folder: Path) -> tuple[str, str]:
