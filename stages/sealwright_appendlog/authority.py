@@ -9,13 +9,13 @@
 - Each checkpoint that a client gets is proved to continue the one that it saw before.
 - Who follows the log gets what was before it came bit by bit, and the checkpoint after that; others don't wait.
 - While segments are hashed for the seal, pings are answered and everything else is refused.
+- A plain pipe (a stream below `raw/`) holds up no seal: it ends unclean there.
 - A write error, of whatever kind, ends the authority: every client is told, and nothing more is acknowledged.
-- It ends by itself when its owner's end of the lifeline is closed.
+- It ends by itself when its owner's end of the lifeline is closed, or nobody hands on connections any more.
 """
 
 from __future__ import annotations
 
-import base64
 import os
 import selectors
 import socket
@@ -26,9 +26,10 @@ from dataclasses import dataclass
 from sealwright_appendlog import layout, record
 from sealwright_appendlog.clients import Client, Refused
 from sealwright_appendlog.export import export_frames
-from sealwright_appendlog.following import line_frames
+from sealwright_appendlog.following import checkpoint_payload, line_frames
 from sealwright_appendlog.frames import FrameError, frame
-from sealwright_appendlog.requests import Hello, event_body, exit_status, joined
+from sealwright_appendlog.handed import Handed, HostGone
+from sealwright_appendlog.requests import RAW, Hello, event_body, exit_status, joined
 from sealwright_appendlog.sealing import Sealing
 from sealwright_appendlog.store import Store, StoreError
 from sealwright_appendlog.tree import ProofError
@@ -53,16 +54,16 @@ class _Due:
 class Authority:
     """Serves `store` on a listening unix socket until `lifeline` (a file descriptor) ends.
 
-    `allowed` are the uids that may connect.
+    `allowed` are the uids that may connect; None where a host that hands connections on has decided that.
     """
 
     def __init__(
-        self, store: Store, listener: socket.socket, lifeline: int | None, allowed: Collection[int]
+        self, store: Store, listener: socket.socket | Handed, lifeline: int | None, allowed: Collection[int] | None
     ) -> None:
         self.store = store
         self.listener = listener
         self.lifeline = lifeline
-        self.allowed = frozenset(allowed)
+        self.allowed = None if allowed is None else frozenset(allowed)
         self.clients: set[Client] = set()
         self.stopped = False
         self._watch = selectors.DefaultSelector()
@@ -117,7 +118,11 @@ class Authority:
                 self._end_batch()
             elif key.data in self.clients:
                 self._serve_client(key.data, mask)
-        now = time.monotonic()
+        self._look_at_clock(time.monotonic())
+        return True
+
+    def _look_at_clock(self, now: float) -> None:
+        """Do what is due by now."""
         old = self._pending_since and now - self._pending_since >= BATCH_SECONDS
         if self._flight is None and (self._urgent or old or self._pending_bytes >= BATCH_BYTES):
             self._begin_batch()
@@ -127,22 +132,28 @@ class Authority:
             self._checkpoint()
         for client in [client for client in self.clients if client.overdue(now)]:
             self._drop(client)
-        return True
+        if isinstance(self.listener, Handed):
+            self.listener.look(now, alone=not self.clients)
 
     # -- clients ----------------------------------------------------------------------------------------
 
     def _accept(self) -> None:
         try:
             client = Client.accept(self.listener)
+        except HostGone:
+            self.stopped = True
+            return
         except OSError:
             return  # it went away before it was taken, or there are too many
-        if client.uid not in self.allowed:
+        if self.allowed is not None and client.uid not in self.allowed:
             client.refuse(f"uid {client.uid} may not use this log")
             client.send()
             client.sock.close()
             return
         self.clients.add(client)
         self._watch.register(client.sock, selectors.EVENT_READ, client)
+        if client.early:
+            self._take(client, client.early)
 
     def _serve_client(self, client: Client, mask: int) -> None:
         if mask & selectors.EVENT_WRITE:
@@ -163,9 +174,12 @@ class Authority:
             if not self.store.sealed and self._sealing is None:
                 self.store.reject(client.stream or "engine", str(error), client.src)
                 self._mark(urgent=True)
-            self._end_stream(client)
-            client.refuse(str(error))
-            self._flush(client)
+            self._turn_away(client, str(error))
+
+    def _turn_away(self, client: Client, why: str) -> None:
+        self._end_stream(client)
+        client.refuse(why)
+        self._flush(client)
 
     def _drop(self, client: Client) -> None:
         if client not in self.clients:
@@ -237,6 +251,8 @@ class Authority:
         stream = hello.stream
         if client.stream:
             raise Refused("a second hello")
+        if hello.origin not in (None, self.store.origin):
+            raise Refused("this is another log")
         if any(other.live and other.stream == stream for other in self.clients):
             raise Refused(f"stream {stream} is open already")
         if not self.store.sealed:
@@ -252,14 +268,14 @@ class Authority:
             if hello.since is not None:
                 client.supply_from(self._catch_up(client, hello.since))
             else:
-                client.say("C", self._checkpoint_for(client, self._note()))
+                client.say("C", checkpoint_payload(self.store, client, self._note()))
         self._flush(client)
 
     def _catch_up(self, client: Client, since: int) -> Iterator[bytes]:
         """What a follower lacks, made as it is taken; from then on it is told what becomes durable."""
         yield from line_frames(self.store.path / layout.INDEX, since, lambda: self.store.durable)
         client.follows = True
-        yield frame("C", self._checkpoint_for(client, self._note()))
+        yield frame("C", checkpoint_payload(self.store, client, self._note()))
 
     def _note(self) -> str:
         """The newest checkpoint's note, published."""
@@ -267,16 +283,6 @@ class Authority:
             return (self.store.path / layout.SEALED).read_text("utf-8")
         self._checkpointed, self._published = time.monotonic(), self.store.durable
         return self.store.publish()
-
-    def _checkpoint_for(self, client: Client, note: str) -> bytes:
-        old, proof = client.seen, []
-        try:
-            proof = self.store.consistency(old) if old else []
-        except ProofError:
-            old = 0  # it saw more than there is; the note itself is the proof of that
-        hashes = "".join(base64.b64encode(value).decode() + "\n" for value in proof)
-        client.seen = int(note.split("\n", 2)[1])
-        return f"old {old}\n{hashes}\n{note}".encode()
 
     def _output(self, client: Client, channel: str, payload: bytes) -> None:
         if client.channel != channel:
@@ -314,10 +320,13 @@ class Authority:
     def _begin_seal(self, client: Client, payload: bytes) -> None:
         if client.stream != "engine":
             raise Refused("only the stream engine seals")
-        if others := sorted(other.stream for other in self.clients if other.live and other is not client):
-            raise Refused(f"stream {others[0]} is still open")
+        others = {other.stream: other for other in self.clients if other.live and other is not client}
+        if busy := sorted(name for name in others if not name.startswith(RAW)):
+            raise Refused(f"stream {busy[0]} is still open")
         if payload:
             raise Refused("a seal says nothing more")
+        for other in others.values():
+            self._turn_away(other, "the log is sealed")
         self._close_chunk(client)
         self.store.eof("engine", clean=True, exit_status=0, src=client.src)
         self._settle()
@@ -334,7 +343,7 @@ class Authority:
             if client.follows:
                 client.say("L", line + b"\n")
             client.say("A", b"%d 0\n%s" % (self.store.next_n - 1, line))
-            self._say(client, "C", self._checkpoint_for(client, self._note()))
+            self._say(client, "C", checkpoint_payload(self.store, client, self._note()))
 
     # -- batches ----------------------------------------------------------------------------------------
 
@@ -395,4 +404,4 @@ class Authority:
         note = self._note()
         for client in [client for client in self.clients if client.stream == "engine" and not client.refused_at]:
             if client.supply is None:  # else it gets one when it has caught up
-                self._say(client, "C", self._checkpoint_for(client, note))
+                self._say(client, "C", checkpoint_payload(self.store, client, note))

@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from sealwright_appendlog.frames import CLIENT_TYPES, Decoder, frame
+from sealwright_appendlog.handed import Handed
 
 _MOST = 64 << 20
 _GRACE = 2.0
@@ -47,14 +48,23 @@ class Client:
     refused_at: float = 0.0
     out: bytearray = field(default_factory=bytearray)
     supply: Iterator[bytes] | None = None
+    early: bytes = b""
 
     @classmethod
-    def accept(cls, listener: socket.socket) -> Client:
-        """Take the next connection."""
-        sock, _ = listener.accept()
+    def accept(cls, listener: socket.socket | Handed) -> Client:
+        """Take the next connection; `early` is what it said to a host that handed it on.
+
+        Raises:
+            HostGone: there will be none any more.
+            OSError: there is none now.
+        """
+        if isinstance(listener, Handed):
+            sock, early = listener.accept()
+        else:
+            (sock, _), early = listener.accept(), b""
         sock.setblocking(False)
         _, uid, _ = struct.unpack("3i", sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
-        return cls(sock, uid, f"uid:{uid}")
+        return cls(sock, uid, f"uid:{uid}", early=early)
 
     @property
     def live(self) -> bool:

@@ -2,13 +2,16 @@
 
 - A file appears under its name only when it is whole and on disk; a batch of files costs one fsync per folder.
 - Nothing here swallows an error of fsync, or tries again after one: what the disk holds is not known then.
+- A folder has one authority at a time: a lock that a dead process does not hold keeps others out.
 - On a full disk the reserve gives way, once; what could not be written leaves nothing that takes up space.
 """
 
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -103,3 +106,22 @@ def sync_folder(folder: Path) -> None:
         sync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def lock(folder: Path, seconds: float) -> int:
+    """Lock a folder for this process and nobody else; gives the descriptor whose closing unlocks it.
+
+    Raises:
+        OSError: somebody else has it, also after `seconds`.
+    """
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return descriptor
+        except BlockingIOError:
+            if time.monotonic() >= deadline:
+                os.close(descriptor)
+                raise BlockingIOError(f"another authority has {folder}") from None
+            time.sleep(0.05)

@@ -345,7 +345,7 @@ def remote(tmp_path: Path) -> Iterator[Path]:
 
 def reach(remote: Path, root: Path, copy: str = "copy") -> LogSession:
     argv = [sys.executable, "-I", "-m", "sealwright_appendlog.cli", "connect", "--socket", str(root / "s")]
-    argv += ["--identity", "forced-command:console"]
+    argv += ["--as", "forced-command:console"]
     vkey = (remote / layout.VKEY).read_text().strip()
     return open_transport(argv, vkey, root / copy, root / "seen")
 
