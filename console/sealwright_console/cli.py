@@ -171,10 +171,11 @@ def _doctor(options: argparse.Namespace) -> int:
     from sealwright_stages.doctor import examine, selftest  # noqa: PLC0415
     from sealwright_stages.release import read_release, work_folder  # noqa: PLC0415
 
-    folder = None
+    folder = manifest = None
     if options.manifest is not None:
-        folder = work_folder(read_release(options.manifest)[0], None).root
-    findings = [*examine(folder), *(selftest() if options.selftest else ())]
+        manifest = read_release(options.manifest)[0]
+        folder = work_folder(manifest, None).root
+    findings = [*examine(folder, manifest), *(selftest() if options.selftest else ())]
     for finding in findings:
         print(f"{MARK[finding.ok]} {finding.name}: {clean(finding.found)}")
         if finding.ok != "good":

@@ -89,6 +89,7 @@ def _audit(evidence: Path, reviewer: Reviewer) -> Audit:
     provided = ""
     if manifest is not None and own is not None:
         findings += _as_logged(manifest, own, state)
+        findings += _authority(manifest, VerifierKey.parse(report.vkey))
         wants, told = required(reviewer, manifest, own)
         findings += told
         signed, told = policy_signature(evidence / "policy", manifest, own, state, reviewer)
@@ -170,6 +171,16 @@ def _told(report: LogReport) -> list[Finding]:
     unclean = [advice("log", f"stream {name} ended unclean") for name in report.unclean if name != "engine"]
     words = [good("log", f"cosigned by {word.witness.name} at {word.when()}") for word in report.cosigned]
     return [whole, *words, *(advice("log", notice) for notice in report.notices), *unclean]
+
+
+def _authority(manifest: Manifest, log: VerifierKey) -> list[Finding]:
+    """Whether the log is one of the authority that the manifest names, if it names one."""
+    host = manifest.log_key
+    if host is None:
+        return []
+    if log.public == host.public and log.name.startswith(f"{host.name}/"):
+        return [good("log", f"kept by {host.name}")]
+    return [bad("log", f"it is not one that {host.name} kept, which the manifest names")]
 
 
 def _rules(replay: Replay) -> list[Finding]:

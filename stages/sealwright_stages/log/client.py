@@ -3,8 +3,7 @@
 - An event's call returns when its record is durable, with the record as it stands in the log.
 - The newest checkpoint is remembered; every later one must be proved to continue it, or the log is lost.
 - A sealed log is open for reading and export; what would add to it is refused here already.
-- Where the log's files are elsewhere, the authority's records are followed into a local copy, for display and
-  resume. It is what the authority says: the evidence is made from the exported log, which is checked.
+- Where the log's files are elsewhere, the authority's records are followed into a local copy (see `mirror`).
 """
 
 from __future__ import annotations
@@ -23,6 +22,7 @@ from sealwright_stages.log.connection import Connection, LogLost, LogRollback
 from sealwright_stages.log.entries import Entry, entry_of
 from sealwright_stages.log.export import Export
 from sealwright_stages.log.memory import Memory
+from sealwright_stages.log.mirror import Copy, Mirror
 
 Connect = Callable[[Callable[[str, bytes], None], Callable[[str], None]], Connection]
 _EVENT_LIMIT = 3600
@@ -32,14 +32,27 @@ class LogSession:
     """The stream `engine` of a log, and the door to its other streams."""
 
     def __init__(
-        self, connect: Connect, log_dir: Path, saved: Path, *, mirror: bool, end: Callable[[], None]
+        self,
+        connect: Connect,
+        log_dir: Path,
+        saved: Path,
+        *,
+        mirror: bool,
+        end: Callable[[], None],
+        origin: str = "",
     ) -> None:
+        """Open it; `origin` names the log to an authority that has many.
+
+        Raises:
+            LogLost: the authority is not there, refuses, or does not continue what was seen before.
+        """
         self.log_dir: Path | None = log_dir
         self.lost = threading.Event()
         self.why_lost = ""
         self.process_id = 0
         self._connect = connect
         self._end = end
+        self._hello: dict[str, object] = {"format": 1, **({"origin": origin} if origin else {})}
         self._mirror = Mirror(log_dir) if mirror else None
         self._append_lock = threading.Lock()
         self._news = threading.Condition()
@@ -104,8 +117,9 @@ class LogSession:
     def open_stream(self, name: str) -> OutputStream:
         """Open a stream of raw bytes on a connection of its own."""
         self._refuse_if_sealed()
-        copy = self._mirror.data_file(name) if self._mirror is not None else None
-        stream = OutputStream(self._connect, name, self.lost, self._stream_gone, copy)
+        copy = self._mirror.copy(name) if self._mirror is not None else None
+        hello = {**self._hello, "stream": name}
+        stream = OutputStream(self._connect, hello, self.lost, self._stream_gone, copy)
         self._streams = {held for held in self._streams if not held.closed} | {stream}
         return stream
 
@@ -152,7 +166,7 @@ class LogSession:
     # -- inside -----------------------------------------------------------------------------------------
 
     def _greet(self) -> None:
-        hello: dict[str, object] = {"format": 1, "stream": "engine"}
+        hello = {**self._hello, "stream": "engine"}
         if self.checkpoint is not None:
             hello["seen"] = self.checkpoint.size
         if self._mirror is not None:
@@ -212,17 +226,16 @@ class OutputStream:
     def __init__(
         self,
         connect: Connect,
-        name: str,
+        hello: Mapping[str, object],
         lost: threading.Event,
         gone: Callable[[str], None],
-        copy: Path | None,
+        copy: Copy | None,
     ) -> None:
-        self.name = name
         self._lost = lost
         self._copy = copy
-        self._connection = connect(lambda kind, payload: None, gone)
+        self._connection = connect(self._frame, gone)
         try:
-            self._connection.send("H", json.dumps({"format": 1, "stream": name}).encode())
+            self._connection.send("H", json.dumps(hello).encode())
         except LogLost:
             self._connection.close()
             raise
@@ -241,17 +254,19 @@ class OutputStream:
         for at in range(0, len(data), 1 << 16):
             if self._lost.is_set():
                 raise LogLost(self._connection.lost or "the log authority is lost")
-            self._connection.send(channel, data[at : at + (1 << 16)], counted=True)
-        if self._copy is not None:
-            self._copy.parent.mkdir(parents=True, exist_ok=True)
-            with self._copy.open("ab") as stream:
-                stream.write(data)
+            part = data[at : at + (1 << 16)]
+            if self._copy is not None:
+                self._copy.sent(part)
+            self._connection.send(channel, part, counted=True)
 
     def finish(self, exit_status: int) -> Entry:
         """End the stream; returns its durable `eof` record. Raises LogLost."""
         try:
             self._connection.send("F", str(exit_status).encode())
-            return entry_of(self._connection.wait_line())
+            entry = entry_of(self._connection.wait_line())
+            if self._copy is not None:
+                self._copy.finish()
+            return entry
         finally:
             self._connection.close()
 
@@ -259,41 +274,7 @@ class OutputStream:
         """Drop the connection, so that the log records an unclean end."""
         self._connection.close()
 
-
-class Mirror:
-    """A local copy of a log that lies elsewhere: its records as they became durable, and our own output."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._index = folder / layout.INDEX
-        folder.mkdir(parents=True, exist_ok=True)
-        self.count = 0
-        self.sealed = False
-        if self._index.exists():
-            whole = 0
-            for line in layout.lines(self._index):
-                whole += len(line) + 1
-                self._count(line)
-            with self._index.open("r+b") as stream:
-                stream.truncate(whole)
-
-    def take(self, lines: bytes) -> None:
-        """Take whole lines, in their order.
-
-        Raises:
-            ValueError: they are no records, or not the next ones.
-        """
-        for line in lines.splitlines():
-            if record.decode(line)["n"] != self.count:
-                raise ValueError("the authority's records are out of sequence")
-            self._count(line)
-        with self._index.open("ab") as stream:
-            stream.write(lines)
-
-    def data_file(self, stream: str) -> Path:
-        """Where a stream's own copy lies."""
-        return self._folder / "data" / stream / "00000000.log"
-
-    def _count(self, line: bytes) -> None:
-        self.count += 1
-        self.sealed = b'"k":"seal"' in line and record.decode(line)["k"] == "seal"
+    def _frame(self, kind: str, payload: bytes) -> None:
+        """Take an acknowledgement, in the connection's thread."""
+        if kind == "A" and self._copy is not None:
+            self._copy.acknowledged(int(payload))
