@@ -50,12 +50,14 @@ class End:
     key: VerifierKey | None = None
     identity: str = ""
     sessions: list[LogSession] = field(default_factory=list)
+    others: set[psutil.Process] = field(default_factory=set)
 
     def open(self, work: str = "work") -> LogSession:
         """A session as a console's with a work folder of this name opens it."""
         folder = self.root / work
         (folder / "private").mkdir(parents=True, exist_ok=True)
         saved = folder / "private" / "checkpoint"
+        self.others = set(psutil.Process().children())
         if self.key is None:
             (folder / "log").mkdir(exist_ok=True)
             session = open_embedded(folder / "log", folder / "private" / "log.key", "small-1.0", None, None, saved)
@@ -64,16 +66,39 @@ class End:
         self.sessions.append(session)
         return session
 
+    @property
+    def log(self) -> Path:
+        """The one log's folder at the far end."""
+        if self.key is None:
+            return self.root / "work" / "log"
+        (found,) = (self.root / "host" / "logs").glob("*/log")
+        return found
+
     def authority(self) -> psutil.Process:
-        """The process that has the log; there is just one."""
-        found = [p for p in psutil.Process().children(recursive=True) if "serve" in _words(p)]
-        assert len(found) == 1, found
-        return found[0]
+        """The one process that has the log."""
+        (found,) = _below("serve")
+        return found
+
+    def transport(self) -> psutil.Process:
+        """The one program that this process speaks through."""
+        (found,) = set(psutil.Process().children()) - self.others
+        return found
+
+    def rest(self) -> None:
+        """Close what is open, and wait until no process has the log."""
+        self.close()
+        for process in _below("serve"):
+            process.terminate()
+        wait_for(lambda: not _below("serve"))
 
     def close(self) -> None:
         """Let go of what a test left open."""
         for session in self.sessions:
             session.close()
+
+
+def _below(word: str) -> list[psutil.Process]:
+    return [p for p in psutil.Process().children(recursive=True) if word in _words(p)]
 
 
 def _words(process: psutil.Process) -> list[str]:
@@ -184,20 +209,14 @@ def sshd(root: Path, line: str, *more: str) -> Iterator[list[str]]:
         *more,
     ]
     (folder / "config").write_text("".join(f"{each}\n" for each in settings))
-    made_run = False
-    if os.geteuid() == 0 and not Path("/run/sshd").exists():  # its privilege separation wants it
-        Path("/run/sshd").mkdir(mode=0o755)
-        made_run = True
-    try:
-        with running([_SSHD, "-D", "-e", "-f", str(folder / "config")]):
-            wait_for(lambda: _listens(port))
-            options = ["BatchMode=yes", f"UserKnownHostsFile={folder / 'known_hosts'}", "IdentitiesOnly=yes"]
-            argv = ["ssh", "-F", "none", "-T", "-p", str(port), "-i", str(folder / "user")]
-            argv += [word for option in options for word in ("-o", option)]
-            yield [*argv, f"{getpass.getuser()}@127.0.0.1"]
-    finally:
-        if made_run:
-            Path("/run/sshd").rmdir()
+    if os.geteuid() == 0:  # its privilege separation wants an empty folder, which others may be using too
+        Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)
+    with running([_SSHD, "-D", "-e", "-f", str(folder / "config")]):
+        wait_for(lambda: _listens(port))
+        options = ["BatchMode=yes", f"UserKnownHostsFile={folder / 'known_hosts'}", "IdentitiesOnly=yes"]
+        argv = ["ssh", "-F", "none", "-T", "-p", str(port), "-i", str(folder / "user")]
+        argv += [word for option in options for word in ("-o", option)]
+        yield [*argv, f"{getpass.getuser()}@127.0.0.1"]
 
 
 def qrexec(root: Path, policy: str | None = None, service: str | None = None) -> list[str]:

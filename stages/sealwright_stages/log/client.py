@@ -197,6 +197,8 @@ class LogSession:
             if not self.sealed:
                 self._stop()
             self._news.notify_all()
+        for stream in list(self._streams):
+            stream.lose(why)
 
     def _frame(self, kind: str, payload: bytes) -> None:
         """Take a frame, in the connection's thread."""
@@ -265,7 +267,7 @@ class OutputStream:
             self._connection.send("F", str(exit_status).encode())
             entry = entry_of(self._connection.wait_line())
             if self._copy is not None:
-                self._copy.finish()
+                self._copy.finish(entry.body["bytes"])
             return entry
         finally:
             self._connection.close()
@@ -273,6 +275,10 @@ class OutputStream:
     def abort(self) -> None:
         """Drop the connection, so that the log records an unclean end."""
         self._connection.close()
+
+    def lose(self, why: str) -> None:
+        """Let go of whoever waits here: the log is lost."""
+        self._connection.fail(why)
 
     def _frame(self, kind: str, payload: bytes) -> None:
         """Take an acknowledgement, in the connection's thread."""

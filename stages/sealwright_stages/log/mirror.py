@@ -78,8 +78,9 @@ class Copy:
                 del self._waiting[: len(data)]
                 self._written += len(data)
 
-    def finish(self) -> None:
-        """Make it durable, since it is read back after a crash of this machine."""
+    def finish(self, total: int) -> None:
+        """Write the rest of all `total` bytes and make it durable: it is read back after a crash of this machine."""
+        self.acknowledged(total)
         if self._written:
             with self._path.open("rb") as stream:
                 os.fsync(stream.fileno())

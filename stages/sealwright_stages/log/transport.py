@@ -14,6 +14,7 @@ import contextlib
 import os
 import re
 import secrets
+import signal
 import subprocess
 import threading
 import time
@@ -27,6 +28,7 @@ from sealwright_stages.log import diagnosis
 from sealwright_stages.log.client import LogSession
 from sealwright_stages.log.connection import Connection, LogLost, LogRollback
 from sealwright_stages.log.memory import pin, pinned
+from sealwright_stages.process import kill_group
 
 GREETING = 60.0
 _KEPT = 64 << 10
@@ -190,9 +192,9 @@ def _end(child: subprocess.Popen[bytes]) -> None:
         if stream is not None:
             with contextlib.suppress(OSError):
                 stream.close()
-    child.terminate()
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(child.pid, signal.SIGTERM)
     try:
         child.wait(2.0)
     except subprocess.TimeoutExpired:
-        child.kill()
-        child.wait()
+        kill_group(child)
