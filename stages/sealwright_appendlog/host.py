@@ -5,7 +5,8 @@
 - An origin is one log for good: after its seal it can be read, and nothing more.
 - A log belongs to the identity that began it. Of anybody else's only a stream below `raw/` may be opened.
 - A hello that names no stream is answered with the host's key, and begins nothing.
-- Who says nothing in ten seconds, or too much before the hello, is turned away; one waiting client holds up no other.
+- Who says nothing in ten seconds, or too much before the hello, is turned away, the oldest first where many wait: no
+  client holds up another.
 - A log that nobody has used for a while gives its process back; one that breaks takes no other along.
 """
 
@@ -136,12 +137,12 @@ class Host:
         guest = _Guest(client, b"", time.monotonic())
         if self._allowed is not None and client.uid not in self._allowed:
             self._refuse(guest, f"uid {client.uid} may not use this log")
-        elif len(self._guests) >= _MOST_WAITING:
-            self._refuse(guest, "too many are waiting already")
-        else:
-            number = client.sock.fileno()
-            self._guests[number] = guest
-            self._watch.register(client.sock, selectors.EVENT_READ, number)
+            return
+        if len(self._guests) >= _MOST_WAITING:
+            self._refuse(next(iter(self._guests.values())), "too many came since, and nothing was asked for")
+        number = client.sock.fileno()
+        self._guests[number] = guest
+        self._watch.register(client.sock, selectors.EVENT_READ, number)
 
     def _hear(self, guest: _Guest) -> None:
         try:

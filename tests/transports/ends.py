@@ -20,7 +20,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -76,7 +76,7 @@ class End:
 
     def authority(self) -> psutil.Process:
         """The one process that has the log."""
-        (found,) = _below("serve")
+        (found,) = below("serve")
         return found
 
     def transport(self) -> psutil.Process:
@@ -87,9 +87,9 @@ class End:
     def rest(self) -> None:
         """Close what is open, and wait until no process has the log."""
         self.close()
-        for process in _below("serve"):
+        for process in below("serve"):
             process.terminate()
-        wait_for(lambda: not _below("serve"))
+        wait_for(lambda: not below("serve"))
 
     def close(self) -> None:
         """Let go of what a test left open."""
@@ -97,7 +97,8 @@ class End:
             session.close()
 
 
-def _below(word: str) -> list[psutil.Process]:
+def below(word: str) -> list[psutil.Process]:
+    """The processes below this one that have `word` as an argument."""
     return [p for p in psutil.Process().children(recursive=True) if word in _words(p)]
 
 
@@ -234,9 +235,10 @@ def qrexec(root: Path, policy: str | None = None, service: str | None = None) ->
 
 
 @contextlib.contextmanager
-def running(argv: Sequence[str], env: Mapping[str, str] | None = None) -> Iterator[subprocess.Popen[bytes]]:
+def running(argv: Sequence[str], *, pipe: bool = False) -> Iterator[subprocess.Popen[bytes]]:
     """A program, ended with the block, and with it whatever it started."""
-    with subprocess.Popen(argv, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=env) as child:
+    stdin = subprocess.PIPE if pipe else subprocess.DEVNULL
+    with subprocess.Popen(argv, stdin=stdin, stderr=subprocess.DEVNULL) as child:
         try:
             yield child
         finally:
