@@ -131,8 +131,8 @@ def test_who_says_nothing_is_turned_away_and_holds_up_nobody(near: End) -> None:
     with contextlib.ExitStack() as stack:
         silent = [stack.enter_context(socket.socket(socket.AF_UNIX)) for _ in range(70)]
         for sock in silent:
-            sock.settimeout(30)
             sock.connect(str(near.root / "s"))
+            sock.settimeout(30)
         assert b"too many came since" in silent[0].recv(100)
         near.open().append({"e": "nobody waits"})
         assert b"nothing was asked for" in silent[-1].recv(100)
