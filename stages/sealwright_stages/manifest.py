@@ -113,6 +113,7 @@ def _read(top: Table, data: bytes) -> Manifest:
     threshold = threshold_of(release, signers)
     hosts = egress.take_optional("known_hosts", str)
     home, policy = signer.take_optional("home", str), signer.take_optional("policy", str)
+    transport = log.command("transport")
     keyring = environment.take("archive_keyring", str, "/usr/share/keyrings/debian-archive-keyring.gpg")
     manifest = Manifest(
         path=top.reader.path,
@@ -127,8 +128,8 @@ def _read(top: Table, data: bytes) -> Manifest:
         policy_threshold=threshold_of(policy_table, policy_signers),
         via=egress.take("via", str, "direct"),
         known_hosts=locate(hosts) if hosts else None,
-        log_transport=log.command("transport"),
-        log_key=_log_key(log),
+        log_transport=transport,
+        log_key=_log_key(log, transport),
         signer_transport=signer.command("transport"),
         signer_home=locate(home) if home else None,
         signer_policy=locate(policy) if policy else None,
@@ -160,10 +161,10 @@ def _check_offered(manifest: Manifest, egress: Table, builder: Table) -> None:
         builder.fail(("transport",), "builds elsewhere are not offered by this version", "leave it empty")
 
 
-def _log_key(log: Table) -> VerifierKey | None:
+def _log_key(log: Table, transport: Sequence[str]) -> VerifierKey | None:
     """The verifier key of the log authority elsewhere; one that is embedded makes its own."""
     text = log.take_optional("key", str)
-    if not log.command("transport"):
+    if not transport:
         if text is not None:
             log.fail(("key",), "the embedded log authority makes its own key", "leave it out, or name a transport")
         return None

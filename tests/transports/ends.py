@@ -110,15 +110,15 @@ def _words(process: psutil.Process) -> list[str]:
 
 
 @contextlib.contextmanager
-def end(way: str, root: Path) -> Iterator[End]:
-    """The far end that is reached in this way, while the block runs."""
+def end(way: str, root: Path, *more: str) -> Iterator[End]:
+    """The far end that is reached in this way, while the block runs; `more` are arguments of its host."""
     with contextlib.ExitStack() as stack:
         if way == "embedded":
             made = End(way, root, identity=f"uid:{os.getuid()}")
         elif way == "activated":
-            made = _on(root, stack.enter_context(activated(root)), way)
+            made = _on(root, stack.enter_context(activated(root, *more)), way)
         else:
-            made = _on(root, stack.enter_context(hosted(root)), way)
+            made = _on(root, stack.enter_context(hosted(root, *more)), way)
         if way == "ssh":
             made.argv = stack.enter_context(sshd(root, forced(root, "ssh:console")))
             made.identity = f"uid:{os.getuid()} ssh:console"
@@ -155,19 +155,15 @@ def hosted(root: Path, *more: str) -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def activated(root: Path) -> Iterator[Path]:
+def activated(root: Path, *more: str) -> Iterator[Path]:
     """A host that `systemd-socket-activate` starts at the first connection."""
     tool = shutil.which("systemd-socket-activate")
     if tool is None:
         pytest.skip("systemd-socket-activate is not here")
     path = root / "s"
-    before = os.umask(0o177)
-    try:
-        with running([tool, "--listen", str(path), *host_words(root)]):
-            wait_for(path.exists)
-            yield path
-    finally:
-        os.umask(before)
+    with running([tool, "--listen", str(path), *host_words(root, *more)], umask=0o177):
+        wait_for(path.exists)
+        yield path
 
 
 def forced(root: Path, name: str) -> str:
@@ -235,10 +231,10 @@ def qrexec(root: Path, policy: str | None = None, service: str | None = None) ->
 
 
 @contextlib.contextmanager
-def running(argv: Sequence[str], *, pipe: bool = False) -> Iterator[subprocess.Popen[bytes]]:
+def running(argv: Sequence[str], *, pipe: bool = False, umask: int = -1) -> Iterator[subprocess.Popen[bytes]]:
     """A program, ended with the block, and with it whatever it started."""
     stdin = subprocess.PIPE if pipe else subprocess.DEVNULL
-    with subprocess.Popen(argv, stdin=stdin, stderr=subprocess.DEVNULL) as child:
+    with subprocess.Popen(argv, stdin=stdin, stderr=subprocess.DEVNULL, umask=umask) as child:
         try:
             yield child
         finally:
