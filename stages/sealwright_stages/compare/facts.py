@@ -37,7 +37,6 @@ class Signature:
 class Check:
     """One item and its verdict: `told` and `listed` (files, packages) are what its evidence says of the thing."""
 
-    id: str
     stage: str
     kind: str
     status: str
@@ -61,7 +60,7 @@ class Product:
 
 @dataclass(frozen=True)
 class Component:
-    """A component: what is declared of it, its checks, its promoted sources, its build and what came out.
+    """A component: what is declared of it, its checks by their items' ids, its sources, its build and what came out.
 
     `took` are milliseconds by stage; `output` is how many bytes the build said.
     """

@@ -144,7 +144,6 @@ class Gathering:
         judges = item.stage is Stage.VERIFY
         waiver = item.waiver
         return Check(
-            id=item.id,
             stage=item.stage,
             kind=item.kind,
             status=item.status,

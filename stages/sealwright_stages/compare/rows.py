@@ -69,6 +69,7 @@ def _release(a: Release, b: Release) -> Rows:
     yield from _signed("", whole, a.signatures, b.signatures)
     if a.persons is not None and b.persons is not None:
         for names, one, other in paired(a.persons, b.persons, by_shape=False):
+            yield Change(Section.SIGNERS, "", names, THERE, *names)
             yield from _fields(Section.SIGNERS, "", names, one or {}, other or {})
     yield from _durations("", a.took, b.took)
 
@@ -102,7 +103,7 @@ def _checks(component: str, a: Component, b: Component) -> Rows:
     kinds = {(check.stage, check.kind) for side in (a, b) for check in side.checks.values()}
     for stage, kind in sorted(kinds):
         one, other = (
-            {check.id: check for check in side.checks.values() if (check.stage, check.kind) == (stage, kind)}
+            {name: check for name, check in side.checks.items() if (check.stage, check.kind) == (stage, kind)}
             for side in (a, b)
         )
         for names, mine, theirs in paired(one, other, last=True):
@@ -175,8 +176,8 @@ def _keys(person: str, signatures: Collection[Signature]) -> str:
 
 
 def _durations(component: str, a: Mapping[str, int], b: Mapping[str, int]) -> Rows:
-    for stage in sorted(a.keys() & b.keys()):
-        took = _beyond(a[stage], b[stage], LEAST_MS)
+    for stage in sorted(a.keys() | b.keys()):
+        took = _beyond(a.get(stage, 0), b.get(stage, 0), LEAST_MS)
         yield Change(Section.DURATIONS, component, (stage, stage), "milliseconds", *took)
 
 

@@ -11,10 +11,12 @@ The evidence names each list by its SHA-256; the list itself stays in the work f
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from io import BufferedReader
 from pathlib import Path
 
 from sealwright_appendlog.layout import opened
@@ -58,11 +60,8 @@ def file_changes(a: Release, b: Release, folder_a: Path, folder_b: Path) -> tupl
         if not all(digests) or digests[0] == digests[1] or not PLAIN.match(name):
             continue
         try:
-            lists = [
-                _List(folder.absolute().parent / "sources" / f"{name}.manifest.jsonl", digest)
-                for folder, digest in zip((folder_a, folder_b), digests, strict=True)
-            ]
-            found.append(_merged(name, *lists))
+            with _beside(folder_a, name, digests[0]) as one, _beside(folder_b, name, digests[1]) as other:
+                found.append(_merged(name, one, other))
         except FileNotFoundError:
             continue  # only the work folder has them
         except (OSError, ValueError) as error:
@@ -70,11 +69,19 @@ def file_changes(a: Release, b: Release, folder_a: Path, folder_b: Path) -> tupl
     return found, unknown
 
 
+@contextlib.contextmanager
+def _beside(evidence: Path, component: str, sha256: str) -> Iterator[_List]:
+    """The list of a component's files that lies beside an evidence folder."""
+    path = evidence.absolute().parent / "sources" / f"{component}.manifest.jsonl"
+    with opened(path) as stream:
+        yield _List(stream, sha256, path)
+
+
 class _List:
     """A list of files: its lines one by one, and its digest once it has ended."""
 
-    def __init__(self, path: Path, sha256: str) -> None:
-        self._stream, self._digest, self._wanted, self._path = opened(path), hashlib.sha256(), sha256, path
+    def __init__(self, stream: BufferedReader, sha256: str, path: Path) -> None:
+        self._stream, self._digest, self._wanted, self._path = stream, hashlib.sha256(), sha256, path
         self._last = ""
         self.line = b""
         self.advance()
@@ -83,14 +90,15 @@ class _List:
         """Go to the next line, empty at the end; ValueError if the list ends as another than it should be."""
         self.line = self._stream.readline(_LINE)
         self._digest.update(self.line)
-        if not self.line:
-            self._stream.close()
-            if self._digest.hexdigest() != self._wanted:
-                raise ValueError(f"{self._path} is not the list that the log names")
+        if not self.line and self._digest.hexdigest() != self._wanted:
+            raise ValueError(f"{self._path} is not the list that the log names")
 
     def entry(self) -> tuple[str, str]:
         """Path of the file on this line, and what else the line says."""
-        told = json.loads(self.line)
+        try:
+            told = json.loads(self.line)
+        except (ValueError, RecursionError):
+            told = None
         if not isinstance(told, dict) or not isinstance(told.get("path"), str) or told["path"] < self._last:
             raise ValueError(f"{self._path} is no sorted list of files")
         self._last = path = told.pop("path")
