@@ -33,7 +33,7 @@ def paired(
     both = a.keys() & b.keys()
     left, right = a.keys() - both, b.keys() - both
     pairs = [(name, name) for name in both]
-    if by_shape:
+    if by_shape and left and right:
         pairs += _by_shape(left, right)
     left, right = left - {one for one, _ in pairs}, right - {other for _, other in pairs}
     if last and len(left) == len(right) == 1:
