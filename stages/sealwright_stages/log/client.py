@@ -3,7 +3,8 @@
 - An event's call returns when its record is durable, with the record as it stands in the log.
 - The newest checkpoint is remembered; every later one must be proved to continue it, or the log is lost.
 - A sealed log is open for reading and export; what would add to it is refused here already.
-- Where the log's files are elsewhere, the authority's records are followed into a local copy (see `mirror`).
+- Where the log's files are elsewhere, the authority's records are followed into a local copy, for display and
+  resume. It is what the authority says: the evidence is made from the exported log, which is checked.
 """
 
 from __future__ import annotations
@@ -19,10 +20,10 @@ from sealwright_appendlog import layout, record
 from sealwright_appendlog.note import Checkpoint
 from sealwright_stages.errors import EventError
 from sealwright_stages.log.connection import Connection, LogLost, LogRollback
+from sealwright_stages.log.copied import Copy
 from sealwright_stages.log.entries import Entry, entry_of
 from sealwright_stages.log.export import Export
 from sealwright_stages.log.memory import Memory
-from sealwright_stages.log.mirror import Copy, Mirror
 
 Connect = Callable[[Callable[[str, bytes], None], Callable[[str], None]], Connection]
 _EVENT_LIMIT = 3600
@@ -117,7 +118,7 @@ class LogSession:
     def open_stream(self, name: str) -> OutputStream:
         """Open a stream of raw bytes on a connection of its own."""
         self._refuse_if_sealed()
-        copy = self._mirror.copy(name) if self._mirror is not None else None
+        copy = Copy(self._mirror.data_file(name)) if self._mirror is not None else None
         hello = {**self._hello, "stream": name}
         stream = OutputStream(self._connect, hello, self.lost, self._stream_gone, copy)
         self._streams = {held for held in self._streams if not held.closed} | {stream}
@@ -233,6 +234,7 @@ class OutputStream:
         gone: Callable[[str], None],
         copy: Copy | None,
     ) -> None:
+        self.name = hello["stream"]
         self._lost = lost
         self._copy = copy
         self._connection = connect(self._frame, gone)
@@ -284,3 +286,42 @@ class OutputStream:
         """Take an acknowledgement, in the connection's thread."""
         if kind == "A" and self._copy is not None:
             self._copy.acknowledged(int(payload))
+
+
+class Mirror:
+    """A local copy of a log that lies elsewhere: its records as they became durable, and our own output."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._index = folder / layout.INDEX
+        folder.mkdir(parents=True, exist_ok=True)
+        self.count = 0
+        self.sealed = False
+        if self._index.exists():
+            whole = 0
+            for line in layout.lines(self._index):
+                whole += len(line) + 1
+                self._count(line)
+            with self._index.open("r+b") as stream:
+                stream.truncate(whole)
+
+    def take(self, lines: bytes) -> None:
+        """Take whole lines, in their order.
+
+        Raises:
+            ValueError: they are no records, or not the next ones.
+        """
+        for line in lines.splitlines():
+            if record.decode(line)["n"] != self.count:
+                raise ValueError("the authority's records are out of sequence")
+            self._count(line)
+        with self._index.open("ab") as stream:
+            stream.write(lines)
+
+    def data_file(self, stream: str) -> Path:
+        """Where a stream's own copy lies."""
+        return self._folder / "data" / stream / "00000000.log"
+
+    def _count(self, line: bytes) -> None:
+        self.count += 1
+        self.sealed = b'"k":"seal"' in line and record.decode(line)["k"] == "seal"

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from appendlog.log_making import sealed_log
 from sealwright_appendlog import layout
-from sealwright_stages.log.mirror import Copy, Mirror
+from sealwright_stages.log.client import Mirror
+from sealwright_stages.log.copied import Copy
 
 
 def shown(path: Path) -> bytes:
