@@ -1,6 +1,7 @@
 """The one state of a release, as the log tells it: what there is, and how each thing stands.
 
 - `State` is what `fold` makes of the entries (see `fold.py`), and of nothing else: no clock, no disk.
+- It holds dictionaries, lists and values that never change, and nothing deeper: copying those is copying it.
 - The live console, `--batch`, resume, review and audit use it; none keeps a state of its own.
 """
 
@@ -113,12 +114,12 @@ class Sample:
     written: int
 
 
-@dataclass
+@dataclass(frozen=True)
 class Component:
     """What is known of a component beyond its items."""
 
     name: str
-    items: list[str] = field(default_factory=list)
+    items: tuple[str, ...] = ()
     manifest_sha256: str = ""
     files: int = 0
     bytes: int = 0
@@ -133,7 +134,7 @@ class Component:
     build_exit: int | None = None
     wall_ms: int = 0
     environment: str = ""
-    samples: list[Sample] = field(default_factory=list)
+    samples: tuple[Sample, ...] = ()
     updated: str = ""
 
 
