@@ -39,8 +39,8 @@ def fold(entries: Iterable[Record], state: State | None = None) -> State:
     return state
 
 
-def apply(state: State, entry: Record) -> State:
-    """Take one entry into the state and return that state."""
+def apply(state: State, entry: Record, event: ev.Event | None = None) -> State:
+    """Take one entry into the state and return that state; `event` is what it says, if that was read already."""
     state.last_n, state.last_t = entry.n, entry.t
     state.first_t = state.first_t or entry.t
     if entry.kind == "seal":
@@ -48,7 +48,7 @@ def apply(state: State, entry: Record) -> State:
     elif entry.kind == "eof" and entry.body.get("clean") is False:
         state.unclean.append(str(entry.body.get("stream", "")))
     elif entry.kind == "ev":
-        event = ev.from_body(entry.body)
+        event = ev.from_body(entry.body) if event is None else event
         _HANDLERS[type(event)](state, event, entry)
     return state
 
