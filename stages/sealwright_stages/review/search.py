@@ -68,30 +68,29 @@ def hits(
     past: Past,
     wanted: Wanted,
     words: Words,
-    start: int = 0,
-    *,
-    forward: bool = True,
+    span: tuple[int, int],
     stop: Callable[[], bool] = lambda: False,
 ) -> Iterator[Hit]:
-    """What is found from record `start` on, or from there towards the first.
+    """What is found from the first record of `span` to its last, both included; backwards if that comes before it.
 
     Raises:
         LogError: the log, or output that was found, is another than was audited.
     """
     with _Output(past.log) as output:
         if wanted.in_output:
-            yield from _among_all(past, wanted, words, output, start, forward, stop)
+            yield from _among_all(past, wanted, words, output, span, stop)
         else:
-            yield from _among_told(past, wanted, words, start, forward, stop)
+            yield from _among_told(past, wanted, words, span, stop)
 
 
 def _among_told(
-    past: Past, wanted: Wanted, words: Words, start: int, forward: bool, stop: Callable[[], bool]
+    past: Past, wanted: Wanted, words: Words, span: tuple[int, int], stop: Callable[[], bool]
 ) -> Iterator[Hit]:
     chosen = past.chosen(wanted.component, wanted.stage, wanted.least)
     needle = wanted.text.casefold()
-    at = bisect_left(chosen, past.index.told_until(start - 1 if forward else start))
-    for place in range(at, len(chosen)) if forward else range(at - 1, -1, -1):
+    low = bisect_left(chosen, past.index.told_until(min(span) - 1))
+    high = bisect_left(chosen, past.index.told_until(max(span)))
+    for place in range(low, high) if span[0] <= span[1] else range(high - 1, low - 1, -1):
         if stop():
             return
         entry = past.told(chosen[place])
@@ -104,14 +103,14 @@ def _among_all(
     wanted: Wanted,
     words: Words,
     output: _Output,
-    start: int,
-    forward: bool,
+    span: tuple[int, int],
     stop: Callable[[], bool],
 ) -> Iterator[Hit]:
     needle = wanted.text.casefold()
     raw = wanted.text.encode("utf-8", "surrogateescape").lower()
-    for n, line in past.index.lines(start) if forward else past.index.lines_back(start):
-        if stop():
+    lines = past.index.lines if span[0] <= span[1] else past.index.lines_back
+    for n, line in lines(span[0]):
+        if not min(span) <= n <= max(span) or stop():
             return
         if past.index.is_told(n):
             number = past.index.told_until(n) - 1
@@ -121,8 +120,8 @@ def _among_all(
             continue
         entry = entry_of(line)
         what = Meaning(*past.streams.get(entry.stream, ("", None)))
-        if wanted.fits(what) and (lines := output.lines(entry, raw)):
-            yield Hit(entry, what, lines)
+        if wanted.fits(what) and (found := output.lines(entry, raw)):
+            yield Hit(entry, what, found)
 
 
 class _Output:
