@@ -6,7 +6,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from time import monotonic
 from typing import ClassVar
 
 from textual.app import SystemCommand
@@ -38,9 +39,16 @@ class ReviewApp(ConsoleApp):
         Binding("end", "turn_to(True)", "Last record", show=False, priority=True),
     ]
 
-    def __init__(self, feed: Feed, cursor: Cursor, *, ascii_only: bool = False) -> None:
-        """Show `feed`, which stands where `cursor` does."""
-        super().__init__(feed, ascii_only=ascii_only)
+    def __init__(
+        self,
+        feed: Feed,
+        cursor: Cursor,
+        *,
+        ascii_only: bool = False,
+        clock: Callable[[], float] = monotonic,
+    ) -> None:
+        """Show `feed`, which stands where `cursor` does; the rest as for any console."""
+        super().__init__(feed, ascii_only=ascii_only, clock=clock)
         self.cursor = cursor
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from sealwright_console.app import ConsoleApp, app_for
 from sealwright_console.cursor import Cursor
 from sealwright_console.feed import SigningRequest, segments
+from sealwright_console.review_app import ReviewApp
 from sealwright_console.review_feed import ReviewFeed
 from sealwright_stages import events as ev
 from sealwright_stages.fold import apply
@@ -349,11 +349,12 @@ def past(folder: Path, story: Story, *, lines: int = 12) -> Past:
     return read_past(write_past(folder, told, step=2000))
 
 
-def review(folder: Path, story: Story, at: int | None = None) -> ConsoleApp:
-    """The console over such a past, at a record or at the end."""
+def review(folder: Path, story: Story, at: int | None = None) -> ReviewApp:
+    """The console over such a past, at a record or at the end; it never rests between showings."""
     known = past(folder, story)
     said = ("✓ verdict: yes", "✓ good   log: whole, sealed")
-    return app_for(ReviewFeed(Cursor(known, known.size - 1 if at is None else at), said))
+    cursor = Cursor(known, known.size - 1 if at is None else at)
+    return ReviewApp(ReviewFeed(cursor, said), cursor, clock=lambda: 0.0)
 
 
 def write_log(data: Path, component: str = "xen", lines: int = 220) -> None:

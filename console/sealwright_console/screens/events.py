@@ -41,7 +41,7 @@ class EventsScreen(ConsoleScreen):
         Binding("enter", "detail", "Evidence"),
         Binding("slash", "ask('text')", "Search", key_display="/"),
         Binding("n", "hit(True)", "Next"),
-        Binding("N", "hit(False)", "Prev"),
+        Binding("N", "hit(False)", "Prev", show=False),
         Binding("c", "ask('component')", "Component", show=False),
         Binding("s", "stage", "Stage", show=False),
         Binding("v", "severity", "Severity", show=False),
