@@ -83,8 +83,11 @@ def _nothing(options: argparse.Namespace, result: Audit) -> int:
     """No record could be read, so there is nothing to show but why."""
     if options.json:
         print_json(_result(result))
-        return _code(result)
-    return told(result.findings, result.provided)
+    elif options.events:
+        _say(result)
+    else:
+        told(result.findings, result.provided)
+    return _code(result)
 
 
 def _console(past: Past, n: int, result: Audit, *, ascii_only: bool) -> int:
@@ -131,11 +134,16 @@ def _events(past: Past, wanted: Wanted, last: int, result: Audit, *, as_json: bo
         print_json(_result(result))
     else:
         sys.stdout.flush()
-        for found in result.findings:
-            if found.ok == "bad":
-                print(f"{MARK[found.ok]} {clean(found.what)}: {clean(found.detail)}", file=sys.stderr)
-        print(clean(verdict(result.findings, result.provided)), file=sys.stderr)
+        _say(result)
     return _code(result)
+
+
+def _say(result: Audit) -> None:
+    """What is bad, and the verdict, on stderr."""
+    for found in result.findings:
+        if found.ok == "bad":
+            print(f"{MARK[found.ok]} {clean(found.what)}: {clean(found.detail)}", file=sys.stderr)
+    print(clean(verdict(result.findings, result.provided)), file=sys.stderr)
 
 
 def _text_lines(hit: Hit) -> Iterator[str]:

@@ -20,7 +20,7 @@ def record_line(entry: Entry) -> str:
     """What a record of any kind says, in one line that is not yet clean."""
     if entry.kind == "ev":
         try:
-            return event_line(ev.from_body(entry.body))
+            return event_line(ev.from_body(entry.body)).rstrip()
         except BadEventError as error:
             return f"no event of ours: {error}"
     said = entry.body

@@ -24,7 +24,7 @@ def scenes(data: Path) -> dict[str, tuple[object, tuple[str, ...]]]:
     troubled, running = made_up.MadeUpFeed(made_up.troubled()), made_up.MadeUpFeed(made_up.building(), data=data)
     sealed = made_up.MadeUpFeed(made_up.sealed(), waiting=made_up.request())
     known = made_up.past(data / "past", made_up.past_trouble())
-    said = ("✓ verdict: yes", "✓ good   log: 506 records, sealed", "✓ good   rules: kept")
+    said = ("✓ verdict: yes", f"✓ good   log: {known.size} records, sealed", "✓ good   rules: kept")
     past = ReviewFeed(Cursor(known, known.size - 1), said)
     return {
         "overview": (troubled, ()),
@@ -34,7 +34,7 @@ def scenes(data: Path) -> dict[str, tuple[object, tuple[str, ...]]]:
         "build": (running, ("3",)),
         "seal": (sealed, ("4",)),
         "sign": (sealed, ("5", *made_up.DIGEST[:8], "tab", *"example-1.")),
-        "review": (past, ("at", *"12:44:30", "enter")),
+        "review": (past, ("at", *str(known.red[0]), "enter")),
         "review-events": (past, ("e", "end", "slash", *"unused", "enter", "n")),
         "help": (troubled, ("question_mark",)),
         "overview-light": (troubled, ("t",)),

@@ -216,7 +216,7 @@ class EventsScreen(ConsoleScreen):
             self._cursor.go(found.entry.n)
             line = (found.lines or (b"",))[0]
             said = line.decode("utf-8", "surrogateescape").expandtabs(8).strip()
-            self._tell(f"hit in record {found.entry.n:,}  {said}", Tone.PASSED)
+            self._tell(f"hit in record {found.entry.n:,}  {said}", Tone.HEAD)
             self.show_state()
 
     def _tell(self, text: str, tone: Tone) -> None:

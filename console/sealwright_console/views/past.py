@@ -1,7 +1,7 @@
 """What a review shows above each screen, and its list of records: where in the log we are, and what stands there.
 
 - The heading keeps room for the record's number and time, whatever the release is called.
-- The timeline is linear in the time of the log: what lies before the cursor is solid, what lies behind it is not.
+- The timeline is linear in the time of the log: what lies before the cursor is thick, what lies behind it is thin.
   A digit says where a stage began, a cross where something was red.
 """
 
@@ -33,7 +33,7 @@ def past_heading(past: Past, n: int, state: State, title: str, width: int) -> Li
 
 
 def past_timeline(past: Past, state: State, width: int) -> Line:
-    """`12:39:00 1██2██████✗██3████┃░░░░░░4░ 16:11:02`."""
+    """`12:39:00 1━━2━━━━━━✗━━3━━━━┃──────4─ 16:11:02`."""
     first, last = microseconds(past.end.first_t), microseconds(past.end.last_t)
     room = max(4, width - 18)
     span = max(1, last - first + 1)
@@ -42,7 +42,7 @@ def past_timeline(past: Past, state: State, width: int) -> Line:
         return min(max(0, (moment - first) * room // span), room - 1)
 
     here = cell(microseconds(state.last_t))
-    parts = [Part("█", Tone.RUNNING)] * here + [Part("░", Tone.DIM)] * (room - here)
+    parts = [Part("━", Tone.RUNNING)] * here + [Part("─", Tone.DIM)] * (room - here)
     for stage, moment in past.begun.items():
         parts[cell(moment)] = Part(f"{STAGES.index(stage) + 1}", Tone.KEY)
     for at in _red_cells(past, room):
