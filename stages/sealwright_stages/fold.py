@@ -81,7 +81,7 @@ def _put(state: State, item: Item, entry: Record) -> None:
     key = item.stage, item.status
     state.counts[key] = state.counts.get(key, 0) + 1
     state.items[item.id] = replace(item, n=entry.n, t=entry.t)
-    _turn(state, item.component, updated=entry.t)
+    state.updated[item.component] = entry.t
 
 
 def _turn(state: State, name: str, **changes: Any) -> Component:
@@ -208,8 +208,8 @@ def _sources_promoted(state: State, event: ev.SourcesPromoted, entry: Record) ->
         facts=event.facts,
         facts_sha256=event.facts_sha256,
         facts_stream=event.facts_stream,
-        updated=entry.t,
     )
+    state.updated[event.component] = entry.t
     known = (state.items[name] for name in component.items)
     state.accepted += [item for item in known if item.stage is Stage.VERIFY and item.green]
 

@@ -135,12 +135,11 @@ class Component:
     wall_ms: int = 0
     environment: str = ""
     samples: tuple[Sample, ...] = ()
-    updated: str = ""
 
 
 @dataclass
 class State:
-    """A release as the log tells it."""
+    """A release as the log tells it; `updated` is when something was last said of a component."""
 
     release: str = ""
     version: str = ""
@@ -153,6 +152,7 @@ class State:
     accepted: list[Item] = field(default_factory=list)
     items: dict[str, Item] = field(default_factory=dict)
     components: dict[str, Component] = field(default_factory=dict)
+    updated: dict[str, str] = field(default_factory=dict)
     products: dict[tuple[str, str], Product] = field(default_factory=dict)
     stages_started: dict[Stage, str] = field(default_factory=dict)
     stages_ended: dict[Stage, bool] = field(default_factory=dict)

@@ -138,7 +138,7 @@ class EventsScreen(ConsoleScreen):
         field.placeholder = _ASKED[what]
         field.value = self._wanted.text if what == "text" else self._wanted.component
         field.add_class("open")
-        field.focus()
+        self.set_focus(field)
 
     def on_input_submitted(self, message: Input.Submitted) -> None:
         """Search, or filter, and give the keys back to the list."""

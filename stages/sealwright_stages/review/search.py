@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from bisect import bisect_left
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -26,7 +27,10 @@ from sealwright_stages.review.meaning import Meaning, Severity
 from sealwright_stages.review.past import Past
 
 _LONGEST = 1024
-_OPEN = 8
+_PLACE = re.compile(
+    rb',"k":"data","len":([0-9]+),"n":[0-9]+,"off":([0-9]+),"s":"([^"]+)","seg":"([^"]+)"'
+)  # of a line that was audited, and is read again as it stood then
+_OPEN = 64
 
 Words = Callable[[Entry], str]
 """What a record says, in words."""
@@ -108,6 +112,7 @@ def _among_all(
 ) -> Iterator[Hit]:
     needle = wanted.text.casefold()
     raw = wanted.text.encode("utf-8", "surrogateescape").lower()
+    fits: dict[bytes, bool] = {}
     lines = past.index.lines if span[0] <= span[1] else past.index.lines_back
     for n, line in lines(span[0]):
         if not min(span) <= n <= max(span) or stop():
@@ -118,10 +123,17 @@ def _among_all(
             if wanted.fits(what) and needle in words(entry := past.told(number)).casefold():
                 yield Hit(entry, what)
             continue
-        entry = entry_of(line)
-        what = Meaning(*past.streams.get(entry.stream, ("", None)))
-        if wanted.fits(what) and (found := output.lines(entry, raw)):
-            yield Hit(entry, what, found)
+        place = _PLACE.search(line)
+        if place is None:
+            raise changed(n)
+        length, offset, stream, segment = place.groups()
+        if stream not in fits:
+            fits[stream] = wanted.fits(Meaning(*past.streams.get(stream.decode(), ("", None))))
+        if fits[stream] and (found := output.lines(segment.decode(), int(offset), int(length), raw)):
+            entry = entry_of(line)
+            if output.sha256 != entry.body["sha256"]:
+                raise changed(n)
+            yield Hit(entry, Meaning(*past.streams.get(entry.stream, ("", None))), found)
 
 
 class _Output:
@@ -130,6 +142,7 @@ class _Output:
     def __init__(self, log: Path) -> None:
         self._log = log
         self._fds: dict[str, int] = {}
+        self.sha256 = ""
 
     def __enter__(self) -> _Output:
         return self
@@ -138,25 +151,26 @@ class _Output:
         while self._fds:
             os.close(self._fds.popitem()[1])
 
-    def lines(self, entry: Entry, needle: bytes) -> tuple[bytes, ...]:
-        """The lines that have `needle` (lower case) and end, as far as it goes, in this record's output."""
-        offset, length = int(entry.body["off"]), int(entry.body["len"])
-        before = min(offset, _LONGEST)
-        data = self._read(entry, offset - before, before + length)
+    def lines(self, segment: str, offset: int, length: int, needle: bytes) -> tuple[bytes, ...]:
+        """The lines in which a match of `needle` (lower case) ends in these bytes; what is of them in these bytes.
+
+        If there are any, `sha256` is that of these bytes.
+        """
+        before = min(offset, len(needle) - 1)
+        data = self._read(segment, offset - before, before + length)
         lower = data.lower()
-        found, at = [], lower.find(needle, max(0, before - len(needle) + 1))
+        found, at = [], lower.find(needle)
         while at >= 0:
             begin = max(data.rfind(b"\n", 0, at) + 1, at - _LONGEST, min(at, before))
             end = data.find(b"\n", at)
             end = min(len(data) if end < 0 else end, at + len(needle) + _LONGEST)
             found.append(data[begin:end])
             at = lower.find(needle, end)
-        if found and hashlib.sha256(memoryview(data)[before:]).hexdigest() != entry.body["sha256"]:
-            raise changed(entry.n)
+        if found:
+            self.sha256 = hashlib.sha256(memoryview(data)[before:]).hexdigest()
         return tuple(found)
 
-    def _read(self, entry: Entry, offset: int, length: int) -> bytes:
-        name = str(entry.body["seg"])
+    def _read(self, name: str, offset: int, length: int) -> bytes:
         try:
             if name not in self._fds:
                 stream_name(name.removeprefix("data/").rpartition("/")[0])
