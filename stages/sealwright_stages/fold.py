@@ -125,15 +125,18 @@ def _item_declared(state: State, event: ev.ItemDeclared, entry: Record) -> None:
 def _stage_started(state: State, event: ev.StageStarted, entry: Record) -> None:
     state.stages_started[_stage(event.stage)] = entry.t
     state.stages_ended.pop(_stage(event.stage), None)
+    state.stages_ended_at.pop(_stage(event.stage), None)
 
 
 def _stage_ended(state: State, event: ev.StageEnded, entry: Record) -> None:
     state.stages_ended[_stage(event.stage)] = event.ok
+    state.stages_ended_at[_stage(event.stage)] = entry.t
 
 
 def _item_started(state: State, event: ev.ItemStarted, entry: Record) -> None:
     item = _item(state, event.item)
-    _put(state, replace(item, status=Status.RUNNING, tries=item.tries + 1, waiver=None), entry)
+    tries = item.tries + 1
+    _put(state, replace(item, status=Status.RUNNING, tries=tries, waiver=None, began=entry.t, judged=""), entry)
 
 
 def _item_progress(state: State, event: ev.ItemProgress, entry: Record) -> None:
@@ -159,6 +162,7 @@ def _item_verdict(state: State, event: ev.ItemVerdict, entry: Record) -> None:
             evidence_sha256=event.evidence_sha256,
             evidence_stream=event.evidence_stream,
             waiver=None,
+            judged=entry.t,
         ),
         entry,
     )
@@ -227,7 +231,10 @@ def _build_started(state: State, event: ev.BuildStarted, entry: Record) -> None:
         build_started=entry.t,
         build_ended="",
         build_exit=None,
+        recipe=event.recipe,
         environment=event.environment,
+        environment_sha256=event.environment_sha256,
+        epoch=event.epoch,
         samples=(),
         built_from=event.manifest_sha256,
     )
