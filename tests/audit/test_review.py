@@ -31,7 +31,7 @@ def review(capsys: pytest.CaptureFixture[str], *words: object) -> tuple[int, lis
 def test_at_a_record_the_summary_is_as_it_stood_then(capsys: pytest.CaptureFixture[str], evidence: Path) -> None:
     _, whole, _ = review(capsys, evidence, "--batch")
     code, then, _ = review(capsys, evidence, "--batch", "--at", 5)
-    assert code == 0 and then[0].startswith("record 5 of 23, 2023-11-14T")
+    assert code == 0 and then[0].startswith("record 5 of 23, 2023-")
     assert "  pending  xen" in then and "  pending  xen" not in whole and "  passed   xen" in whole
     assert not any("product " in line for line in then[:8]) and whole[-1] == then[-1]
 

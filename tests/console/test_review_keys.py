@@ -238,10 +238,3 @@ async def test_a_log_that_is_changed_while_it_is_reviewed_is_told_and_not_shown(
         assert "changed since it was audited" in said(app, "#notices")
         await press(pilot, "e")
         assert isinstance(app.screen, EventsScreen)
-
-
-async def test_a_review_changes_nothing(tmp_path: Path) -> None:
-    async with reviewing(tmp_path) as (_, pilot):
-        before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
-        await press(pilot, "g", "a", "r", "R", "e", "home", "end", "q")
-        assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
