@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from sealwright_console.complaints import complain, print_json, print_result, say
+from sealwright_console.publishing import add_publishing
 from sealwright_console.reviewing import MARK, add_reviewing
 from sealwright_console.sanitise import clean
 from sealwright_console.signals import end_by_signals, leave_signals
@@ -70,6 +71,7 @@ def _parser() -> argparse.ArgumentParser:
     status.add_argument("--json", action="store_true")
     status.set_defaults(run=_status)
     add_reviewing(commands)
+    add_publishing(commands)
     doctor = commands.add_parser("doctor", help="is this machine fit for an official build")
     doctor.add_argument("manifest", type=Path, nargs="?", metavar="RELEASE.toml", help="fit for this release")
     doctor.add_argument("--selftest", action="store_true", help="try to break out of the sandbox")
