@@ -89,7 +89,7 @@ def _product(product: Product, compared: bool) -> list[Html]:
     proof = f"{EVIDENCE}/log/proofs/{proof_name(product)}"
     return [
         link(f"{EVIDENCE}/{published_path(product)}", text(f"{product.component}/{product.name}")),
-        Html(f'<span title="{product.size} bytes">{text(_size(product.size))}</span>'),
+        Html(f'<span class="keep" title="{product.size} bytes">{text(_size(product.size))}</span>'),
         code(product.sha256),
         link(proof, text(f"proof of record {product.n}")),
         *([text(product.beside)] if compared else []),
@@ -100,7 +100,7 @@ def _verify(told: Facts, place: Place) -> Iterator[Html]:
     who = ",".join(told.manifest.signers)
     mine = f"--keyring YOUR_KEYRING --signers {who} --threshold {told.manifest.threshold}"
     yield heading(2, "verify", "How to verify")
-    yield tag("p", Html("Get all of it: clone the git repository that it lies in, or from this address"))
+    yield tag("p", Html("Get all of it: clone the git repository that it lies in, or fetch it from this address:"))
     yield commands(
         "BASE=...   # the address of this page, up to its last slash",
         f'curl -fsS "$BASE/{FILES}" -o {FILES}',

@@ -7,7 +7,7 @@ CSS = """
 --link:#8db9ee;--good:#82d19b;--warn:#efbc6c}}
 *{box-sizing:border-box}
 body{margin:0 auto;padding:2.5rem 1.25rem 3rem;max-width:68rem;background:var(--ground);color:var(--ink);
-font:1rem/1.55 system-ui,"Segoe UI","DejaVu Sans",sans-serif;overflow-wrap:anywhere}
+font:1rem/1.55 system-ui,"Segoe UI","DejaVu Sans",sans-serif;overflow-wrap:break-word}
 a{color:var(--link);text-underline-offset:.15em}
 a:focus-visible,pre:focus-visible{outline:2px solid var(--link);outline-offset:2px}
 .skip{position:absolute;left:-99rem}
@@ -33,7 +33,8 @@ dd{margin:0}
 table{width:100%;border-collapse:collapse;margin:.5rem 0 1rem}
 caption{text-align:left;font-size:.9rem;padding-bottom:.4rem}
 th,td{text-align:left;vertical-align:top;padding:.45rem 1rem .45rem 0;border-bottom:1px solid var(--line);
-font-weight:400}
+font-weight:400;overflow-wrap:anywhere}
+td .good,td .warn,td .keep{white-space:nowrap}
 thead th{font-size:.85rem;color:var(--soft);white-space:nowrap}
 ul{padding-left:1.2rem;max-width:44rem}
 footer{margin-top:3.5rem;padding-top:.75rem;border-top:1px solid var(--line);font-size:.9rem}
