@@ -31,7 +31,7 @@ dl div{border-top:1px solid var(--line);padding-top:.5rem}
 dt{font-size:.85rem}
 dd{margin:0}
 table{width:100%;border-collapse:collapse;margin:.5rem 0 1rem}
-caption{text-align:left;font-size:.9rem;padding-bottom:.4rem}
+caption{text-align:left;font-size:.9rem;padding-bottom:.4rem;overflow-wrap:anywhere}
 th,td{text-align:left;vertical-align:top;padding:.45rem 1rem .45rem 0;border-bottom:1px solid var(--line);
 font-weight:400;overflow-wrap:anywhere}
 td .good,td .warn,td .keep{white-space:nowrap}
