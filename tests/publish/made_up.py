@@ -67,7 +67,7 @@ def facts(folder: Path, said: str = "") -> Facts:
     report = LogReport(Checkpoint("example.org/log/made-up", 812, hashlib.sha256(b"root").digest()), VKEY, 812)
     fingerprint, when = digest("key")[:40].upper(), datetime(2026, 11, 27, 17, 30, 1, tzinfo=UTC)
     signed = tuple(Signature("manager-a", fingerprint, name, when) for name in ("SHA256SUMS", "log/SHA256SUMS"))
-    return Facts(manifest, state, report, signed, ("manager-a",))
+    return Facts(manifest, state, report, ("manager-a",), signed, ("manager-a",))
 
 
 def files(told: Facts) -> list[File]:

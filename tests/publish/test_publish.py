@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import os
 import shutil
 import subprocess
@@ -14,7 +15,7 @@ from typing import cast
 
 import pytest
 
-from audit.forge import Forger
+from audit.forge import PRODUCT, Forger
 from publish.snapshots import snapshot
 from sealwright_stages import events as ev
 from sealwright_stages.audit import Reviewer, audit, check_file
@@ -116,6 +117,29 @@ def test_what_changes_after_the_audit_is_not_published(forger: Forger, tmp_path:
         with pytest.raises(PublishError, match="another release meanwhile"):
             module._land(site, forger.evidence(), Place("example", "2.0", "manager-a"), mine(forger))
     assert snapshot(tmp_path / "site") == {}
+
+
+def test_products_can_be_left_out_and_were_audited_all_the_same(forger: Forger, tmp_path: Path) -> None:
+    evidence, lean = forger.evidence(), replace(mine(forger), without_products=True)
+    done = publish(evidence, tmp_path / "site", lean)
+    assert done.landed is not None
+    folder = tmp_path / "site" / PLACE
+    assert not (folder / "evidence/products").exists()
+    assert "products/" not in (folder / "FILES").read_text()
+    page = (folder / "index.html").read_text()
+    assert "xen/xen.tar (not here)" in page and "audit evidence --keyring YOUR_KEYRING" in page
+    assert "--without-products" in page and hashlib.sha256(PRODUCT).hexdigest() in page
+    result = audit(folder / "evidence", lean)
+    assert result.passed and any(f.ok != "good" and f.what == "products" for f in result.findings)
+    assert not audit(folder / "evidence", mine(forger)).passed
+    _, findings, _ = check_file(evidence / "products/xen/xen.tar", folder / "evidence", lean)
+    assert all(finding.ok != "bad" for finding in findings)
+    again = publish(evidence, tmp_path / "site", lean)
+    assert again.landed is not None and not again.landed.new
+    with pytest.raises(PublishError, match="other bytes"):
+        publish(evidence, tmp_path / "site", mine(forger))
+    (evidence / "products/xen/xen.tar").unlink()
+    assert publish(evidence, tmp_path / "other", lean).landed is None
 
 
 # Whose it is

@@ -45,11 +45,13 @@ class Signature:
 
 @dataclass(frozen=True)
 class Facts:
-    """A release that may be published; `signers` are those whose provenance is there, sorted."""
+    """A release that may be published: `names` may sign it, by its own manifest and keyring;
+    `signers` are those whose provenance is there, sorted."""
 
     manifest: Manifest
     state: State
     report: LogReport
+    names: tuple[str, ...]
     signatures: tuple[Signature, ...]
     signers: tuple[str, ...]
 
@@ -71,6 +73,7 @@ def read_facts(evidence: Path, found: Audit) -> Facts:
             manifest=manifest,
             state=found.state,
             report=found.report,
+            names=wants.names,
             signatures=tuple(_signatures(evidence, wants)),
             signers=tuple(_provenance(evidence, wants)),
         )

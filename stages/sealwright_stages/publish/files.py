@@ -42,15 +42,15 @@ def listing(files: Sequence[File], prefix: str = "") -> bytes:
     return "".join(f"{sha256}  {path}\n" for path, sha256 in lines).encode()
 
 
-def hashed(top: int) -> list[File]:
-    """Every file below the open folder `top`.
+def hashed(top: int, leave: str = "") -> list[File]:
+    """Every file below the open folder `top`, but for those in its folder `leave`.
 
     Raises:
         PublishError: something is no plain file, or has no plain name.
         OSError: it can't be read.
     """
     found = []
-    for prefix, _, names, folder in _walk(top):
+    for prefix, _, names, folder in _walk(top, leave):
         for name in names:
             with _opened(name, folder, prefix) as stream:
                 size, sha256 = _carried(stream, None, prefix + name)
@@ -58,15 +58,16 @@ def hashed(top: int) -> list[File]:
     return found
 
 
-def copied(top: int, target: int) -> list[File]:
-    """Copy every file below the open folder `top` into the open and empty folder `target`, and onto the disk.
+def copied(top: int, target: int, leave: str = "") -> list[File]:
+    """Copy every file below the open folder `top`, but for those in its folder `leave`, into the open and empty folder
+    `target`, and onto the disk.
 
     Raises:
         PublishError: something is no plain file, has no plain name, or grows.
         OSError: it can't be read or written.
     """
     found = []
-    for prefix, folders, names, folder in _walk(top):
+    for prefix, folders, names, folder in _walk(top, leave):
         there = os.open(prefix or ".", FOLDER, dir_fd=target)
         try:
             for name in folders:
@@ -110,7 +111,7 @@ def read_file(name: str, folder: int, limit: int) -> bytes | None:
     return data if len(data) <= limit else None
 
 
-def _walk(top: int) -> Iterator[tuple[str, list[str], list[str], int]]:
+def _walk(top: int, leave: str) -> Iterator[tuple[str, list[str], list[str], int]]:
     """Each folder: its path with a slash behind it (empty for the top), its folders, its files, its descriptor."""
 
     def fail(error: OSError) -> None:
@@ -122,6 +123,8 @@ def _walk(top: int) -> Iterator[tuple[str, list[str], list[str], int]]:
             raise PublishError(prefix[:80], f"it lies more than {_DEEPEST} folders deep", _NEXT)
         for name in (*folders, *names):
             _refuse_odd(prefix, name, folder)
+        if not prefix and leave in folders:
+            folders.remove(leave)
         folders.sort()
         yield prefix, folders, sorted(names), folder
 

@@ -2,6 +2,7 @@
 
 - What isn't a yes for the reviewer, or isn't final by the release's own manifest, is not published.
 - What is published is what was audited: the copy is, before it appears.
+- Products may be left out, if they are asked to lie elsewhere. They were audited all the same.
 - A release that stands there with the same bytes is left as it is, and so is one with other bytes, which is refused.
 - The pages that list are made anew from what lies there, and pages that aren't ours are left alone.
 """
@@ -11,7 +12,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sealwright_stages.audit import Audit, Reviewer, audit
@@ -35,6 +36,8 @@ from sealwright_stages.publish.site import Site, locked
 
 GIT_LIMIT = 100 << 20
 """Bytes of a file that large git hosts refuse from here on."""
+
+PRODUCTS = "products"
 
 _ATTRIBUTES = b"* -text !eol -ident -filter !working-tree-encoding -export-subst -export-ignore\n"
 _IGNORE = b"!*\n"
@@ -74,7 +77,8 @@ def publish(evidence: Path, site: Path, reviewer: Reviewer | None = None, signer
         MachineError: the site can't be written, or is in use.
     """
     refuse_nested(evidence, site)
-    found = audit(evidence, reviewer)
+    reviewer = reviewer or Reviewer()
+    found = audit(evidence, replace(reviewer, without_products=False))
     if not found.passed:
         return Published(found)
     told = read_facts(evidence, found)
@@ -86,7 +90,7 @@ def publish(evidence: Path, site: Path, reviewer: Reviewer | None = None, signer
             notices: list[str] = []
         else:
             try:
-                landed, notices = _compare(standing, evidence, told, place)
+                landed, notices = _compare(standing, evidence, told, place, _left_out(reviewer))
             finally:
                 os.close(standing)
         pages, left = _write_pages(open_site)
@@ -105,11 +109,11 @@ def relist(site: Path) -> tuple[Sequence[str], Sequence[str]]:
         return _write_pages(open_site)
 
 
-def _land(site: Site, evidence: Path, place: Place, reviewer: Reviewer | None) -> Landed:
+def _land(site: Site, evidence: Path, place: Place, reviewer: Reviewer) -> Landed:
     """Copy the evidence, audit the copy, and put it in its place."""
     with site.staged(place) as (path, folder):
         make_folder(EVIDENCE, folder)
-        files = _copied(evidence, folder)
+        files = _copied(evidence, folder, _left_out(reviewer))
         again = audit(path / EVIDENCE, reviewer)
         if bad := [finding for finding in again.findings if finding.ok == "bad"]:
             because = f"its copy is no yes any more: {bad[0].what}: {bad[0].detail}"
@@ -123,12 +127,12 @@ def _land(site: Site, evidence: Path, place: Place, reviewer: Reviewer | None) -
     return Landed(place, _digest(files), tuple(files), new=True)
 
 
-def _copied(evidence: Path, folder: int) -> list[File]:
+def _copied(evidence: Path, folder: int, leave: str) -> list[File]:
     top = os.open(evidence, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         target = os.open(EVIDENCE, FOLDER, dir_fd=folder)
         try:
-            return copied(top, target)
+            return copied(top, target, leave)
         finally:
             os.close(target)
     finally:
@@ -150,7 +154,11 @@ def _digest(files: Sequence[File]) -> str:
     return hashlib.sha256(listing(files, f"{EVIDENCE}/")).hexdigest()
 
 
-def _compare(standing: int, evidence: Path, told: Facts, place: Place) -> tuple[Landed, list[str]]:
+def _left_out(reviewer: Reviewer) -> str:
+    return PRODUCTS if reviewer.without_products else ""
+
+
+def _compare(standing: int, evidence: Path, told: Facts, place: Place, leave: str) -> tuple[Landed, list[str]]:
     """Whether what stands there is the same evidence; nothing is changed.
 
     Raises:
@@ -158,7 +166,7 @@ def _compare(standing: int, evidence: Path, told: Facts, place: Place) -> tuple[
     """
     top = os.open(evidence, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        files = hashed(top)
+        files = hashed(top, leave)
     finally:
         os.close(top)
     ours, theirs = _digest(files), _digest(_standing_files(standing))

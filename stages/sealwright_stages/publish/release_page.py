@@ -52,7 +52,7 @@ def release_page(told: Facts, place: Place, files: Sequence[File]) -> bytes:
     ]
     main = [
         *_products(told, files),
-        *_verify(told, place),
+        *_verify(told, whole=_whole(told, files)),
         *_signatures(told),
         *_warnings(told.state),
         *_sources(told.state, files),
@@ -79,16 +79,23 @@ def _summary(told: Facts) -> Iterator[tuple[str, Html]]:
 
 def _products(told: Facts, files: Sequence[File]) -> Iterator[Html]:
     yield heading(2, "products", "Products")
+    if not _whole(told, files):
+        yield tag(
+            "p", Html(f"They lie elsewhere. To check one by hand, put it below {code(f'{EVIDENCE}/products/')}.")
+        )
     products = sorted(told.state.products.values(), key=published_path)
     compared = any(product.beside for product in products)
     heads = ["File", "Size", "SHA-256", "In the log", *(["Beside what was published"] if compared else [])]
-    yield table(f"{len(products)} files", heads, [_product(product, compared) for product in products])
+    held = {file.path for file in files}
+    rows = [_product(product, compared, here=published_path(product) in held) for product in products]
+    yield table(f"{len(products)} files", heads, rows)
 
 
-def _product(product: Product, compared: bool) -> list[Html]:
+def _product(product: Product, compared: bool, *, here: bool) -> list[Html]:
+    name = text(f"{product.component}/{product.name}")
     proof = f"{EVIDENCE}/log/proofs/{proof_name(product)}"
     return [
-        link(f"{EVIDENCE}/{published_path(product)}", text(f"{product.component}/{product.name}")),
+        link(f"{EVIDENCE}/{published_path(product)}", name) if here else Html(f"{name} (not here)"),
         Html(f'<span class="keep" title="{product.size} bytes">{text(_size(product.size))}</span>'),
         code(product.sha256),
         link(proof, text(f"proof of record {product.n}")),
@@ -96,9 +103,15 @@ def _product(product: Product, compared: bool) -> list[Html]:
     ]
 
 
-def _verify(told: Facts, place: Place) -> Iterator[Html]:
-    who = ",".join(told.manifest.signers)
-    mine = f"--keyring YOUR_KEYRING --signers {who} --threshold {told.manifest.threshold}"
+def _whole(told: Facts, files: Sequence[File]) -> bool:
+    """Whether the products lie here."""
+    return {published_path(product) for product in told.state.products.values()} <= {file.path for file in files}
+
+
+def _verify(told: Facts, *, whole: bool) -> Iterator[Html]:
+    who = ",".join(told.names)
+    lack = "" if whole else " --without-products"
+    mine = f"--keyring YOUR_KEYRING --signers {who} --threshold {told.manifest.threshold}{lack}"
     yield heading(2, "verify", "How to verify")
     yield tag("p", Html("Get all of it: clone the git repository that it lies in, or fetch it from this address:"))
     yield commands(
@@ -123,7 +136,7 @@ def _verify(told: Facts, place: Place) -> Iterator[Html]:
         "gpg --fingerprint   # compare them with ones that you know",
         "gpg --verify SHA256SUMS.asc SHA256SUMS",
         "gpg --verify log/SHA256SUMS.asc log/SHA256SUMS",
-        "sha256sum -c SHA256SUMS",
+        f"sha256sum -c{'' if whole else ' --ignore-missing'} SHA256SUMS",
         "(cd log && sha256sum -c SHA256SUMS)",
         "python3 -I verify.py log",
     )
@@ -137,7 +150,7 @@ def _signatures(told: Facts) -> Iterator[Html]:
         [text(each.person), code(_grouped(each.fingerprint)), code(each.over), _moment(each.created)]
         for each in sorted(told.signatures, key=lambda each: (each.person, each.over))
     ]
-    needed = f"{told.manifest.threshold} of {', '.join(told.manifest.signers)} must have signed"
+    needed = f"{told.manifest.threshold} of {', '.join(told.names)} must have signed"
     yield table(needed, ["Person", "Key, by full fingerprint", "Over", "When"], rows)
     yield tag(
         "p", Html("The keys lie in the evidence for convenience. Compare the fingerprints elsewhere."), "note"
