@@ -18,8 +18,8 @@ from sealwright_console.signals import end_by_signals, leave_signals
 from sealwright_stages.errors import Exit, InterruptedRunError, MachineError, ManifestError, SealwrightError
 from sealwright_stages.events import STAGES, Stage
 
-_EXIT_CODES = """exit codes: 0 done; 1 gate closed, or audit or check says no; 2 usage, manifest or no terminal;
-3 a tool, permission or service is missing; 4 log or seal failure; 5 signing refused; 130 interrupted"""
+_EXIT_CODES = """exit codes: 0 done; 1 gate closed, audit or check says no, publish refuses; 2 usage, manifest or no
+terminal; 3 a tool, permission or service is missing; 4 log or seal failure; 5 signing refused; 130 interrupted"""
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -77,7 +77,8 @@ def test_what_is_refused_has_three_lines_and_its_exit_code(forger: Forger, tmp_p
     assert len(re.findall("[0-9a-f]{64}", other.stderr)) == 2
     told = json.loads(run(forger.evidence(), "--to", site, "--json").stdout)
     assert told["published"] == "no" and "other bytes" in told["what"]
-    assert run(evidence := forger.evidence(), "--to", evidence / "site").returncode == 2
+    inside = forger.evidence()
+    assert run(inside, "--to", inside / "site").returncode == 2
     assert run("--to", tmp_path / "nowhere").returncode == 3
     assert run("--to", site, "--as", "manager-a").returncode == 2
     assert run(forger.evidence()).returncode == 2

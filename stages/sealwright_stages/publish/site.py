@@ -89,8 +89,11 @@ class Site:
 
     def put(self, folder: str, name: str, data: bytes, mark: bytes) -> bool:
         """Write a page of ours, whole, into a folder of the site; False if one stands there without our `mark`."""
-        fd = os.open(folder or ".", FOLDER, dir_fd=self.fd)
+        parts = tuple(folder.split("/")) if folder else ()
+        fd, depth = _entered(self.fd, parts)
         try:
+            if depth != len(parts):
+                return False
             held = read_file(name, fd, _MAX_PAGE)
             if held == data:
                 return True
