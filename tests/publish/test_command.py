@@ -133,6 +133,14 @@ def test_the_commands_on_the_page_write_nothing_outside_whatever_a_server_lists(
     site, got = tmp_path / "site", tmp_path / "deep/got"
     got.mkdir(parents=True)
     assert run(forger.evidence(), "--to", site).returncode == 0
+    for there in (
+        "example/1.0/escaped",
+        f"{PLACE}/escaped",
+        f"{PLACE}/evidence/.bashrc",
+        f"{PLACE}/evidence/etc/x",
+    ):
+        (site / there).parent.mkdir(exist_ok=True)
+        (site / there).write_text("so that there is something to fetch")
     listed = site / PLACE / "FILES"
     listed.write_text(f"{'0' * 64}  {name}\n{listed.read_text()}")
     fetch = commands(site / PLACE / "index.html")[0]
@@ -141,7 +149,7 @@ def test_the_commands_on_the_page_write_nothing_outside_whatever_a_server_lists(
         subprocess.run(["sh", "-uc", script], cwd=got, check=False, capture_output=True)
     assert {path.split("/")[0] for path in snapshot(got)} == {"FILES", "evidence"}
     assert not any("bashrc" in path or "etc" in path for path in snapshot(got))
-    assert not list(tmp_path.rglob("escaped"))
+    assert not list((tmp_path / "deep").rglob("escaped"))
 
 
 def test_what_a_log_server_must_have_lies_where_c2sp_says(forger: Forger, tmp_path: Path) -> None:

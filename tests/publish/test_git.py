@@ -68,6 +68,10 @@ PAGES = ("index.html", "example/index.html", "example/1.0/index.html")
 
 def test_a_clone_audits_whatever_git_is_told_to_do_with_files(forger: Forger, git: Git, tmp_path: Path) -> None:
     site = started(git, tmp_path / "site")
+    (site / ".gitattributes").write_text(
+        "**/evidence/** text eol=crlf ident filter=shout working-tree-encoding=UTF-16\n"
+    )
+    (site / ".gitignore").write_text("*.log\n")
     publish(forger.evidence(), site, mine(forger))
     git.run(site, "add", "--", "example/1.0/manager-a")  # without -f: nothing of it may be ignored
     commit(git, site, *PAGES)

@@ -362,6 +362,9 @@ def test_what_a_crash_left_is_removed_next_time(forger: Forger, tmp_path: Path) 
     (site / STAGING / "tree/example/1.0/manager-a/half").write_text("half")
     published(forger, site)
     assert not (site / STAGING).exists()
+    (site / STAGING / "deep").mkdir(parents=True)
+    relist(site)
+    assert not (site / STAGING).exists()
 
 
 def test_the_lists_are_made_anew_without_evidence(forger: Forger, tmp_path: Path) -> None:

@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -69,15 +68,9 @@ def refuse_nested(evidence: Path, site: Path) -> None:
     Raises:
         ManifestError: they do.
     """
-    for inner, outer in ((evidence.resolve(), site.resolve()), (site.resolve(), evidence.resolve())):
-        if any(_same(folder, outer) for folder in (inner, *inner.parents)):
+    one, other = evidence.resolve(), site.resolve()
+    for inner, outer in ((one, other), (other, one)):
+        if inner.is_relative_to(outer):
             raise ManifestError(
                 f"--to {site}", f"{inner} lies in {outer}", "name a folder outside of the evidence"
             )
-
-
-def _same(one: Path, other: Path) -> bool:
-    try:
-        return one == other or os.path.samestat(one.stat(), other.stat())
-    except OSError:
-        return False

@@ -48,7 +48,6 @@ class Site:
     @contextlib.contextmanager
     def staged(self, place: Place) -> Iterator[tuple[Path, int]]:
         """A new and empty folder to fill: its path, and itself. It is gone again after the block unless it landed."""
-        self.clear()
         try:
             os.mkdir(STAGING, 0o700, dir_fd=self.fd)
             folder = os.open(STAGING, FOLDER, dir_fd=self.fd)
@@ -99,7 +98,6 @@ class Site:
                 return True
             if _lies(name, fd) if held is None else mark not in held:
                 return False
-            self.clear()
             os.mkdir(STAGING, 0o700, dir_fd=self.fd)
             staging = os.open(STAGING, FOLDER, dir_fd=self.fd)
             try:
