@@ -25,8 +25,9 @@ from sealwright_stages.publish.files import File
 from sealwright_stages.publish.place import Place
 from sealwright_stages.publish.publish import Landed, publish, relist
 from sealwright_stages.publish.site import STAGING, locked
+from sealwright_stages.sign.provenance import envelope, opened, pae
 from support.release_folder import HEAD
-from support.small_release import Key
+from support.small_release import Key, stop_agent
 
 PLACE = "example/1.0/manager-a"
 BOTH = HEAD.replace('["manager-a"]', '["manager-a", "release-key-a"]')
@@ -165,23 +166,54 @@ def test_each_signer_has_a_folder_and_those_beside_it_stay_byte_for_byte(
     assert len(sums) == 1
 
 
-def test_whose_it_is_must_be_said_if_several_signed_and_be_true(
-    forger: Forger, keys: tuple[Key, Key], tmp_path: Path
-) -> None:
+def signed_by_both(forger: Forger, keys: tuple[Key, Key], evidence: Path, *, sums: bool) -> None:
+    """Sign the evidence anew as both would, with both signatures in one block, and one provenance each."""
+    home = forger.folder / "both"
+    home.mkdir(mode=0o700)
+    for key in keys:
+        secret = subprocess.run(
+            ["gpg", "--homedir", key.home, "--export-secret-keys"], capture_output=True, check=True
+        )
+        subprocess.run(["gpg", "--homedir", home, "--batch", "--import"], input=secret.stdout, check=True)
+    users = [word for key in keys for word in ("--local-user", key.fingerprint)]
+    for name in ("SHA256SUMS", "log/SHA256SUMS") if sums else ():
+        words = ["gpg", "--homedir", home, "--batch", "--yes", "--armor", *users, "--detach-sign", evidence / name]
+        subprocess.run(words, check=True)
+    stop_agent(home)
+    payload, _ = opened((evidence / "provenance.manager-a.dsse.json").read_bytes())
+    forger.signers = keys[1:]
+    theirs = envelope(payload, forger.signed(pae(payload)))
+    (evidence / "provenance.release-key-a.dsse.json").write_bytes(theirs)
+
+
+def test_whose_it_is_must_be_said_if_several_signed(forger: Forger, keys: tuple[Key, Key], tmp_path: Path) -> None:
+    forger.head, site = BOTH, tmp_path / "site"
+    evidence = forger.evidence()
+    signed_by_both(forger, keys, evidence, sums=True)
+    for name, because in (
+        ("", "its provenance is by manager-a, release-key-a"),
+        ("nobody", "no provenance by nobody"),
+    ):
+        with pytest.raises(PublishError, match=because):
+            publish(evidence, site, mine(forger), name)
+    done = publish(evidence, site, mine(forger), "release-key-a")
+    assert done.landed is not None and str(done.landed.place) == "example/1.0/release-key-a"
+    page = (site / "example/1.0/release-key-a/index.html").read_text()
+    assert page.count('role="rowheader">manager-a<') == page.count('role="rowheader">release-key-a<') == 2
+
+
+def test_whose_it_is_must_be_true(forger: Forger, keys: tuple[Key, Key], tmp_path: Path) -> None:
     forger.head = BOTH
     evidence = forger.evidence()
-    shutil.copyfile(
-        evidence / "provenance.manager-a.dsse.json", evidence / "provenance.release-key-a.dsse.json"
-    )  # a file's name is nobody's word
+    ours, theirs = (evidence / f"provenance.{name}.dsse.json" for name in ("manager-a", "release-key-a"))
+    shutil.copyfile(ours, theirs)  # a file's name is nobody's word
+    with pytest.raises(PublishError, match="no provenance by release-key-a"):
+        publish(evidence, tmp_path / "site", mine(forger), "release-key-a")
+    signed_by_both(forger, keys, evidence, sums=False)  # it is by release-key-a now, who has not signed the sums
     with pytest.raises(PublishError, match="no provenance by release-key-a"):
         publish(evidence, tmp_path / "site", mine(forger), "release-key-a")
     done = publish(evidence, tmp_path / "site", mine(forger))
     assert done.landed is not None and done.landed.place.signer == "manager-a"
-    other = by_the_other(forger, keys)
-    forged = forger.evidence()
-    assert (other / "SHA256SUMS").read_bytes() == (forged / "SHA256SUMS").read_bytes()
-    with pytest.raises(PublishError, match="no provenance by nobody"):
-        publish(forged, tmp_path / "site", mine(forger), "nobody")
 
 
 # Never over another

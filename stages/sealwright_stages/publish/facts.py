@@ -3,12 +3,12 @@
 - The release has the signatures that its own manifest asks for, by its own keys, whatever else the reviewer asked.
 - `verify.py` and the pages are what this version writes. Those of another version are in no list that anybody
   signed, so they are not put before others.
-- The folder of a publication is named after a signer whose provenance lies in the evidence and holds.
+- The folder of a publication is named after a signer who signed all three: both sums, and a provenance of one's own.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -46,7 +46,7 @@ class Signature:
 @dataclass(frozen=True)
 class Facts:
     """A release that may be published: `names` may sign it, by its own manifest and keyring;
-    `signers` are those whose provenance is there, sorted."""
+    `signers` are those who signed all of it, sorted."""
 
     manifest: Manifest
     state: State
@@ -69,14 +69,9 @@ def read_facts(evidence: Path, found: Audit) -> Facts:
             raise PublishError("the release", "nothing says who must have signed it", _SIGN)
         _refuse_bad(signatures(evidence, wants), "the release is not final by its own manifest", _SIGN)
         _refuse_uncompared(evidence, manifest, found.state)
-        return Facts(
-            manifest=manifest,
-            state=found.state,
-            report=found.report,
-            names=wants.names,
-            signatures=tuple(_signatures(evidence, wants)),
-            signers=tuple(_provenance(evidence, wants)),
-        )
+        signed = tuple(_signatures(evidence, wants))
+        signers = tuple(_signers(evidence, wants, signed))
+        return Facts(manifest, found.state, found.report, wants.names, signed, signers)
     except (KeyringError, ManifestError, SigningError) as error:
         raise PublishError(error.what, error.because, error.next_step) from error
     except (OSError, ValueError) as error:
@@ -109,10 +104,11 @@ def _owner(persons: tuple[Person, ...], fingerprint: str) -> str:
     return next(person.name for person in persons if fingerprint in person.fingerprints)
 
 
-def _provenance(evidence: Path, wants: Required) -> Iterator[str]:
+def _signers(evidence: Path, wants: Required, signed: Sequence[Signature]) -> Iterator[str]:
+    over = {(signature.person, signature.over) for signature in signed}
     for name in sorted(wants.names):
         path = evidence / f"provenance.{name}.dsse.json"
-        if path.exists():
+        if path.exists() and all((name, each) in over for each in SIGNED):
             payload, signature = opened(read_small(path, _MAX_PROVENANCE))
             if name in persons_of(signature, pae(payload), wants.policy, wants.names):
                 yield name
