@@ -113,6 +113,7 @@ def test_killed_at_any_time_it_leaves_the_whole_release_or_none(
     forger.head = BOTH
     start, evidence = tmp_path / "start", forger.evidence()
     publish(by_the_other(forger, keys), start, mine(forger, "release-key-a"))
+    ends: Counter[tuple[bool, bool]] = Counter()
     chance = random.Random(8)  # noqa: S311 - moments, no secrets
     for n in range(int(os.environ.get("SEALWRIGHT_KILLS", "8"))):
         site = tmp_path / f"site-{n}"
@@ -120,13 +121,17 @@ def test_killed_at_any_time_it_leaves_the_whole_release_or_none(
         before = snapshot(site / OTHER)
         words = [Path(sys.executable).with_name("sealwright"), "publish", evidence, "--to", site]
         with subprocess.Popen(words, stdout=-1, stderr=-1) as child:
+            while child.poll() is None and not (site / STAGING).exists():
+                os.sched_yield()  # nothing is written before
             with contextlib.suppress(subprocess.TimeoutExpired):
-                child.wait(chance.uniform(0.2, 0.8))
+                child.wait(chance.uniform(0, 0.5))
             child.kill()
         assert snapshot(site / OTHER) == before
+        ends[(site / PLACE).exists(), (site / STAGING).exists()] += 1
         assert not (site / PLACE).exists() or audit(site / PLACE / "evidence", mine(forger)).passed
         assert publish(evidence, site, mine(forger)).landed is not None
         assert not (site / STAGING).exists()
+    assert ends[False, True], ends
 
 
 @pytest.fixture
