@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from sealwright_console.complaints import complain, print_json, print_result, say
+from sealwright_console.diffing import add_diffing
 from sealwright_console.publishing import add_publishing
 from sealwright_console.reviewing import MARK, add_reviewing
 from sealwright_console.sanitise import clean
@@ -18,8 +19,8 @@ from sealwright_console.signals import end_by_signals, leave_signals
 from sealwright_stages.errors import Exit, InterruptedRunError, MachineError, ManifestError, SealwrightError
 from sealwright_stages.events import STAGES, Stage
 
-_EXIT_CODES = """exit codes: 0 done; 1 gate closed, audit or check says no, publish refuses; 2 usage, manifest or no
-terminal; 3 a tool, permission or service is missing; 4 log or seal failure; 5 signing refused; 130 interrupted"""
+_EXIT_CODES = """exit codes: 0 done; 1 gate closed, audit, check or diff says no, publish refuses; 2 usage, manifest or
+no terminal; 3 a tool, permission or service is missing; 4 log or seal failure; 5 signing refused; 130 interrupted"""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -71,6 +72,7 @@ def _parser() -> argparse.ArgumentParser:
     status.add_argument("--json", action="store_true")
     status.set_defaults(run=_status)
     add_reviewing(commands)
+    add_diffing(commands)
     add_publishing(commands)
     doctor = commands.add_parser("doctor", help="is this machine fit for an official build")
     doctor.add_argument("manifest", type=Path, nargs="?", metavar="RELEASE.toml", help="fit for this release")

@@ -40,7 +40,7 @@ def add_reviewing(commands: argparse._SubParsersAction[Any]) -> None:
 
 
 def add_reviewer(command: argparse.ArgumentParser) -> None:
-    """Add the options that say whose word counts."""
+    """Add the options by which a reviewer says whose signatures count."""
     command.add_argument("--keyring", type=Path, metavar="DIR", help="your own keyring folder with signers.toml")
     command.add_argument("--signers", default="", metavar="NAME,NAME", help="who of it must have signed")
     command.add_argument("--threshold", type=int, metavar="N", help="how many of them; default: all")

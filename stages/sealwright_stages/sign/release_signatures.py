@@ -29,8 +29,20 @@ def persons_of(signature: bytes, data: bytes, policy: Policy, names: Collection[
     Raises:
         SigningError: the policy or the verifier does not work.
     """
-    found = good_signatures(signature, data, policy, names)
-    return count_persons(found, policy.release_signers(names)) if found else frozenset()
+    return frozenset(person for person, _ in signers_of(signature, data, policy, names))
+
+
+def signers_of(
+    signature: bytes, data: bytes, policy: Policy, names: Collection[str]
+) -> frozenset[tuple[str, str]]:
+    """The same persons, each with the primary fingerprint of a key by which it signed.
+
+    Raises:
+        SigningError: the policy or the verifier does not work.
+    """
+    good = good_signatures(signature, data, policy, names)
+    allowed = policy.release_signers(names) if good else ()
+    return frozenset((name, each.fingerprint) for each in good for name in count_persons([each], allowed))
 
 
 def good_signatures(signature: bytes, data: bytes, policy: Policy, names: Collection[str]) -> list[Good]:
