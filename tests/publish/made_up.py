@@ -47,15 +47,15 @@ def facts(folder: Path, said: str = "") -> Facts:
         ("xen", ("xen-4.17.3.tar.gz", "xen-tools_4.17.3_amd64.deb")),
         ("grub", ("grub-0.97.tar",)),
     ):
-        here = state.components[name] = Component(name, environment="debian:bookworm" + said, wall_ms=83_250)
-        here.build_stream = f"build/{name}/1-1"
+        items = (f"{name}/0", f"{name}/1")
+        built = Component(name, items, build_stream=f"build/{name}/1-1", wall_ms=83_250)
+        state.components[name] = replace(built, environment="debian:bookworm" + said)
         for n, (kind, title) in enumerate(
             (("git-tag", f"signed tag of {name}"), ("file", "a third-party tarball"))
         ):
             item = Item(f"{name}/{n}", name, Stage.VERIFY, kind, title + said, Status.PASSED, "ok" + said)
             item = replace(item, reason="a good signature by release-key-a" + said, subject_sha256=digest(title))
             state.items[item.id] = item
-            here.items.append(item.id)
         for n, product in enumerate(files):
             held = Product(name, product, digest(product), 12_345_678 * (n + 1), 40 + n)
             state.products[name, product] = replace(held, compared="identical", reference="bookworm" + said)
