@@ -48,6 +48,7 @@ def add_reviewer(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--witness", action="append", default=[], metavar="VKEY", help="a witness whose cosignature is checked"
     )
+    command.add_argument("--without-products", action="store_true", help="the products lie elsewhere")
 
 
 def _add_looking(review: argparse.ArgumentParser) -> None:
@@ -81,7 +82,7 @@ def reviewer_of(options: argparse.Namespace) -> Reviewer:
         witnesses = tuple(WitnessKey.parse(text) for text in options.witness)
     except NoteError as error:
         raise ManifestError("--witness", str(error), "sealwright-appendlog witness-key prints it") from None
-    return Reviewer(options.keyring, names, options.threshold, witnesses)
+    return Reviewer(options.keyring, names, options.threshold, witnesses, options.without_products)
 
 
 def _review(options: argparse.Namespace) -> int:
