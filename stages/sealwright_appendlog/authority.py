@@ -15,7 +15,6 @@
 
 from __future__ import annotations
 
-import base64
 import os
 import selectors
 import socket
@@ -26,7 +25,7 @@ from dataclasses import dataclass
 from sealwright_appendlog import layout, record
 from sealwright_appendlog.clients import Client, Refused
 from sealwright_appendlog.export import export_frames
-from sealwright_appendlog.following import line_frames
+from sealwright_appendlog.following import checkpoint_payload, line_frames
 from sealwright_appendlog.frames import FrameError, frame
 from sealwright_appendlog.requests import Hello, event_body, exit_status, joined
 from sealwright_appendlog.sealing import Sealing
@@ -34,7 +33,7 @@ from sealwright_appendlog.store import Store, StoreError
 from sealwright_appendlog.tree import ProofError
 
 CHUNK = 1 << 16
-BATCH_BYTES = 512 << 10  # half of a client's window, so that no client ever waits for the clock
+BATCH_BYTES = (1 << 20) - CHUNK  # a client's window less a frame, so that no client ever waits for the clock
 BATCH_SECONDS = 0.1
 MOST_PENDING = 4 << 20  # more than this waits in no memory, whatever clients send
 CHECKPOINT_SECONDS = 1.0
@@ -74,11 +73,10 @@ class Authority:
         self._pending_bytes = 0
         self._urgent = False
         self._checkpointed = time.monotonic()
-        self._published = store.durable
         self._sealing: Sealing | None = None
         self._flight: list[_Due] | None = None
-        self._written = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
-        self._watch.register(self._written, selectors.EVENT_READ, None)
+        self._news = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        self._watch.register(self._news, selectors.EVENT_READ, None)
 
     def serve(self) -> None:
         """Serve until the lifeline ends or `stopped` is set.
@@ -104,7 +102,7 @@ class Authority:
                 client.sock.close()
             self._watch.close()
             self.store.close()
-            os.close(self._written)
+            os.close(self._news)
 
     def _turn(self) -> bool:
         for key, mask in self._watch.select(BATCH_SECONDS / 2):
@@ -112,22 +110,28 @@ class Authority:
                 self._accept()
             elif key.fd == self.lifeline and key.data is None:
                 return False
-            elif key.fd == self._written:
-                os.eventfd_read(self._written)
-                self._end_batch()
+            elif key.fd == self._news:
+                os.eventfd_read(self._news)
             elif key.data in self.clients:
                 self._serve_client(key.data, mask)
-        now = time.monotonic()
+        self._look_at_clock(time.monotonic())
+        return True
+
+    def _look_at_clock(self, now: float) -> None:
+        """Do what is due by now."""
+        if self.store.written:
+            self._end_batch()
         old = self._pending_since and now - self._pending_since >= BATCH_SECONDS
         if self._flight is None and (self._urgent or old or self._pending_bytes >= BATCH_BYTES):
             self._begin_batch()
         if self._sealing is not None and self._sealing.ready:
             self._end_seal(self._sealing)
-        if now - self._checkpointed >= CHECKPOINT_SECONDS and self._published != self.store.durable:
-            self._checkpoint()
+        if note := self.store.end_publish():
+            self._tell_checkpoint(note)
+        if self.store.begin_publish(self._wake, due=now - self._checkpointed >= CHECKPOINT_SECONDS):
+            self._checkpointed = now
         for client in [client for client in self.clients if client.overdue(now)]:
             self._drop(client)
-        return True
 
     # -- clients ----------------------------------------------------------------------------------------
 
@@ -156,7 +160,7 @@ class Authority:
 
     def _take(self, client: Client, data: bytes) -> None:
         try:
-            for kind, payload in client.decoder.feed(data):
+            for kind, payload in client.decoder.views(data):
                 self._obey(client, kind, payload)
         except (Refused, FrameError, record.RecordError, ProofError) as error:
             self._close_chunk(client)
@@ -199,11 +203,11 @@ class Authority:
 
     # -- frames -----------------------------------------------------------------------------------------
 
-    def _obey(self, client: Client, kind: str, payload: bytes) -> None:
+    def _obey(self, client: Client, kind: str, payload: memoryview) -> None:
         if kind == "I":
-            client.identify(payload)
+            client.identify(bytes(payload))
         elif kind == "H":
-            self._hello(client, payload)
+            self._hello(client, bytes(payload))
         elif not client.stream:
             raise Refused("a frame before the hello")
         elif kind == "P":
@@ -220,17 +224,18 @@ class Authority:
         else:
             self._append(client, kind, payload)
 
-    def _append(self, client: Client, kind: str, payload: bytes) -> None:
+    def _append(self, client: Client, kind: str, payload: memoryview) -> None:
         if kind in "DE":
             self._output(client, kind, payload)
         elif kind == "J":
             self._close_chunk(client)
-            client.waiting.append(self.store.event(client.stream, event_body(payload), client.src))
+            client.waiting.append(self.store.event(client.stream, event_body(bytes(payload)), client.src))
             self._mark(urgent=True)
+            self._make_room(len(payload))
         elif kind == "F":
-            self._finish(client, payload)
+            self._finish(client, bytes(payload))
         else:
-            self._begin_seal(client, payload)
+            self._begin_seal(client, bytes(payload))
 
     def _hello(self, client: Client, payload: bytes) -> None:
         hello = Hello.parse(payload)
@@ -252,33 +257,23 @@ class Authority:
             if hello.since is not None:
                 client.supply_from(self._catch_up(client, hello.since))
             else:
-                client.say("C", self._checkpoint_for(client, self._note()))
+                client.say("C", checkpoint_payload(self.store, client, self._note()))
         self._flush(client)
 
     def _catch_up(self, client: Client, since: int) -> Iterator[bytes]:
         """What a follower lacks, made as it is taken; from then on it is told what becomes durable."""
         yield from line_frames(self.store.path / layout.INDEX, since, lambda: self.store.durable)
         client.follows = True
-        yield frame("C", self._checkpoint_for(client, self._note()))
+        yield frame("C", checkpoint_payload(self.store, client, self._note()))
 
     def _note(self) -> str:
         """The newest checkpoint's note, published."""
         if self.store.sealed:
             return (self.store.path / layout.SEALED).read_text("utf-8")
-        self._checkpointed, self._published = time.monotonic(), self.store.durable
+        self._checkpointed = time.monotonic()
         return self.store.publish()
 
-    def _checkpoint_for(self, client: Client, note: str) -> bytes:
-        old, proof = client.seen, []
-        try:
-            proof = self.store.consistency(old) if old else []
-        except ProofError:
-            old = 0  # it saw more than there is; the note itself is the proof of that
-        hashes = "".join(base64.b64encode(value).decode() + "\n" for value in proof)
-        client.seen = int(note.split("\n", 2)[1])
-        return f"old {old}\n{hashes}\n{note}".encode()
-
-    def _output(self, client: Client, channel: str, payload: bytes) -> None:
+    def _output(self, client: Client, channel: str, payload: memoryview) -> None:
         if client.channel != channel:
             self._close_chunk(client)
             client.channel = channel
@@ -287,20 +282,24 @@ class Authority:
         else:
             client.chunk += payload
             if len(client.chunk) >= CHUNK:
-                self.store.data(client.stream, channel, bytes(client.chunk[:CHUNK]), client.src)
-                del client.chunk[:CHUNK]
-        self._pending_bytes += len(payload)
+                whole, client.chunk = client.chunk[:CHUNK], client.chunk[CHUNK:]
+                self.store.data(client.stream, channel, whole, client.src)
         client.dirty = True
         self._mark()
+        self._make_room(len(payload))
+
+    def _make_room(self, size: int) -> None:
+        """Count what came; begin the next batch, or wait for the one in flight, where much is pending."""
+        self._pending_bytes += size
         if self._pending_bytes >= BATCH_BYTES and self._flight is None:
             self._begin_batch()
         elif self._pending_bytes >= MOST_PENDING:
-            self._settle()
+            self._end_batch()
 
     def _close_chunk(self, client: Client) -> None:
         if client.chunk:
-            self.store.data(client.stream, client.channel, bytes(client.chunk), client.src)
-            client.chunk.clear()
+            whole, client.chunk = client.chunk, bytearray()
+            self.store.data(client.stream, client.channel, whole, client.src)
 
     def _finish(self, client: Client, payload: bytes) -> None:
         status = exit_status(payload)
@@ -334,7 +333,7 @@ class Authority:
             if client.follows:
                 client.say("L", line + b"\n")
             client.say("A", b"%d 0\n%s" % (self.store.next_n - 1, line))
-            self._say(client, "C", self._checkpoint_for(client, self._note()))
+            self._say(client, "C", checkpoint_payload(self.store, client, self._note()))
 
     # -- batches ----------------------------------------------------------------------------------------
 
@@ -350,17 +349,22 @@ class Authority:
             self.store.begin_commit(self._wake)
 
     def _wake(self) -> None:
-        """Called in the writer's thread when the batch in flight is on disk."""
-        os.eventfd_write(self._written, 1)
+        """Called in a thread of the store that is done with something."""
+        os.eventfd_write(self._news, 1)
 
     def _end_batch(self) -> None:
+        """Wait for the batch in flight, and tell of it; the next one may be in flight by then."""
         if self._flight is not None:
             due, self._flight = self._flight, None
-            self._tell(self.store.end_commit(), due)
+            lines = self.store.end_commit()
+            if self._pending_bytes >= BATCH_BYTES:
+                self._begin_batch()  # the disk need not wait until everyone is told
+            self._tell(lines, due)
 
     def _settle(self) -> None:
         """Make everything durable before going on."""
-        self._end_batch()
+        while self._flight is not None:
+            self._end_batch()
         if not self.store.sealed and self._sealing is None:
             due = self._due()
             self._tell(self.store.commit(), due)
@@ -391,8 +395,7 @@ class Authority:
                 told.client.say("A", b"%d %d" % (durable, told.total))
             self._flush(told.client)
 
-    def _checkpoint(self) -> None:
-        note = self._note()
+    def _tell_checkpoint(self, note: str) -> None:
         for client in [client for client in self.clients if client.stream == "engine" and not client.refused_at]:
             if client.supply is None:  # else it gets one when it has caught up
-                self._say(client, "C", self._checkpoint_for(client, note))
+                self._say(client, "C", checkpoint_payload(self.store, client, note))
