@@ -4,7 +4,7 @@
   the log are heard at all.
 - One stream is open once at a time, and a stream that has ended is never continued, but for `engine`, which a
   console takes up again after a crash. A stream that ends without `F` is recorded as unclean.
-- An event is committed at once, output within 100 ms or 512 KiB; a chunk closes at 64 KiB.
+- Who waited longest is heard first; while much output is pending, only `engine` is heard. A chunk closes at 64 KiB.
 - A malformed frame is recorded as `rej`, answered with the reason, and ends that client only.
 - Each checkpoint that a client gets is proved to continue the one that it saw before.
 - Who follows the log gets what was before it came bit by bit, and the checkpoint after that; others don't wait.
@@ -27,15 +27,12 @@ from sealwright_appendlog.clients import Client, Refused
 from sealwright_appendlog.export import export_frames
 from sealwright_appendlog.following import checkpoint_payload, line_frames
 from sealwright_appendlog.frames import FrameError, frame
+from sealwright_appendlog.pending import BATCH_SECONDS, CHUNK, Pending
 from sealwright_appendlog.requests import Hello, event_body, exit_status, joined
 from sealwright_appendlog.sealing import Sealing
 from sealwright_appendlog.store import Store, StoreError
 from sealwright_appendlog.tree import ProofError
 
-CHUNK = 1 << 16
-BATCH_BYTES = (1 << 20) - CHUNK  # a client's window less a frame, so that no client ever waits for the clock
-BATCH_SECONDS = 0.1
-MOST_PENDING = 4 << 20  # more than this waits in no memory, whatever clients send
 CHECKPOINT_SECONDS = 1.0
 
 
@@ -67,16 +64,17 @@ class Authority:
         self._watch = selectors.DefaultSelector()
         listener.setblocking(False)
         self._watch.register(listener, selectors.EVENT_READ, None)
-        if lifeline is not None:
-            self._watch.register(lifeline, selectors.EVENT_READ, None)
-        self._pending_since = 0.0
-        self._pending_bytes = 0
-        self._urgent = False
+        self._first = selectors.DefaultSelector()
+        """What is looked at even while much output is pending."""
+        self._pending = Pending()
         self._checkpointed = time.monotonic()
         self._sealing: Sealing | None = None
         self._flight: list[_Due] | None = None
         self._news = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
-        self._watch.register(self._news, selectors.EVENT_READ, None)
+        for watch in (self._watch, self._first):
+            watch.register(self._news, selectors.EVENT_READ, None)
+            if lifeline is not None:
+                watch.register(lifeline, selectors.EVENT_READ, None)
 
     def serve(self) -> None:
         """Serve until the lifeline ends or `stopped` is set.
@@ -101,18 +99,20 @@ class Authority:
             for client in self.clients:
                 client.sock.close()
             self._watch.close()
+            self._first.close()
             self.store.close()
             os.close(self._news)
 
     def _turn(self) -> bool:
-        for key, mask in self._watch.select(BATCH_SECONDS / 2):
+        watch = self._first if self._pending.full else self._watch
+        for key, mask in sorted(watch.select(BATCH_SECONDS / 2), key=_heard):
             if key.fileobj is self.listener:
                 self._accept()
             elif key.fd == self.lifeline and key.data is None:
                 return False
             elif key.fd == self._news:
                 os.eventfd_read(self._news)
-            elif key.data in self.clients:
+            elif key.data in self.clients and (key.data.stream == "engine" or not self._pending.full):
                 self._serve_client(key.data, mask)
         self._look_at_clock(time.monotonic())
         return True
@@ -121,8 +121,7 @@ class Authority:
         """Do what is due by now."""
         if self.store.written:
             self._end_batch()
-        old = self._pending_since and now - self._pending_since >= BATCH_SECONDS
-        if self._flight is None and (self._urgent or old or self._pending_bytes >= BATCH_BYTES):
+        if self._flight is None and self._pending.due(now):
             self._begin_batch()
         if self._sealing is not None and self._sealing.ready:
             self._end_seal(self._sealing)
@@ -152,6 +151,7 @@ class Authority:
         if mask & selectors.EVENT_WRITE:
             self._flush(client)
         if mask & selectors.EVENT_READ and client in self.clients:
+            client.heard_at = time.monotonic()
             data = client.receive()
             if data == b"":
                 self._drop(client)
@@ -166,7 +166,7 @@ class Authority:
             self._close_chunk(client)
             if not self.store.sealed and self._sealing is None:
                 self.store.reject(client.stream or "engine", str(error), client.src)
-                self._mark(urgent=True)
+                self._pending.add(time.monotonic(), urgent=True)
             self._end_stream(client)
             client.refuse(str(error))
             self._flush(client)
@@ -176,6 +176,8 @@ class Authority:
             return
         self.clients.discard(client)
         self._watch.unregister(client.sock)
+        if client.stream == "engine":
+            self._first.unregister(client.sock)
         client.sock.close()
         self._end_stream(client)
 
@@ -187,7 +189,7 @@ class Authority:
                 client.finished = True  # its eof is there, and the seal goes on without anyone to tell
                 return
             self.store.eof(client.stream, clean=False, exit_status=None, src=client.src)
-            self._mark(urgent=True)
+            self._pending.add(time.monotonic(), urgent=True)
         client.finished = True
 
     def _say(self, client: Client, kind: str, payload: bytes) -> None:
@@ -230,8 +232,7 @@ class Authority:
         elif kind == "J":
             self._close_chunk(client)
             client.waiting.append(self.store.event(client.stream, event_body(bytes(payload)), client.src))
-            self._mark(urgent=True)
-            self._make_room(len(payload))
+            self._count(len(payload), urgent=True)
         elif kind == "F":
             self._finish(client, bytes(payload))
         else:
@@ -254,6 +255,7 @@ class Authority:
         client.stream, client.seen = stream, hello.seen
         client.say("A", b"%d 0" % (self.store.durable - 1))
         if stream == "engine":
+            self._first.register(client.sock, selectors.EVENT_READ, client)
             if hello.since is not None:
                 client.supply_from(self._catch_up(client, hello.since))
             else:
@@ -285,15 +287,14 @@ class Authority:
                 whole, client.chunk = client.chunk[:CHUNK], client.chunk[CHUNK:]
                 self.store.data(client.stream, channel, whole, client.src)
         client.dirty = True
-        self._mark()
-        self._make_room(len(payload))
+        self._count(len(payload))
 
-    def _make_room(self, size: int) -> None:
+    def _count(self, size: int, *, urgent: bool = False) -> None:
         """Count what came; begin the next batch, or wait for the one in flight, where much is pending."""
-        self._pending_bytes += size
-        if self._pending_bytes >= BATCH_BYTES and self._flight is None:
+        self._pending.add(time.monotonic(), size, urgent=urgent)
+        if self._flight is None and self._pending.plenty:
             self._begin_batch()
-        elif self._pending_bytes >= MOST_PENDING:
+        elif self._pending.too_much:
             self._end_batch()
 
     def _close_chunk(self, client: Client) -> None:
@@ -306,7 +307,7 @@ class Authority:
         self._close_chunk(client)
         client.waiting.append(self.store.eof(client.stream, clean=True, exit_status=status, src=client.src))
         client.finished = True
-        self._mark(urgent=True)
+        self._pending.add(time.monotonic(), urgent=True)
 
     # -- the seal ---------------------------------------------------------------------------------------
 
@@ -337,10 +338,6 @@ class Authority:
 
     # -- batches ----------------------------------------------------------------------------------------
 
-    def _mark(self, *, urgent: bool = False) -> None:
-        self._urgent = self._urgent or urgent
-        self._pending_since = self._pending_since or time.monotonic()
-
     def _begin_batch(self) -> None:
         """Hand what was added to the writer; what comes meanwhile is the next batch."""
         due = self._due()
@@ -357,7 +354,7 @@ class Authority:
         if self._flight is not None:
             due, self._flight = self._flight, None
             lines = self.store.end_commit()
-            if self._pending_bytes >= BATCH_BYTES:
+            if self._pending.plenty:
                 self._begin_batch()  # the disk need not wait until everyone is told
             self._tell(lines, due)
 
@@ -378,7 +375,7 @@ class Authority:
                 total = max(client.durable, self.store.total(client.stream))
                 due.append(_Due(client, client.waiting, total, client.dirty))
                 client.waiting, client.dirty = [], False
-        self._urgent, self._pending_since, self._pending_bytes = False, 0.0, 0
+        self._pending.clear()
         return due
 
     def _tell(self, lines: list[bytes], due: list[_Due]) -> None:
@@ -399,3 +396,8 @@ class Authority:
         for client in [client for client in self.clients if client.stream == "engine" and not client.refused_at]:
             if client.supply is None:  # else it gets one when it has caught up
                 self._say(client, "C", checkpoint_payload(self.store, client, note))
+
+
+def _heard(ready: tuple[selectors.SelectorKey, int]) -> float:
+    """When the client that is ready was heard last; what is no client comes first."""
+    return ready[0].data.heard_at if ready[0].data is not None else 0.0

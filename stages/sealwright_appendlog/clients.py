@@ -42,6 +42,7 @@ class Client:
     dirty: bool = False
     durable: int = 0
     finished: bool = False
+    heard_at: float = 0.0
     seen: int = 0
     follows: bool = False
     refused_at: float = 0.0
