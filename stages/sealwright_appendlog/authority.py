@@ -27,11 +27,12 @@ from sealwright_appendlog.clients import Client, Refused
 from sealwright_appendlog.export import export_frames
 from sealwright_appendlog.following import checkpoint_payload, line_frames
 from sealwright_appendlog.frames import FrameError, frame
-from sealwright_appendlog.pending import BATCH_SECONDS, CHUNK, Pending
+from sealwright_appendlog.pending import BATCH_SECONDS, CHUNK, RECORD, Pending
 from sealwright_appendlog.requests import Hello, event_body, exit_status, joined
 from sealwright_appendlog.sealing import Sealing
 from sealwright_appendlog.store import Store, StoreError
 from sealwright_appendlog.tree import ProofError
+from sealwright_appendlog.writer import Bytes
 
 CHECKPOINT_SECONDS = 1.0
 
@@ -232,7 +233,7 @@ class Authority:
         elif kind == "J":
             self._close_chunk(client)
             client.waiting.append(self.store.event(client.stream, event_body(bytes(payload)), client.src))
-            self._count(len(payload), urgent=True)
+            self._count(len(payload) + RECORD, urgent=True)
         elif kind == "F":
             self._finish(client, bytes(payload))
         else:
@@ -279,15 +280,19 @@ class Authority:
         if client.channel != channel:
             self._close_chunk(client)
             client.channel = channel
+        client.dirty = True
         if not client.chunk and len(payload) == CHUNK:
-            self.store.data(client.stream, channel, payload, client.src)
+            self._add_chunk(client, payload)
         else:
             client.chunk += payload
             if len(client.chunk) >= CHUNK:
                 whole, client.chunk = client.chunk[:CHUNK], client.chunk[CHUNK:]
-                self.store.data(client.stream, channel, whole, client.src)
-        client.dirty = True
+                self._add_chunk(client, whole)
         self._count(len(payload))
+
+    def _add_chunk(self, client: Client, data: Bytes) -> None:
+        self.store.data(client.stream, client.channel, data, client.src)
+        self._pending.add(time.monotonic(), RECORD)
 
     def _count(self, size: int, *, urgent: bool = False) -> None:
         """Count what came; begin the next batch, or wait for the one in flight, where much is pending."""
@@ -300,7 +305,7 @@ class Authority:
     def _close_chunk(self, client: Client) -> None:
         if client.chunk:
             whole, client.chunk = client.chunk, bytearray()
-            self.store.data(client.stream, client.channel, whole, client.src)
+            self._add_chunk(client, whole)
 
     def _finish(self, client: Client, payload: bytes) -> None:
         status = exit_status(payload)

@@ -1,6 +1,7 @@
 """What waits for the next batch, and when that begins.
 
 - An event is committed at once, output within 100 ms or as soon as a client's window is nearly full.
+- What counts is what it takes in memory: a record has its own weight beside its bytes.
 - More than a megabyte of output is not waited for: it stays with its sender until the batch in flight is on disk, so
   that an event waits for two batches of that size at most.
 """
@@ -8,8 +9,9 @@
 from __future__ import annotations
 
 CHUNK = 1 << 16
-BATCH_BYTES = (1 << 20) - CHUNK  # a client's window less a frame, so that no client ever waits for the clock
+BATCH_BYTES = (1 << 20) - CHUNK  # a client's window less a frame: no client waits for the clock
 BATCH_SECONDS = 0.1
+RECORD = 1 << 10  # what a record takes beside its bytes
 MOST_OUTPUT = 1 << 20
 MOST = 4 << 20
 """What waits at most, whatever it is and whoever sends it."""

@@ -28,7 +28,7 @@ _SMALL = 2048
 """Output below this is hashed at once: hashlib would not let go of the interpreter for it."""
 
 
-@dataclass
+@dataclass(slots=True)
 class Output:
     """A chunk of output, placed and stamped, whose line can be made once it is hashed."""
 
@@ -40,7 +40,6 @@ class Output:
     data: Bytes
     segment: str
     offset: int
-
     sha256: str = ""
 
     def hash(self) -> None:
