@@ -25,22 +25,26 @@ def path_of(descriptor: int) -> Path:
     return Path(f"/proc/self/fd/{descriptor}").readlink()
 
 
-def test_the_index_waits_for_the_sync_of_every_segment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("count", [1, 2, 7])
+def test_the_index_waits_for_the_sync_of_every_segment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, count: int
+) -> None:
     store = new_store(tmp_path / "log")
+    streams = STREAMS[:count]
     synced: list[str] = []
     real = os.fdatasync
 
     def fdatasync(descriptor: int) -> None:
         if (path := path_of(descriptor)).name == layout.INDEX:
-            assert sorted(synced) == STREAMS
+            assert sorted(synced) == streams
         synced.append("/".join(path.parts[-3:-1]))
         real(descriptor)
 
     monkeypatch.setattr(os, "fdatasync", fdatasync)
-    for stream in STREAMS:
+    for stream in streams:
         store.data(stream, "D", stream.encode() * 1000, "uid:0")
     store.commit()
-    assert len(synced) == len(STREAMS) + 1 and synced[-1] not in STREAMS
+    assert len(synced) == count + 1 and synced[-1] not in streams
     store.close()
 
 
