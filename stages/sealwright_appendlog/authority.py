@@ -20,10 +20,9 @@ import selectors
 import socket
 import time
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
 
 from sealwright_appendlog import layout, record
-from sealwright_appendlog.clients import Client, Refused
+from sealwright_appendlog.clients import Client, Due, Refused
 from sealwright_appendlog.export import export_frames
 from sealwright_appendlog.following import checkpoint_payload, line_frames
 from sealwright_appendlog.frames import FrameError, frame
@@ -35,16 +34,6 @@ from sealwright_appendlog.tree import ProofError
 from sealwright_appendlog.writer import Bytes
 
 CHECKPOINT_SECONDS = 1.0
-
-
-@dataclass
-class _Due:
-    """What a client is told when the batch in flight is durable."""
-
-    client: Client
-    lines: list[bytes]
-    total: int
-    output: bool
 
 
 class Authority:
@@ -70,7 +59,7 @@ class Authority:
         self._pending = Pending()
         self._checkpointed = time.monotonic()
         self._sealing: Sealing | None = None
-        self._flight: list[_Due] | None = None
+        self._flight: list[Due] | None = None
         self._news = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         for watch in (self._watch, self._first):
             watch.register(self._news, selectors.EVENT_READ, None)
@@ -371,30 +360,21 @@ class Authority:
             due = self._due()
             self._tell(self.store.commit(), due)
 
-    def _due(self) -> list[_Due]:
+    def _due(self) -> list[Due]:
         """Close what is open of the batch, and take down what its clients are to be told."""
-        due = []
         for client in self.clients:
             self._close_chunk(client)
-            if client.waiting or client.dirty:
-                total = max(client.durable, self.store.total(client.stream))
-                due.append(_Due(client, client.waiting, total, client.dirty))
-                client.waiting, client.dirty = [], False
+        due = [client.take_due(self.store.total(client.stream)) for client in self.clients if client.owed]
         self._pending.clear()
         return due
 
-    def _tell(self, lines: list[bytes], due: list[_Due]) -> None:
+    def _tell(self, lines: list[bytes], due: list[Due]) -> None:
         """Say what became durable: to followers first, so that no ack comes before its line."""
         for client in [client for client in self.clients if client.follows]:
             for block in joined(lines):
                 self._say(client, "L", block)
-        durable = self.store.durable - 1
         for told in (told for told in due if told.client in self.clients and not told.client.refused_at):
-            told.client.durable = told.total
-            for line in told.lines:
-                told.client.say("A", b"%d %d\n%s" % (durable, told.total, line))
-            if told.output and not told.lines:
-                told.client.say("A", b"%d %d" % (durable, told.total))
+            told.tell(self.store.durable - 1)
             self._flush(told.client)
 
     def _tell_checkpoint(self, note: str) -> None:
