@@ -3,10 +3,12 @@
 - Whoever begins a job ends it too, in the order of their beginning, and gets there whatever it raised, which need
   not be an OSError.
 - A job that was begun is done, also while the worker is being closed.
+- News that can't be given ends nothing: `ready` says it as well, to whoever looks.
 """
 
 from __future__ import annotations
 
+import contextlib
 import queue
 import threading
 from collections.abc import Callable
@@ -55,4 +57,5 @@ class Worker:
             except BaseException as error:  # noqa: BLE001 - nobody waits for a thread that is gone
                 failed = error
             self._ended.put(failed)
-            done()
+            with contextlib.suppress(Exception):
+                done()

@@ -58,3 +58,15 @@ def test_what_was_begun_is_done_before_it_is_closed() -> None:
         worker.begin(lambda number=number: done.append(number))
     worker.close()
     assert done == list(range(100))
+
+
+def test_news_that_cant_be_given_ends_nothing() -> None:
+    def fail() -> None:
+        raise OSError("nobody takes it")
+
+    worker, done = Worker("test"), []
+    worker.begin(lambda: done.append(1), fail)
+    worker.begin(lambda: done.append(2))
+    worker.end()
+    worker.close()
+    assert done == [1, 2]
