@@ -12,10 +12,13 @@ import contextlib
 import fcntl
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from sealwright_appendlog.reserve import Reserve, sync
+
+_MOST_PIECES = 1024
+"""IOV_MAX of Linux: what one writev takes."""
 
 
 class Folder:
@@ -84,7 +87,9 @@ def _write_new(path: Path, data: bytes) -> None:
         os.close(descriptor)
 
 
-def write_all(descriptor: int, data: bytes, gives_way: Callable[[OSError], bool] = lambda _: False) -> None:
+def write_all(
+    descriptor: int, data: bytes | memoryview, gives_way: Callable[[OSError], bool] = lambda _: False
+) -> None:
     """Write `data` at the descriptor's position, all of it; goes on after an error for which something gives way.
 
     Raises:
@@ -97,6 +102,20 @@ def write_all(descriptor: int, data: bytes, gives_way: Callable[[OSError], bool]
         except OSError as error:
             if not gives_way(error):
                 raise
+
+
+def write_pieces(descriptor: int, pieces: Sequence[bytes | bytearray | memoryview]) -> None:
+    """Write pieces one after the other, by as few calls as can be.
+
+    Raises:
+        OSError: as `write_all`.
+    """
+    for at in range(0, len(pieces), _MOST_PIECES):
+        group = pieces[at : at + _MOST_PIECES]
+        written = os.writev(descriptor, group)
+        for piece in group:
+            write_all(descriptor, memoryview(piece)[written:])  # nothing, unless the call wrote a part
+            written = max(0, written - len(piece))
 
 
 def sync_folder(folder: Path) -> None:

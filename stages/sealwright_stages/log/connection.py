@@ -19,7 +19,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 
-from sealwright_appendlog.frames import AUTHORITY_TYPES, Decoder, FrameError, frame
+from sealwright_appendlog.frames import AUTHORITY_TYPES, Decoder, FrameError, header
 
 PATIENCE = 5.0
 WINDOW = 1 << 20
@@ -87,7 +87,7 @@ class Connection:
                 self._owe()
                 self.sent += len(payload)
         with self._send_lock:
-            self._write(frame(kind, payload))
+            self._write(header(kind, payload), payload)
 
     def wait_line(self, *, at_leisure: bool = False) -> bytes:
         """The next record line that the authority sends back; `at_leisure`: as long as it answers pings.
@@ -170,14 +170,15 @@ class Connection:
                 raise LogLost(self.lost or "the connection to the log was closed")
             self.change.wait(0.5)
 
-    def _write(self, data: bytes) -> None:
-        rest = memoryview(data)
+    def _write(self, head: bytes, payload: bytes = b"") -> None:
+        rest = [memoryview(head), memoryview(payload)]
         deadline = time.monotonic() + self._patience
-        while rest:
+        while any(rest):
             if self.lost or self._closing:
                 raise LogLost(self.lost or "the connection to the log was closed")
             try:
-                rest = rest[os.write(self._write_fd, rest) :]
+                written = os.writev(self._write_fd, rest)
+                rest = [rest[0][written:], rest[1][max(0, written - len(rest[0])) :]]
                 deadline = time.monotonic() + self._patience
             except BlockingIOError:
                 if time.monotonic() > deadline:
@@ -224,7 +225,7 @@ class Connection:
         try:
             if self._poll.poll(0):  # else the authority has enough to answer
                 with contextlib.suppress(LogLost):
-                    self._write(frame("P"))
+                    self._write(header("P"))
         finally:
             self._send_lock.release()
 

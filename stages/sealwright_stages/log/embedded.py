@@ -21,7 +21,7 @@ from pathlib import Path
 
 from sealwright_stages.errors import LogError, MachineError
 from sealwright_stages.log.client import LogSession
-from sealwright_stages.log.connection import Connection
+from sealwright_stages.log.connection import WINDOW, Connection
 from sealwright_stages.log.memory import pin
 from sealwright_stages.process import BASE_ENVIRONMENT, last_words
 from sealwright_stages.sandbox.ownership import take_back
@@ -108,6 +108,7 @@ def plain_origin(release: str) -> str:
 def _socket_connector(path: Path) -> Callable[..., Connection]:
     def connect(on_frame: Callable[[str, bytes], None], on_lost: Callable[[str], None]) -> Connection:
         sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, WINDOW)  # else a window goes out in five turns
         try:
             sock.connect(str(path))
         except OSError as error:
