@@ -1,12 +1,12 @@
 """The log authority's loop: many clients on one socket, one writer, one thread.
 
 - What a client says never decides who it is: `src` is what the transport tells, and only the uids that may use
-  the log are heard at all.
-- One stream is open once at a time, and a stream that has ended is never continued, but for `engine`, which a
-  console takes up again after a crash. A stream that ends without `F` is recorded as unclean.
+  the log are heard at all. Events come on the stream `engine` alone, and that belongs to one source (see `admission`).
+- A stream that ends without `F` is recorded as unclean.
 - An event is committed at once, output within 100 ms or 512 KiB; a chunk closes at 64 KiB.
 - A malformed frame is recorded as `rej`, answered with the reason, and ends that client only.
-- Each checkpoint that a client gets is proved to continue the one that it saw before.
+- Each checkpoint that a client gets is proved to continue the one that it saw before; the engine gets one at its
+  end too, so that what it was told last is under a signature that it has seen.
 - Who follows the log gets what was before it came bit by bit, and the checkpoint after that; others don't wait.
 - While segments are hashed for the seal, pings are answered and everything else is refused.
 - A write error, of whatever kind, ends the authority: every client is told, and nothing more is acknowledged.
@@ -24,6 +24,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 from sealwright_appendlog import layout, record
+from sealwright_appendlog.admission import admit
 from sealwright_appendlog.clients import Client, Refused
 from sealwright_appendlog.export import export_frames
 from sealwright_appendlog.following import line_frames
@@ -224,6 +225,8 @@ class Authority:
         if kind in "DE":
             self._output(client, kind, payload)
         elif kind == "J":
+            if client.stream != record.ENGINE:
+                raise Refused("only the stream engine tells events")
             self._close_chunk(client)
             client.waiting.append(self.store.event(client.stream, event_body(payload), client.src))
             self._mark(urgent=True)
@@ -235,15 +238,8 @@ class Authority:
     def _hello(self, client: Client, payload: bytes) -> None:
         hello = Hello.parse(payload)
         stream = hello.stream
-        if client.stream:
-            raise Refused("a second hello")
-        if any(other.live and other.stream == stream for other in self.clients):
-            raise Refused(f"stream {stream} is open already")
+        admit(client, stream, self.clients, self.store, sealing=self._sealing is not None)
         if not self.store.sealed:
-            if self._sealing is not None:
-                raise Refused("the log is being sealed")
-            if stream in self.store.ended and stream != "engine":
-                raise Refused(f"stream {stream} has ended; take another name")
             self._settle()
             self.store.open_stream(stream)
         client.stream, client.seen = stream, hello.seen
@@ -389,6 +385,8 @@ class Authority:
                 told.client.say("A", b"%d %d\n%s" % (durable, told.total, line))
             if told.output and not told.lines:
                 told.client.say("A", b"%d %d" % (durable, told.total))
+            if told.client.finished and told.client.stream == record.ENGINE and told.client.supply is None:
+                told.client.say("C", self._checkpoint_for(told.client, self._note()))
             self._flush(told.client)
 
     def _checkpoint(self) -> None:

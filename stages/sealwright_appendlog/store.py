@@ -23,7 +23,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sealwright_appendlog import layout, record
 from sealwright_appendlog.folder import Folder
 from sealwright_appendlog.note import Checkpoint, VerifierKey, sign_note
-from sealwright_appendlog.recovery import Recovered, StoreError, recover
+from sealwright_appendlog.recovery import ITSELF, Recovered, StoreError, recover
 from sealwright_appendlog.stamps import Clock, Course
 from sealwright_appendlog.streams import Streams
 from sealwright_appendlog.tiles import TileReader, TileWriter
@@ -31,9 +31,6 @@ from sealwright_appendlog.tree import CompactRange, consistency_proof, leaf_hash
 from sealwright_appendlog.writer import Batch, Writer
 
 FORMAT = 1
-ITSELF = "-"
-"""The source of the authority's own records."""
-
 __all__ = ["Store", "StoreError"]
 
 
@@ -63,6 +60,7 @@ class Store:
         self._tiles = TileWriter(self._derive)
         self._partial = {p.relative_to(path).as_posix() for p in path.glob("tile/**/*.p/*")}
         self.ended: set[str] = set()
+        self.engine_src = ""  # who speaks on the stream engine; for good, once it is somebody
         self.sealed = False
         with self._fatal("opened"):
             self._folder.reserve.drop()
@@ -70,7 +68,7 @@ class Store:
 
     def _open(self, found: Recovered) -> None:
         self._tree, self._course, self.ended = found.tree, found.course, found.ended
-        self.next_n = found.tree.size
+        self.next_n, self.engine_src = found.tree.size, found.engine_src
         self._streams.open_now, self._streams.bytes = found.streams, found.data_bytes
         self.sealed = found.seal is not None
         if found.seal is not None:

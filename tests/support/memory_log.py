@@ -48,7 +48,7 @@ class MemoryLog:
         self._lock = threading.Lock()
 
     def append(self, event: Mapping[str, object]) -> Entry:
-        return self.add("ev", "events", {"body": dict(event)})
+        return self.add("ev", "engine", {"body": dict(event)})
 
     def open_stream(self, name: str) -> MemoryStream:
         self.check()
@@ -56,7 +56,7 @@ class MemoryLog:
 
     def seal(self) -> Entry:
         counts = {"records": len(self.kept.entries), "bytes": 0, "segments": 0, "segments_sha256": "0" * 64}
-        return self.add("seal", "events", counts)
+        return self.add("seal", "engine", counts)
 
     def export(self, destination: Path) -> None:
         """Write index, tiles and checkpoint as the real authority does, without data and SHA-256 of them."""
