@@ -323,13 +323,13 @@ class Authority:
         if sealing.error:
             raise StoreError(sealing.error)
         client = sealing.client
-        line = self.store.seal(client.src, sealing.hashes)
+        lines = self.store.seal(client.src, sealing.hashes)
         client.finished = True
         self._sealing = None
         if client in self.clients:
             if client.follows:
-                client.say("L", line + b"\n")
-            client.say("A", b"%d 0\n%s" % (self.store.next_n - 1, line))
+                client.say("L", b"\n".join([*lines, b""]))
+            client.say("A", b"%d 0\n%s" % (self.store.next_n - 1, lines[-1]))
             self._say(client, "C", self._checkpoint_for(client, self._note()))
 
     # -- batches ----------------------------------------------------------------------------------------

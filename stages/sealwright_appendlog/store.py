@@ -152,10 +152,11 @@ class Store:
         self.ended.add(stream)
         return self._add("eof", stream, body, src)
 
-    def seal(self, src: str, hashes: Mapping[str, str]) -> bytes:
+    def seal(self, src: str, hashes: Mapping[str, str]) -> list[bytes]:
         """Close the log: the `seal` record, the last checkpoint, `checkpoint.sealed` and `SHA256SUMS`.
 
-        `hashes` are the segments', by path (see `hash_segments`); every stream has ended.
+        `hashes` are the segments', by path (see `hash_segments`); every stream has ended. Gives the lines that
+        became durable: the seal's is the last, and not the only one if the clock stepped.
         """
         self._accepting()
         self._folder.reserve.drop()
@@ -169,11 +170,11 @@ class Store:
         line = self._line("seal", "engine", body, src, stamp)
         self.next_n += 1
         self._batch.lines.append(line)
-        self.commit()
+        lines = self.commit()
         self.sealed = True
         with self._fatal("sealed"):
             self._write_seal(hashes)
-        return line
+        return lines
 
     def hash_segments(self) -> dict[str, str]:
         """The SHA-256 of every segment, read back from the disk; may run in a thread while nothing is added.

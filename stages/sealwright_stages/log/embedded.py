@@ -89,7 +89,7 @@ def open_embedded(
             end()
         raise LogError("the log authority did not start", because, _NEXT)
     try:
-        pin(saved_checkpoint, line)
+        pin(saved_checkpoint, line, log_dir)
     except LogError:
         with contextlib.suppress(MachineError):
             end()
