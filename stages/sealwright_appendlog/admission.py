@@ -3,7 +3,7 @@
 - One stream is open once at a time, and one that has ended is never continued, but for `engine`, which a console
   takes up again after a crash.
 - `engine` belongs for good to the source that spoke on it first: no other client may tell events, or seal. A console
-  whose transport names it otherwise by now is given its old name by whoever keeps the log (`connect --identity`).
+  whose transport names it otherwise by now is given its old name by whoever keeps the bridge that carries it.
 - A sealed log is open to all who may connect, to be read.
 """
 
