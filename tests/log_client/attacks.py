@@ -94,6 +94,13 @@ ROWS = [
         "are not those that came here",
     ),
     Row(
+        rows_log.lying("both", "The authority acknowledges and tells one record, and logs another."),
+        "at the next checkpoint",
+        PROVED,
+        "are not those that came here",
+    ),
+    Row(rows_log.logged_otherwise, _EXPORT, frozenset({SEEN, "acknowledged", "found"}), "is not the one that was"),
+    Row(
         rows_log.lying("output", "A build's output is changed on its way into the log."),
         _EXPORT,
         frozenset({SEEN}),

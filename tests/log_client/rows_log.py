@@ -11,10 +11,10 @@ from appendlog.log_making import RawClient
 from appendlog.real_program import PROGRAM
 from log_client import forging
 from log_client.forging import Forge
-from log_client.scene import Scene, another_authority, some_run, work
+from log_client.scene import Scene, another_authority, some_run, through, work
 from sealwright_appendlog import layout
 from sealwright_appendlog.note import VerifierKey, open_checkpoint
-from sealwright_stages.log import open_transport
+from sealwright_stages.log import LogSession, open_transport
 
 # -- between two runs ---------------------------------------------------------------------------------------
 
@@ -221,6 +221,18 @@ def lying(how: str, said: str, *, remote: bool = True) -> Callable[[Scene], None
 
     attack.__doc__ = said
     return attack
+
+
+def logged_otherwise(scene: Scene) -> None:
+    """The authority acknowledges what was sent, logs something else, and its files are all that there is to see."""
+    with another_authority(scene.root):
+        scene.saved.with_name("seen.vkey").write_text((scene.log / layout.VKEY).read_text())
+        connect = through(scene.root / "s", scene.root / "s", "-", "both")
+        session = LogSession(connect, scene.log, scene.saved, mirror=False, end=lambda: None)
+        scene.sessions.append(session)
+        work(session, "first", 3)
+        session.seal()
+        session.export(scene.root / "out")
 
 
 def exported_after(change: Callable[[Scene], None], said: str) -> Callable[[Scene], None]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import contextlib
 import random
 import shutil
+import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from appendlog.log_making import RawClient
@@ -14,6 +15,7 @@ from appendlog.real_program import PROGRAM, connect, served
 from log_client import two_faced
 from sealwright_appendlog import layout
 from sealwright_stages.log import LogSession, open_embedded, open_transport
+from sealwright_stages.log.connection import Connection
 
 SEEN, SHOWN = "seen", "shown"
 RELEASE = "example 1.0"
@@ -98,3 +100,20 @@ def another_authority(root: Path, origin: str = "example.org/log") -> Iterator[N
         yield
         child.terminate()
         child.wait()
+
+
+def through(*words: object) -> Callable[[Callable[[str, bytes], None], Callable[[str], None]], Connection]:
+    """Connects through the transport that lies, where the log's files are at hand all the same."""
+
+    def connect(on_frame: Callable[[str, bytes], None], on_lost: Callable[[str], None]) -> Connection:
+        argv = [sys.executable, two_faced.__file__, *map(str, words)]
+        child = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        assert child.stdin and child.stdout
+
+        def close() -> None:
+            child.kill()
+            child.communicate()
+
+        return Connection(child.stdout.fileno(), child.stdin.fileno(), on_frame, on_lost, close)
+
+    return connect

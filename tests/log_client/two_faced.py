@@ -2,7 +2,8 @@
 
 With `WHEN` a client's frame type (`S`, `X`), from that frame on the authority behind `OTHER` is spoken to, under the
 same hello. `HOW` changes what passes: `ack` the record in an acknowledgement, `line` the record that is followed,
-`output` what a client sends to be logged, `-` nothing. What is changed is `honest`, to `forged`.
+`output` what a client sends to be logged, `-` nothing. What is changed is `honest`, to `forged`. `both` logs an event
+as `forged`, and tells the client that it was `honest`.
 """
 
 from __future__ import annotations
@@ -48,13 +49,15 @@ class Relay:
             self.hello = json.loads(payload)
         if kind == self.when:
             self.turn()
-        if kind in "DE" and self.how == "output":
+        if (kind in "DE" and self.how == "output") or (kind == "J" and self.how == "both"):
             payload = payload.replace(b"honest", b"forged")
         self.authority.sendall(frame(kind, payload))
 
     def down(self, kind: str, payload: bytes) -> None:
         if (kind == "A" and self.how == "ack") or (kind == "L" and self.how == "line"):
             payload = payload.replace(b"honest", b"forged")
+        if kind in "AL" and self.how == "both":
+            payload = payload.replace(b"forged", b"honest")
         self.lines += payload.count(b"\n") if kind == "L" else 0
         os.write(1, frame(kind, payload))
 
