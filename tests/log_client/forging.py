@@ -78,13 +78,19 @@ def event_changed(lines: Lines, rng: random.Random) -> Lines:
     return lines
 
 
-def stamp_changed(lines: Lines, rng: random.Random) -> Lines:
-    """One event came from somebody else, or a little later."""
+def time_changed(lines: Lines, rng: random.Random) -> Lines:
+    """One event came a little later."""
     n = _at(lines, "ev", rng)
     entry = json.loads(lines[n])
-    changed = {"src": "uid:12345"} if rng.random() < 0.5 else {"up": entry["up"] + 1}
-    lines[n] = record.encode({**entry, **changed})
+    lines[n] = record.encode({**entry, "up": entry["up"] + 1})
     return lines
+
+
+def source_changed(lines: Lines, rng: random.Random) -> Lines:
+    """Some events, or all of them, came from somebody else."""
+    entries = [json.loads(line) for line in lines]
+    first = rng.choice([1, _at(lines, "ev", rng)])
+    return fitted([{**entry, "src": "uid:12345"} if entry["n"] >= first else entry for entry in entries])
 
 
 def event_removed(lines: Lines, rng: random.Random) -> Lines:

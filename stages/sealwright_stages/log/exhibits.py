@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import hashlib
+import threading
 from pathlib import Path
 
 from sealwright_stages.errors import Exhibit, LogError
@@ -24,6 +25,7 @@ _WHAT = {
     PROMISED: "the record as it was acknowledged",
     FOUND: "what the log has in its place",
 }
+_ONE_AT_A_TIME = threading.Lock()  # two threads may find the same contradiction
 CONTRADICTION = "the log contradicts what it said before"
 CONTRADICTION_NEXT = (
     "trust nothing of this release: keep the whole work folder, ask whoever keeps the log (and its witnesses) which "
@@ -42,8 +44,9 @@ def keep(saved: Path, why: str, pieces: dict[str, bytes]) -> LogRollback:
     exhibits = []
     for name, data in pieces.items():
         path = saved.with_name(f"{saved.name}.refused-{digest}.{name}")
-        if not path.exists():
-            write_whole(path, data, 0o600)
+        with _ONE_AT_A_TIME:
+            if not path.exists():
+                write_whole(path, data, 0o600)
         exhibits.append(Exhibit(_WHAT[name], path, data))
     where = f"{saved.parent}/{saved.name}.refused-{digest}.*"
     return LogRollback(f"{why}; kept as evidence: {where}", tuple(exhibits))

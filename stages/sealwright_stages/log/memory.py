@@ -14,11 +14,12 @@ from pathlib import Path
 
 from sealwright_appendlog import layout
 from sealwright_appendlog.note import Checkpoint, NoteError, VerifierKey, open_checkpoint
-from sealwright_appendlog.tree import ProofError, verify_consistency
+from sealwright_appendlog.tiles import TileReader
+from sealwright_appendlog.tree import ProofError, consistency_proof, verify_consistency
 from sealwright_stages.errors import LogError
 from sealwright_stages.files import write_whole
 from sealwright_stages.log import exhibits
-from sealwright_stages.log.connection import LogLost
+from sealwright_stages.log.connection import LogLost, LogRollback
 
 _MAX_NOTE = 1 << 20
 
@@ -87,6 +88,25 @@ class Memory:
             write_whole(self.saved, note.encode())
             self.note, self.checkpoint = note.encode(), new
         return new
+
+    def contradicted(self, log_dir: Path, why: str) -> LogRollback | None:
+        """What to raise where the log's own newest checkpoint can't be a later one of what is remembered: a look at the
+        files of an authority that does not answer, because of `why`.
+
+        Raises:
+            MachineError: the disk is full or the folder refuses.
+        """
+        old, shown = self.checkpoint, _note(log_dir / layout.CHECKPOINT)
+        if old is None or shown in (b"", self.note):
+            return None
+        try:
+            new = open_checkpoint(shown, self.key)
+            proof = consistency_proof(old.size, new.size, TileReader(log_dir, new.size).range_hash)
+            verify_consistency(old.size, old.root, new.size, new.root, proof)
+        except (NoteError, ProofError) as error:
+            said = f"{why}; and its newest checkpoint does not continue the one that was seen: {error}"
+            return exhibits.keep(self.saved, said, {exhibits.SEEN: self.note, exhibits.SHOWN: shown})
+        return None
 
     def _proved(self, head: str, note: str) -> Checkpoint:
         first, *hashes = head.split("\n")
