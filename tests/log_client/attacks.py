@@ -168,6 +168,8 @@ def well_elsewhere(scene: Scene) -> str:
         work(last, "last")
         last.seal()
         last.export(scene.root / "out")
+        last.close()
+        scene.remote().export(scene.root / "again")
     return "well"
 
 

@@ -58,12 +58,13 @@ class OutputStream:
         Raises:
             LogLost: the log is gone, here or on the session's own connection.
         """
-        self._length += len(data)
-        self._digest.update(data)
         for at in range(0, len(data), 1 << 16):
             if self._lost.is_set():
                 raise LogLost(self._connection.lost or "the log authority is lost")
-            self._connection.send(channel, data[at : at + (1 << 16)], counted=True)
+            part = data[at : at + (1 << 16)]
+            self._connection.send(channel, part, counted=True)
+            self._length += len(part)
+            self._digest.update(part)  # after it was sent, so that the authority is at work meanwhile
         if self._copy is not None:
             self._copy.parent.mkdir(parents=True, exist_ok=True)
             with self._copy.open("ab") as stream:
