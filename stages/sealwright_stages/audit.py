@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from sealwright_appendlog import layout
-from sealwright_appendlog.audit import LogBroken, LogReport, check_log
+from sealwright_appendlog.audit import LogBroken, LogReport, OnRecord, check_log
 from sealwright_appendlog.note import VerifierKey
 from sealwright_appendlog.proof import check_proof, parse_proof
 from sealwright_appendlog.record import stream_name
@@ -64,20 +64,23 @@ class Audit:
         return all(finding.ok != "bad" for finding in self.findings)
 
 
-def audit(evidence: Path, reviewer: Reviewer | None = None) -> Audit:
-    """Audit the evidence folder, with what the reviewer brings."""
+def audit(evidence: Path, reviewer: Reviewer | None = None, watch: OnRecord | None = None) -> Audit:
+    """Audit the evidence folder, with what the reviewer brings.
+
+    `watch` is given each record as `check_log` gives it: nothing of it is proved before this returns.
+    """
     try:
-        return _audit(evidence, reviewer or Reviewer())
+        return _audit(evidence, reviewer or Reviewer(), watch)
     except Exception as error:  # noqa: BLE001 - evidence that breaks the audit is no good evidence
         told = f"the audit itself failed on it: {type(error).__name__}: {error}"
         return Audit((bad("evidence", told),), State(), None)
 
 
-def _audit(evidence: Path, reviewer: Reviewer) -> Audit:
+def _audit(evidence: Path, reviewer: Reviewer, watch: OnRecord | None) -> Audit:
     if found := irregular(evidence):
         return Audit(tuple(found), State(), None)
     manifest, own, items, findings = _policy(evidence / "policy")
-    reading = _Reading(evidence / "log", items, manifest is not None and bool(manifest.policy_signers))
+    reading = _Reading(evidence / "log", items, manifest is not None and bool(manifest.policy_signers), watch)
     try:
         report = check_log(reading.log, reading.take, witnesses=reviewer.witnesses)
     except (LogBroken, OSError) as error:
@@ -138,8 +141,11 @@ def _inputs(state: State, product: Product) -> list[Finding]:
 class _Reading:
     """One reading of a log: its records replayed, and what else of it is needed."""
 
-    def __init__(self, log: Path, items: Mapping[str, ItemSpec] | None, signed_policy: bool) -> None:
+    def __init__(
+        self, log: Path, items: Mapping[str, ItemSpec] | None, signed_policy: bool, watch: OnRecord | None
+    ) -> None:
         self.log = log
+        self._watch = watch
         self.replay = Replay(self._sha256, items, signed_policy)
         self.product_lines: dict[int, bytes] = {}
         self.segments: dict[str, list[str]] = {}
@@ -152,6 +158,8 @@ class _Reading:
         elif fields["k"] == "data" and fields["off"] == 0:
             self.segments.setdefault(fields["s"], []).append(fields["seg"])
         self.replay.take(entry_from(fields, line))
+        if self._watch is not None:
+            self._watch(fields, line)
 
     def _sha256(self, stream: str) -> str:
         """SHA-256 of all that a stream said so far, each stream read once."""

@@ -32,7 +32,9 @@ def test_a_proof_carries_the_record_of_its_product(forger: Forger) -> None:
 
 
 @pytest.mark.parametrize("extra", [b"hello", None])
-def test_a_proof_that_carries_another_record_than_it_proves_is_refused(forger: Forger, extra: bytes | None) -> None:
+def test_a_proof_that_carries_another_record_than_it_proves_is_refused(
+    forger: Forger, extra: bytes | None
+) -> None:
     evidence = forger.evidence()
     path, other = proof_of(evidence), extra or next(layout.lines(evidence / "log" / layout.INDEX))
     lines = path.read_bytes().split(b"\n")
