@@ -21,7 +21,7 @@ from typing import Any
 from sealwright_appendlog import layout
 from sealwright_appendlog.audit import LogBroken, LogReport, OnRecord, check_log
 from sealwright_appendlog.note import VerifierKey
-from sealwright_appendlog.proof import check_proof
+from sealwright_appendlog.proof import check_proof, parse_proof
 from sealwright_appendlog.record import stream_name
 from sealwright_appendlog.tree import ProofError
 from sealwright_keyring.errors import KeyringError
@@ -260,7 +260,10 @@ def _proofs(reading: _Reading, vkey: str) -> list[Finding]:
         name = proof_name(product)
         try:
             proof = read_small(reading.log / "proofs" / name, _MAX_PROOF)
-            check_proof(proof, reading.product_lines[product.n], key)
+            line = reading.product_lines[product.n]
+            check_proof(proof, line, key)
+            if parse_proof(proof).extra not in (b"", line):
+                raise ProofError("it carries another record than the one that it proves")
         except (OSError, ValueError, ProofError, KeyError) as error:
             return [bad("proofs", f"{name}: {error}")]
     return [good("proofs", f"{len(products)} products are proved to be in the sealed log")]
