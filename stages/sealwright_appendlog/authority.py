@@ -26,7 +26,7 @@ from sealwright_appendlog import layout, record
 from sealwright_appendlog.admission import admit
 from sealwright_appendlog.clients import Client, Due, Refused
 from sealwright_appendlog.export import export_frames
-from sealwright_appendlog.following import checkpoint_payload, line_frames
+from sealwright_appendlog.following import line_frames
 from sealwright_appendlog.frames import FrameError, frame
 from sealwright_appendlog.handed import Handed, HostGone
 from sealwright_appendlog.pending import BATCH_SECONDS, CHUNK, RECORD, Pending
@@ -259,14 +259,14 @@ class Authority:
             if hello.since is not None:
                 client.supply_from(self._catch_up(client, hello.since))
             else:
-                client.say("C", checkpoint_payload(self.store, client, self._note()))
+                client.say("C", client.checkpoint(self._note(), self.store.consistency))
         self._flush(client)
 
     def _catch_up(self, client: Client, since: int) -> Iterator[bytes]:
         """What a follower lacks, made as it is taken; from then on it is told what becomes durable."""
         yield from line_frames(self.store.path / layout.INDEX, since, lambda: self.store.durable)
         client.follows = True
-        yield frame("C", checkpoint_payload(self.store, client, self._note()))
+        yield frame("C", client.checkpoint(self._note(), self.store.consistency))
 
     def _note(self) -> str:
         """The newest checkpoint's note, published."""
@@ -341,7 +341,7 @@ class Authority:
             if client.follows:
                 client.say("L", b"\n".join([*lines, b""]))
             client.say("A", b"%d 0\n%s" % (self.store.next_n - 1, lines[-1]))
-            self._say(client, "C", checkpoint_payload(self.store, client, self._note()))
+            self._say(client, "C", client.checkpoint(self._note(), self.store.consistency))
 
     # -- batches ----------------------------------------------------------------------------------------
 
@@ -390,13 +390,13 @@ class Authority:
             told.tell(self.store.durable - 1)
             client = told.client
             if client.finished and client.stream == record.ENGINE and client.supply is None:
-                client.say("C", checkpoint_payload(self.store, client, self._note()))
+                client.say("C", client.checkpoint(self._note(), self.store.consistency))
             self._flush(told.client)
 
     def _tell_checkpoint(self, note: str) -> None:
         for client in [client for client in self.clients if client.stream == "engine" and not client.refused_at]:
             if client.supply is None:  # else it gets one when it has caught up
-                self._say(client, "C", checkpoint_payload(self.store, client, note))
+                self._say(client, "C", client.checkpoint(note, self.store.consistency))
 
 
 def _heard(ready: tuple[selectors.SelectorKey, int]) -> float:

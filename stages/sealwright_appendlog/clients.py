@@ -8,15 +8,17 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import socket
 import struct
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from sealwright_appendlog.frames import CLIENT_TYPES, Decoder, frame
 from sealwright_appendlog.handed import Handed
+from sealwright_appendlog.tree import ProofError
 
 _MOST = 64 << 20
 _GRACE = 2.0
@@ -71,6 +73,19 @@ class Client:
     def live(self) -> bool:
         """Whether it holds its stream open."""
         return bool(self.stream) and not self.finished
+
+    def checkpoint(self, note: str, consistency: Callable[[int], list[bytes]]) -> bytes:
+        """The payload of a `C` frame with the checkpoint published last, and the proof that it continues the one that
+        this client saw before.
+        """
+        old, proof = self.seen, []
+        try:
+            proof = consistency(old) if old else []
+        except ProofError:
+            old = 0  # it saw more than there is; the note itself is the proof of that
+        hashes = "".join(base64.b64encode(value).decode() + "\n" for value in proof)
+        self.seen = int(note.split("\n", 2)[1])
+        return f"old {old}\n{hashes}\n{note}".encode()
 
     def identify(self, payload: bytes) -> None:
         """Take what a bridge says of the client that it carries.

@@ -14,7 +14,7 @@ from log_client.forging import Forge
 from log_client.scene import Scene, another_authority, some_run, through, work
 from sealwright_appendlog import layout
 from sealwright_appendlog.note import VerifierKey, open_checkpoint
-from sealwright_stages.log import LogSession, open_transport
+from sealwright_stages.log import LogSession
 
 # -- between two runs ---------------------------------------------------------------------------------------
 
@@ -139,7 +139,7 @@ def another_key_elsewhere(scene: Scene) -> None:
         with another_authority(scene.root / "other"):
             argv = [*PROGRAM, "connect", "--socket", str(scene.root / "other" / "s")]
             vkey = (scene.log / layout.VKEY).read_text().strip()
-            open_transport(argv, vkey, scene.copy, scene.saved)
+            scene.carried(argv, vkey)
 
 
 def rolled_back_elsewhere(scene: Scene) -> None:
@@ -176,6 +176,7 @@ def twins(scene: Scene, when: str, theirs: Callable[[RawClient], None]) -> None:
     shutil.copy(scene.key, other / "key")
     with another_authority(scene.root), another_authority(other):
         client = scene.client(other)
+        client.say("I", b"local")
         client.hello("engine")
         client.wait("C")
         theirs(client)

@@ -7,15 +7,17 @@ import random
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from appendlog.log_making import RawClient
 from appendlog.real_program import PROGRAM, connect, served
 from log_client import two_faced
 from sealwright_appendlog import layout
+from sealwright_appendlog.note import VerifierKey
 from sealwright_stages.log import LogSession, open_embedded, open_transport
 from sealwright_stages.log.connection import Connection
+from sealwright_stages.log.memory import pin
 
 SEEN, SHOWN = "seen", "shown"
 RELEASE = "example 1.0"
@@ -49,8 +51,13 @@ class Scene:
         argv = [*PROGRAM, "connect", "--socket", str(place / "s")]
         if relay:
             argv = [sys.executable, two_faced.__file__, str(place / "s"), *relay]
-        vkey = (place / "log" / layout.VKEY).read_text().strip()
-        session = open_transport(argv, vkey, self.copy, self.saved)
+        return self.carried(argv, (place / "log" / layout.VKEY).read_text().strip())
+
+    def carried(self, argv: Sequence[str], vkey: str) -> LogSession:
+        """A session with the log of key `vkey`, carried by a program."""
+        pin(self.saved, vkey)
+        host = VerifierKey("example.org", VerifierKey.parse(vkey).public)
+        session = open_transport(argv, host, RELEASE, self.copy, self.saved)
         self.sessions.append(session)
         return session
 

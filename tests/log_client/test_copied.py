@@ -43,18 +43,6 @@ def test_more_than_was_sent_can_not_be_acknowledged(tmp_path: Path) -> None:
     assert shown(tmp_path / "0.log") == b"four"
 
 
-def test_records_are_taken_in_their_order_and_no_other(tmp_path: Path) -> None:
-    lines = list(layout.lines(sealed_log(tmp_path / "log", events=3) / layout.INDEX))
-    mirror = Mirror(tmp_path / "copy")
-    mirror.take(b"".join(line + b"\n" for line in lines[:3]))
-    for wrong in (lines[1], lines[4]):
-        with pytest.raises(ValueError, match="out of sequence"):
-            mirror.take(wrong + b"\n")
-    assert (mirror.count, mirror.sealed) == (3, False)
-    mirror.take(b"".join(line + b"\n" for line in lines[3:]))
-    assert (mirror.count, mirror.sealed) == (len(lines), True)
-
-
 def test_a_half_record_is_dropped_and_asked_for_again(tmp_path: Path) -> None:
     lines = list(layout.lines(sealed_log(tmp_path / "log", events=3) / layout.INDEX))
     (tmp_path / "copy").mkdir()

@@ -74,8 +74,10 @@ class Relay:
 
 
 def connect(path: str) -> socket.socket:
+    """Connect as the honest bridge does."""
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     sock.connect(path)
+    sock.sendall(frame("I", b"local"))
     return sock
 
 

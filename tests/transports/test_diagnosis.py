@@ -140,7 +140,8 @@ def test_every_refusal_that_has_a_cure_is_one_that_the_host_says() -> None:
 
     folder = Path(sealwright_appendlog.__file__).parent
     said = "".join(
-        (folder / name).read_text() for name in ("host.py", "origins.py", "requests.py", "authority.py")
+        (folder / name).read_text()
+        for name in ("host.py", "origins.py", "requests.py", "authority.py", "admission.py")
     )
     for words, _ in diagnosis._REFUSALS:
         assert words in said, words
