@@ -8,47 +8,62 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sealwright_console.auditing import MARK, lines, verdict
 from sealwright_console.complaints import print_json
 from sealwright_console.sanitise import clean
 from sealwright_stages.errors import Exit, ManifestError
 
 if TYPE_CHECKING:
+    from sealwright_appendlog.saved import Saved
     from sealwright_stages.audit import Reviewer
     from sealwright_stages.findings import Finding
 
-MARK = {"good": "✓ good  ", "bad": "✗ BAD   ", "advice": "! advice"}
+_MAX_NOTE = 1 << 20
 
 
 def add_reviewing(commands: argparse._SubParsersAction[Any]) -> None:
     """Add the commands to the command line's parser."""
     review = commands.add_parser("review", help="a past release, in the console or as text")
     review.add_argument("evidence", type=Path, metavar="EVIDENCE_DIR")
-    _add_reviewer(review)
+    add_reviewer(review)
     review.add_argument("--batch", action="store_true")
     review.add_argument("--ascii", action="store_true")
     review.set_defaults(run=_review)
     audit = commands.add_parser("audit", help="check a sealed release offline: log, rules, products, signatures")
     audit.add_argument("evidence", type=Path, metavar="EVIDENCE_DIR")
-    _add_reviewer(audit)
+    add_reviewer(audit)
     audit.add_argument("--json", action="store_true")
     audit.set_defaults(run=_audit)
     check = commands.add_parser("check", help="was this file an output of the sealed release?")
     check.add_argument("files", type=Path, nargs="+", metavar="FILE")
     check.add_argument("--evidence", type=Path, required=True, metavar="EVIDENCE_DIR")
-    _add_reviewer(check)
+    add_reviewer(check)
+    check.add_argument("--json", action="store_true", help="one JSON object a file, with the proof itself")
     check.set_defaults(run=_check)
 
 
-def _add_reviewer(command: argparse.ArgumentParser) -> None:
+def add_reviewer(command: argparse.ArgumentParser) -> None:
+    """Add the options by which a reviewer says whose word counts, and what else there is to compare."""
     command.add_argument("--keyring", type=Path, metavar="DIR", help="your own keyring folder with signers.toml")
     command.add_argument("--signers", default="", metavar="NAME,NAME", help="who of it must have signed")
     command.add_argument("--threshold", type=int, metavar="N", help="how many of them; default: all")
     command.add_argument(
         "--witness", action="append", default=[], metavar="VKEY", help="a witness whose cosignature is checked"
     )
+    command.add_argument(
+        "--checkpoint",
+        action="append",
+        default=[],
+        type=Path,
+        metavar="FILE",
+        help="a checkpoint that was saved of this log earlier: the log must continue it",
+    )
+    command.add_argument(
+        "--without-products", action="store_true", help="only the log was published: do not look for products"
+    )
 
 
-def _reviewer(options: argparse.Namespace) -> Reviewer:
+def reviewer_of(options: argparse.Namespace) -> Reviewer:
     """What the reviewer brings."""
     from sealwright_appendlog.cosignature import WitnessKey  # noqa: PLC0415
     from sealwright_appendlog.note import NoteError  # noqa: PLC0415
@@ -65,25 +80,36 @@ def _reviewer(options: argparse.Namespace) -> Reviewer:
         witnesses = tuple(WitnessKey.parse(text) for text in options.witness)
     except NoteError as error:
         raise ManifestError("--witness", str(error), "sealwright-appendlog witness-key prints it") from None
-    return Reviewer(options.keyring, names, options.threshold, witnesses)
+    saved = tuple(_saved(path) for path in options.checkpoint)
+    return Reviewer(options.keyring, names, options.threshold, witnesses, saved, options.without_products)
+
+
+def _saved(path: Path) -> Saved:
+    from sealwright_appendlog.layout import whole  # noqa: PLC0415
+    from sealwright_appendlog.saved import Saved  # noqa: PLC0415
+
+    try:
+        return Saved(str(path), whole(path, _MAX_NOTE))
+    except OSError as error:
+        why = error.strerror or str(error)
+        raise ManifestError("--checkpoint", f"{path}: {why}", "name the file of a signed note") from error
 
 
 def _review(options: argparse.Namespace) -> int:
     from sealwright_stages.audit import audit  # noqa: PLC0415
     from sealwright_stages.log import read_entries  # noqa: PLC0415
 
-    result = audit(options.evidence, _reviewer(options))
+    result = audit(options.evidence, reviewer_of(options))
     if options.batch or not sys.stdout.isatty():
         from sealwright_console.batch import summary  # noqa: PLC0415
 
         print("\n".join(summary(result.state)))
-        return _told(result.findings, result.provided)
+        return told(result.findings, result.provided)
     from sealwright_console.app import run_console  # noqa: PLC0415
     from sealwright_console.feed import ReviewFeed  # noqa: PLC0415
 
     log = options.evidence / "log"
-    verdict = _verdict(result.findings, result.provided)
-    notices = [verdict, *(clean(f"{MARK[f.ok]} {f.what}: {f.detail}") for f in result.findings)]
+    notices = [verdict(result.findings, result.provided), *(clean(f"{MARK[f.ok]} {f.what}: {f.detail}") for f in result.findings)]
     feed = ReviewFeed(f"{result.state.release}-{result.state.version}", read_entries(log), log / "data", notices)
     run_console(feed, ascii=options.ascii)
     return int(Exit.DONE if result.passed else Exit.CLOSED)
@@ -92,35 +118,35 @@ def _review(options: argparse.Namespace) -> int:
 def _audit(options: argparse.Namespace) -> int:
     from sealwright_stages.audit import audit  # noqa: PLC0415
 
-    result = audit(options.evidence, _reviewer(options))
+    result = audit(options.evidence, reviewer_of(options))
     if options.json:
-        found = [{"ok": f.ok, "what": f.what, "detail": f.detail} for f in result.findings]
-        print_json({"passed": result.passed, "provided": result.provided, "findings": found})
+        from sealwright_stages.audit_report import report  # noqa: PLC0415
+
+        print_json(report(result))
         return int(Exit.DONE if result.passed else Exit.CLOSED)
-    return _told(result.findings, result.provided)
+    return told(result.findings, result.provided)
 
 
-def _told(findings: Iterable[Finding], provided: str) -> int:
+def told(findings: Iterable[Finding], provided: str) -> int:
     """Print findings and the verdict over them, with what it hangs on."""
     findings = list(findings)
-    for finding in findings:
-        print(f"{MARK[finding.ok]} {clean(finding.what)}: {clean(finding.detail)}")
-    print(clean(_verdict(findings, provided)))
+    print("\n".join(lines(findings, provided)))
     return int(Exit.CLOSED if any(finding.ok == "bad" for finding in findings) else Exit.DONE)
 
 
-def _verdict(findings: Iterable[Finding], provided: str) -> str:
-    if any(finding.ok == "bad" for finding in findings):
-        return "verdict: NO"
-    return f"verdict: yes, {provided}" if provided else "verdict: yes"
-
-
 def _check(options: argparse.Namespace) -> int:
-    from sealwright_stages.audit import check_file  # noqa: PLC0415
+    from sealwright_stages.audit import audit, check_file  # noqa: PLC0415
+    from sealwright_stages.audit_report import told as as_table  # noqa: PLC0415
 
-    worst, reviewer = 0, _reviewer(options)
+    worst, done = 0, audit(options.evidence, reviewer_of(options))
     for path in options.files:
-        digest, findings, provided = check_file(path, options.evidence, reviewer)
-        print(f"{clean(str(path))}: sha256 {digest or 'unknown'}")
-        worst = max(worst, _told(findings, provided))
+        found = check_file(path, options.evidence, done=done)
+        if not options.json:
+            print(f"{clean(str(path))}: sha256 {found.sha256 or 'unknown'}")
+            worst = max(worst, told(found.findings, found.provided))
+            continue
+        passed = all(finding.ok != "bad" for finding in found.findings)
+        words = {"file": str(path), "sha256": found.sha256, "passed": passed, "provided": found.provided}
+        print_json({**words, "proof": found.proof, "findings": [as_table(each) for each in found.findings]})
+        worst = max(worst, int(Exit.DONE if passed else Exit.CLOSED))
     return worst

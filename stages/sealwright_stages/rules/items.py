@@ -75,6 +75,8 @@ def item_verdict(story: Story, event: ev.ItemVerdict, entry: Entry) -> None:
     if item.stage is not Stage.GET_SOURCES:
         named = sha256_of(event.subject_sha256)
         story.demand(named, "verdict-form", entry, f"{item.id} does not name the bytes that it is about")
+    if _is_root(item) and isinstance(packages := found.get("packages"), list):
+        story.roots[item.component] = frozenset(str(each).partition(" ")[0] for each in packages)
     if item.stage is Stage.BUILD:
         judged_build(story, item, event, found, entry)
     elif story.declared is not None and (wrong := as_asked(story.declared, item, event.subject_sha256, found)):

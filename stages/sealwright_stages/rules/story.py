@@ -57,6 +57,7 @@ class Story:
     state: State = field(default_factory=State)
     run: Run = field(default_factory=Run)
     facts: dict[str, Mapping[str, Any]] = field(default_factory=dict)
+    roots: dict[str, frozenset[str]] = field(default_factory=dict)  # build root -> names of its packages
     killed: dict[str, str] = field(default_factory=dict)  # component -> why its last build was killed
     made: dict[str, list[str]] = field(default_factory=dict)  # component -> products of its last build
     findings: list[Finding] = field(default_factory=list)

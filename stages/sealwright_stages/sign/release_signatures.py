@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
+from datetime import datetime
 from pathlib import Path
 
 from sealwright_keyring.errors import KeyringError
@@ -29,16 +30,31 @@ def persons_of(signature: bytes, data: bytes, policy: Policy, names: Collection[
     Raises:
         SigningError: the policy or the verifier does not work.
     """
+    return frozenset(signed_at(signature, data, policy, names))
+
+
+def signed_at(signature: bytes, data: bytes, policy: Policy, names: Collection[str]) -> dict[str, datetime]:
+    """The same persons, each with the time of the first such signature, as it says itself.
+
+    Raises:
+        SigningError: the policy or the verifier does not work.
+    """
     try:
         allowed = policy.release_signers(names)
         chosen = [fpr for person in allowed for fpr in person.openpgp]
         if not chosen:
-            return frozenset()
+            return {}
         with keyring_of(policy.certificates, chosen) as ring:
             verdicts = ring.verify_detached_many(signature, data, judged_at_signing=True)
     except KeyringError as error:
         raise SigningError("the release's signatures", error.because, error.next_step) from error
-    return count_persons([v for v in verdicts if isinstance(v, Good)], allowed)
+    good = [v for v in verdicts if isinstance(v, Good)]
+    counted = count_persons(good, allowed)
+    return {
+        person.name: min(v.created for v in good if v.fingerprint in person.fingerprints)
+        for person in allowed
+        if person.name in counted
+    }
 
 
 def signed_pairs(evidence: Path) -> Iterator[tuple[bytes, bytes]]:
