@@ -7,11 +7,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 from sealwright_stages import events as ev
 from sealwright_stages.declared import Declaration
-from sealwright_stages.events import BadEventError
+from sealwright_stages.events import BadEventError, Stage
 from sealwright_stages.findings import Finding
 from sealwright_stages.fold import apply
 from sealwright_stages.log.entries import Entry
@@ -23,6 +24,7 @@ from sealwright_stages.state import State
 
 _ENGINE = "engine"
 _ITSELF = "-"
+_STREAM = re.compile(r"(?:evidence|build/[^/]+)/([0-9]{1,9})-[0-9]{1,9}")
 _JUDGES = {**RUNS, **ITEMS, **BUILDS}
 assert set(_JUDGES) == set(ev.NAMES.values())  # noqa: S101 - an event that no rule is about would be believed
 
@@ -82,11 +84,18 @@ class Replay:
         itself = entry.src == _ITSELF
         if (entry.kind in ("ev", "data") and itself) or (entry.kind in ("open", "clock", "torn") and not itself):
             story.breaks("event-source", entry, f"it says that it is by {entry.src}")
-        if not own and entry.kind in ("data", "eof"):
-            story.streams.seen.setdefault(entry.stream, story.state.runs)
+        if not own and entry.kind in ("data", "eof") and entry.stream not in story.streams.seen:
+            runs = story.streams.seen[entry.stream] = story.state.runs
+            named = _STREAM.fullmatch(entry.stream)
+            right = named is not None and int(named[1]) == runs and not story.run.over
+            story.demand(right, "stream-named", entry, f"{entry.stream} is no stream of run {runs}")
 
     def _ended(self, entry: Entry) -> None:
         if entry.stream == _ENGINE:
-            self.story.run.over = True
+            run, clean = self.story.run, entry.body.get("clean") is True
+            begun = isinstance(run.last, ev.StageStarted) and run.last.stage == Stage.SEAL
+            if clean and not run.over and not run.said_end and not begun:
+                self.story.breaks("run-order", entry, "the run's stream ended clean, and it had not said its end")
+            run.over = True
             return
         self.story.streams.ended[entry.stream] = entry.body.get("exit") if entry.body.get("clean") is True else None

@@ -40,7 +40,9 @@ SUBJECT = hashlib.sha256(b"sources").hexdigest()
 ROOT = hashlib.sha256(b"the host").hexdigest()
 STREAM = "build/xen/1-1"
 DIGEST = hashlib.sha256(PRODUCT).hexdigest()
-TAG = {"url": "https://example.org/xen.git", "tag": "v1", "persons": ["release-key-a"]}
+EPOCH = 1_700_000_000
+TAG = {"url": "https://example.org/xen.git", "tag": "v1", "persons": ["release-key-a"], "object_sha256": SUBJECT,
+       "committed": EPOCH}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -68,11 +70,11 @@ def lawful(declared: Declaration, tool: str) -> list[Step]:
     for spec in specs:
         if spec.stage is not Stage.BUILD:
             steps += judged(spec.id, TAG if spec.stage is Stage.VERIFY else {})
-    steps += [ev.SourcesPromoted("xen", SUBJECT, 1, 7, "", "", "")]
+    steps += [ev.SourcesPromoted("xen", SUBJECT, 1, 7, *placed({"epoch": EPOCH}))]
     steps += [ev.StageEnded(Stage.GET_SOURCES, True), ev.StageEnded(Stage.VERIFY, True)]
     steps += [ev.GateDecided(Stage.BUILD, True, 0, 0, 0, 0), ev.StageStarted(Stage.BUILD)]
     steps += [ev.ItemStarted("xen/build")]
-    steps += [ev.BuildStarted("xen", "xen/build", STREAM, "commands", "host", ROOT, SUBJECT, 0), Eof(STREAM)]
+    steps += [ev.BuildStarted("xen", "xen/build", STREAM, "commands", "host", ROOT, SUBJECT, EPOCH), Eof(STREAM)]
     steps += [ev.BuildEnded("xen", 0, 1, ""), ev.ProductCollected("xen", "xen.tar", DIGEST, len(PRODUCT))]
     steps += [built("xen", {"xen.tar": DIGEST}), ev.StageEnded(Stage.BUILD, True)]
     assert manifest.name == "example"
@@ -124,7 +126,7 @@ def counted(steps: Sequence[Step]) -> Iterator[Step]:
 @dataclass
 class Forger:
     """Holds a keyring folder, and the keys to sign with. `text` is the manifest of the `tale`, if it is not of one
-    component; `bytes` are the products' by their SHA-256."""
+    component; `bytes` are the products' by their SHA-256, `more` are further files."""
 
     folder: Path
     signers: tuple[Key, ...]
@@ -132,6 +134,7 @@ class Forger:
     text: str = ""
     tale: Tale = lawful
     bytes: dict[str, bytes] = field(default_factory=lambda: {DIGEST: PRODUCT})
+    more: dict[str, bytes] = field(default_factory=dict)
     tool: str = field(default_factory=lambda: version("sealwright"))
     made: int = 0
 
@@ -177,6 +180,7 @@ class Forger:
             "verify.py": verifier().read_bytes(),
             "policy/release.toml": declared.manifest.data,
             **{f"policy/{name}": data for name, data in policy.files.items()},
+            **self.more,
         }.items():
             (folder / name).write_bytes(data)
         return folder

@@ -39,7 +39,7 @@ def telling(evidence: dict[str, object]) -> Change:
 
     def change(steps: list[Step]) -> list[Step]:
         return [
-            replace(step, evidence=text, evidence_sha256=digest)
+            replace(step, evidence=text, evidence_sha256=digest, subject_sha256=str(evidence["object_sha256"]))
             if isinstance(step, ev.ItemVerdict) and step.item == "xen/git/v1"
             else step
             for step in steps
@@ -164,7 +164,7 @@ def test_evidence_that_nests_without_end_ends_the_run(forger: Forger) -> None:
 
 def test_evidence_whose_facts_are_crooked_ends_the_run(forger: Forger) -> None:
     with pytest.raises(LogError, match="what it accepted can't be read"):
-        remember(forger, forger.evidence(telling({**TAG, "object_sha256": "a"})))
+        remember(forger, forger.evidence(telling({**TAG, "tagged": "yesterday"})))
 
 
 def test_what_was_accepted_on_the_way_and_fetched_again_counts(forger: Forger) -> None:

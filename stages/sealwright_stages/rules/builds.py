@@ -82,7 +82,8 @@ def _as_declared(story: Story, event: ev.BuildStarted, entry: Entry) -> None:
 
 def build_sample(story: Story, event: ev.BuildSample, entry: Entry) -> None:
     """Only what is being built is looked at."""
-    if event.component not in story.run.building:
+    stream = story.run.building.get(event.component)
+    if stream is None or stream in story.streams.ended:
         story.breaks("build-ended", entry, f"{event.component} is not being built")
 
 

@@ -18,15 +18,10 @@ from sealwright_stages.journal import clip
 from sealwright_stages.log.entries import Entry
 from sealwright_stages.rules.asked import as_asked
 from sealwright_stages.rules.builds import judged_build
-from sealwright_stages.rules.story import Story, sha256_of
+from sealwright_stages.rules.story import Story, is_root, sha256_of
 from sealwright_stages.state import Item
 from sealwright_stages.verdict import Status, Waiver
 from sealwright_stages.verify.codes import WAIVABLE
-
-
-def _is_root(item: Item) -> bool:
-    """Whether it is an item of a build root, which is made anew whenever sources have changed."""
-    return item.component.startswith("environment ")
 
 
 def item_started(story: Story, event: ev.ItemStarted, entry: Entry) -> None:
@@ -37,11 +32,12 @@ def item_started(story: Story, event: ev.ItemStarted, entry: Entry) -> None:
     stages, what = story.run.stages, f"{item.id} began"
     begun = stages.get(item.stage) is False if item.stage is Stage.BUILD else item.stage in stages
     story.demand(begun, "item-order", entry, f"{what} while {item.stage} was not on")
-    fresh = item.status is Status.PENDING or (_is_root(item) and item.status is not Status.RUNNING)
+    fresh = item.status is Status.PENDING or (is_root(item) and item.status is not Status.RUNNING)
     story.demand(fresh, "item-order", entry, f"{what} while it was {item.status}")
     source = story.state.items.get(story.declared.fetch_of.get(item.id, "") if story.declared else "")
     if source is not None and source.status is not Status.PASSED:
         story.breaks("item-order", entry, f"{what} before {source.id} had passed")
+    story.reset.discard(item.id)
 
 
 def item_progress(story: Story, event: ev.ItemProgress, entry: Entry) -> None:
@@ -54,8 +50,15 @@ def item_progress(story: Story, event: ev.ItemProgress, entry: Entry) -> None:
 def item_reset(story: Story, event: ev.ItemReset, entry: Entry) -> None:
     """What is pending already is not made pending."""
     item = story.state.items.get(event.item)
-    if item is not None and item.status is Status.PENDING:
-        story.breaks("item-order", entry, f"{item.id} was reset, and was pending already")
+    if item is None:
+        return
+    story.demand(
+        item.status is not Status.PENDING, "item-order", entry, f"{item.id} was reset, and was pending already"
+    )
+    left = item.status is Status.RUNNING and not story.run.stages  # by a run that did not end
+    begun = story.run.stages.get(item.stage) is False if item.stage is Stage.BUILD else item.stage in story.run.stages
+    story.demand(left or begun, "item-order", entry, f"{item.id} was reset while {item.stage} was not on")
+    story.reset.add(item.id)
 
 
 def item_verdict(story: Story, event: ev.ItemVerdict, entry: Entry) -> None:
@@ -65,22 +68,38 @@ def item_verdict(story: Story, event: ev.ItemVerdict, entry: Entry) -> None:
     if item is None:
         return
     red = event.verdict == Status.FAILED
-    in_place = item.status is Status.RUNNING or (red and (item.status is Status.PENDING or _is_root(item)))
+    early = red and item.status is Status.PENDING and (event.code == "not-fetched" or item.id in story.reset)
+    in_place = item.status is Status.RUNNING or early or (red and is_root(item))
     story.demand(in_place, "verdict-order", entry, f"{item.id} was judged while it was {item.status}")
     _form(story, event, entry)
+    if item.stage is Stage.BUILD and item.component in story.run.building:
+        story.breaks("verdict-order", entry, f"{item.id} was judged while it was being built")
     if red:
         return
+    if is_root(item):
+        _sources_stand(story, item, entry)
     if item.stage is Stage.VERIFY:
         story.demand(bool(found), "verdict-evidence", entry, f"{item.id} is green, and has no evidence")
-    if item.stage is not Stage.GET_SOURCES:
+    if item.stage is not Stage.GET_SOURCES or event.subject_sha256:
         named = sha256_of(event.subject_sha256)
         story.demand(named, "verdict-form", entry, f"{item.id} does not name the bytes that it is about")
-    if _is_root(item) and isinstance(packages := found.get("packages"), list):
+    if is_root(item) and isinstance(packages := found.get("packages"), list):
         story.roots[item.component] = frozenset(str(each).partition(" ")[0] for each in packages)
     if item.stage is Stage.BUILD:
         judged_build(story, item, event, found, entry)
-    elif story.declared is not None and (wrong := as_asked(story.declared, item, event.subject_sha256, found)):
+    elif item.stage is Stage.VERIFY and "committed" in found and item.id.startswith(f"{item.component}/git/"):
+        story.committed[item.component] = found["committed"]
+    if item.stage is Stage.VERIFY and story.declared is not None and (wrong := as_asked(story.declared, item, event.subject_sha256, found)):
         story.breaks("verdict-declared", entry, f"{item.id}: {wrong}")
+
+
+def _sources_stand(story: Story, item: Item, entry: Entry) -> None:
+    """A build root is made once everything stands that is to be built in it: it holds what that needs."""
+    for component in story.declared.manifest.components if story.declared else ():
+        known = story.state.components.get(component.name)
+        inside = component.build is not None and item.component == f"environment {component.build.environment}"
+        if inside and (known is None or not known.manifest_sha256):
+            story.breaks("item-order", entry, f"{item.id} was judged before the sources of {component.name} stood")
 
 
 def _form(story: Story, event: ev.ItemVerdict, entry: Entry) -> None:
@@ -88,7 +107,7 @@ def _form(story: Story, event: ev.ItemVerdict, entry: Entry) -> None:
     right = {
         Status.PASSED: event.code == "ok" and not event.next,
         Status.WARNED: WAIVABLE.issuperset(codes),
-        Status.FAILED: "ok" not in codes and bool(event.code),
+        Status.FAILED: bool(event.code) and not WAIVABLE.union({"ok"}).issuperset(codes),
     }.get(event.verdict, True)  # type: ignore[call-overload]
     story.demand(right, "verdict-form", entry, f"{event.item}: {event.verdict} does not go with the code {event.code}")
 
@@ -130,6 +149,8 @@ def sources_promoted(story: Story, event: ev.SourcesPromoted, entry: Entry) -> N
     if not any(item.stage is Stage.VERIFY for item in items):
         story.breaks("promotion", entry, f"{name} was promoted although nothing of it was verified")
     _one_subject(story, items, entry)
+    if story.committed.get(name, story.facts[name].get("epoch")) != story.facts[name].get("epoch"):
+        story.breaks("promotion", entry, f"{name} was promoted with another epoch than its commit's")
     if component.manifest_sha256:
         story.breaks("promotion", entry, f"{name} was promoted already, and not fetched again since")
     if declared is not None and declared.component(name) is None:

@@ -18,7 +18,7 @@ from sealwright_stages.events import Stage
 from sealwright_stages.gate import decide
 from sealwright_stages.log.entries import Entry
 from sealwright_stages.ports import ItemSpec
-from sealwright_stages.rules.story import Run, Story, sha256_of
+from sealwright_stages.rules.story import Run, Story, is_root, is_time, sha256_of
 from sealwright_stages.verdict import Status
 
 _PHASES: Mapping[type[Any], tuple[int, int]] = {  # up to which phase it may come, and the one that it begins
@@ -52,6 +52,11 @@ def in_run(story: Story, event: ev.Event, entry: Entry) -> None:
         "it was said after the seal had begun",
     )
     run.phase = max(run.phase, phase)
+    ends = isinstance(event, (ev.RunEnded, ev.FileDeleted))
+    story.demand(not run.said_end, "run-order", entry, "it was said after the run had said its end")
+    if run.owes is not None and event != run.owes and not ends:
+        story.breaks("gate-agrees", entry, f"what the gate before {run.owes.stage} said then is not told")
+    run.owes = run.owes if isinstance(event, ev.FileDeleted) else None
 
 
 def run_started(story: Story, event: ev.RunStarted, entry: Entry) -> None:
@@ -62,7 +67,8 @@ def run_started(story: Story, event: ev.RunStarted, entry: Entry) -> None:
         event.resumed is (state.runs > 0), "run-order", entry, "it says untruly whether it goes on with a release"
     )
     story.demand(event.official, "run-declared", entry, "the run says of itself that it is not official")
-    story.run = Run(over=False)
+    story.demand(bool(event.tool), "run-declared", entry, "the run does not say by which tool it is")
+    story.run = Run(over=False, said_end=False)
     if declared is None:
         return
     manifest = declared.manifest
@@ -81,7 +87,7 @@ def run_ended(story: Story, event: ev.RunEnded, entry: Entry) -> None:
     if event.exit == Exit.CLOSED:
         shut = any(not gate.open for gate in story.state.gates.values())
         story.demand(shut, "gate-agrees", entry, "it ended at a closed gate, and no gate was recorded closed")
-    story.run.over = True
+    story.run.said_end = True
 
 
 def policy_signed(story: Story, event: ev.PolicySigned, entry: Entry) -> None:
@@ -91,6 +97,10 @@ def policy_signed(story: Story, event: ev.PolicySigned, entry: Entry) -> None:
     story.demand(
         found.get("persons") == sorted(persons), "policy-signed", entry, "its evidence names other persons who signed"
     )
+    if found.get("threshold", event.threshold) != event.threshold:
+        story.breaks("policy-signed", entry, "its evidence goes by another threshold")
+    known = story.signed_policy = story.signed_policy or event.sums_sha256
+    story.demand(known == event.sums_sha256 and sha256_of(known), "policy-signed", entry, "an earlier run went by another signed list")
     if story.declared is None:
         return
     manifest = story.declared.manifest
@@ -105,7 +115,7 @@ def policy_signed(story: Story, event: ev.PolicySigned, entry: Entry) -> None:
 
 def memory_read(story: Story, event: ev.MemoryRead, entry: Entry) -> None:
     """An earlier release that was read is one of this name, and is named whole."""
-    whole = sha256_of(event.root) and event.records > 0 and event.facts >= 0 and bool(event.sealed)
+    whole = sha256_of(event.root) and event.records > 0 and event.facts >= 0 and is_time(event.sealed)
     story.demand(whole, "memory", entry, f"{event.release} is not named with its root, its time and its records")
     if story.declared is not None:
         manifest = story.declared.manifest
@@ -141,7 +151,7 @@ def stage_started(story: Story, event: ev.StageStarted, entry: Entry) -> None:
         )
     again = stage is Stage.BUILD and run.stages.get(stage)
     ended = all(run.stages.get(before) for before in _WAITS_FOR[stage])
-    in_order = stage is not Stage.VERIFY or Stage.GET_SOURCES in run.stages
+    in_order = stage is not Stage.VERIFY or run.last == ev.StageStarted(Stage.GET_SOURCES)
     if not ended or not in_order or (stage in run.stages and not again):
         story.breaks("stage-order", entry, f"{stage} began out of its order in this run")
     running = [item.id for item in story.state.items.values() if item.status is Status.RUNNING]
@@ -165,12 +175,23 @@ def stage_ended(story: Story, event: ev.StageEnded, entry: Entry) -> None:
     stage, run = Stage(event.stage), story.run
     if run.stages.get(stage) is not False or stage is Stage.SEAL:
         story.breaks("stage-order", entry, f"{stage} ended, and had not begun")
+    if stage is Stage.GET_SOURCES and Stage.VERIFY not in run.stages:
+        story.breaks("stage-order", entry, f"{stage} ended before verify had begun")
+    if stage is Stage.VERIFY and not (isinstance(run.last, ev.StageEnded) and run.last.stage == Stage.GET_SOURCES):
+        story.breaks("stage-order", entry, f"{stage} did not end together with get-sources")
     items = [item for item in story.state.items.values() if item.stage is stage]
+    for item in items:
+        waits = item.status is Status.PENDING and stage is not Stage.BUILD and not is_root(item)
+        if waits or item.status is Status.RUNNING:
+            story.breaks("stage-ended", entry, f"{stage} ended while {item.id} was {item.status}")
     if event.ok is not all(item.green for item in items):
         story.breaks("stage-ended", entry, f"{stage} says untruly whether all its items are green")
     if stage is Stage.BUILD and run.building:
         story.breaks("stage-ended", entry, f"{stage} ended while {min(run.building)} was being built")
     run.stages[stage] = True
+    if stage in (Stage.VERIFY, Stage.BUILD):
+        gate = decide(Stage.BUILD if stage is Stage.VERIFY else Stage.SEAL, story.state)
+        run.owes = gate.event() if story.state.gates.get(gate.stage) != gate.event() else None
 
 
 def gate_decided(story: Story, event: ev.GateDecided, entry: Entry) -> None:

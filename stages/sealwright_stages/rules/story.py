@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from sealwright_appendlog.record import RecordError, check_time
 from sealwright_stages import events as ev
 from sealwright_stages.declared import Declaration
 from sealwright_stages.events import Stage
@@ -20,7 +21,7 @@ from sealwright_stages.findings import Finding, bad
 from sealwright_stages.gate import decide
 from sealwright_stages.log.entries import Entry
 from sealwright_stages.rules import known
-from sealwright_stages.state import State
+from sealwright_stages.state import Item, State
 
 HEX64 = re.compile(r"[0-9a-f]{64}\Z")
 _MOST = 20  # findings: what follows the first ones follows from them
@@ -32,6 +33,8 @@ class Run:
     """One run of a console: how far it came."""
 
     over: bool = True
+    said_end: bool = True
+    owes: ev.GateDecided | None = None  # what the gate says, and it has to say it now
     phase: int = 0
     stages: dict[Stage, bool] = field(default_factory=dict)  # True: it ended
     building: dict[str, str] = field(default_factory=dict)  # component -> stream of the build that runs
@@ -58,6 +61,9 @@ class Story:
     run: Run = field(default_factory=Run)
     facts: dict[str, Mapping[str, Any]] = field(default_factory=dict)
     roots: dict[str, frozenset[str]] = field(default_factory=dict)  # build root -> names of its packages
+    signed_policy: str = ""  # SHA-256 of the list that was signed
+    reset: set[str] = field(default_factory=set)  # items that were reset and have not begun since
+    committed: dict[str, object] = field(default_factory=dict)  # component -> when the commit of its git source was made
     killed: dict[str, str] = field(default_factory=dict)  # component -> why its last build was killed
     made: dict[str, list[str]] = field(default_factory=dict)  # component -> products of its last build
     findings: list[Finding] = field(default_factory=list)
@@ -132,3 +138,17 @@ class Story:
 def sha256_of(text: str) -> bool:
     """Whether it is a SHA-256 in hex."""
     return HEX64.match(text) is not None
+
+
+def is_time(text: str) -> bool:
+    """Whether it is a time as records have it."""
+    try:
+        check_time(text)
+    except RecordError:
+        return False
+    return True
+
+
+def is_root(item: Item) -> bool:
+    """Whether it is an item of a build root, which is made anew whenever sources have changed."""
+    return item.component.startswith("environment ")
