@@ -18,7 +18,9 @@ from sealwright_stages.rules import RULES
 MARK = {"good": "✓ good  ", "bad": "✗ BAD   ", "advice": "! advice", "unchecked": "? open  "}
 _MOST = 12
 _PARTS = (("good", "checked"), ("unchecked", "not checked"), ("advice", "to know"), ("bad", "wrong"))
-_DAMAGE = frozenset({"folder-plain", "folder-listed", "pages", "evidence-read", "log-whole", "products", "proofs", "sums"})
+_DAMAGE = frozenset(
+    {"folder-plain", "folder-listed", "pages", "evidence-read", "log-whole", "products", "proofs", "sums"}
+)
 _HANDS = frozenset({"signers", "provenance", "policy-signed"})
 _NOTES = ("saved earlier", "sealed here")
 

@@ -109,7 +109,10 @@ def _review(options: argparse.Namespace) -> int:
     from sealwright_console.feed import ReviewFeed  # noqa: PLC0415
 
     log = options.evidence / "log"
-    notices = [verdict(result.findings, result.provided), *(clean(f"{MARK[f.ok]} {f.what}: {f.detail}") for f in result.findings)]
+    notices = [
+        verdict(result.findings, result.provided),
+        *(clean(f"{MARK[f.ok]} {f.what}: {f.detail}") for f in result.findings),
+    ]
     feed = ReviewFeed(f"{result.state.release}-{result.state.version}", read_entries(log), log / "data", notices)
     run_console(feed, ascii=options.ascii)
     return int(Exit.DONE if result.passed else Exit.CLOSED)

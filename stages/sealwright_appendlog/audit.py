@@ -55,7 +55,7 @@ class LogBroken(Exception):  # noqa: N818 - it is what the log is
 @dataclass
 class LogReport:
     """What a log that checks out says of itself. `unclean` are streams whose end was never told by their source;
-    `resumed` counts how often a console was lost and another took the log up."""
+    `resumed` counts how often a console was lost and another took the log up. `has_newest`: there is a `checkpoint`."""
 
     checkpoint: Checkpoint
     vkey: str
@@ -67,6 +67,7 @@ class LogReport:
     cosigned: list[Cosignature] = field(default_factory=list)
     continued: list[Continued] = field(default_factory=list)
     missing_tiles: int = 0
+    has_newest: bool = True
     notices: list[str] = field(default_factory=list)
 
 
@@ -296,6 +297,7 @@ class _Check:
     def _newest(self, key: VerifierKey) -> None:
         path = self.log / layout.CHECKPOINT
         if not path.exists():
+            self.report.has_newest = False
             return
         try:
             newest = open_checkpoint(layout.whole(path), key)

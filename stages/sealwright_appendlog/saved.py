@@ -85,7 +85,9 @@ class SavedCheck:
         """
         for wanted in self._wanted.values():
             for each, checkpoint in wanted:
-                self._say(each, f"the log had {checkpoint.size} records then, and has {size} now: it was rolled back")
+                self._say(
+                    each, f"the log had {checkpoint.size} records then, and has {size} now: it was rolled back"
+                )
         if self._problem is not None:
             raise self._problem
         return self._continued

@@ -174,4 +174,6 @@ def _memory(manifest: Manifest, state: State) -> list[Finding]:
     if manifest.memory.evidence and not state.memory:
         what = "the manifest names earlier evidence, and the log does not say that it was read"
         return [bad("memory", what, "memory")]
-    return [good("memory", f"it was held against {remembered_release(m)}", "memory") for m in state.memory.values()]
+    return [
+        good("memory", f"it was held against {remembered_release(m)}", "memory") for m in state.memory.values()
+    ]

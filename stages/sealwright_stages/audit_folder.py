@@ -38,7 +38,9 @@ def irregular(evidence: Path) -> list[Finding]:
             if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
                 found.append(bad("folder", f"{name} is a {_kind(mode)}, and no plain file", "folder-plain"))
             if len(found) == _MOST or count == _MAX_ENTRIES:
-                return found or [bad("folder", f"it has more than {_MAX_ENTRIES} files: no release has", "folder-plain")]
+                return found or [
+                    bad("folder", f"it has more than {_MAX_ENTRIES} files: no release has", "folder-plain")
+                ]
     except OSError as error:
         return [bad("folder", f"{error.filename}: {error.strerror}", "folder-plain")]
     return found
@@ -52,7 +54,9 @@ def strangers(evidence: Path, allowed: Collection[str]) -> list[Finding]:
         for name, mode in _walk(evidence)
         if name not in (folders if stat.S_ISDIR(mode) else allowed)
     ]
-    return found[:_MOST] or [good("folder", f"it holds the {len(allowed)} files of a release, and no others", "folder-listed")]
+    return found[:_MOST] or [
+        good("folder", f"it holds the {len(allowed)} files of a release, and no others", "folder-listed")
+    ]
 
 
 def listed(
@@ -93,7 +97,9 @@ def pages(evidence: Path, manifest: Manifest, state: State) -> list[Finding]:
         elif not same:
             told = f"Sealwright {state.tool} made it, and this is {ours}: not compared, so don't run or follow it"
             findings.append(unchecked(name, told))
-    return findings or [good("pages", "verify.py and the pages are what Sealwright writes for this release", "pages")]
+    return findings or [
+        good("pages", "verify.py and the pages are what Sealwright writes for this release", "pages")
+    ]
 
 
 def _walk(folder: Path) -> Iterator[tuple[str, int]]:

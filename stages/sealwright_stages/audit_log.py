@@ -66,12 +66,16 @@ def broken(error: Exception) -> Finding:
 def told(report: LogReport) -> Iterator[Finding]:
     """What a log that stands says of itself."""
     size, data = report.records, report.data_bytes
-    yield good("log", f"{size} records, {data} bytes of output, sealed, root {report.checkpoint.root.hex()}", "log-whole")
+    yield good(
+        "log", f"{size} records, {data} bytes of output, sealed, root {report.checkpoint.root.hex()}", "log-whole"
+    )
     for word in report.cosigned:
         yield good("log", f"cosigned by {word.witness.name} at {word.when()}", "cosignatures")
     for each in report.continued:
         who = f", cosigned by {', '.join(w.witness.name for w in each.cosigned)}" if each.cosigned else ""
-        yield good("log", f"it continues the checkpoint of {each.size} records in {each.name}{who}", "saved-checkpoint")
+        yield good(
+            "log", f"it continues the checkpoint of {each.size} records in {each.name}{who}", "saved-checkpoint"
+        )
     notices = [line for line in report.notices if not line.endswith("can be made from the index")]
     notices += [f"stream {name} ended unclean" for name in report.unclean if name != "engine"]
     yield from (advice("log", line, "log-ends") for line in notices[:_MOST])
@@ -85,7 +89,10 @@ def rules(replay: Replay) -> list[Finding]:
     kept = f"kept in {state.runs} runs: {len(state.items)} items, {len(state.products)} products"
     found = replay.findings or [good("rules", f"{kept}; nothing red or pending came before a gate")]
     for waiver in state.waivers:
-        found = [*found, advice("waiver", f"{waiver.item} [{waiver.code}] by {waiver.person}: {waiver.reason}", "waiver-named")]
+        found = [
+            *found,
+            advice("waiver", f"{waiver.item} [{waiver.code}] by {waiver.person}: {waiver.reason}", "waiver-named"),
+        ]
     orphans = [stream for stream, cut in replay.story.unnamed() if cut]
     if orphans:
         told = f"{len(orphans)} streams of evidence of runs that were cut short are named by no event"

@@ -94,5 +94,7 @@ def proof_of(evidence: Path, product: Product) -> tuple[str, str]:
     data = read_small(evidence / name, _MAX_PROOF)
     proof = parse_proof(data)
     size, root = proof.note.split("\n")[1:3]
-    told = f"record {proof.index} of {size}: {len(proof.path)} hashes lead from it to the sealed root {root} ({name})"
+    told = (
+        f"record {proof.index} of {size}: {len(proof.path)} hashes lead from it to the sealed root {root} ({name})"
+    )
     return data.decode("utf-8"), told

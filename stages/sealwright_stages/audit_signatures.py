@@ -73,7 +73,9 @@ def _named(reviewer: Reviewer, policy: Policy) -> tuple[Required | None, list[Fi
     strange = [name for name in reviewer.signers if name not in policy.persons]
     scoped = [name for name in reviewer.signers if name not in strange and not policy.persons[name].covers(None)]
     findings = [bad("keyring", f"it has no person called {name}", "signers") for name in strange]
-    findings += [bad("keyring", f"{name} may vouch for components only, not for a release", "signers") for name in scoped]
+    findings += [
+        bad("keyring", f"{name} may vouch for components only, not for a release", "signers") for name in scoped
+    ]
     names = tuple(name for name in reviewer.signers if name not in (*strange, *scoped))
     return Required(policy, names, reviewer.threshold or len(reviewer.signers), ""), findings
 
@@ -97,7 +99,9 @@ def _by_the_release(
 def signatures(evidence: Path, wants: Required, sealed: str) -> list[Finding]:
     """Whether enough persons have signed both sums, after the log was sealed (when, as its seal says)."""
     try:
-        counted = [signed_at(signature, data, wants.policy, wants.names) for signature, data in signed_pairs(evidence)]
+        counted = [
+            signed_at(signature, data, wants.policy, wants.names) for signature, data in signed_pairs(evidence)
+        ]
     except SigningError as error:
         return [bad("signatures", f"{error.what}: {error.because}", "signers")]
     persons = sorted(set.intersection(*(set(each) for each in counted)))
@@ -136,4 +140,7 @@ def provenance(evidence: Path, wants: Required, said: bytes) -> list[Finding]:
         counted |= who
     if not counted:
         return [*findings, bad("provenance", "none is signed by a person who counts", "provenance")]
-    return [*findings, good("provenance", f"it says what the log says, signed by {', '.join(sorted(counted))}", "provenance")]
+    return [
+        *findings,
+        good("provenance", f"it says what the log says, signed by {', '.join(sorted(counted))}", "provenance"),
+    ]

@@ -23,6 +23,8 @@ def not_checked(state: State, manifest: Manifest, reviewer: Reviewer, report: Lo
     if not report.continued:
         told = "no checkpoint that you saved earlier was compared with it; --checkpoint FILE"
         yield unchecked("checkpoint", told)
+    if not report.has_newest:
+        yield unchecked("witness", "log/checkpoint is missing, where cosignatures would stand")
     if report.missing_tiles:
         yield unchecked("tiles", f"{report.missing_tiles} tiles are missing; they can be made from the index")
     components = [c for c in state.components.values() if c.manifest_sha256]

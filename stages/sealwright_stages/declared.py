@@ -95,9 +95,7 @@ def declaration(manifest: Manifest, policy_sha256: str = "") -> Declaration:
         specs = Plan(manifest, _NO_POLICY, sources, builder).items()
     except (SealwrightError, ValueError) as error:
         raise ManifestError(f"{manifest.path}", str(error), "it can't be the manifest of a release") from error
-    items = {
-        spec.id: ItemSpec(spec.id, spec.component, spec.stage, spec.kind, clip(spec.title)) for spec in specs
-    }
+    items = {spec.id: ItemSpec(spec.id, spec.component, spec.stage, spec.kind, clip(spec.title)) for spec in specs}
     every = [source for several in sources.values() for source in several]
     fetch_of = {spec.id: source.fetch_item.id for source in every for spec in source.verify_items}
     return Declaration(manifest, policy_sha256, items, fetch_of)

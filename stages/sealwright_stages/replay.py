@@ -98,4 +98,6 @@ class Replay:
                 self.story.breaks("run-order", entry, "the run's stream ended clean, and it had not said its end")
             run.over = True
             return
-        self.story.streams.ended[entry.stream] = entry.body.get("exit") if entry.body.get("clean") is True else None
+        self.story.streams.ended[entry.stream] = (
+            entry.body.get("exit") if entry.body.get("clean") is True else None
+        )

@@ -126,7 +126,8 @@ def counted(steps: Sequence[Step]) -> Iterator[Step]:
 @dataclass
 class Forger:
     """Holds a keyring folder, and the keys to sign with. `text` is the manifest of the `tale`, if it is not of one
-    component; `bytes` are the products' by their SHA-256, `more` are further files."""
+    component; `bytes` are the products' by their SHA-256, `more` are further files.
+    `key` is the log's; `notes` are the checkpoints that the log made last had on its way."""
 
     folder: Path
     signers: tuple[Key, ...]
@@ -134,6 +135,8 @@ class Forger:
     text: str = ""
     tale: Tale = lawful
     bytes: dict[str, bytes] = field(default_factory=lambda: {DIGEST: PRODUCT})
+    key: Ed25519PrivateKey = field(default_factory=Ed25519PrivateKey.generate)
+    notes: list[bytes] = field(default_factory=list)
     more: dict[str, bytes] = field(default_factory=dict)
     tool: str = field(default_factory=lambda: version("sealwright"))
     made: int = 0
@@ -166,7 +169,7 @@ class Forger:
         self.made += 1
         folder = self.folder / f"evidence-{self.made}"
         declared, policy = self.declared()
-        write_log(folder / "log", steps)
+        self.notes = write_log(folder / "log", steps, self.key)
         state = told(folder / "log")
         products = sorted(state.products.values(), key=published_path)
         for product in products:
@@ -216,11 +219,14 @@ def told(log: Path) -> State:
     return state
 
 
-def write_log(folder: Path, steps: Sequence[Step]) -> None:
-    """A sealed log of these steps, with each build's output."""
+def write_log(folder: Path, steps: Sequence[Step], key: Ed25519PrivateKey) -> list[bytes]:
+    """A sealed log of these steps, with each build's output; gives a checkpoint of some of its earlier states."""
     folder.mkdir(parents=True)
-    store = Store(Ed25519PrivateKey.generate(), "example.org/log/forged", folder, Times().clock())
-    for step in steps:
+    store, notes = Store(key, "example.org/log/forged", folder, Times().clock()), []
+    for number, step in enumerate(steps):
+        if number % 10 == 9:
+            store.commit()
+            notes.append(store.publish().encode())
         if not isinstance(step, Eof):
             store.event("engine", ev.to_body(step), "uid:0")
             continue
@@ -231,3 +237,4 @@ def write_log(folder: Path, steps: Sequence[Step]) -> None:
     store.commit()
     store.seal("uid:0", store.hash_segments())
     store.close()
+    return notes

@@ -65,14 +65,10 @@ _BESIDE = {  # events of one component, or of the whole run, of which either may
 def harmless(mutation: Mutation) -> str:
     """Why a lie that was not found does no harm; empty: it does."""
     way, kind, field = mutation.key
-    step = mutation.steps[min(mutation.at, len(mutation.steps) - 1)]
     if way == "field":
         return _FIELDS.get(kind, {}).get(field, "") or _field(mutation)
     if way == "refitted":
-        if field in _EVIDENCE:
-            return NOWHERE
-        changed = next(each for each in mutation.steps if each in mutation.steps[mutation.at - 1 : mutation.at + 1])
-        return _unjudged(changed) or _unjudged(step)
+        return NOWHERE if field in _EVIDENCE else _unjudged(mutation.changed)
     if kind in ("build.sample", "item.progress"):
         return FIGURE
     if "file.deleted" in kind:
@@ -96,7 +92,7 @@ def _unjudged(step: object) -> str:
 
 def _field(mutation: Mutation) -> str:
     """Of a field whose weight hangs on the rest of its event."""
-    step, field = mutation.steps[mutation.at], mutation.field
+    step, field = mutation.changed, mutation.field
     if isinstance(step, ev.ItemVerdict):
         if field == "next" and step.verdict == "warned":
             return WORDS

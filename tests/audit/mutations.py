@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import itertools
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -23,7 +24,10 @@ _NAME_OF = {kind: name for name, kind in ev.NAMES.items()}
 
 @dataclass(frozen=True)
 class Mutation:
-    """A lie: what was done (`way`), to which kind of event, to which field, at which step; and the story that it makes."""
+    """A lie: what was done (`way`), to which kind of event, to which field, at which step; and the story that it makes.
+
+    `changed` is the event as it says now, where one says something else.
+    """
 
     way: str
     kind: str
@@ -31,6 +35,7 @@ class Mutation:
     at: int
     told: str
     steps: Sequence[Step]
+    changed: Step | None = None
 
     @property
     def key(self) -> tuple[str, str, str]:
@@ -41,7 +46,13 @@ class Mutation:
 def kind_of(step: Step) -> str:
     """The event's name, or that of a stream's end."""
     if isinstance(step, Eof):
-        return "eof engine" if step.stream == "engine" else "eof evidence" if "evidence" in step.stream else "eof build"
+        return (
+            "eof engine"
+            if step.stream == "engine"
+            else "eof evidence"
+            if "evidence" in step.stream
+            else "eof build"
+        )
     return _NAME_OF[type(step)]
 
 
@@ -72,13 +83,20 @@ def doubled(steps: Sequence[Step]) -> Iterator[Mutation]:
         if isinstance(step, Eof):
             continue  # a store ends no stream twice
         yield Mutation("doubled", kind_of(step), "", at, repr(step)[:90], [*steps[: at + 1], *steps[at:]])
-        yield Mutation("said again at the end", kind_of(step), "", at, repr(step)[:90], [*steps[:-1], step, steps[-1]])
+        yield Mutation(
+            "said again at the end", kind_of(step), "", at, repr(step)[:90], [*steps[:-1], step, steps[-1]]
+        )
 
 
 def swapped(steps: Sequence[Step]) -> Iterator[Mutation]:
     """Two neighbours change places that speak of the same thing, or of which one is about the whole run."""
-    for at, (one, two) in enumerate(zip(steps, steps[1:], strict=False)):
-        if "" in (about(one), about(two)) or about(one) == about(two) or isinstance(one, Eof) or isinstance(two, Eof):
+    for at, (one, two) in enumerate(itertools.pairwise(steps)):
+        if (
+            "" in (about(one), about(two))
+            or about(one) == about(two)
+            or isinstance(one, Eof)
+            or isinstance(two, Eof)
+        ):
             kinds = f"{kind_of(one)} / {kind_of(two)}"
             yield Mutation("swapped", kinds, "", at, repr(two)[:90], [*steps[:at], two, one, *steps[at + 2 :]])
 
@@ -123,11 +141,14 @@ def fields(steps: Sequence[Step]) -> Iterator[Mutation]:
         for each in dataclasses.fields(step):
             value = getattr(step, each.name)
             for other in dict.fromkeys(others(value, seen[type(step), each.name])):
-                if isinstance(step, Eof) and (not other and each.name in ("stream", "data") or step.stream == "engine"):
+                if isinstance(step, Eof) and (
+                    (not other and each.name in ("stream", "data")) or step.stream == "engine"
+                ):
                     continue  # no log has such a record; that of the events is one of those left out
                 changed = replace(step, **{each.name: other})
                 told = f"{value!r} -> {other!r}"[:90]
-                yield Mutation("field", kind_of(step), each.name, at, told, [*steps[:at], changed, *steps[at + 1 :]])
+                lie = [*steps[:at], changed, *steps[at + 1 :]]
+                yield Mutation("field", kind_of(step), each.name, at, told, lie, changed)
 
 
 def _fitted(step: Step, prefix: str, table: Mapping[str, object]) -> Step:
@@ -149,8 +170,9 @@ def evidences(steps: Sequence[Step]) -> Iterator[Mutation]:
         rest = [each for each in steps if not (isinstance(each, Eof) and stream and each.stream == stream)]
         place = rest.index(step)
         for what, changed in (("none", {}), *_variants(table)):
-            told = [*rest[:place], _fitted(step, prefix, changed), *rest[place + 1 :]]
-            yield Mutation("refitted", kind_of(step), f"{prefix}: {what}", at, str(changed)[:90], told)
+            lie = _fitted(step, prefix, changed)
+            told = [*rest[:place], lie, *rest[place + 1 :]]
+            yield Mutation("refitted", kind_of(step), f"{prefix}: {what}", at, str(changed)[:90], told, lie)
 
 
 def _variants(table: Mapping[str, object]) -> Iterator[tuple[str, dict[str, object]]]:
@@ -179,7 +201,10 @@ def inserted(steps: Sequence[Step]) -> Iterator[Mutation]:
         ("a green signature", ev.ItemVerdict("xen/git/v1", "passed", "ok", "good", "", EVIL, "", "", "")),
         ("sources again", ev.SourcesPromoted("xen", EVIL, 1, 1, "", "", "")),
         ("a gate that is open", ev.GateDecided("build", True, 10, 0, 0, 0)),
-        ("a build on the side", ev.BuildStarted("xen", "xen/build", "build/xen/9-9", "commands", "host", EVIL, EVIL, 0)),
+        (
+            "a build on the side",
+            ev.BuildStarted("xen", "xen/build", "build/xen/9-9", "commands", "host", EVIL, EVIL, 0),
+        ),
         ("a stage", ev.StageStarted(Stage.SIGN)),
         ("an output of nobody", Eof("build/evil/1-1")),
         ("evidence of nobody", Eof("evidence/7-1")),

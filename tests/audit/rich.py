@@ -183,7 +183,9 @@ def sources(teller: Teller) -> None:
     teller.say(ev.ItemReset("xen/fetch/v1", "left half done"))
     teller.say(ev.FileDeleted("xen/fetch/v1", "xen/repository.git", "", 0, "left over"))
     teller.say(ev.StageStarted(Stage.GET_SOURCES), ev.StageStarted(Stage.VERIFY))
-    teller.say(*(ev.ItemReset(item, "fetched again") for item in ("notes/fetch/notes.txt", "notes/file/notes.txt")))
+    teller.say(
+        *(ev.ItemReset(item, "fetched again") for item in ("notes/fetch/notes.txt", "notes/file/notes.txt"))
+    )
     teller.arrive("notes/fetch/notes.txt", "notes/file/notes.txt")
     teller.judge("notes/file/notes.txt", NOTES_EVIDENCE, NOTES)
     teller.promote("notes", {})
@@ -204,7 +206,9 @@ def sources(teller: Teller) -> None:
     teller.say(ev.GateDecided(Stage.BUILD, False, 0, 0, 0, 0))
     typed = "manager-a", "known to us", DSC, teller.declared.policy_sha256
     teller.say(ev.ItemWaived("catdoc/uploader/catdoc", "uploader-rights-unproven", *typed))
-    teller.promote("catdoc", {"epoch": 1_680_000_000, "references": REFERENCES, "build_depends": "gcc"}, spilled=True)
+    teller.promote(
+        "catdoc", {"epoch": 1_680_000_000, "references": REFERENCES, "build_depends": "gcc"}, spilled=True
+    )
     teller.say(ev.ItemStarted(APT))
     teller.judge(APT, PACKAGES, ROOT, spilled=True)
     teller.say(ev.GateDecided(Stage.BUILD, True, 0, 0, 0, 0))

@@ -97,7 +97,9 @@ def test_the_pages_of_another_version_are_told(forger: Forger) -> None:
     (evidence / "verify.py").write_text("print('whole')\n")
     result = audit(evidence, mine(forger, "manager-a"))
     assert bad(result) == []
-    told = next(finding for finding in result.findings if finding.ok == "unchecked" and "made it" in finding.detail)
+    told = next(
+        finding for finding in result.findings if finding.ok == "unchecked" and "made it" in finding.detail
+    )
     assert told.what == "verify.py" and "9.9" in told.detail
 
 

@@ -171,7 +171,9 @@ def test_what_was_accepted_on_the_way_and_fetched_again_counts(forger: Forger) -
     def twice(steps: list[Step]) -> list[Step]:
         first = telling(git("v1"))(steps)
         at = next(n for n, step in enumerate(first) if isinstance(step, ev.SourcesPromoted)) + 1
-        again = [s for s in telling(git("v1", "b" * 64))(steps[:at]) if isinstance(s, (ev.ItemStarted, ev.ItemVerdict))]
+        again = [
+            s for s in telling(git("v1", "b" * 64))(steps[:at]) if isinstance(s, (ev.ItemStarted, ev.ItemVerdict))
+        ]
         resets: list[Step] = [ev.ItemReset(s.item, "again") for s in again if isinstance(s, ev.ItemVerdict)]
         return [*first[:at], *resets, *again, first[at - 1], *first[at:]]
 
@@ -204,7 +206,10 @@ def test_a_log_that_does_not_say_in_time_what_was_remembered_is_refused(forger: 
 
     if when == "never":
         bad = [f.detail for f in audit(begun.evidence(change)).findings if f.ok == "bad"]
-        assert all("names earlier evidence, and the log does not say that it was read" in line for line in bad) and bad
+        assert (
+            all("names earlier evidence, and the log does not say that it was read" in line for line in bad)
+            and bad
+        )
     else:
         with pytest.raises(ValueError, match="too late, or twice"):  # even a forger's own fold refuses it
             begun.evidence(change)

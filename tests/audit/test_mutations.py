@@ -11,7 +11,7 @@ import json
 import random
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from pathlib import Path
+from dataclasses import replace
 
 import pytest
 
@@ -27,7 +27,9 @@ from sealwright_stages.log.entries import Entry
 from sealwright_stages.replay import Replay
 
 FEW = 150
-UNSIGNED = frozenset({"signers", "provenance"})  # no mutation is signed: that takes the most time, and finds no lie
+UNSIGNED = frozenset(
+    {"signers", "provenance"}
+)  # no mutation is signed: that takes the most time, and finds no lie
 
 
 def entries(steps: Sequence[Step], streams: dict[str, bytes]) -> Iterator[Entry]:
@@ -115,6 +117,29 @@ def table(forger: Forger, tried: Sequence[Mutation], sample: int) -> None:
     print("\nfirst rule broken:", dict(rules.most_common()))
     print("\n".join(f"harmless {count}: {reason}" for reason, count in reasons.most_common()))
     assert not missed, f"{len(missed)} missed\n" + "\n".join(missed[:400])
+
+
+SOURCES: list[tuple[str, dict[str, str], str]] = [
+    ("ev", {"stream": "build/xen/1-1"}, "a record of kind ev stands on build/xen/1-1"),
+    ("ev", {"src": "-"}, "it says that it is by -"),
+    ("data", {"stream": "engine"}, "there is output on the stream of the events"),
+    ("data", {"src": "-"}, "it says that it is by -"),
+    ("seal", {"stream": "evidence/1-1"}, "a record of kind seal stands on evidence/1-1"),
+]
+
+
+@pytest.mark.parametrize(("kind", "fields", "says"), SOURCES)
+def test_a_record_stands_where_its_kind_belongs(
+    forger: Forger, story: list[Step], kind: str, fields: dict[str, str], says: str
+) -> None:
+    streams: dict[str, bytes] = {}
+    replay = Replay(lambda stream: streams.get(stream, b""), forger.declared()[0])
+    done = False
+    for entry in entries(story, streams):
+        lies = entry.kind == kind and not done
+        replay.take(replace(entry, **fields) if lies else entry)  # type: ignore[arg-type]
+        done = done or lies
+    assert any(finding.rule == "event-source" and says in finding.detail for finding in replay.findings)
 
 
 @pytest.mark.timeout(900)

@@ -106,10 +106,14 @@ class Bench:
     def broken_rules(self) -> list[str]:
         """What an audit's replay of the log finds."""
         plan = self.plan()
-        fetch_of = {spec.id: source.fetch_item.id for source in self.sources.values() for spec in source.verify_items}
+        fetch_of = {
+            spec.id: source.fetch_item.id for source in self.sources.values() for spec in source.verify_items
+        }
         items = {spec.id: spec for spec in plan.items()}
         declared = Declaration(self.manifest, plan.policy_sha256, items, fetch_of)
-        replay = Replay(lambda stream: (self.kept.folder / "data" / stream / "00000000.log").read_bytes(), declared)
+        replay = Replay(
+            lambda stream: (self.kept.folder / "data" / stream / "00000000.log").read_bytes(), declared
+        )
         for entry in self.kept.entries:
             replay.take(entry)
         return replay.broken

@@ -132,7 +132,9 @@ def _asked(declared: Declaration) -> Mapping[str, Asked]:
             build = component.build
             if build is not None and build.environment.startswith("debian:"):
                 told = (("suite", build.environment.removeprefix("debian:")), ("mirror", mirror))
-                known[f"environment {build.environment}/apt"] = Asked(archive=told, packages=True, keys=("archive",))
+                known[f"environment {build.environment}/apt"] = Asked(
+                    archive=told, packages=True, keys=("archive",)
+                )
     return known
 
 
@@ -156,13 +158,15 @@ def _of(component: ComponentSpec, mirror: str) -> Iterator[tuple[str, Asked]]:
     for deb in component.debs:
         label = f"{deb.package}:{deb.architecture}" if deb.architecture else deb.package
         inside = (("version", deb.version or ""), ("package", label if deb.architecture else ""))
-        yield f"{name}/deb/{label}", Asked(
-            inside=inside, archive=(("suite", deb.suite), ("mirror", mirror)), keys=_LISTED
+        yield (
+            f"{name}/deb/{label}",
+            Asked(inside=inside, archive=(("suite", deb.suite), ("mirror", mirror)), keys=_LISTED),
         )
     if component.dsc:
         where = (("suite", component.dsc.suite), ("mirror", mirror))
-        yield f"{name}/archive/{component.dsc.package}", Asked(
-            inside=(("package", component.dsc.package),), archive=where, keys=_LISTED
+        yield (
+            f"{name}/archive/{component.dsc.package}",
+            Asked(inside=(("package", component.dsc.package),), archive=where, keys=_LISTED),
         )
 
 

@@ -93,7 +93,9 @@ def build_ended(story: Story, event: ev.BuildEnded, entry: Entry) -> None:
     if stream is None:
         story.breaks("build-ended", entry, f"{event.component} ended, and was not being built")
     elif story.streams.ended.get(stream) != event.exit:
-        story.breaks("build-ended", entry, f"{event.component}: its stream {stream} had not ended with {event.exit}")
+        story.breaks(
+            "build-ended", entry, f"{event.component}: its stream {stream} had not ended with {event.exit}"
+        )
     story.killed[event.component] = event.because
     if event.wall_ms < 0:
         story.breaks("build-ended", entry, f"{event.component} was built in less than no time")
@@ -140,9 +142,7 @@ def product_compared(story: Story, event: ev.ProductCompared, entry: Entry) -> N
         story.breaks("product-compared", entry, f"{event.name} was compared already")
 
 
-def judged_build(
-    story: Story, item: Item, event: ev.ItemVerdict, found: Mapping[str, Any], entry: Entry
-) -> None:
+def judged_build(story: Story, item: Item, event: ev.ItemVerdict, found: Mapping[str, Any], entry: Entry) -> None:
     """A build that is green: it ended well, and the verdict is about just its products."""
     component = story.state.components[item.component]
     made = dict.fromkeys(story.made.get(item.component, ()))

@@ -56,7 +56,9 @@ def item_reset(story: Story, event: ev.ItemReset, entry: Entry) -> None:
         item.status is not Status.PENDING, "item-order", entry, f"{item.id} was reset, and was pending already"
     )
     left = item.status is Status.RUNNING and not story.run.stages  # by a run that did not end
-    begun = story.run.stages.get(item.stage) is False if item.stage is Stage.BUILD else item.stage in story.run.stages
+    begun = (
+        story.run.stages.get(item.stage) is False if item.stage is Stage.BUILD else item.stage in story.run.stages
+    )
     story.demand(left or begun, "item-order", entry, f"{item.id} was reset while {item.stage} was not on")
     story.reset.add(item.id)
 
@@ -89,7 +91,11 @@ def item_verdict(story: Story, event: ev.ItemVerdict, entry: Entry) -> None:
         judged_build(story, item, event, found, entry)
     elif item.stage is Stage.VERIFY and "committed" in found and item.id.startswith(f"{item.component}/git/"):
         story.committed[item.component] = found["committed"]
-    if item.stage is Stage.VERIFY and story.declared is not None and (wrong := as_asked(story.declared, item, event.subject_sha256, found)):
+    if (
+        item.stage is Stage.VERIFY
+        and story.declared is not None
+        and (wrong := as_asked(story.declared, item, event.subject_sha256, found))
+    ):
         story.breaks("verdict-declared", entry, f"{item.id}: {wrong}")
 
 
@@ -109,7 +115,9 @@ def _form(story: Story, event: ev.ItemVerdict, entry: Entry) -> None:
         Status.WARNED: WAIVABLE.issuperset(codes),
         Status.FAILED: bool(event.code) and not WAIVABLE.union({"ok"}).issuperset(codes),
     }.get(event.verdict, True)  # type: ignore[call-overload]
-    story.demand(right, "verdict-form", entry, f"{event.item}: {event.verdict} does not go with the code {event.code}")
+    story.demand(
+        right, "verdict-form", entry, f"{event.item}: {event.verdict} does not go with the code {event.code}"
+    )
 
 
 def item_waived(story: Story, event: ev.ItemWaived, entry: Entry) -> None:

@@ -78,7 +78,9 @@ def run_started(story: Story, event: ev.RunStarted, entry: Entry) -> None:
         ("manifest", event.manifest_sha256, manifest.sha256),
         ("keyring", event.policy_sha256, declared.policy_sha256),
     ):
-        story.demand(said == wanted, "run-declared", entry, f"the {what} that it goes by is not the one in policy/")
+        story.demand(
+            said == wanted, "run-declared", entry, f"the {what} that it goes by is not the one in policy/"
+        )
 
 
 def run_ended(story: Story, event: ev.RunEnded, entry: Entry) -> None:
@@ -95,12 +97,20 @@ def policy_signed(story: Story, event: ev.PolicySigned, entry: Entry) -> None:
     found = story.placed(event.evidence, event.evidence_stream, event.evidence_sha256, entry)
     persons = event.persons.split()
     story.demand(
-        found.get("persons") == sorted(persons), "policy-signed", entry, "its evidence names other persons who signed"
+        found.get("persons") == sorted(persons),
+        "policy-signed",
+        entry,
+        "its evidence names other persons who signed",
     )
     if found.get("threshold", event.threshold) != event.threshold:
         story.breaks("policy-signed", entry, "its evidence goes by another threshold")
     known = story.signed_policy = story.signed_policy or event.sums_sha256
-    story.demand(known == event.sums_sha256 and sha256_of(known), "policy-signed", entry, "an earlier run went by another signed list")
+    story.demand(
+        known == event.sums_sha256 and sha256_of(known),
+        "policy-signed",
+        entry,
+        "an earlier run went by another signed list",
+    )
     if story.declared is None:
         return
     manifest = story.declared.manifest
@@ -126,7 +136,9 @@ def memory_read(story: Story, event: ev.MemoryRead, entry: Entry) -> None:
 
 def item_declared(story: Story, event: ev.ItemDeclared, entry: Entry) -> None:
     """An item is declared as the manifest says, before the first stage of all."""
-    story.demand(not story.state.stages_started, "declared", entry, f"{event.item} was declared after a stage began")
+    story.demand(
+        not story.state.stages_started, "declared", entry, f"{event.item} was declared after a stage began"
+    )
     if story.declared is None:
         return
     said = ItemSpec(event.item, event.component, Stage(event.stage), event.kind, event.title)
@@ -215,12 +227,12 @@ def sealed(story: Story, entry: Entry) -> None:
     if not decide(Stage.SEAL, story.state).open:
         story.breaks("sealed", entry, "the log was sealed although the gate before seal was closed")
     if story.declared and story.declared.manifest.memory.evidence and not story.state.memory:
-        story.breaks("memory", entry, "the manifest names earlier evidence, and the log does not say that it was read")
+        story.breaks(
+            "memory", entry, "the manifest names earlier evidence, and the log does not say that it was read"
+        )
     for stream, cut in story.unnamed():
         if not cut:
             story.breaks("stream-named", entry, f"stream {stream} is named by no event")
-
-
 
 
 RUNS: Mapping[type[Any], Callable[[Story, Any, Entry], None]] = {

@@ -63,7 +63,9 @@ class Story:
     roots: dict[str, frozenset[str]] = field(default_factory=dict)  # build root -> names of its packages
     signed_policy: str = ""  # SHA-256 of the list that was signed
     reset: set[str] = field(default_factory=set)  # items that were reset and have not begun since
-    committed: dict[str, object] = field(default_factory=dict)  # component -> when the commit of its git source was made
+    committed: dict[str, object] = field(
+        default_factory=dict
+    )  # component -> when the commit of its git source was made
     killed: dict[str, str] = field(default_factory=dict)  # component -> why its last build was killed
     made: dict[str, list[str]] = field(default_factory=dict)  # component -> products of its last build
     findings: list[Finding] = field(default_factory=list)
@@ -95,7 +97,9 @@ class Story:
     def name(self, stream: str, entry: Entry) -> None:
         """Take note that an event names a stream as its own."""
         if stream in self.streams.named:
-            self.breaks("stream-named", entry, f"record {self.streams.named[stream]} names stream {stream} already")
+            self.breaks(
+                "stream-named", entry, f"record {self.streams.named[stream]} names stream {stream} already"
+            )
         self.streams.named[stream] = entry.n
 
     def placed(self, text: str, stream: str, sha256: str, entry: Entry) -> Mapping[str, Any]:
@@ -104,7 +108,9 @@ class Story:
         if stream:
             self.name(stream, entry)
             if self.streams.ended.get(stream) != 0:
-                self.breaks("stream-named", entry, f"stream {stream}, which it names, had not ended clean before it")
+                self.breaks(
+                    "stream-named", entry, f"stream {stream}, which it names, had not ended clean before it"
+                )
             try:
                 data = self.streams.read(stream)
             except (OSError, ValueError):
