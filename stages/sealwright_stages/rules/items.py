@@ -78,24 +78,26 @@ def item_verdict(story: Story, event: ev.ItemVerdict, entry: Entry) -> None:
         story.breaks("verdict-order", entry, f"{item.id} was judged while it was being built")
     if red:
         return
-    if is_root(item):
-        _sources_stand(story, item, entry)
-    if item.stage is Stage.VERIFY:
-        story.demand(bool(found), "verdict-evidence", entry, f"{item.id} is green, and has no evidence")
     if item.stage is not Stage.GET_SOURCES or event.subject_sha256:
         named = sha256_of(event.subject_sha256)
         story.demand(named, "verdict-form", entry, f"{item.id} does not name the bytes that it is about")
-    if is_root(item) and isinstance(packages := found.get("packages"), list):
-        story.roots[item.component] = frozenset(str(each).partition(" ")[0] for each in packages)
     if item.stage is Stage.BUILD:
         judged_build(story, item, event, found, entry)
-    elif item.stage is Stage.VERIFY and "committed" in found and item.id.startswith(f"{item.component}/git/"):
+    elif item.stage is Stage.VERIFY:
+        _verified(story, item, event.subject_sha256, found, entry)
+
+
+def _verified(story: Story, item: Item, subject: str, found: Mapping[str, Any], entry: Entry) -> None:
+    """Something of verify that is green: with evidence, for what the manifest asks for."""
+    story.demand(bool(found), "verdict-evidence", entry, f"{item.id} is green, and has no evidence")
+    if is_root(item):
+        _sources_stand(story, item, entry)
+        packages = found.get("packages")
+        names = (str(each).partition(" ")[0] for each in packages) if isinstance(packages, list) else ()
+        story.roots[item.component] = frozenset(names)
+    if "committed" in found and item.id.startswith(f"{item.component}/git/"):
         story.committed[item.component] = found["committed"]
-    if (
-        item.stage is Stage.VERIFY
-        and story.declared is not None
-        and (wrong := as_asked(story.declared, item, event.subject_sha256, found))
-    ):
+    if story.declared is not None and (wrong := as_asked(story.declared, item, subject, found)):
         story.breaks("verdict-declared", entry, f"{item.id}: {wrong}")
 
 

@@ -30,7 +30,18 @@ def persons_of(signature: bytes, data: bytes, policy: Policy, names: Collection[
     Raises:
         SigningError: the policy or the verifier does not work.
     """
-    return frozenset(signed_at(signature, data, policy, names))
+    return frozenset(person for person, _ in signers_of(signature, data, policy, names))
+
+
+def signers_of(
+    signature: bytes, data: bytes, policy: Policy, names: Collection[str]
+) -> frozenset[tuple[str, str]]:
+    """The same persons, each with the primary fingerprint of a key by which it signed.
+
+    Raises:
+        SigningError: the policy or the verifier does not work.
+    """
+    return frozenset((name, each.fingerprint) for name, each in _signatures(signature, data, policy, names))
 
 
 def signed_at(signature: bytes, data: bytes, policy: Policy, names: Collection[str]) -> dict[str, datetime]:
@@ -39,22 +50,25 @@ def signed_at(signature: bytes, data: bytes, policy: Policy, names: Collection[s
     Raises:
         SigningError: the policy or the verifier does not work.
     """
+    first: dict[str, datetime] = {}
+    for name, each in _signatures(signature, data, policy, names):
+        first[name] = min(each.created, first.get(name, each.created))
+    return first
+
+
+def _signatures(signature: bytes, data: bytes, policy: Policy, names: Collection[str]) -> list[tuple[str, Good]]:
+    """Each good signature over `data` that counts, with the person whose it is."""
     try:
         allowed = policy.release_signers(names)
         chosen = [fpr for person in allowed for fpr in person.openpgp]
         if not chosen:
-            return {}
+            return []
         with keyring_of(policy.certificates, chosen) as ring:
             verdicts = ring.verify_detached_many(signature, data, judged_at_signing=True)
     except KeyringError as error:
         raise SigningError("the release's signatures", error.because, error.next_step) from error
-    good = [v for v in verdicts if isinstance(v, Good)]
-    counted = count_persons(good, allowed)
-    return {
-        person.name: min(v.created for v in good if v.fingerprint in person.fingerprints)
-        for person in allowed
-        if person.name in counted
-    }
+    good = [verdict for verdict in verdicts if isinstance(verdict, Good)]
+    return [(name, each) for each in good for name in count_persons([each], allowed)]
 
 
 def signed_pairs(evidence: Path) -> Iterator[tuple[bytes, bytes]]:
