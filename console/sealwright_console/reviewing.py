@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sealwright_console.auditing import MARK, lines, verdict
+from sealwright_console.auditing import lines
 from sealwright_console.complaints import print_json
 from sealwright_console.sanitise import clean
 from sealwright_stages.errors import Exit, ManifestError
+from sealwright_stages.events import STAGES
 
 if TYPE_CHECKING:
     from sealwright_appendlog.saved import Saved
@@ -28,6 +28,7 @@ def add_reviewing(commands: argparse._SubParsersAction[Any]) -> None:
     add_reviewer(review)
     review.add_argument("--batch", action="store_true")
     review.add_argument("--ascii", action="store_true")
+    _add_looking(review)
     review.set_defaults(run=_review)
     audit = commands.add_parser("audit", help="check a sealed release offline: log, rules, products, signatures")
     audit.add_argument("evidence", type=Path, metavar="EVIDENCE_DIR")
@@ -63,6 +64,20 @@ def add_reviewer(command: argparse.ArgumentParser) -> None:
     )
 
 
+def _add_looking(review: argparse.ArgumentParser) -> None:
+    """What of a past release is shown."""
+    only = "with --events: "
+    review.add_argument("--at", metavar="RECORD|TIME", help="as it stood after this record, or at this time (UTC)")
+    review.add_argument("--events", action="store_true", help="its records as text, a line each")
+    review.add_argument("--component", default="", metavar="NAME", help=f"{only}of this component")
+    review.add_argument("--stage", choices=[str(stage) for stage in STAGES], metavar="STAGE", help=f"{only}of it")
+    review.add_argument(
+        "--severity", choices=("red", "warned", "info"), metavar="red|warned|info", help=f"{only}at least so grave"
+    )
+    review.add_argument("--search", metavar="TEXT", help=f"{only}with this text; builds' output is searched too")
+    review.add_argument("--json", action="store_true", help="JSON; with --events one object a line")
+
+
 def reviewer_of(options: argparse.Namespace) -> Reviewer:
     """What the reviewer brings."""
     from sealwright_appendlog.cosignature import WitnessKey  # noqa: PLC0415
@@ -96,26 +111,9 @@ def _saved(path: Path) -> Saved:
 
 
 def _review(options: argparse.Namespace) -> int:
-    from sealwright_stages.audit import audit  # noqa: PLC0415
-    from sealwright_stages.log import read_entries  # noqa: PLC0415
+    from sealwright_console.review import run_review  # noqa: PLC0415
 
-    result = audit(options.evidence, reviewer_of(options))
-    if options.batch or not sys.stdout.isatty():
-        from sealwright_console.batch import summary  # noqa: PLC0415
-
-        print("\n".join(summary(result.state)))
-        return told(result.findings, result.provided)
-    from sealwright_console.app import run_console  # noqa: PLC0415
-    from sealwright_console.feed import ReviewFeed  # noqa: PLC0415
-
-    log = options.evidence / "log"
-    notices = [
-        verdict(result.findings, result.provided),
-        *(clean(f"{MARK[f.ok]} {f.what}: {f.detail}") for f in result.findings),
-    ]
-    feed = ReviewFeed(f"{result.state.release}-{result.state.version}", read_entries(log), log / "data", notices)
-    run_console(feed, ascii=options.ascii)
-    return int(Exit.DONE if result.passed else Exit.CLOSED)
+    return run_review(options, reviewer_of(options))
 
 
 def _audit(options: argparse.Namespace) -> int:

@@ -15,7 +15,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from sealwright_appendlog.audit import LogBroken, LogReport, check_log
+from sealwright_appendlog.audit import LogBroken, LogReport, OnRecord, check_log
 from sealwright_appendlog.tree import ProofError
 from sealwright_keyring.errors import KeyringError
 from sealwright_keyring.policy import Policy, load_policy
@@ -28,7 +28,7 @@ from sealwright_stages.audit_unchecked import not_checked, root_packages
 from sealwright_stages.declared import Declaration, declaration
 from sealwright_stages.errors import ManifestError
 from sealwright_stages.files import sha256_file
-from sealwright_stages.findings import Finding, bad, good
+from sealwright_stages.findings import Finding, bad, good, unchecked
 from sealwright_stages.manifest import Manifest, load
 from sealwright_stages.seal.evidence import published_path
 from sealwright_stages.sign.provenance import statement
@@ -58,25 +58,33 @@ class Audit:
         return min(wrong, key=lambda finding: finding.n if finding.n >= 0 else 1 << 60, default=None)
 
 
-def audit(evidence: Path, reviewer: Reviewer | None = None) -> Audit:
-    """Audit the evidence folder, with what the reviewer brings."""
+def audit(evidence: Path, reviewer: Reviewer | None = None, watch: OnRecord | None = None) -> Audit:
+    """Audit the evidence folder, with what the reviewer brings.
+
+    `watch` is given each record as `check_log` gives it: nothing of it is proved before this returns.
+    """
     try:
-        return _audit(evidence, reviewer or Reviewer())
+        return _audit(evidence, reviewer or Reviewer(), watch)
     except Exception as error:  # noqa: BLE001 - evidence that breaks the audit is no good evidence
         why = f"the audit itself failed on it: {type(error).__name__}: {error}"
         return Audit((bad("evidence", why, "evidence-read"),), State(), None)
 
 
-def _audit(evidence: Path, reviewer: Reviewer) -> Audit:
+def _audit(evidence: Path, reviewer: Reviewer, watch: OnRecord | None) -> Audit:
     if found := irregular(evidence):
-        return Audit(tuple(found), State(), None)
+        return Audit(
+            (*found, unchecked("the rest", "nothing is opened while something is no plain file")), State(), None
+        )
     declared, own, findings = _policy(evidence / "policy")
-    reading = Reading(evidence / "log", declared)
+    reading = Reading(evidence / "log", declared, watch)
     state = reading.replay.state
     try:
         report = check_log(reading.log, reading.take, witnesses=reviewer.witnesses, saved=reviewer.saved)
     except (LogBroken, OSError) as error:
-        return Audit((broken(error), *findings), state, None)
+        rest = unchecked(
+            "the rest", "rules, products, signatures and pages mean nothing while the log is not whole"
+        )
+        return Audit((broken(error), *findings, rest), state, None)
     findings = [*told(report), *rules(reading.replay), *findings]
     findings += products(evidence, state, absent=reviewer.without_products)
     findings += proofs(reading.log, reading.product_lines, state, report.vkey)
@@ -97,6 +105,10 @@ def _audit(evidence: Path, reviewer: Reviewer) -> Audit:
         findings += pages(evidence, manifest, state)
         findings += root_packages(manifest, reading.replay.story.roots)
         findings += not_checked(state, manifest, reviewer, report)
+    else:
+        findings.append(
+            unchecked("the rest", "without the policy nobody knows who must have signed, or what may lie here")
+        )
     return Audit(tuple(findings), state, report, provided)
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from sealwright_appendlog import layout
-from sealwright_appendlog.audit import LogBroken, LogReport
+from sealwright_appendlog.audit import LogBroken, LogReport, OnRecord
 from sealwright_appendlog.record import stream_name
 from sealwright_stages.declared import Declaration
 from sealwright_stages.findings import Finding, advice, bad, good
@@ -26,8 +26,10 @@ _RULE = {"whole": "log-whole", "cosignatures": "cosignatures", "saved": "saved-c
 class Reading:
     """One reading of a log: its records replayed, and what else of it is needed."""
 
-    def __init__(self, log: Path, declared: Declaration | None) -> None:
+    def __init__(self, log: Path, declared: Declaration | None, watch: OnRecord | None = None) -> None:
+        """`watch` is given each record too: nothing of it is proved before the reading has ended."""
         self.log = log
+        self._watch = watch
         self.replay = Replay(self._stream, declared)
         self.product_lines: dict[int, bytes] = {}
         self.segments: dict[str, list[str]] = {}
@@ -39,6 +41,8 @@ class Reading:
         elif fields["k"] == "data" and fields["off"] == 0:
             self.segments.setdefault(fields["s"], []).append(fields["seg"])
         self.replay.take(entry_from(fields, line))
+        if self._watch is not None:
+            self._watch(fields, line)
 
     def _stream(self, stream: str) -> bytes:
         """All that a stream said so far.
