@@ -32,7 +32,7 @@ from sealwright_appendlog.saved import Continued, Saved, SavedCheck, SavedError
 from sealwright_appendlog.segcheck import SegmentCheck
 from sealwright_appendlog.stamps import Course
 from sealwright_appendlog.tilecheck import TileCheck
-from sealwright_appendlog.tree import CompactRange, leaf_hash
+from sealwright_appendlog.tree import CompactRange
 
 OnRecord = Callable[[Mapping[str, Any], bytes], None]
 
@@ -193,10 +193,9 @@ class _Check:
             raise LogBroken("it stands after the seal", n)
         if self.saved is not None and n == 0:
             self.saved.take(self.tree)
-        self.tree.append(leaf_hash(line))
+        self.tree.append(self.tiles.take(line))
         if self.saved is not None:
             self.saved.take(self.tree)
-        self.tiles.take(line)
         self.index_hash.update(line + b"\n")
         self.index_size += len(line) + 1
         self.report.records += 1

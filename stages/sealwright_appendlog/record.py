@@ -60,7 +60,7 @@ _PART = r"[A-Za-z0-9][A-Za-z0-9._+~#@-]{0,99}"
 _STREAM = re.compile(rf"{_PART}(/{_PART}){{0,3}}", re.ASCII)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Stamp:
     """What the authority alone puts on a record: time (UTC, microseconds), uptime (microseconds), boot."""
 

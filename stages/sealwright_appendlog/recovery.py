@@ -23,7 +23,7 @@ from sealwright_appendlog.reserve import disk_is_full, sync
 from sealwright_appendlog.stamps import Course
 from sealwright_appendlog.streams import Stream
 from sealwright_appendlog.tiles import TileWriter
-from sealwright_appendlog.tree import CompactRange, leaf_hash
+from sealwright_appendlog.tree import CompactRange
 
 RECOVERY = "recovery"
 
@@ -62,8 +62,7 @@ class Recovered:
         if entry["n"] != self.tree.size or self.seal is not None:
             raise record.RecordError("out of sequence")
         kind, stream = entry["k"], entry["s"]
-        self.tree.append(leaf_hash(line))
-        self.tiles.append(line)
+        self.tree.append(self.tiles.append(line))
         self.course.step(record.Stamp(entry["t"], entry["up"], entry["boot"]))
         if (kind == "open") != (entry["n"] == 0):
             raise record.RecordError("a log has one open record, its first")

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sealwright_appendlog.audit import LogBroken, LogReport, OnRecord, check_log
+from sealwright_appendlog.note import VerifierKey
 from sealwright_appendlog.tree import ProofError
 from sealwright_keyring.errors import KeyringError
 from sealwright_keyring.policy import Policy, load_policy
@@ -92,6 +93,7 @@ def _audit(evidence: Path, reviewer: Reviewer, watch: OnRecord | None) -> Audit:
     if declared is not None and own is not None:
         manifest = declared.manifest
         findings += _as_logged(manifest, own, state)
+        findings += _authority(manifest, VerifierKey.parse(report.vkey))
         wants, more = required(reviewer, manifest, own)
         findings += more
         signed, more = policy_signature(evidence / "policy", manifest, own, state, reviewer)
@@ -158,6 +160,16 @@ def _inputs(state: State, product: Product) -> list[Finding]:
         waived = f" (waived by {item.waiver.person}: {item.waiver.reason})" if item.waiver else ""
         found.append(Finding("good" if item.green else "bad", item.title, f"{item.status}: {item.reason}{waived}"))
     return found
+
+
+def _authority(manifest: Manifest, log: VerifierKey) -> list[Finding]:
+    """Whether the log is one of the authority that the manifest names, if it names one."""
+    host = manifest.log_key
+    if host is None:
+        return []
+    if log.public == host.public and log.name.startswith(f"{host.name}/"):
+        return [good("log", f"kept by {host.name}", "log-kept")]
+    return [bad("log", f"it is not one that {host.name} kept, which the manifest names", "log-kept")]
 
 
 def _policy(folder: Path) -> tuple[Declaration | None, Policy | None, list[Finding]]:

@@ -17,6 +17,7 @@ from sealwright_stages.declared import Declaration
 from sealwright_stages.findings import Finding, advice, bad, good
 from sealwright_stages.log.entries import entry_from
 from sealwright_stages.replay import Replay
+from sealwright_stages.rules.story import is_raw
 
 _MAX_EVIDENCE = 64 << 20
 _MOST = 20
@@ -97,8 +98,15 @@ def rules(replay: Replay) -> list[Finding]:
             *found,
             advice("waiver", f"{waiver.item} [{waiver.code}] by {waiver.person}: {waiver.reason}", "waiver-named"),
         ]
-    orphans = [stream for stream, cut in replay.story.unnamed() if cut]
-    if orphans:
-        told = f"{len(orphans)} streams of evidence of runs that were cut short are named by no event"
-        found = [*found, advice("log", f"{told}: {', '.join(orphans[:5])}", "stream-named")]
+    unnamed = [stream for stream, lawful in replay.story.unnamed() if lawful]
+    for streams, what in (
+        ([s for s in unnamed if is_raw(s)], "raw streams, of others than the console, belong to no event"),
+        (
+            [s for s in unnamed if not is_raw(s)],
+            "streams of evidence of runs that were cut short are named by no event",
+        ),
+    ):
+        if streams:
+            told = f"{len(streams)} {what}: {', '.join(streams[:5])}"
+            found = [*found, advice("log", told, "stream-named")]
     return list(found)

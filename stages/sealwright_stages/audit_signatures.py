@@ -32,8 +32,8 @@ _SKEW = timedelta(days=1)  # by which the clocks of a signer and of a log may di
 @dataclass(frozen=True)
 class Reviewer:
     """What a reviewer brings: a keyring folder, who must have signed, and how many of them (all if None); the
-    witnesses whose cosignatures of the log are checked; checkpoints that were saved of it. `without_products`: only
-    the log was published, and that is known."""
+    witnesses whose cosignatures of the log are checked; checkpoints that were saved of it. `without_products`: the
+    products lie elsewhere, and that is known."""
 
     keyring: Path | None = None
     signers: tuple[str, ...] = ()

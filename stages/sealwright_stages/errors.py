@@ -87,6 +87,12 @@ class SigningError(SealwrightError):
     exit_code = Exit.SIGNING
 
 
+class PublishError(SealwrightError):
+    """Evidence is not published as it is, or other bytes stand in its place; what was published stays as it was."""
+
+    exit_code = Exit.CLOSED
+
+
 class InterruptedRunError(SealwrightError):
     """The release manager, or a signal, asked to stop."""
 

@@ -181,11 +181,8 @@ def open_log(manifest: Manifest, work: WorkFolder, identities: Identities) -> Lo
     """
     saved = work.private / "checkpoint"
     try:
-        if manifest.log_transport:
-            vkey = manifest.keyring / "log.vkey"
-            if not vkey.is_file():
-                raise LogError("the log elsewhere", f"{vkey} is missing", "put the log's verifier key there")
-            return open_transport(manifest.log_transport, vkey.read_text().strip(), work.log, saved)
+        if manifest.log_key is not None:
+            return open_transport(manifest.log_transport, manifest.log_key, manifest.release, work.log, saved)
         key = work.private / "log.key"
         return open_embedded(work.log, key, manifest.release, identities.log, identities.log, saved)
     except LogLost as error:

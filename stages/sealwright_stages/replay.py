@@ -19,7 +19,7 @@ from sealwright_stages.log.entries import Entry
 from sealwright_stages.rules.builds import BUILDS, sealed_products
 from sealwright_stages.rules.items import ITEMS
 from sealwright_stages.rules.runs import RUNS, in_run, sealed
-from sealwright_stages.rules.story import Story, Streams
+from sealwright_stages.rules.story import Story, Streams, is_raw
 from sealwright_stages.state import State
 
 _ENGINE = "engine"
@@ -88,7 +88,9 @@ class Replay:
             runs = story.streams.seen[entry.stream] = story.state.runs
             named = _STREAM.fullmatch(entry.stream)
             right = named is not None and int(named[1]) == runs and not story.run.over
-            story.demand(right, "stream-named", entry, f"{entry.stream} is no stream of run {runs}")
+            story.demand(
+                right or is_raw(entry.stream), "stream-named", entry, f"{entry.stream} is no stream of run {runs}"
+            )
 
     def _ended(self, entry: Entry) -> None:
         if entry.stream == _ENGINE:

@@ -47,14 +47,21 @@ def test_prove_prints_a_proof_and_vkey_the_key(tmp_path: Path) -> None:
     assert run("prove", log, "5000").returncode == 4
 
 
-@pytest.mark.parametrize("raw", [[], ["--raw"]])
-def test_append_carries_a_pipe_into_a_stream(tmp_path: Path, raw: list[str]) -> None:
+@pytest.mark.parametrize(("stream", "raw"), [("build/pipe", []), ("raw/pipe", ["--raw"])])
+def test_append_carries_a_pipe_into_a_stream(tmp_path: Path, stream: str, raw: list[str]) -> None:
     with served(tmp_path):
-        found = run("append", "--socket", tmp_path / "s", "--stream", "build/pipe", *raw, data=b"line\n" * 50_000)
+        words = ["append", "--socket", tmp_path / "s", "--as", "ssh:serial", "--stream"]
+        found = run(*words, stream, *raw, data=b"line\n" * 50_000)
         assert (found.returncode, found.stderr) == (0, b"")
-        again = run("append", "--socket", tmp_path / "s", "--stream", "../pipe", data=b"x")
+        again = run(*words, "../pipe", data=b"x")
         assert again.returncode == 4 and b"plain names" in again.stderr
-    assert [entry["bytes"] for entry, _ in read_records(tmp_path / "log") if entry["k"] == "eof"] == [250_000]
+        other = run(*words, "raw/pipe" if not raw else "build/pipe", *raw, data=b"x")
+        assert other.returncode == 4 and b"nobody waits" in other.stderr
+    ends = [entry for entry, _ in read_records(tmp_path / "log") if entry["k"] == "eof"]
+    assert [(end["s"], end["bytes"], end["clean"], end.get("exit")) for end in ends] == [
+        (stream, 250_000, True, None if raw else 0)
+    ]
+    assert ends[0]["src"] == f"uid:{os.getuid()} ssh:serial"
 
 
 def test_a_signal_ends_it_in_order_and_open_streams_unclean(tmp_path: Path) -> None:

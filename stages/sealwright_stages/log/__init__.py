@@ -2,8 +2,9 @@
 
 from sealwright_stages.log.client import LogSession, OutputStream
 from sealwright_stages.log.connection import LogLost, LogRollback
-from sealwright_stages.log.embedded import open_embedded, open_transport
+from sealwright_stages.log.embedded import open_embedded
 from sealwright_stages.log.entries import Entry, read_entries
+from sealwright_stages.log.transport import open_transport
 
 __all__ = [
     "Entry",

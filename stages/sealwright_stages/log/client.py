@@ -20,6 +20,7 @@ from sealwright_appendlog import layout, record
 from sealwright_appendlog.note import Checkpoint
 from sealwright_stages.errors import EventError
 from sealwright_stages.log.connection import Connection, LogLost, LogRollback
+from sealwright_stages.log.copied import Copy
 from sealwright_stages.log.entries import Entry, entry_of
 from sealwright_stages.log.export import Export
 from sealwright_stages.log.memory import Memory
@@ -32,14 +33,27 @@ class LogSession:
     """The stream `engine` of a log, and the door to its other streams."""
 
     def __init__(
-        self, connect: Connect, log_dir: Path, saved: Path, *, mirror: bool, end: Callable[[], None]
+        self,
+        connect: Connect,
+        log_dir: Path,
+        saved: Path,
+        *,
+        mirror: bool,
+        end: Callable[[], None],
+        origin: str = "",
     ) -> None:
+        """Open it; `origin` names the log to an authority that has many.
+
+        Raises:
+            LogLost: the authority is not there, refuses, or does not continue what was seen before.
+        """
         self.log_dir: Path | None = log_dir
         self.lost = threading.Event()
         self.why_lost = ""
         self.process_id = 0
         self._connect = connect
         self._end = end
+        self._hello: dict[str, object] = {"format": 1, **({"origin": origin} if origin else {})}
         self._mirror = Mirror(log_dir) if mirror else None
         self._append_lock = threading.Lock()
         self._news = threading.Condition()
@@ -104,8 +118,9 @@ class LogSession:
     def open_stream(self, name: str) -> OutputStream:
         """Open a stream of raw bytes on a connection of its own."""
         self._refuse_if_sealed()
-        copy = self._mirror.data_file(name) if self._mirror is not None else None
-        stream = OutputStream(self._connect, name, self.lost, self._stream_gone, copy)
+        copy = Copy(self._mirror.data_file(name)) if self._mirror is not None else None
+        hello = {**self._hello, "stream": name}
+        stream = OutputStream(self._connect, hello, self.lost, self._stream_gone, copy)
         self._streams = {held for held in self._streams if not held.closed} | {stream}
         return stream
 
@@ -152,7 +167,7 @@ class LogSession:
     # -- inside -----------------------------------------------------------------------------------------
 
     def _greet(self) -> None:
-        hello: dict[str, object] = {"format": 1, "stream": "engine"}
+        hello = {**self._hello, "stream": "engine"}
         if self.checkpoint is not None:
             hello["seen"] = self.checkpoint.size
         if self._mirror is not None:
@@ -183,6 +198,8 @@ class LogSession:
             if not self.sealed:
                 self._stop()
             self._news.notify_all()
+        for stream in list(self._streams):
+            stream.lose(why)
 
     def _frame(self, kind: str, payload: bytes) -> None:
         """Take a frame, in the connection's thread."""
@@ -212,17 +229,17 @@ class OutputStream:
     def __init__(
         self,
         connect: Connect,
-        name: str,
+        hello: Mapping[str, object],
         lost: threading.Event,
         gone: Callable[[str], None],
-        copy: Path | None,
+        copy: Copy | None,
     ) -> None:
-        self.name = name
+        self.name = hello["stream"]
         self._lost = lost
         self._copy = copy
-        self._connection = connect(lambda kind, payload: None, gone)
+        self._connection = connect(self._frame, gone)
         try:
-            self._connection.send("H", json.dumps({"format": 1, "stream": name}).encode())
+            self._connection.send("H", json.dumps(hello).encode())
         except LogLost:
             self._connection.close()
             raise
@@ -241,23 +258,34 @@ class OutputStream:
         for at in range(0, len(data), 1 << 16):
             if self._lost.is_set():
                 raise LogLost(self._connection.lost or "the log authority is lost")
-            self._connection.send(channel, data[at : at + (1 << 16)], counted=True)
-        if self._copy is not None:
-            self._copy.parent.mkdir(parents=True, exist_ok=True)
-            with self._copy.open("ab") as stream:
-                stream.write(data)
+            part = data[at : at + (1 << 16)]
+            if self._copy is not None:
+                self._copy.sent(part)
+            self._connection.send(channel, part, counted=True)
 
     def finish(self, exit_status: int) -> Entry:
         """End the stream; returns its durable `eof` record. Raises LogLost."""
         try:
             self._connection.send("F", str(exit_status).encode())
-            return entry_of(self._connection.wait_line())
+            entry = entry_of(self._connection.wait_line())
+            if self._copy is not None:
+                self._copy.finish(entry.body["bytes"])
+            return entry
         finally:
             self._connection.close()
 
     def abort(self) -> None:
         """Drop the connection, so that the log records an unclean end."""
         self._connection.close()
+
+    def lose(self, why: str) -> None:
+        """Let go of whoever waits here: the log is lost."""
+        self._connection.fail(why)
+
+    def _frame(self, kind: str, payload: bytes) -> None:
+        """Take an acknowledgement, in the connection's thread."""
+        if kind == "A" and self._copy is not None:
+            self._copy.acknowledged(int(payload))
 
 
 class Mirror:

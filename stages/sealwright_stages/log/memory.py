@@ -28,15 +28,29 @@ def pin(saved: Path, vkey: str) -> None:
         VerifierKey.parse(vkey)
     except NoteError as error:
         raise LogError("the log's key", str(error), "set the authority up again") from error
-    pinned = _key_file(saved)
-    if not pinned.exists():
-        write_whole(pinned, vkey.encode() + b"\n")
-    elif pinned.read_text().strip() != vkey:
+    known = _key_file(saved)
+    if not known.exists():
+        write_whole(known, vkey.encode() + b"\n")
+    elif known.read_text().strip() != vkey:
         raise LogError(
             "the log's key is another one than before",
-            f"{pinned} remembers {pinned.read_text().strip()[:60]}",
+            f"{known} remembers {known.read_text().strip()[:60]}",
             "treat it as tampering: keep both folders, and start the release anew",
         )
+
+
+def pinned(saved: Path) -> VerifierKey | None:
+    """The log's key, if one is remembered.
+
+    Raises:
+        LogLost: what is remembered is none.
+    """
+    try:
+        return VerifierKey.parse(_key_file(saved).read_text("ascii").strip())
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
+        raise LogLost(f"what is remembered of the log is damaged: {error}") from error
 
 
 class Memory:

@@ -16,6 +16,7 @@ RULES: Mapping[str, str] = {
     "evidence-read": "Nothing in the folder makes the audit itself fail.",
     # the log
     "log-whole": "Chain, segments, tree, times, seal and `SHA256SUMS` agree, and the log's key signed the root.",
+    "log-kept": "Where the manifest names the log's authority, the log is one that it kept.",
     "log-ends": "Every stream of the last run ended clean; so did those of the runs before it, or it is told.",
     "cosignatures": "A cosignature of a witness that was named verifies.",
     "saved-checkpoint": "The log continues every checkpoint that was saved of it.",

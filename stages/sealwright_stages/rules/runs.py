@@ -230,8 +230,8 @@ def sealed(story: Story, entry: Entry) -> None:
         story.breaks(
             "memory", entry, "the manifest names earlier evidence, and the log does not say that it was read"
         )
-    for stream, cut in story.unnamed():
-        if not cut:
+    for stream, lawful in story.unnamed():
+        if not lawful:
             story.breaks("stream-named", entry, f"stream {stream} is named by no event")
 
 

@@ -41,7 +41,9 @@ def signers_of(
     Raises:
         SigningError: the policy or the verifier does not work.
     """
-    return frozenset((name, each.fingerprint) for name, each in _signatures(signature, data, policy, names))
+    good = good_signatures(signature, data, policy, names)
+    allowed = policy.release_signers(names) if good else ()
+    return frozenset((name, each.fingerprint) for each in good for name in count_persons([each], allowed))
 
 
 def signed_at(signature: bytes, data: bytes, policy: Policy, names: Collection[str]) -> dict[str, datetime]:
@@ -50,25 +52,30 @@ def signed_at(signature: bytes, data: bytes, policy: Policy, names: Collection[s
     Raises:
         SigningError: the policy or the verifier does not work.
     """
+    good = good_signatures(signature, data, policy, names)
+    allowed = policy.release_signers(names) if good else ()
     first: dict[str, datetime] = {}
-    for name, each in _signatures(signature, data, policy, names):
-        first[name] = min(each.created, first.get(name, each.created))
+    for each in good:
+        for name in count_persons([each], allowed):
+            first[name] = min(each.created, first.get(name, each.created))
     return first
 
 
-def _signatures(signature: bytes, data: bytes, policy: Policy, names: Collection[str]) -> list[tuple[str, Good]]:
-    """Each good signature over `data` that counts, with the person whose it is."""
+def good_signatures(signature: bytes, data: bytes, policy: Policy, names: Collection[str]) -> list[Good]:
+    """The good signatures over `data`, by keys of the release signers out of `names`; when isn't asked.
+
+    Raises:
+        SigningError: the policy or the verifier does not work.
+    """
     try:
-        allowed = policy.release_signers(names)
-        chosen = [fpr for person in allowed for fpr in person.openpgp]
+        chosen = [fpr for person in policy.release_signers(names) for fpr in person.openpgp]
         if not chosen:
             return []
         with keyring_of(policy.certificates, chosen) as ring:
             verdicts = ring.verify_detached_many(signature, data, judged_at_signing=True)
     except KeyringError as error:
         raise SigningError("the release's signatures", error.because, error.next_step) from error
-    good = [verdict for verdict in verdicts if isinstance(verdict, Good)]
-    return [(name, each) for each in good for name in count_persons([each], allowed)]
+    return [verdict for verdict in verdicts if isinstance(verdict, Good)]
 
 
 def signed_pairs(evidence: Path) -> Iterator[tuple[bytes, bytes]]:
