@@ -38,7 +38,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         refusal = _refusal(error)
         complain(refusal)
         if words[:1] == ["run"] and "--json" in words:
-            print_result(int(refusal.exit_code), refusal.what, refusal.because, refusal.next_step)
+            print_result(
+                int(refusal.exit_code), refusal.what, refusal.because, refusal.next_step, refusal.exhibits
+            )
         return int(refusal.exit_code)
 
 
@@ -140,7 +142,7 @@ def _console(wish, until: Stage, ascii_only: bool) -> int:  # type: ignore[no-un
         finally:
             ended = feed.join()
     if ended.exit != Exit.DONE:
-        say(ended.what, [(ended.because, ended.next_step)])
+        say(ended.what, [(ended.because, ended.next_step)], ended.exhibits)
     return int(ended.exit)
 
 

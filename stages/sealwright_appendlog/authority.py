@@ -1,12 +1,12 @@
 """The log authority's loop: many clients on one socket, one writer, one thread.
 
 - What a client says never decides who it is: `src` is what the transport tells, and only the uids that may use
-  the log are heard at all.
-- One stream is open once at a time, and a stream that has ended is never continued, but for `engine`, which a
-  console takes up again after a crash. A stream that ends without `F` is recorded as unclean.
+  the log are heard at all. Events come on the stream `engine` alone, and that belongs to one source (see `admission`).
+- A stream that ends without `F` is recorded as unclean.
 - Who waited longest is heard first; while much output is pending, only `engine` is heard. A chunk closes at 64 KiB.
 - A malformed frame is recorded as `rej`, answered with the reason, and ends that client only.
-- Each checkpoint that a client gets is proved to continue the one that it saw before.
+- Each checkpoint that a client gets is proved to continue the one that it saw before; the engine gets one at its
+  end too, so that what it was told last is under a signature that it has seen.
 - Who follows the log gets what was before it came bit by bit, and the checkpoint after that; others don't wait.
 - While segments are hashed for the seal, pings are answered and everything else is refused.
 - A plain pipe (a stream below `raw/`) holds up no seal: it ends unclean there.
@@ -23,6 +23,7 @@ import time
 from collections.abc import Collection, Iterator
 
 from sealwright_appendlog import layout, record
+from sealwright_appendlog.admission import admit
 from sealwright_appendlog.clients import Client, Due, Refused
 from sealwright_appendlog.export import export_frames
 from sealwright_appendlog.following import checkpoint_payload, line_frames
@@ -232,6 +233,8 @@ class Authority:
         if kind in "DE":
             self._output(client, kind, payload)
         elif kind == "J":
+            if client.stream != record.ENGINE:
+                raise Refused("only the stream engine tells events")
             self._close_chunk(client)
             client.waiting.append(self.store.event(client.stream, event_body(bytes(payload)), client.src))
             self._count(len(payload) + RECORD, urgent=True)
@@ -243,17 +246,10 @@ class Authority:
     def _hello(self, client: Client, payload: bytes) -> None:
         hello = Hello.parse(payload)
         stream = hello.stream
-        if client.stream:
-            raise Refused("a second hello")
         if hello.origin not in (None, self.store.origin):
             raise Refused("this is another log")
-        if any(other.live and other.stream == stream for other in self.clients):
-            raise Refused(f"stream {stream} is open already")
+        admit(client, stream, self.clients, self.store, sealing=self._sealing is not None)
         if not self.store.sealed:
-            if self._sealing is not None:
-                raise Refused("the log is being sealed")
-            if stream in self.store.ended and stream != "engine":
-                raise Refused(f"stream {stream} has ended; take another name")
             self._settle()
             self.store.open_stream(stream)
         client.stream, client.seen = stream, hello.seen
@@ -338,13 +334,13 @@ class Authority:
         if sealing.error:
             raise StoreError(sealing.error)
         client = sealing.client
-        line = self.store.seal(client.src, sealing.hashes)
+        lines = self.store.seal(client.src, sealing.hashes)
         client.finished = True
         self._sealing = None
         if client in self.clients:
             if client.follows:
-                client.say("L", line + b"\n")
-            client.say("A", b"%d 0\n%s" % (self.store.next_n - 1, line))
+                client.say("L", b"\n".join([*lines, b""]))
+            client.say("A", b"%d 0\n%s" % (self.store.next_n - 1, lines[-1]))
             self._say(client, "C", checkpoint_payload(self.store, client, self._note()))
 
     # -- batches ----------------------------------------------------------------------------------------
@@ -392,6 +388,9 @@ class Authority:
                 self._say(client, "L", block)
         for told in (told for told in due if told.client in self.clients and not told.client.refused_at):
             told.tell(self.store.durable - 1)
+            client = told.client
+            if client.finished and client.stream == record.ENGINE and client.supply is None:
+                client.say("C", checkpoint_payload(self.store, client, self._note()))
             self._flush(told.client)
 
     def _tell_checkpoint(self, note: str) -> None:

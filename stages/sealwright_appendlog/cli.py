@@ -22,8 +22,8 @@ from sealwright_appendlog.folder import lock
 from sealwright_appendlog.handed import Handed
 from sealwright_appendlog.host import Host, host_key
 from sealwright_appendlog.keyfile import read_key, read_or_make_key
-from sealwright_appendlog.note import VerifierKey, key_name
-from sealwright_appendlog.proof import make_proof
+from sealwright_appendlog.note import VerifierKey, key_name, told_name
+from sealwright_appendlog.proof import check_carried, is_product, make_proof, parse_proof
 from sealwright_appendlog.saved import Saved
 from sealwright_appendlog.service import SETUP, setup_file
 from sealwright_appendlog.sockets import inherited, listening, open_to_all
@@ -90,12 +90,26 @@ def _parser() -> argparse.ArgumentParser:
     vkey = commands.add_parser("vkey", help="print a log's verifier key")
     vkey.add_argument("dir", type=Path)
     vkey.set_defaults(run=_vkey)
-    prove = commands.add_parser("prove", help="print the inclusion proof of a record")
+    _add_proofs(commands)
+    _add_witness(commands)
+    return parser
+
+
+def _add_proofs(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    prove = commands.add_parser("prove", help="print the inclusion proof of a record, with the record in it")
     prove.add_argument("dir", type=Path)
     prove.add_argument("index", type=int)
     prove.set_defaults(run=_prove)
-    _add_witness(commands)
-    return parser
+    check = commands.add_parser(
+        "verify-proof", help="does a proof prove its record, and is FILE the product that the record names?"
+    )
+    check.add_argument("proof", type=Path, metavar="PROOF", help="a .tlog-proof")
+    check.add_argument("file", type=Path, nargs="?", metavar="FILE", help="a product, from wherever it came")
+    check.add_argument("--log", required=True, metavar="VKEY", help="the log's verifier key, from elsewhere")
+    check.add_argument(
+        "--witness", action="append", default=[], metavar="VKEY", help="a witness that must have cosigned"
+    )
+    check.set_defaults(run=_verify_proof)
 
 
 def _add_remote(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -275,6 +289,26 @@ def _vkey(options: argparse.Namespace) -> int:
 
 def _prove(options: argparse.Namespace) -> int:
     sys.stdout.write(make_proof(options.dir, options.index).decode())
+    return 0
+
+
+def _verify_proof(options: argparse.Namespace) -> int:
+    witnesses = [WitnessKey.parse(text) for text in options.witness]
+    proof = layout.whole(options.proof)
+    carried = check_carried(proof, VerifierKey.parse(options.log), witnesses)
+    record, checkpoint = carried.record, carried.checkpoint
+    print(f"record {record['n']} of {checkpoint.size} of {told_name(checkpoint.origin)}, at {record['t']}")
+    for cosigned in carried.cosigned:
+        print(f"cosigned: by {cosigned.witness.name} at {cosigned.when()}")
+    if options.file is None:
+        print(parse_proof(proof).extra.decode("ascii"))
+        print("yes: this record is in the log")
+        return 0
+    if not is_product(carried, layout.sha256(options.file)):
+        raise ProofError(f"the record does not say that {options.file} was a product")
+    body = record["body"]
+    print(f"yes: it was collected as the product {body.get('name')} of {body.get('component')}")
+    print("not said by this: whether the release was signed, and kept that product (sealwright check says it)")
     return 0
 
 

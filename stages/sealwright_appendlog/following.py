@@ -1,4 +1,5 @@
-"""What a client is told of the log: its lines from a record on, in frames made as they are taken, and checkpoints.
+"""What a client is told of the log: its lines from a record on, in frames made as they are taken, and checkpoints; and
+one record alone.
 
 - Where a record lies is found by halving, so that a long index costs no walk through it.
 - Only what is durable is given, up to the moment at which the last block is taken.
@@ -9,11 +10,12 @@
 from __future__ import annotations
 
 import base64
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from sealwright_appendlog import record
+from sealwright_appendlog import layout, record
 from sealwright_appendlog.clients import Client
 from sealwright_appendlog.frames import MAX_PAYLOAD, frame
 from sealwright_appendlog.store import Store
@@ -40,6 +42,18 @@ def line_frames(index: Path, since: int, durable: Callable[[], int]) -> Iterator
             block = b"\n".join(lines) + b"\n"
             yield frame("L", block)
             at, place = at + len(lines), place + len(block)
+
+
+def read_record(index: Path, n: int) -> bytes:
+    """The line of record `n`, without its LF.
+
+    Raises:
+        RecordError: what lies on the way there is no record.
+        OSError: the index can't be read.
+    """
+    with layout.opened(index) as stream:
+        stream.seek(find_record(stream, n, os.fstat(stream.fileno()).st_size))
+        return stream.readline(_LINE).removesuffix(b"\n")
 
 
 def find_record(index: BinaryIO, n: int, size: int) -> int:

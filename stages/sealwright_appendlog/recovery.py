@@ -26,6 +26,9 @@ from sealwright_appendlog.tiles import TileWriter
 from sealwright_appendlog.tree import CompactRange
 
 RECOVERY = "recovery"
+ITSELF = "-"
+"""The source of the authority's own records."""
+_SPEAKING = frozenset({"ev", "data", "eof", "seal"})
 
 
 class StoreError(Exception):
@@ -56,6 +59,7 @@ class Recovered:
     seal: Mapping[str, Any] | None = None
     torn: list[Torn] = field(default_factory=list)
     data_bytes: int = 0
+    engine_src: str = ""
 
     def take(self, entry: Mapping[str, Any], line: bytes) -> None:
         """Take the next record."""
@@ -68,6 +72,8 @@ class Recovered:
             raise record.RecordError("a log has one open record, its first")
         if kind == "open" and (entry["key"] != str(self.vkey) or entry["format"] != 1):
             raise record.RecordError("it opens a log of another key or format")
+        if stream == record.ENGINE and kind in _SPEAKING and entry["src"] != ITSELF:
+            self.engine_src = self.engine_src or entry["src"]
         if kind == "seal":
             self.seal = entry
         elif kind == "torn":

@@ -23,15 +23,12 @@ from sealwright_appendlog import layout, record
 from sealwright_appendlog.folder import Folder
 from sealwright_appendlog.note import VerifierKey
 from sealwright_appendlog.publishing import Publisher
-from sealwright_appendlog.recovery import Recovered, StoreError, recover
+from sealwright_appendlog.recovery import ITSELF, Recovered, StoreError, recover
 from sealwright_appendlog.stamps import Clock, Course
 from sealwright_appendlog.streams import Streams
 from sealwright_appendlog.writer import Batch, Bytes, Output, Writer
 
 FORMAT = 1
-ITSELF = "-"
-"""The source of the authority's own records."""
-
 __all__ = ["Store", "StoreError"]
 
 
@@ -58,6 +55,7 @@ class Store:
         self._begun: Batch | None = None
         self._shown = Publisher(self._folder, key, self.origin)
         self.ended: set[str] = set()
+        self.engine_src = ""  # who speaks on the stream engine; for good, once it is somebody
         self.sealed = False
         with self._fatal("opened"):
             self._folder.reserve.drop()
@@ -66,7 +64,7 @@ class Store:
     def _open(self, found: Recovered) -> None:
         self._course, self.ended = found.course, found.ended
         self._shown.take_up(found.tree)
-        self.next_n = found.tree.size
+        self.next_n, self.engine_src = found.tree.size, found.engine_src
         self._streams.open_now, self._streams.bytes = found.streams, found.data_bytes
         self.sealed = found.seal is not None
         if found.seal is not None:
@@ -151,10 +149,11 @@ class Store:
         self.ended.add(stream)
         return self._add("eof", stream, body, src)
 
-    def seal(self, src: str, hashes: Mapping[str, str]) -> bytes:
+    def seal(self, src: str, hashes: Mapping[str, str]) -> list[bytes]:
         """Close the log: the `seal` record, the last checkpoint, `checkpoint.sealed` and `SHA256SUMS`.
 
-        `hashes` are the segments', by path (see `hash_segments`); every stream has ended.
+        `hashes` are the segments', by path (see `hash_segments`); every stream has ended. Gives the lines that
+        became durable: the seal's is the last, and not the only one if the clock stepped.
         """
         self._accepting()
         self._folder.reserve.drop()
@@ -168,11 +167,11 @@ class Store:
         line = self._line("seal", "engine", body, src, stamp)
         self.next_n += 1
         self._batch.lines.append(line)
-        self.commit()
+        lines = self.commit()
         self.sealed = True
         with self._fatal("sealed"):
             self._write_seal(hashes)
-        return line
+        return lines
 
     def hash_segments(self) -> dict[str, str]:
         """The SHA-256 of every segment, read back from the disk; may run in a thread while nothing is added.

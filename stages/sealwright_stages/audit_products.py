@@ -77,7 +77,10 @@ def proofs(log: Path, lines: Mapping[int, bytes], state: State, vkey: str) -> li
         name = proof_name(product)
         try:
             proof = read_small(log / "proofs" / name, _MAX_PROOF)
-            check_proof(proof, lines[product.n], key)
+            line = lines[product.n]
+            check_proof(proof, line, key)
+            if parse_proof(proof).extra not in (b"", line):
+                raise ProofError("it carries another record than the one that it proves")
         except (OSError, ValueError, ProofError, KeyError) as error:
             return [bad("proofs", f"{name}: {error}", "proofs", product.n)]
     return [good("proofs", f"{len(state.products)} products are proved to be in the sealed log", "proofs")]

@@ -21,6 +21,7 @@ from sealwright_appendlog import record
 from sealwright_appendlog.note import Checkpoint, sign_note
 from sealwright_appendlog.tiles import TileWriter
 from sealwright_appendlog.tree import CompactRange, leaf_hash
+from sealwright_stages.errors import Exhibit
 from sealwright_stages.log import Entry, LogLost
 from sealwright_stages.log.entries import entry_of
 
@@ -43,6 +44,7 @@ class MemoryLog:
         self.lost = threading.Event()
         self.why_lost = "the log authority is dead"
         self.log_dir: Path | None = kept.folder
+        self.exhibits: tuple[Exhibit, ...] = ()
         self.appends = 0
         self.closed = False
         self._die_at, self._keeps_last = die_at, keeps_last

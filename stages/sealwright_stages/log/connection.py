@@ -20,6 +20,9 @@ import time
 from collections.abc import Callable, Iterator
 
 from sealwright_appendlog.frames import AUTHORITY_TYPES, Decoder, FrameError, header
+from sealwright_appendlog.record import RecordError
+from sealwright_stages.errors import Exhibit
+from sealwright_stages.log.entries import Entry, entry_of
 
 PATIENCE = 5.0
 WINDOW = 1 << 20
@@ -31,7 +34,11 @@ class LogLost(Exception):  # noqa: N818 - it is what the log is
 
 
 class LogRollback(LogLost):
-    """The log does not continue what this console saw before: a rollback or a split view."""
+    """The log contradicts what this console saw before: a rollback, a split view, a record that was replaced."""
+
+    def __init__(self, why: str, exhibits: tuple[Exhibit, ...] = ()) -> None:
+        super().__init__(why)
+        self.exhibits = exhibits
 
 
 class Connection:
@@ -114,6 +121,18 @@ class Connection:
     @property
     def _patience(self) -> float:
         return PATIENCE if self._early is None else self._greeting
+
+    def wait_entry(self, *, at_leisure: bool = False) -> Entry:
+        """The next record that the authority sends back (see `wait_line`).
+
+        Raises:
+            LogLost: it never will, or sends none.
+        """
+        line = self.wait_line(at_leisure=at_leisure)
+        try:
+            return entry_of(line)
+        except RecordError as error:
+            raise self._lose(f"the log authority talks nonsense: {error}") from error
 
     @contextlib.contextmanager
     def owed(self) -> Iterator[None]:

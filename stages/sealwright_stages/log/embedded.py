@@ -21,8 +21,8 @@ from pathlib import Path
 
 from sealwright_stages.errors import LogError, MachineError
 from sealwright_stages.log.client import LogSession
-from sealwright_stages.log.connection import WINDOW, Connection
-from sealwright_stages.log.memory import pin
+from sealwright_stages.log.connection import WINDOW, Connection, LogLost, LogRollback
+from sealwright_stages.log.memory import Memory, pin
 from sealwright_stages.process import BASE_ENVIRONMENT, last_words
 from sealwright_stages.sandbox.ownership import take_back
 
@@ -87,16 +87,32 @@ def open_embedded(
         because = last_words(child.stderr.read())
         with contextlib.suppress(MachineError):  # why it did not start is what must be heard
             end()
+        _contradiction(saved_checkpoint, log_dir, because)
         raise LogError("the log authority did not start", because, _NEXT)
     try:
-        pin(saved_checkpoint, line)
+        pin(saved_checkpoint, line, log_dir)
     except LogError:
         with contextlib.suppress(MachineError):
             end()
         raise
-    session = LogSession(_socket_connector(door), log_dir, saved_checkpoint, mirror=False, end=end)
+    try:
+        session = LogSession(_socket_connector(door), log_dir, saved_checkpoint, mirror=False, end=end)
+    except LogLost as error:
+        if not isinstance(error, LogRollback):
+            _contradiction(saved_checkpoint, log_dir, str(error))
+        raise
     session.process_id = child.pid
     return session
+
+
+def _contradiction(saved: Path, log_dir: Path, why: str) -> None:
+    """Raise LogRollback if the files of an authority that does not answer contradict what was seen, too."""
+    try:
+        memory = Memory(saved)
+    except LogLost:
+        return  # nothing is remembered
+    if (error := memory.contradicted(log_dir, why)) is not None:
+        raise error
 
 
 def plain_origin(release: str) -> str:
