@@ -10,10 +10,11 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import NoReturn
 
+from sealwright_console.auditing import MARK
 from sealwright_console.complaints import complain, print_json, print_result, say
 from sealwright_console.diffing import add_diffing
 from sealwright_console.publishing import add_publishing
-from sealwright_console.reviewing import MARK, add_reviewing
+from sealwright_console.reviewing import add_reviewing
 from sealwright_console.sanitise import clean
 from sealwright_console.signals import end_by_signals, leave_signals
 from sealwright_stages.errors import Exit, InterruptedRunError, MachineError, ManifestError, SealwrightError

@@ -12,8 +12,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sealwright_console.auditing import verdict
 from sealwright_console.complaints import print_json
-from sealwright_console.reviewing import add_reviewer, reviewer_of, told, verdict
+from sealwright_console.reviewing import add_reviewer, reviewer_of, told
 from sealwright_console.sanitise import clean
 from sealwright_stages.errors import Exit, ManifestError, SealwrightError
 

@@ -24,6 +24,7 @@ from sealwright_appendlog.host import Host, host_key
 from sealwright_appendlog.keyfile import read_key, read_or_make_key
 from sealwright_appendlog.note import VerifierKey, key_name, told_name
 from sealwright_appendlog.proof import check_carried, is_product, make_proof, parse_proof
+from sealwright_appendlog.saved import Saved
 from sealwright_appendlog.service import SETUP, setup_file
 from sealwright_appendlog.sockets import inherited, listening, open_to_all
 from sealwright_appendlog.store import Store, StoreError
@@ -81,6 +82,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     verify.add_argument(
         "--witness", action="append", default=[], metavar="VKEY", help="a witness whose cosignature is checked"
+    )
+    verify.add_argument(
+        "--checkpoint", action="append", default=[], type=Path, metavar="FILE", help="saved of this log earlier"
     )
     verify.set_defaults(run=_verify)
     vkey = commands.add_parser("vkey", help="print a log's verifier key")
@@ -261,12 +265,20 @@ def _setup(options: argparse.Namespace) -> int:
 
 def _verify(options: argparse.Namespace) -> int:
     witnesses = [WitnessKey.parse(text) for text in options.witness]
-    report = check_log(options.dir, sums=options.sums, witnesses=witnesses)
+    saved = [Saved(str(path), layout.whole(path, 1 << 20)) for path in options.checkpoint]
+    try:
+        report = check_log(options.dir, sums=options.sums, witnesses=witnesses, saved=saved)
+    except LogBroken as error:
+        for what, note in zip(("saved earlier", "sealed here"), error.notes, strict=False):
+            print(f"{what}:\n{note.decode('utf-8', 'backslashreplace')}")
+        raise
     print(f"whole: {report.records} records, {report.data_bytes} bytes, root {report.checkpoint.root.hex()}")
     for line in [*report.notices, *(f"stream {name} ended unclean" for name in report.unclean)]:
         print(f"notice: {line}")
     for cosigned in report.cosigned:
         print(f"cosigned: by {cosigned.witness.name} at {cosigned.when()}")
+    for each in report.continued:
+        print(f"continues: the checkpoint of {each.size} records in {each.name}")
     return 0
 
 

@@ -24,8 +24,8 @@ from typing import Any
 
 from sealwright_appendlog import layout, record
 from sealwright_appendlog.cosignature import Cosignature, WitnessKey, check_cosignatures
-from sealwright_appendlog.following import read_record
 from sealwright_appendlog.note import Checkpoint, NoteError, VerifierKey, open_checkpoint, split_note
+from sealwright_appendlog.seeking import read_record
 from sealwright_appendlog.tiles import TileReader
 from sealwright_appendlog.tree import HASH_SIZE, ProofError, inclusion_proof, leaf_hash, verify_inclusion
 

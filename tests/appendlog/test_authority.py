@@ -18,9 +18,9 @@ from hypothesis import strategies as st
 from appendlog.log_making import RawClient, Served, new_store, sealed_log, serving
 from sealwright_appendlog import layout, record
 from sealwright_appendlog.audit import check_log, read_records
-from sealwright_appendlog.following import find_record
 from sealwright_appendlog.frames import CLIENT_TYPES, MAX_PAYLOAD, Decoder, FrameError, frame
 from sealwright_appendlog.note import open_checkpoint
+from sealwright_appendlog.seeking import find_record
 from sealwright_appendlog.store import StoreError
 
 

@@ -2,7 +2,8 @@
 
 - Every body goes through the real record format, so what the real log would refuse is refused here too.
 - Dying comes in two kinds: the record was lost, or it was kept and only its acknowledgement was lost.
-- A log that died stays dead; a new `MemoryLog` over the same `Kept` is the authority started again.
+- A log that died stays dead; a new `MemoryLog` over the same `Kept` is the authority started again, which records
+  that the stream of the events ended unclean.
 """
 
 from __future__ import annotations
@@ -48,6 +49,8 @@ class MemoryLog:
         self.closed = False
         self._die_at, self._keeps_last = die_at, keeps_last
         self._lock = threading.Lock()
+        if kept.entries and kept.entries[-1].kind != "seal":  # the console before is gone, however it went
+            kept.entries.append(self._stamped("eof", "engine", {"clean": False, "bytes": 0}))
 
     def append(self, event: Mapping[str, object]) -> Entry:
         return self.add("ev", "engine", {"body": dict(event)})

@@ -67,7 +67,9 @@ def read_facts(evidence: Path, found: Audit) -> Facts:
         wants, _ = required(Reviewer(), manifest, own)
         if wants is None or found.report is None:
             raise PublishError("the release", "nothing says who must have signed it", _SIGN)
-        _refuse_bad(signatures(evidence, wants), "the release is not final by its own manifest", _SIGN)
+        _refuse_bad(
+            signatures(evidence, wants, found.state.last_t), "the release is not final by its own manifest", _SIGN
+        )
         _refuse_uncompared(evidence, manifest, found.state)
         signed = tuple(_signatures(evidence, wants))
         signers = tuple(_signers(evidence, wants, signed))

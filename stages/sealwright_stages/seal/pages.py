@@ -25,6 +25,11 @@ You need: gpg, sha256sum, python3. Get the signers' fingerprints from somewhere 
 
 3. The log is whole, and is the one that was sealed:
      python3 -I verify.py log
+   It says "whole", or "BAD" and where. Whatever else it says, or a long error, is a no too.
+   It looks at log/index.jsonl, log/data, log/SHA256SUMS and the root in log/checkpoint.sealed. It does not look at
+   signatures (step 1 does), at log/tile, log/proofs and log/checkpoint (made from the index, or added to it), at the
+   products (step 2 does), at whether the records are well written, or at what they tell: that the rules were kept,
+   and that nothing red was passed over. For that read step 4, or use Sealwright.
 
 4. What happened: log/index.jsonl is one JSON object a line; data/ holds every build's output.
      grep '"e":"item.verdict"' log/index.jsonl

@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
+from datetime import datetime
 from pathlib import Path
 
 from sealwright_keyring.errors import KeyringError
@@ -43,6 +44,21 @@ def signers_of(
     good = good_signatures(signature, data, policy, names)
     allowed = policy.release_signers(names) if good else ()
     return frozenset((name, each.fingerprint) for each in good for name in count_persons([each], allowed))
+
+
+def signed_at(signature: bytes, data: bytes, policy: Policy, names: Collection[str]) -> dict[str, datetime]:
+    """The same persons, each with the time of the first such signature, as it says itself.
+
+    Raises:
+        SigningError: the policy or the verifier does not work.
+    """
+    good = good_signatures(signature, data, policy, names)
+    allowed = policy.release_signers(names) if good else ()
+    first: dict[str, datetime] = {}
+    for each in good:
+        for name in count_persons([each], allowed):
+            first[name] = min(each.created, first.get(name, each.created))
+    return first
 
 
 def good_signatures(signature: bytes, data: bytes, policy: Policy, names: Collection[str]) -> list[Good]:
