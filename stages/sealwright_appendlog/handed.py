@@ -50,9 +50,11 @@ class Handed:
             OSError: there is none now.
         """
         early, descriptors, _, _ = socket.recv_fds(self._channel, EARLY + 4096, 1)
-        if not descriptors:
+        if not early:
             raise HostGone
         self._taken += 1
+        if not descriptors:
+            raise OSError("this process has no descriptor left for it")
         return socket.socket(fileno=descriptors[0]), early
 
     def refuse_all(self, why: str) -> None:
@@ -89,7 +91,8 @@ class Channel:
         """Hand on a connection, which is the host's no more.
 
         Raises:
-            OSError: the authority is gone, or takes nothing.
+            BlockingIOError: the authority has enough to take for now.
+            OSError: it is gone.
         """
         socket.send_fds(self._ours, [early], [sock.fileno()])
         self._handed += 1

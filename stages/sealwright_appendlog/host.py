@@ -207,6 +207,8 @@ class Host:
         self._forget(guest)
         try:
             log.channel.hand_on(guest.client.sock, guest.said)
+        except BlockingIOError:  # it lives, and whom it has it keeps
+            raise Refused("too many come to this log at once; try again") from None
         except OSError:
             self._let_go(origin)
             raise Refused("the log's process takes nothing; try again") from None

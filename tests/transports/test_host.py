@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import socket
 import subprocess
@@ -13,6 +14,7 @@ import pytest
 
 from sealwright_appendlog.audit import check_log, read_records
 from sealwright_appendlog.clients import Refused
+from sealwright_appendlog.frames import frame
 from sealwright_appendlog.origins import authority_name, folder_name, log_origin
 from sealwright_stages.errors import LogError
 from sealwright_stages.log import LogLost, open_transport
@@ -175,6 +177,24 @@ def test_one_log_that_breaks_takes_no_other_along(near: End) -> None:
     assert first.lost.wait(5)
     second.append({"e": "goes on"})
     near.open("one").append({"e": "and so does this"})
+
+
+def test_strangers_who_come_all_at_once_take_no_log_from_those_who_have_it(near: End) -> None:
+    session = near.open()
+    origin = str(session._hello["origin"])
+    process = near.authority()
+    process.suspend()  # as one is that has much to do
+    with contextlib.ExitStack() as stack:
+        for number in range(60):
+            sock = stack.enter_context(socket.socket(socket.AF_UNIX))
+            sock.settimeout(20)
+            sock.connect(str(near.root / "s"))
+            hello = json.dumps({"format": 1, "stream": f"raw/{number}", "origin": origin}).encode()
+            sock.sendall(frame("I", b"ssh:other") + frame("H", hello) + frame("D", b"x" * 7000))
+        assert b"too many come to this log at once" in sock.recv(1000)
+        process.resume()
+        session.append({"e": "goes on"})
+    assert near.authority() == process
 
 
 def test_a_log_that_can_not_be_opened_says_why(near: End) -> None:
