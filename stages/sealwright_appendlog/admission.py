@@ -4,6 +4,8 @@
   takes up again after a crash.
 - `engine` belongs for good to the source that spoke on it first: no other client may tell events, or seal. A console
   whose transport names it otherwise by now is given its old name by whoever keeps the bridge that carries it.
+- A console that pinged and then said nothing for ten seconds makes way, with its streams, for the one that comes from
+  the same source to take its place: a network that was cut tells nobody.
 - A sealed log is open to all who may connect, to be read.
 """
 
@@ -14,6 +16,16 @@ from collections.abc import Collection
 from sealwright_appendlog.clients import Client, Refused
 from sealwright_appendlog.record import ENGINE
 from sealwright_appendlog.store import Store
+
+
+_SILENT = 10.0
+
+
+def superseded(client: Client, stream: str, others: Collection[Client], now: float) -> list[Client]:
+    """Who makes way for `client`, which comes to open `stream`."""
+    if stream != ENGINE:
+        return []
+    return [other for other in others if other.src == client.src and other.silent_since(now - _SILENT)]
 
 
 def admit(client: Client, stream: str, others: Collection[Client], store: Store, *, sealing: bool) -> None:

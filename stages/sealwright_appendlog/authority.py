@@ -23,7 +23,7 @@ import time
 from collections.abc import Collection, Iterator
 
 from sealwright_appendlog import layout, record
-from sealwright_appendlog.admission import admit
+from sealwright_appendlog.admission import admit, superseded
 from sealwright_appendlog.clients import Client, Due, Refused
 from sealwright_appendlog.export import export_frames
 from sealwright_appendlog.following import line_frames
@@ -216,6 +216,7 @@ class Authority:
         elif not client.stream:
             raise Refused("a frame before the hello")
         elif kind == "P":
+            client.pinged = True
             self._say(client, "A", b"%d %d" % (self.store.durable - 1, client.durable))
         elif kind == "X":
             if not self.store.sealed:
@@ -248,6 +249,8 @@ class Authority:
         stream = hello.stream
         if hello.origin not in (None, self.store.origin):
             raise Refused("this is another log")
+        for other in superseded(client, stream, self.clients, time.monotonic()):
+            self._drop(other)
         admit(client, stream, self.clients, self.store, sealing=self._sealing is not None)
         if not self.store.sealed:
             self._settle()

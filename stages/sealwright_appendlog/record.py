@@ -94,7 +94,11 @@ def stream_name(name: str) -> str:
     Raises:
         RecordError: it may not.
     """
-    if len(name) > _LONGEST_STREAM or not _STREAM.fullmatch(name) or any(part.endswith(".log") for part in name.split("/")):
+    if (
+        len(name) > _LONGEST_STREAM
+        or not _STREAM.fullmatch(name)
+        or any(part.endswith(".log") for part in name.split("/"))
+    ):
         raise RecordError(
             f"a stream has one to four plain names, joined by slashes, none of which ends in .log, and "
             f"{_LONGEST_STREAM} characters at most"

@@ -7,6 +7,7 @@ import json
 import os
 import socket
 import subprocess
+import time
 from pathlib import Path
 
 import psutil
@@ -195,6 +196,29 @@ def test_strangers_who_come_all_at_once_take_no_log_from_those_who_have_it(near:
         process.resume()
         session.append({"e": "goes on"})
     assert near.authority() == process
+
+
+@pytest.mark.slow
+def test_a_console_that_a_cut_network_silenced_makes_way_for_the_next_and_a_live_one_does_not(near: End) -> None:
+    session = near.open()
+    stream = session.open_stream("build/xen/1-1")
+    stream.write("D", b"half")
+    session.append({"e": "one"})
+    with pytest.raises(LogError, match="open already"):
+        near.open()
+    time.sleep(3)
+    for process in below("connect"):
+        process.suspend()
+    assert session.lost.wait(10)
+    time.sleep(6)
+    again = near.open()
+    again.append({"e": "two"})
+    again.seal()
+    for process in below("connect"):
+        process.resume()
+    again.export(near.root / "out")
+    report = check_log(near.root / "out")
+    assert (report.resumed, list(report.unclean)) == (1, ["build/xen/1-1"])
 
 
 def test_a_log_that_can_not_be_opened_says_why(near: End) -> None:
