@@ -17,7 +17,6 @@ from sealwright_appendlog.clients import Client, Refused
 from sealwright_appendlog.record import ENGINE
 from sealwright_appendlog.store import Store
 
-
 _SILENT = 10.0
 
 
