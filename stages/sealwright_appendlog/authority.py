@@ -77,6 +77,7 @@ class Authority:
         self._published = store.durable
         self._sealing: Sealing | None = None
         self._flight: list[_Due] | None = None
+        self._unheard: OSError | None = None
         self._written = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._watch.register(self._written, selectors.EVENT_READ, None)
 
@@ -94,7 +95,7 @@ class Authority:
             if not self.store.sealed:
                 self._settle()
                 self.store.publish()
-        except StoreError as error:
+        except (StoreError, OSError) as error:
             for client in self.clients:
                 client.refuse(str(error))
                 client.send()
@@ -117,6 +118,8 @@ class Authority:
                 self._end_batch()
             elif key.data in self.clients:
                 self._serve_client(key.data, mask)
+        if self._unheard is not None:
+            raise StoreError(f"the log's writer can't be heard: {self._unheard.strerror}")
         now = time.monotonic()
         old = self._pending_since and now - self._pending_since >= BATCH_SECONDS
         if self._flight is None and (self._urgent or old or self._pending_bytes >= BATCH_BYTES):
@@ -350,8 +353,11 @@ class Authority:
             self.store.begin_commit(self._wake)
 
     def _wake(self) -> None:
-        """Called in the writer's thread when the batch in flight is on disk."""
-        os.eventfd_write(self._written, 1)
+        """Called in the writer's thread when the batch in flight is on disk; the loop sees a failure at its next turn."""
+        try:
+            os.eventfd_write(self._written, 1)
+        except OSError as error:
+            self._unheard = error
 
     def _end_batch(self) -> None:
         if self._flight is not None:

@@ -30,6 +30,7 @@ from sealwright_appendlog.tree import ProofError
 from sealwright_appendlog.witness import Witness, WitnessError, cosign
 
 EXIT_LOG = 4
+_TRIES = 3
 _CODECS = ("ascii",)  # loaded when first used, which may be after the uid was dropped
 
 
@@ -40,10 +41,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return int(options.run(options))
     except (StoreError, LogBroken, ProofError, WitnessError, OSError, ValueError) as error:
-        print(f"error: {options.command} failed", f"because: {error}", sep="\n", file=sys.stderr)
         generic = "look at the folder and its permissions, then run it again"
-        print(f"next: {error.next_step if isinstance(error, WitnessError) else generic}", file=sys.stderr)
+        following = error.next_step if isinstance(error, WitnessError) else generic
+        _complain(f"error: {options.command} failed\nbecause: {error}\nnext: {following}\n")
         return EXIT_LOG
+
+
+def _complain(text: str) -> None:
+    """Say why it ends, whole and at once. Where nobody can be told, the exit code must do, so nothing is raised here."""
+    rest = text.encode("utf-8", "backslashreplace")
+    for _ in range(_TRIES):
+        with contextlib.suppress(OSError):
+            rest = rest[os.write(2, rest) :]
 
 
 def _parser() -> argparse.ArgumentParser:

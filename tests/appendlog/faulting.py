@@ -257,6 +257,8 @@ def reopened(root: Path) -> None:
 
 def check_promises(root: Path, outcome: Outcome, durable: list[bytes], fault: Fault) -> None:
     """What holds after any fault; `durable` is what was so before the run."""
+    assert outcome.exit in (0, 4, -signal.SIGKILL), (outcome.exit, outcome.said)
+    assert "Traceback" not in outcome.said, outcome.said
     reopened(root)
     kept = list(layout.lines(root / "log" / layout.INDEX))
     assert kept[: len(durable)] == durable

@@ -411,6 +411,18 @@ def test_an_error_of_another_kind_in_the_writers_thread_ends_the_authority_and_e
         store.event("engine", {}, "uid:0")
 
 
+def test_a_writers_thread_that_can_not_say_that_it_is_done_ends_the_authority(tmp_path: Path) -> None:
+    with serving(new_store(tmp_path)) as served:
+        client = engine(served)
+        unheard = os.open("/dev/null", os.O_RDONLY)
+        os.dup2(unheard, served.authority._written)
+        os.close(unheard)
+        client.say("J", b"{}")
+        assert b"can't be heard" in client.wait("R")
+    assert isinstance(served.errors[0], StoreError)
+    assert len(list(entries(tmp_path, "ev"))) == 1, "it is durable, and nobody was told: that is allowed"
+
+
 def test_whatever_keeps_the_segments_from_being_hashed_there_is_no_seal(tmp_path: Path) -> None:
     store = new_store(tmp_path)
     with serving(store) as served:

@@ -39,6 +39,13 @@ def test_verify_says_whole_or_names_the_first_bad_record(tmp_path: Path) -> None
     assert re.match(rb"error: verify failed\nbecause: record 8: .*\nnext: .*\n", found.stderr)
 
 
+@pytest.mark.parametrize("broken", ["2>/dev/full", "2>&-"])
+def test_where_nobody_can_be_told_the_exit_code_says_it(tmp_path: Path, broken: str) -> None:
+    words = ["sh", "-c", f'exec "$@" {broken}', "sh", *PROGRAM, "verify", str(tmp_path)]
+    found = subprocess.run(words, capture_output=True, check=False, timeout=60)
+    assert (found.returncode, found.stderr) == (4, b"")
+
+
 def test_prove_prints_a_proof_and_vkey_the_key(tmp_path: Path) -> None:
     log = sealed_log(tmp_path / "log")
     key = VerifierKey.parse(run("vkey", log).stdout.decode().strip())
