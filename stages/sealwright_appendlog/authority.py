@@ -24,7 +24,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 from sealwright_appendlog import layout, record
-from sealwright_appendlog.clients import Client, Refused
+from sealwright_appendlog.clients import MOST_CLIENTS, Client, Refused
 from sealwright_appendlog.export import export_frames
 from sealwright_appendlog.following import line_frames
 from sealwright_appendlog.frames import FrameError, frame
@@ -124,13 +124,20 @@ class Authority:
         old = self._pending_since and now - self._pending_since >= BATCH_SECONDS
         if self._flight is None and (self._urgent or old or self._pending_bytes >= BATCH_BYTES):
             self._begin_batch()
+        self._at_leisure(now)
+        return True
+
+    def _at_leisure(self, now: float) -> None:
+        """What waits for no client's word."""
         if self._sealing is not None and self._sealing.ready:
             self._end_seal(self._sealing)
         if now - self._checkpointed >= CHECKPOINT_SECONDS and self._published != self.store.durable:
             self._checkpoint()
-        for client in [client for client in self.clients if client.overdue(now)]:
-            self._drop(client)
-        return True
+        for client in list(self.clients):
+            if client.overdue(now):
+                self._drop(client)
+            elif client.silent(now):
+                self._refuse(client, "it said no hello")
 
     # -- clients ----------------------------------------------------------------------------------------
 
@@ -139,8 +146,9 @@ class Authority:
             client = Client.accept(self.listener)
         except OSError:
             return  # it went away before it was taken, or there are too many
-        if client.uid not in self.allowed:
-            client.refuse(f"uid {client.uid} may not use this log")
+        why = "" if client.uid in self.allowed else f"uid {client.uid} may not use this log"
+        if why or len(self.clients) >= MOST_CLIENTS:
+            client.refuse(why or f"{MOST_CLIENTS} clients are here, and no more can be served")
             client.send()
             client.sock.close()
             return
@@ -162,13 +170,17 @@ class Authority:
             for kind, payload in client.decoder.feed(data):
                 self._obey(client, kind, payload)
         except (Refused, FrameError, record.RecordError, ProofError) as error:
-            self._close_chunk(client)
-            if not self.store.sealed and self._sealing is None:
-                self.store.reject(client.stream or "engine", str(error), client.src)
-                self._mark(urgent=True)
-            self._end_stream(client)
-            client.refuse(str(error))
-            self._flush(client)
+            self._refuse(client, str(error))
+
+    def _refuse(self, client: Client, why: str) -> None:
+        """Put it on record, tell the client, and hear no more of it."""
+        self._close_chunk(client)
+        if not self.store.sealed and self._sealing is None:
+            self.store.reject(client.stream or "engine", why, client.src)
+            self._mark(urgent=True)
+        self._end_stream(client)
+        client.refuse(why)
+        self._flush(client)
 
     def _drop(self, client: Client) -> None:
         if client not in self.clients:
@@ -197,8 +209,7 @@ class Authority:
         if not client.send():
             self._drop(client)
         elif client in self.clients:
-            waits = client.out or client.supply is not None
-            self._watch.modify(client.sock, selectors.EVENT_READ | (selectors.EVENT_WRITE if waits else 0), client)
+            self._watch.modify(client.sock, client.interest, client)
 
     # -- frames -----------------------------------------------------------------------------------------
 

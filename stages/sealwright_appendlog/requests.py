@@ -1,7 +1,8 @@
 """What clients say in their frames, read strictly.
 
 - A hello names format 1 and a plain stream; only the stream `engine` may say what it saw and where it follows.
-- Whatever a frame's payload may not be is refused with a sentence.
+- Whatever a frame's payload may not be is refused with a sentence; so are JSON in another encoding than UTF-8 and a
+  key that comes twice.
 """
 
 from __future__ import annotations
@@ -79,11 +80,19 @@ def joined(lines: Iterable[bytes]) -> Iterator[bytes]:
 
 def _json(payload: bytes) -> dict[str, object]:
     try:
-        value = json.loads(payload)
+        value = json.loads(payload.decode("utf-8"), object_pairs_hook=_once)
     except (ValueError, RecursionError):
         raise Refused("not JSON") from None
     if not isinstance(value, dict):
         raise Refused("not a JSON object")
+    return value
+
+
+def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    """An object none of whose keys comes twice: readers would not agree on which of the two was meant."""
+    value = dict(pairs)
+    if len(value) != len(pairs):
+        raise Refused("a key that comes twice")
     return value
 
 

@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from sealwright_appendlog.record import RecordError, Stamp, check_time
+from sealwright_appendlog.record import Stamp, check_time
 
 STEP = 1_000_000
 """The smallest step, in microseconds."""
