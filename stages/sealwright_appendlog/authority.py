@@ -239,8 +239,12 @@ class Authority:
             self._output(client, kind, payload)
         elif kind == "J":
             self._close_chunk(client)
-            client.waiting.append(self.store.event(client.stream, event_body(payload), client.src))
+            line = self.store.event(client.stream, event_body(payload), client.src)
+            client.waiting.append(line)
+            self._pending_bytes += len(line)
             self._mark(urgent=True)
+            if self._pending_bytes >= MOST_PENDING:
+                self._settle()
         elif kind == "F":
             self._finish(client, payload)
         else:
