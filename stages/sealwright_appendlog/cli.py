@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import codecs
 import contextlib
+import fcntl
 import gc
 import json
 import os
@@ -31,6 +32,7 @@ from sealwright_appendlog.witness import Witness, WitnessError, cosign
 
 EXIT_LOG = 4
 _TRIES = 3
+_ENDING = 5.0  # seconds that the authority before may take to end with its console
 _CODECS = ("ascii",)  # loaded when first used, which may be after the uid was dropped
 
 
@@ -132,6 +134,7 @@ def _serve(options: argparse.Namespace) -> int:
     allowed = {os.getuid(), *options.allow_uid}
     key = read_or_make_key(options.key)  # before the uid is dropped: it may belong to whoever starts us
     options.dir.mkdir(parents=True, exist_ok=True)
+    _take_alone(options.dir)
     listener = _listen(options.socket, 0o600 if allowed == {os.getuid()} and options.uid is None else 0o666)
     if options.uid is not None:
         _give(options.dir, options.uid, options.gid)
@@ -142,17 +145,37 @@ def _serve(options: argparse.Namespace) -> int:
     store = Store(key, options.origin)
     listener.listen(64)
     gc.disable()  # no cycles are made per record; a collection would only stop the clock
-    if options.ready is not None:
-        os.write(options.ready, f"{store.vkey}\n".encode())
-        os.close(options.ready)
     authority = Authority(store, listener, options.lifeline, allowed)
 
     def stop(_signal: int, _frame: object) -> None:
         authority.stopped = True
 
     signal.signal(signal.SIGTERM, stop)
+    if options.ready is not None:
+        os.write(options.ready, f"{store.vkey}\n".encode())
+        os.close(options.ready)
     authority.serve()
     return 0
+
+
+def _take_alone(folder: Path) -> None:
+    """Take the log's folder for as long as this process lives: one that was frozen may thaw, and would write to it.
+
+    Raises:
+        StoreError: another authority has it, and does not end soon.
+    """
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    deadline = time.monotonic() + _ENDING
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        except BlockingIOError:
+            if time.monotonic() > deadline:
+                raise StoreError(
+                    "another authority has this log open; it may be frozen, so end it first"
+                ) from None
+            time.sleep(0.05)
 
 
 def _become(uid: int, gid: int) -> None:

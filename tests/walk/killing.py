@@ -167,7 +167,7 @@ class Killing:
         done = running.end()
         self.told += acknowledged(done.out)
         self._judge(done, where, begun)
-        return done.exit == 0
+        return done.exit == 0 or where == "late"  # then builds may stand, and nothing would hold the next run
 
     def _kill(self, running: Running, found: list[Sandbox]) -> list[Sandbox]:
         """Kill the victim, if it is there; gives the sandboxes that must die of it."""
