@@ -47,10 +47,10 @@ SYNCS = ("fsync", "fdatasync")
 FAULTS = {"EIO": "error=EIO", "ENOSPC": "error=ENOSPC", "KILL": "signal=KILL", "short": "retval=0"}
 PHASES = ("begin", "append", "seal", "recover")
 _WAITING = (
-    "import os, sys; from sealwright_appendlog import cli; os.write(1, b'loaded\\n'); "
-    "os.read(int(sys.argv.pop(1)), 1); sys.exit(cli.main(sys.argv[1:]))"
+    "import os, select, sys; from sealwright_appendlog import cli; os.write(1, b'loaded\\n'); "
+    "select.select([int(sys.argv.pop(1))], [], []); sys.exit(cli.main(sys.argv[1:]))"
 )
-"""The program, which waits before its first own call until it is traced."""
+"""The program, which waits, by a call that no fault is tried at, until it is traced."""
 
 
 @dataclass(frozen=True)

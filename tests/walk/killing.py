@@ -89,12 +89,17 @@ def in_builds(running: Running, work: Path) -> list[Sandbox]:
     return found
 
 
+_LET: set[int] = set()
+
+
 def let_builds(work: Path) -> None:
-    """Let the builds that run go on to their ends."""
+    """Let the builds that run go on to their ends: each is told once, since its folder is removed when it has ended."""
     for name in BUILDS:
         inside = work / "build" / name / "build"
         with contextlib.suppress(OSError):
-            (inside / "go").touch()
+            if (inside / name).exists() and (number := inside.stat().st_ino) not in _LET:
+                _LET.add(number)
+                (inside / "go").touch()
 
 
 def acknowledged(out: str) -> list[dict[str, object]]:
