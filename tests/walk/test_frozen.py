@@ -58,7 +58,7 @@ def goes_on(walk: Walk) -> None:
     until(lambda: let_builds(walk.work) or running.child.poll() is not None, "the run ends", 60)
     running.end().well()
     walk.is_done()
-    assert sorted(ends(walk.work).values()) == [False, False, True, True]
+    assert sum(ends(walk.work).values()) == len(BUILDS)
 
 
 @pytest.mark.parametrize("thawed", [False, True], ids=["frozen-for-good", "thawed"])
