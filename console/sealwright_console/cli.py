@@ -11,13 +11,14 @@ from pathlib import Path
 from typing import NoReturn
 
 from sealwright_console.complaints import complain, print_json, print_result, say
+from sealwright_console.diffing import add_diffing
 from sealwright_console.reviewing import MARK, add_reviewing
 from sealwright_console.sanitise import clean
 from sealwright_console.signals import end_by_signals, leave_signals
 from sealwright_stages.errors import Exit, InterruptedRunError, MachineError, ManifestError, SealwrightError
 from sealwright_stages.events import STAGES, Stage
 
-_EXIT_CODES = """exit codes: 0 done; 1 gate closed, or audit or check says no; 2 usage, manifest or no terminal;
+_EXIT_CODES = """exit codes: 0 done; 1 gate closed, or audit, check or diff says no; 2 usage, manifest or no terminal;
 3 a tool, permission or service is missing; 4 log or seal failure; 5 signing refused; 130 interrupted"""
 
 
@@ -70,6 +71,7 @@ def _parser() -> argparse.ArgumentParser:
     status.add_argument("--json", action="store_true")
     status.set_defaults(run=_status)
     add_reviewing(commands)
+    add_diffing(commands)
     doctor = commands.add_parser("doctor", help="is this machine fit for an official build")
     doctor.add_argument("manifest", type=Path, nargs="?", metavar="RELEASE.toml", help="fit for this release")
     doctor.add_argument("--selftest", action="store_true", help="try to break out of the sandbox")

@@ -23,23 +23,24 @@ def add_reviewing(commands: argparse._SubParsersAction[Any]) -> None:
     """Add the commands to the command line's parser."""
     review = commands.add_parser("review", help="a past release, in the console or as text")
     review.add_argument("evidence", type=Path, metavar="EVIDENCE_DIR")
-    _add_reviewer(review)
+    add_reviewer(review)
     review.add_argument("--batch", action="store_true")
     review.add_argument("--ascii", action="store_true")
     review.set_defaults(run=_review)
     audit = commands.add_parser("audit", help="check a sealed release offline: log, rules, products, signatures")
     audit.add_argument("evidence", type=Path, metavar="EVIDENCE_DIR")
-    _add_reviewer(audit)
+    add_reviewer(audit)
     audit.add_argument("--json", action="store_true")
     audit.set_defaults(run=_audit)
     check = commands.add_parser("check", help="was this file an output of the sealed release?")
     check.add_argument("files", type=Path, nargs="+", metavar="FILE")
     check.add_argument("--evidence", type=Path, required=True, metavar="EVIDENCE_DIR")
-    _add_reviewer(check)
+    add_reviewer(check)
     check.set_defaults(run=_check)
 
 
-def _add_reviewer(command: argparse.ArgumentParser) -> None:
+def add_reviewer(command: argparse.ArgumentParser) -> None:
+    """Add the options by which a reviewer says whose signatures count."""
     command.add_argument("--keyring", type=Path, metavar="DIR", help="your own keyring folder with signers.toml")
     command.add_argument("--signers", default="", metavar="NAME,NAME", help="who of it must have signed")
     command.add_argument("--threshold", type=int, metavar="N", help="how many of them; default: all")
@@ -48,7 +49,7 @@ def _add_reviewer(command: argparse.ArgumentParser) -> None:
     )
 
 
-def _reviewer(options: argparse.Namespace) -> Reviewer:
+def reviewer_of(options: argparse.Namespace) -> Reviewer:
     """What the reviewer brings."""
     from sealwright_appendlog.cosignature import WitnessKey  # noqa: PLC0415
     from sealwright_appendlog.note import NoteError  # noqa: PLC0415
@@ -72,7 +73,7 @@ def _review(options: argparse.Namespace) -> int:
     from sealwright_stages.audit import audit  # noqa: PLC0415
     from sealwright_stages.log import read_entries  # noqa: PLC0415
 
-    result = audit(options.evidence, _reviewer(options))
+    result = audit(options.evidence, reviewer_of(options))
     if options.batch or not sys.stdout.isatty():
         from sealwright_console.batch import summary  # noqa: PLC0415
 
@@ -92,7 +93,7 @@ def _review(options: argparse.Namespace) -> int:
 def _audit(options: argparse.Namespace) -> int:
     from sealwright_stages.audit import audit  # noqa: PLC0415
 
-    result = audit(options.evidence, _reviewer(options))
+    result = audit(options.evidence, reviewer_of(options))
     if options.json:
         found = [{"ok": f.ok, "what": f.what, "detail": f.detail} for f in result.findings]
         print_json({"passed": result.passed, "provided": result.provided, "findings": found})
@@ -118,7 +119,7 @@ def _verdict(findings: Iterable[Finding], provided: str) -> str:
 def _check(options: argparse.Namespace) -> int:
     from sealwright_stages.audit import check_file  # noqa: PLC0415
 
-    worst, reviewer = 0, _reviewer(options)
+    worst, reviewer = 0, reviewer_of(options)
     for path in options.files:
         digest, findings, provided = check_file(path, options.evidence, reviewer)
         print(f"{clean(str(path))}: sha256 {digest or 'unknown'}")

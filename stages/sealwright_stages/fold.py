@@ -116,15 +116,18 @@ def _item_declared(state: State, event: ev.ItemDeclared, entry: Record) -> None:
 def _stage_started(state: State, event: ev.StageStarted, entry: Record) -> None:
     state.stages_started[_stage(event.stage)] = entry.t
     state.stages_ended.pop(_stage(event.stage), None)
+    state.stages_ended_at.pop(_stage(event.stage), None)
 
 
 def _stage_ended(state: State, event: ev.StageEnded, entry: Record) -> None:
     state.stages_ended[_stage(event.stage)] = event.ok
+    state.stages_ended_at[_stage(event.stage)] = entry.t
 
 
 def _item_started(state: State, event: ev.ItemStarted, entry: Record) -> None:
     item = _item(state, event.item)
-    _put(state, replace(item, status=Status.RUNNING, tries=item.tries + 1, waiver=None), entry)
+    tries = item.tries + 1
+    _put(state, replace(item, status=Status.RUNNING, tries=tries, waiver=None, began=entry.t, judged=""), entry)
 
 
 def _item_progress(state: State, event: ev.ItemProgress, entry: Record) -> None:
@@ -150,6 +153,7 @@ def _item_verdict(state: State, event: ev.ItemVerdict, entry: Record) -> None:
             evidence_sha256=event.evidence_sha256,
             evidence_stream=event.evidence_stream,
             waiver=None,
+            judged=entry.t,
         ),
         entry,
     )
@@ -207,7 +211,8 @@ def _build_started(state: State, event: ev.BuildStarted, entry: Record) -> None:
     component = _component(state, event.component)
     component.building, component.build_stream = True, event.stream
     component.build_started, component.build_ended, component.build_exit = entry.t, "", None
-    component.environment, component.samples = event.environment, []
+    component.environment, component.environment_sha256 = event.environment, event.environment_sha256
+    component.recipe, component.epoch, component.samples = event.recipe, event.epoch, []
     component.built_from = event.manifest_sha256
 
 

@@ -30,7 +30,7 @@ class Record(Protocol):
 
 @dataclass(frozen=True)
 class Item:
-    """One thing that must pass, and how it stands."""
+    """One thing that must pass, and how it stands; when its last try `began` and was `judged`."""
 
     id: str
     component: str
@@ -51,6 +51,8 @@ class Item:
     tries: int = 0
     waiver: Waiver | None = None
     deleted: tuple[str, ...] = ()
+    began: str = ""
+    judged: str = ""
     n: int = 0
     t: str = ""
 
@@ -132,7 +134,10 @@ class Component:
     build_ended: str = ""
     build_exit: int | None = None
     wall_ms: int = 0
+    recipe: str = ""
     environment: str = ""
+    environment_sha256: str = ""
+    epoch: int = 0
     samples: list[Sample] = field(default_factory=list)
     updated: str = ""
 
@@ -155,6 +160,7 @@ class State:
     products: dict[tuple[str, str], Product] = field(default_factory=dict)
     stages_started: dict[Stage, str] = field(default_factory=dict)
     stages_ended: dict[Stage, bool] = field(default_factory=dict)
+    stages_ended_at: dict[Stage, str] = field(default_factory=dict)
     gates: dict[Stage, ev.GateDecided] = field(default_factory=dict)
     counts: dict[tuple[Stage, Status], int] = field(default_factory=dict)
     ended: ev.RunEnded | None = None

@@ -22,6 +22,7 @@ from support.small_release import (
     write_signing_policy,
 )
 from walk.held import HELD, Held
+from walk.known_fields import unknown_fields
 from walk.walking import Walk, adopt_orphans
 
 MEMORY = Path("/dev/shm")
@@ -98,6 +99,7 @@ def walk(folder: Path) -> Iterator[Walk]:
     made = Walk(folder, _manifest(folder))
     yield made
     made.kill_survivors()
+    assert unknown_fields(made.work) == set(), "say in compare/told.py whether it is compared"
 
 
 @pytest.fixture(scope="session")

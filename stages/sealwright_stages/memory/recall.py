@@ -12,11 +12,12 @@ from __future__ import annotations
 import hashlib
 import json
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+from sealwright_appendlog.record import stream_name
 from sealwright_stages.errors import LogError
 from sealwright_stages.events import MemoryRead
 from sealwright_stages.log.entries import read_stream
@@ -91,11 +92,21 @@ def facts_of_item(item: Item, log: Path | None, origin: Origin) -> tuple[Fact, .
         LogError: its evidence does not hash as its verdict says.
         ValueError: the evidence tells its facts crookedly.
     """
+    return facts_of(item.component, evidence_of(item, log), item.subject_sha256, origin)
+
+
+def evidence_of(item: Item, log: Path | None) -> Mapping[str, object]:
+    """The evidence of an item's verdict, empty if it has none; `log` is the folder of the log that it stands in.
+
+    Raises:
+        LogError: it does not hash as the verdict says.
+        ValueError: it is no table, or stands on no stream that there could be.
+    """
+    if not item.evidence_sha256:
+        return {}
     text = item.evidence.encode()
     if item.evidence_stream:
-        text = read_stream(log, item.evidence_stream)
-    if not item.evidence_sha256:
-        return ()
+        text = read_stream(log, stream_name(item.evidence_stream))
     if hashlib.sha256(text).hexdigest() != item.evidence_sha256:
         raise LogError(
             f"{log}: the evidence of {item.id}", "it does not hash as its verdict says", "audit that log"
@@ -106,4 +117,4 @@ def facts_of_item(item: Item, log: Path | None, origin: Origin) -> tuple[Fact, .
         raise ValueError(f"the evidence of {item.id} nests without end") from error
     if not isinstance(evidence, dict):
         raise ValueError(f"the evidence of {item.id} is no table")
-    return facts_of(item.component, evidence, item.subject_sha256, origin)
+    return evidence

@@ -29,6 +29,17 @@ def persons_of(signature: bytes, data: bytes, policy: Policy, names: Collection[
     Raises:
         SigningError: the policy or the verifier does not work.
     """
+    return frozenset(person for person, _ in signers_of(signature, data, policy, names))
+
+
+def signers_of(
+    signature: bytes, data: bytes, policy: Policy, names: Collection[str]
+) -> frozenset[tuple[str, str]]:
+    """The same persons, each with the primary fingerprint of a key by which it signed.
+
+    Raises:
+        SigningError: the policy or the verifier does not work.
+    """
     try:
         allowed = policy.release_signers(names)
         chosen = [fpr for person in allowed for fpr in person.openpgp]
@@ -38,7 +49,8 @@ def persons_of(signature: bytes, data: bytes, policy: Policy, names: Collection[
             verdicts = ring.verify_detached_many(signature, data, judged_at_signing=True)
     except KeyringError as error:
         raise SigningError("the release's signatures", error.because, error.next_step) from error
-    return count_persons([v for v in verdicts if isinstance(v, Good)], allowed)
+    good = [verdict for verdict in verdicts if isinstance(verdict, Good)]
+    return frozenset((name, each.fingerprint) for each in good for name in count_persons([each], allowed))
 
 
 def signed_pairs(evidence: Path) -> Iterator[tuple[bytes, bytes]]:

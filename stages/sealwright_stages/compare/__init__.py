@@ -1,0 +1,1 @@
+"""What changed between two releases, or between two builders of one."""
