@@ -25,6 +25,7 @@ import psutil
 from sealwright_appendlog.audit import check_log, read_records
 from sealwright_appendlog.keyfile import read_key
 from sealwright_appendlog.store import Store
+from sealwright_stages.sandbox.life import unborn
 from walk.walking import Done, Running, Walk, files, until
 
 BUILDS = ("loud", "quiet")
@@ -207,7 +208,7 @@ class Killing:
             return
         if done.exit > 0:
             done.refused(done.exit)
-        self.walk.nothing_survives()
+        self._nothing_runs()
         self.table["checked"] += check_log_copy(self.walk.work, self.told)
         if self.victim == "builder":
             ended = [
@@ -216,6 +217,14 @@ class Killing:
             assert set(ended[-2:]) == set(BUILDS) and files(self.walk.work / "products") == []
         else:
             self._no_product_of_a_build_that_was_cut_short(done)
+
+    def _nothing_runs(self) -> None:
+        """No process is left; a killed console may leave a sandbox that was never born, for its next start to end."""
+        if self.victim != "console":
+            self.walk.nothing_survives()
+            return
+        self.walk.nothing_runs()
+        self.table["never born"] += len(unborn())
 
     def _no_product_of_a_build_that_was_cut_short(self, done: Done) -> None:
         """A killed console can't clean up; but what is not in the log as a product of a build that ended is none."""
