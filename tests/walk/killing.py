@@ -182,7 +182,8 @@ class Killing:
                 each.processes[0].kill()
             return found
         if self.victim == "console":
-            running.stop(signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):  # the run ended before
+                running.stop(signal.SIGKILL)
             return found
         authority = None
         with contextlib.suppress(AssertionError):  # the run ended before
