@@ -185,12 +185,21 @@ class ConsoleApp(App[int]):
         yield SystemCommand("Quit", "leave the console", self.action_leave)
 
 
+def app_for(feed: Feed, *, ascii_only: bool = False) -> ConsoleApp:
+    """The app over `feed`: that of a review has a cursor, and keys for it."""
+    if feed.cursor is None:
+        return ConsoleApp(feed, ascii_only=ascii_only)
+    from sealwright_console.review_app import ReviewApp  # noqa: PLC0415 - a live release needs none of it
+
+    return ReviewApp(feed, feed.cursor, ascii_only=ascii_only)
+
+
 def run_console(feed: Feed, *, ascii: bool = False) -> int:
     """Show `feed` until the person leaves; gives the exit code of the run.
 
     Both stdin and stdout must be a terminal; the caller has checked that before this module was imported.
     """
-    code = ConsoleApp(feed, ascii_only=ascii).run()
+    code = app_for(feed, ascii_only=ascii).run()
     if code is not None:
         return code
     return feed.finished if feed.finished is not None else INTERRUPTED

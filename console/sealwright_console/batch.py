@@ -14,16 +14,15 @@ from sealwright_console.closed_gate import reasons, waivers
 from sealwright_console.complaints import print_json, print_result, say
 from sealwright_console.sanitise import clean
 from sealwright_console.signals import stopped_by_signals
+from sealwright_console.words import event_line, policy_signers
 from sealwright_stages import events as ev
 from sealwright_stages.engine import Ended
 from sealwright_stages.errors import Exit
 from sealwright_stages.events import BadEventError, Stage
 from sealwright_stages.release import Opened, Wish, opened
 from sealwright_stages.sign.signing import SigningRequest, Typed
-from sealwright_stages.state import Record, State, compared, remembered_release
+from sealwright_stages.state import Record, State, remembered_release
 
-_MARKS = {"passed": "✓ passed ", "warned": "! warned ", "failed": "✗ FAILED "}
-_SHORT = 60
 _QUIET = (ev.ItemDeclared, ev.ItemStarted, ev.ItemProgress, ev.BuildSample, ev.RunEnded)
 
 
@@ -56,7 +55,7 @@ class _Face:
         except BadEventError:
             return
         if not isinstance(event, _QUIET):
-            self._say(_line(event))
+            self._say(event_line(event))
 
     def end(self, ended: Ended, release: Opened) -> None:
         state = release.engine.journal.state
@@ -70,9 +69,9 @@ class _Face:
                 self._say(line or " ")
             say(ended.what, reasons(ended.decision, state))
         else:
-            say(ended.what, [(ended.because, ended.next_step)])
+            say(ended.what, [(ended.because, ended.next_step)], ended.exhibits)
         if self._json:
-            print_result(int(ended.exit), ended.what, ended.because, ended.next_step)
+            print_result(int(ended.exit), ended.what, ended.because, ended.next_step, ended.exhibits)
 
     def _print_json(self, value: dict[str, object]) -> None:
         if self._json:
@@ -84,51 +83,6 @@ class _Face:
             sys.stderr.flush()
 
 
-def _line(event: ev.Event) -> str:  # noqa: C901, PLR0912 - one line for each kind of event
-    if isinstance(event, ev.ItemVerdict):
-        code = "" if event.verdict == "passed" else f" [{event.code}]"
-        return f"{_MARKS.get(event.verdict, event.verdict)} {event.item}{code}: {event.reason}"
-    if isinstance(event, ev.StageStarted):
-        return f"stage {event.stage}: begins"
-    if isinstance(event, ev.StageEnded):
-        return f"stage {event.stage}: {'all green' if event.ok else 'NOT all green'}"
-    if isinstance(event, ev.GateDecided):
-        counts = f"{event.green} green, {event.failed} red, {event.warned} warned, {event.pending} pending"
-        return f"gate before {event.stage}: {'OPEN' if event.open else 'CLOSED'} ({counts})"
-    if isinstance(event, ev.FileDeleted):
-        return f"deleted   {event.name} of {event.item}: {_short(event.because)}"
-    if isinstance(event, ev.ItemWaived):
-        return f"! waived  {event.item} by {event.person}: {event.reason}"
-    if isinstance(event, ev.BuildStarted):
-        return f"building  {event.component} in {event.environment}, its log is stream {event.stream}"
-    if isinstance(event, ev.BuildEnded):
-        return f"built     {event.component}: exit {event.exit}, {event.wall_ms / 1000:.1f} s {event.because}"
-    if isinstance(event, ev.ProductCollected):
-        return f"product   {event.component}/{event.name}  sha256 {event.sha256}"
-    if isinstance(event, ev.ProductCompared):
-        return f"compared  {event.name}: {compared(event.result, event.reference)}"
-    if isinstance(event, ev.RunStarted):
-        return f"release {event.release}-{event.version}{', resumed' if event.resumed else ''}"
-    if isinstance(event, ev.PolicySigned):
-        return f"policy    {event.policy_sha256}, {_policy_signers(event)}"
-    if isinstance(event, ev.MemoryRead):
-        return f"remembers {remembered_release(event)}"
-    if isinstance(event, ev.SourcesPromoted):
-        return f"promoted  {event.component}: {event.files} files, {event.bytes} bytes"
-    if isinstance(event, ev.ItemReset):
-        return f"again     {event.item}: {event.because}"
-    return ""
-
-
-def _short(text: str) -> str:
-    """The beginning of a text that an item's own line tells whole."""
-    return text if len(text) <= _SHORT else text[: _SHORT - 1] + "…"
-
-
-def _policy_signers(signed: ev.PolicySigned) -> str:
-    return f"signed itself by {', '.join(signed.persons.split())} ({signed.threshold} needed)"
-
-
 def summary(state: State) -> Iterator[str]:
     """The release in plain lines, each safe to show, for pipes and screen readers."""
     return map(clean, _summary(state))
@@ -137,7 +91,7 @@ def summary(state: State) -> Iterator[str]:
 def _summary(state: State) -> Iterator[str]:
     yield f"release {state.release}-{state.version}: {len(state.items)} items"
     if state.policy_sha256:
-        signed = f", {_policy_signers(state.policy_signed)}" if state.policy_signed else ""
+        signed = f", {policy_signers(state.policy_signed)}" if state.policy_signed else ""
         yield f"  policy   {state.policy_sha256}{signed}"
     for told in state.memory.values():
         yield f"  remembers {remembered_release(told)}"

@@ -8,16 +8,17 @@
 from __future__ import annotations
 
 import queue
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from sealwright_appendlog.record import stream_name
-from sealwright_stages.events import BadEventError
 from sealwright_stages.fold import apply
-from sealwright_stages.log.entries import LogBroken
 from sealwright_stages.state import Record, State
+
+if TYPE_CHECKING:
+    from sealwright_console.cursor import Cursor
 
 _AT_ONCE = 20_000
 
@@ -54,6 +55,10 @@ class Feed(Protocol):
         """The fold over the log so far."""
 
     @property
+    def cursor(self) -> Cursor | None:
+        """Where a review stands in its log; None while the release is live."""
+
+    @property
     def finished(self) -> int | None:
         """The exit code once the run ended."""
 
@@ -83,86 +88,6 @@ class Feed(Protocol):
 
     def refuse_signing(self) -> None:
         """Say no."""
-
-
-class ReviewFeed:
-    """A past release: the entries of its log, folded in slices so that the first screen comes at once."""
-
-    def __init__(self, title: str, entries: Iterable[Record], data: Path, notices: Sequence[str] = ()) -> None:
-        """Look at `entries`; `data` is the folder of that log that holds a folder per stream."""
-        self._title = title
-        self._entries = iter(entries)
-        self._data = data
-        self._notices = tuple(notices)
-        self._state = State()
-        self._broken = ""
-        self._done = False
-
-    @property
-    def title(self) -> str:
-        """The release, as the heading names it."""
-        return self._title
-
-    @property
-    def read_only(self) -> bool:
-        """Always: a past release can't be changed."""
-        return True
-
-    @property
-    def state(self) -> State:
-        """The fold over the log so far."""
-        return self._state
-
-    @property
-    def finished(self) -> int | None:
-        """Nothing runs, so nothing ends; 1 if the log could not be folded."""
-        return 1 if self._broken else 0
-
-    def poll(self) -> bool:
-        """Fold the next slice of entries; a broken log stops the fold, and a notice says where."""
-        if self._done:
-            return False
-        try:
-            for _ in range(_AT_ONCE):
-                apply(self._state, next(self._entries))
-        except StopIteration:
-            self._done = True
-        except (LogBroken, BadEventError, ValueError, OSError) as error:
-            self._done = True
-            self._broken = f"✗ the log can't be read beyond record {self._state.last_n}: {error}"
-        return True
-
-    def log_files(self, stream: str) -> list[Path]:
-        """The segments of a stream, whose name must be a plain folder name."""
-        return segments(self._data, stream)
-
-    def notices(self) -> Sequence[str]:
-        """What was said of this log, a break in it first."""
-        return ((self._broken,) if self._broken else ()) + self._notices
-
-    def signing(self) -> SigningRequest | None:
-        """Nothing waits."""
-        return None
-
-    def retry(self, item: str) -> None:
-        """Refused."""
-        raise ReadOnlyError(f"{item}: a past release can't be checked again here")
-
-    def waive(self, item: str, person: str, reason: str) -> None:
-        """Refused."""
-        raise ReadOnlyError(f"{item}: a past release can't be waived")
-
-    def stop(self) -> None:
-        """Refused."""
-        raise ReadOnlyError("nothing runs")
-
-    def confirm_signing(self, typed_digest: str, typed_release: str) -> None:
-        """Refused."""
-        raise ReadOnlyError("a past release can't be signed here")
-
-    def refuse_signing(self) -> None:
-        """Refused."""
-        raise ReadOnlyError("a past release can't be signed here")
 
 
 class Mirror:

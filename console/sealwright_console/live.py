@@ -91,6 +91,11 @@ class LiveFeed:
         return self._mirror.state
 
     @property
+    def cursor(self) -> None:
+        """There is none: it shows what is now."""
+        return None
+
+    @property
     def finished(self) -> int | None:
         """The exit code once the run has ended."""
         return None if self.ended is None else int(self.ended.exit)

@@ -2,6 +2,7 @@
 
 - The segments of a stream count as one run of bytes; a line may cross from one into the next.
 - The index has one number per 64 KiB block: how many lines end before it. A line is found inside its block.
+- With a limit, what lies behind it is not there: no line of it, no part of a line, no hit.
 - A line is read up to `CAP` bytes; what is longer says so, and costs no more.
 - A file that shrinks or is gone reads as empty: the log view must not fall over its subject.
 - Two threads may read; after closing, reading gives nothing.
@@ -38,6 +39,8 @@ class LogText:
         self._ends = array("Q")
         self._line_ends = 0
         self.indexed = 0
+        self._limit: int | None = None
+        self._limited: tuple[int, int] | None = None
         self._cache: tuple[int, bytes] = (-1, b"")
         self._last_newline = -1
         self.follow_files(paths)
@@ -76,9 +79,23 @@ class LogText:
         with self._lock:
             return self._starts[-1] + os.fstat(self._fds[-1]).st_size if self._fds else 0
 
+    def limit_to(self, limit: int | None) -> None:
+        """Show the first `limit` bytes only, or all."""
+        self._limit = limit
+
+    @property
+    def _shown(self) -> int:
+        return self.indexed if self._limit is None else min(self.indexed, self._limit)
+
     @property
     def lines(self) -> int:
-        """Lines of the indexed part; a last line without its end counts."""
+        """Lines of the indexed part up to the limit; a last line without its end counts."""
+        shown = self._shown
+        if shown < self.indexed:
+            if self._limited is None or self._limited[0] != shown:
+                whole = shown == 0 or self.read(shown - 1, 1) == b"\n"
+                self._limited = shown, self.line_at(shown) + (not whole)
+            return self._limited[1]
         return self._line_ends + (1 if self.indexed > self._last_newline + 1 else 0)
 
     def extend(self, most: int = 64 << 20) -> bool:
@@ -127,7 +144,7 @@ class LogText:
         start = self._start_of(number)
         if start is None:
             return b"", False
-        data = self.read(start, CAP + 1)
+        data = self.read(start, min(CAP + 1, self._shown - start))
         end = data.find(b"\n")
         if end >= 0:
             return data[:end], False
@@ -152,12 +169,13 @@ class LogText:
             forward: downwards, or else upwards.
             stop: asked between slices; True gives up.
         """
-        if not needle or self.indexed == 0:
+        end = self._shown
+        if not needle or end == 0:
             return None
         pattern = re.compile(re.escape(needle.encode("utf-8", "surrogateescape")), re.IGNORECASE)
         here = 0 if line < 0 else self._start_of(line if not forward else line + 1)
-        here = self.indexed if here is None else here
-        spans = ((here, self.indexed), (0, here)) if forward else ((0, here), (here, self.indexed))
+        here = end if here is None else min(here, end)
+        spans = ((here, end), (0, here)) if forward else ((0, here), (here, end))
         for low, high in spans:
             for offset, data in self._slices(low, high, forward):
                 if stop():

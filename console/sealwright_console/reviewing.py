@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from sealwright_console.complaints import print_json
 from sealwright_console.sanitise import clean
 from sealwright_stages.errors import Exit, ManifestError
+from sealwright_stages.events import STAGES
 
 if TYPE_CHECKING:
     from sealwright_stages.audit import Reviewer
@@ -26,6 +26,7 @@ def add_reviewing(commands: argparse._SubParsersAction[Any]) -> None:
     add_reviewer(review)
     review.add_argument("--batch", action="store_true")
     review.add_argument("--ascii", action="store_true")
+    _add_looking(review)
     review.set_defaults(run=_review)
     audit = commands.add_parser("audit", help="check a sealed release offline: log, rules, products, signatures")
     audit.add_argument("evidence", type=Path, metavar="EVIDENCE_DIR")
@@ -47,6 +48,21 @@ def add_reviewer(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--witness", action="append", default=[], metavar="VKEY", help="a witness whose cosignature is checked"
     )
+    command.add_argument("--without-products", action="store_true", help="the products lie elsewhere")
+
+
+def _add_looking(review: argparse.ArgumentParser) -> None:
+    """What of a past release is shown."""
+    only = "with --events: "
+    review.add_argument("--at", metavar="RECORD|TIME", help="as it stood after this record, or at this time (UTC)")
+    review.add_argument("--events", action="store_true", help="its records as text, a line each")
+    review.add_argument("--component", default="", metavar="NAME", help=f"{only}of this component")
+    review.add_argument("--stage", choices=[str(stage) for stage in STAGES], metavar="STAGE", help=f"{only}of it")
+    review.add_argument(
+        "--severity", choices=("red", "warned", "info"), metavar="red|warned|info", help=f"{only}at least so grave"
+    )
+    review.add_argument("--search", metavar="TEXT", help=f"{only}with this text; builds' output is searched too")
+    review.add_argument("--json", action="store_true", help="JSON; with --events one object a line")
 
 
 def reviewer_of(options: argparse.Namespace) -> Reviewer:
@@ -66,28 +82,13 @@ def reviewer_of(options: argparse.Namespace) -> Reviewer:
         witnesses = tuple(WitnessKey.parse(text) for text in options.witness)
     except NoteError as error:
         raise ManifestError("--witness", str(error), "sealwright-appendlog witness-key prints it") from None
-    return Reviewer(options.keyring, names, options.threshold, witnesses)
+    return Reviewer(options.keyring, names, options.threshold, witnesses, options.without_products)
 
 
 def _review(options: argparse.Namespace) -> int:
-    from sealwright_stages.audit import audit  # noqa: PLC0415
-    from sealwright_stages.log import read_entries  # noqa: PLC0415
+    from sealwright_console.review import run_review  # noqa: PLC0415
 
-    result = audit(options.evidence, reviewer_of(options))
-    if options.batch or not sys.stdout.isatty():
-        from sealwright_console.batch import summary  # noqa: PLC0415
-
-        print("\n".join(summary(result.state)))
-        return _told(result.findings, result.provided)
-    from sealwright_console.app import run_console  # noqa: PLC0415
-    from sealwright_console.feed import ReviewFeed  # noqa: PLC0415
-
-    log = options.evidence / "log"
-    verdict = _verdict(result.findings, result.provided)
-    notices = [verdict, *(clean(f"{MARK[f.ok]} {f.what}: {f.detail}") for f in result.findings)]
-    feed = ReviewFeed(f"{result.state.release}-{result.state.version}", read_entries(log), log / "data", notices)
-    run_console(feed, ascii=options.ascii)
-    return int(Exit.DONE if result.passed else Exit.CLOSED)
+    return run_review(options, reviewer_of(options))
 
 
 def _audit(options: argparse.Namespace) -> int:
@@ -98,19 +99,20 @@ def _audit(options: argparse.Namespace) -> int:
         found = [{"ok": f.ok, "what": f.what, "detail": f.detail} for f in result.findings]
         print_json({"passed": result.passed, "provided": result.provided, "findings": found})
         return int(Exit.DONE if result.passed else Exit.CLOSED)
-    return _told(result.findings, result.provided)
+    return told(result.findings, result.provided)
 
 
-def _told(findings: Iterable[Finding], provided: str) -> int:
+def told(findings: Iterable[Finding], provided: str) -> int:
     """Print findings and the verdict over them, with what it hangs on."""
     findings = list(findings)
     for finding in findings:
         print(f"{MARK[finding.ok]} {clean(finding.what)}: {clean(finding.detail)}")
-    print(clean(_verdict(findings, provided)))
+    print(clean(verdict(findings, provided)))
     return int(Exit.CLOSED if any(finding.ok == "bad" for finding in findings) else Exit.DONE)
 
 
-def _verdict(findings: Iterable[Finding], provided: str) -> str:
+def verdict(findings: Iterable[Finding], provided: str) -> str:
+    """The verdict over findings, in a line."""
     if any(finding.ok == "bad" for finding in findings):
         return "verdict: NO"
     return f"verdict: yes, {provided}" if provided else "verdict: yes"
@@ -123,5 +125,5 @@ def _check(options: argparse.Namespace) -> int:
     for path in options.files:
         digest, findings, provided = check_file(path, options.evidence, reviewer)
         print(f"{clean(str(path))}: sha256 {digest or 'unknown'}")
-        worst = max(worst, _told(findings, provided))
+        worst = max(worst, told(findings, provided))
     return worst

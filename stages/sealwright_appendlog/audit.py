@@ -30,7 +30,7 @@ from sealwright_appendlog.note import Checkpoint, NoteError, VerifierKey, open_c
 from sealwright_appendlog.segcheck import SegmentCheck
 from sealwright_appendlog.stamps import Course
 from sealwright_appendlog.tilecheck import TileCheck
-from sealwright_appendlog.tree import CompactRange, leaf_hash
+from sealwright_appendlog.tree import CompactRange
 
 OnRecord = Callable[[Mapping[str, Any], bytes], None]
 
@@ -166,8 +166,7 @@ class _Check:
         n, kind = entry["n"], entry["k"]
         if self.seal is not None:
             raise LogBroken("it stands after the seal", n)
-        self.tree.append(leaf_hash(line))
-        self.tiles.take(line)
+        self.tree.append(self.tiles.take(line))
         self.index_hash.update(line + b"\n")
         self.index_size += len(line) + 1
         self.report.records += 1

@@ -19,9 +19,9 @@ from pathlib import Path
 from typing import Any
 
 from sealwright_appendlog import layout
-from sealwright_appendlog.audit import LogBroken, LogReport, check_log
+from sealwright_appendlog.audit import LogBroken, LogReport, OnRecord, check_log
 from sealwright_appendlog.note import VerifierKey
-from sealwright_appendlog.proof import check_proof
+from sealwright_appendlog.proof import check_proof, parse_proof
 from sealwright_appendlog.record import stream_name
 from sealwright_appendlog.tree import ProofError
 from sealwright_keyring.errors import KeyringError
@@ -64,31 +64,35 @@ class Audit:
         return all(finding.ok != "bad" for finding in self.findings)
 
 
-def audit(evidence: Path, reviewer: Reviewer | None = None) -> Audit:
-    """Audit the evidence folder, with what the reviewer brings."""
+def audit(evidence: Path, reviewer: Reviewer | None = None, watch: OnRecord | None = None) -> Audit:
+    """Audit the evidence folder, with what the reviewer brings.
+
+    `watch` is given each record as `check_log` gives it: nothing of it is proved before this returns.
+    """
     try:
-        return _audit(evidence, reviewer or Reviewer())
+        return _audit(evidence, reviewer or Reviewer(), watch)
     except Exception as error:  # noqa: BLE001 - evidence that breaks the audit is no good evidence
         told = f"the audit itself failed on it: {type(error).__name__}: {error}"
         return Audit((bad("evidence", told),), State(), None)
 
 
-def _audit(evidence: Path, reviewer: Reviewer) -> Audit:
+def _audit(evidence: Path, reviewer: Reviewer, watch: OnRecord | None) -> Audit:
     if found := irregular(evidence):
         return Audit(tuple(found), State(), None)
     manifest, own, items, findings = _policy(evidence / "policy")
-    reading = _Reading(evidence / "log", items, manifest is not None and bool(manifest.policy_signers))
+    reading = _Reading(evidence / "log", items, manifest is not None and bool(manifest.policy_signers), watch)
     try:
         report = check_log(reading.log, reading.take, witnesses=reviewer.witnesses)
     except (LogBroken, OSError) as error:
         return Audit((bad("log", str(error)), *findings), reading.replay.state, None)
     state = reading.replay.state
     findings = [*_told(report), *_rules(reading.replay), *findings]
-    findings += _products(evidence, state)
+    findings += _products(evidence, state, absent=reviewer.without_products)
     findings += _proofs(reading, report.vkey)
     provided = ""
     if manifest is not None and own is not None:
         findings += _as_logged(manifest, own, state)
+        findings += _authority(manifest, VerifierKey.parse(report.vkey))
         wants, told = required(reviewer, manifest, own)
         findings += told
         signed, told = policy_signature(evidence / "policy", manifest, own, state, reviewer)
@@ -138,8 +142,11 @@ def _inputs(state: State, product: Product) -> list[Finding]:
 class _Reading:
     """One reading of a log: its records replayed, and what else of it is needed."""
 
-    def __init__(self, log: Path, items: Mapping[str, ItemSpec] | None, signed_policy: bool) -> None:
+    def __init__(
+        self, log: Path, items: Mapping[str, ItemSpec] | None, signed_policy: bool, watch: OnRecord | None
+    ) -> None:
         self.log = log
+        self._watch = watch
         self.replay = Replay(self._sha256, items, signed_policy)
         self.product_lines: dict[int, bytes] = {}
         self.segments: dict[str, list[str]] = {}
@@ -152,6 +159,8 @@ class _Reading:
         elif fields["k"] == "data" and fields["off"] == 0:
             self.segments.setdefault(fields["s"], []).append(fields["seg"])
         self.replay.take(entry_from(fields, line))
+        if self._watch is not None:
+            self._watch(fields, line)
 
     def _sha256(self, stream: str) -> str:
         """SHA-256 of all that a stream said so far, each stream read once."""
@@ -170,6 +179,16 @@ def _told(report: LogReport) -> list[Finding]:
     unclean = [advice("log", f"stream {name} ended unclean") for name in report.unclean if name != "engine"]
     words = [good("log", f"cosigned by {word.witness.name} at {word.when()}") for word in report.cosigned]
     return [whole, *words, *(advice("log", notice) for notice in report.notices), *unclean]
+
+
+def _authority(manifest: Manifest, log: VerifierKey) -> list[Finding]:
+    """Whether the log is one of the authority that the manifest names, if it names one."""
+    host = manifest.log_key
+    if host is None:
+        return []
+    if log.public == host.public and log.name.startswith(f"{host.name}/"):
+        return [good("log", f"kept by {host.name}")]
+    return [bad("log", f"it is not one that {host.name} kept, which the manifest names")]
 
 
 def _rules(replay: Replay) -> list[Finding]:
@@ -206,7 +225,7 @@ def _memory(manifest: Manifest, state: State) -> list[Finding]:
     return [good("memory", f"it was held against {remembered_release(each)}") for each in state.memory.values()]
 
 
-def _products(evidence: Path, state: State) -> list[Finding]:
+def _products(evidence: Path, state: State, *, absent: bool) -> list[Finding]:
     wanted = {published_path(product): product.sha256 for product in state.products.values()}
     try:
         text = read_small(evidence / "SHA256SUMS", _MAX_SUMS).decode("ascii")
@@ -220,6 +239,9 @@ def _products(evidence: Path, state: State) -> list[Finding]:
         named[match.group(2)] = match.group(1)
     if text != "".join(f"{named[name]}  {name}\n" for name in sorted(named)) or named != wanted:
         return [bad("SHA256SUMS", "it does not name exactly the products of the log, sorted")]
+    if absent:
+        told = "no product was looked at, as you asked: only their names and SHA-256 agree with the log"
+        return [advice("products", told)]
     findings = []
     for name, sha256 in wanted.items():
         try:
@@ -238,7 +260,10 @@ def _proofs(reading: _Reading, vkey: str) -> list[Finding]:
         name = proof_name(product)
         try:
             proof = read_small(reading.log / "proofs" / name, _MAX_PROOF)
-            check_proof(proof, reading.product_lines[product.n], key)
+            line = reading.product_lines[product.n]
+            check_proof(proof, line, key)
+            if parse_proof(proof).extra not in (b"", line):
+                raise ProofError("it carries another record than the one that it proves")
         except (OSError, ValueError, ProofError, KeyError) as error:
             return [bad("proofs", f"{name}: {error}")]
     return [good("proofs", f"{len(products)} products are proved to be in the sealed log")]

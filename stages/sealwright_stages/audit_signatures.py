@@ -28,12 +28,14 @@ _MAX_PROVENANCE = 64 << 20
 @dataclass(frozen=True)
 class Reviewer:
     """What a reviewer brings: a keyring folder, who must have signed, and how many of them (all if None); and the
-    witnesses whose cosignatures of the log are checked."""
+    witnesses whose cosignatures of the log are checked. `without_products`: the products lie elsewhere, and that is
+    known."""
 
     keyring: Path | None = None
     signers: tuple[str, ...] = ()
     threshold: int | None = None
     witnesses: tuple[WitnessKey, ...] = ()
+    without_products: bool = False
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """The fold over the log that makes the state of a release: pure, one event after the other.
 
 - `apply` owns the state that it is given and changes it in place, so that an event costs the same in a release
-  of ten thousand items as in one of ten; whoever needs an old state folds again.
+  of ten thousand items as in one of ten; whoever needs an old state asks `review.past`.
 - An event about something that was never declared is `BadEventError`: the log is not one of ours.
 - A verdict replaces the one before it; a reset takes it away together with its waiver.
 - A reset of a source takes its promotion away, a reset of a build its products.
@@ -23,6 +23,9 @@ from sealwright_stages.events import BadEventError, Stage
 from sealwright_stages.state import Component, Item, Product, Record, Sample, State
 from sealwright_stages.verdict import Status, Waiver, covers
 
+_SAMPLES = 120
+"""Samples of a build that are kept, the newest."""
+
 
 def fold(entries: Iterable[Record], state: State | None = None) -> State:
     """Apply `entries` in order to `state` (a new one if left out).
@@ -36,8 +39,8 @@ def fold(entries: Iterable[Record], state: State | None = None) -> State:
     return state
 
 
-def apply(state: State, entry: Record) -> State:
-    """Take one entry into the state and return that state."""
+def apply(state: State, entry: Record, event: ev.Event | None = None) -> State:
+    """Take one entry into the state and return that state; `event` is what it says, if that was read already."""
     state.last_n, state.last_t = entry.n, entry.t
     state.first_t = state.first_t or entry.t
     if entry.kind == "seal":
@@ -45,7 +48,7 @@ def apply(state: State, entry: Record) -> State:
     elif entry.kind == "eof" and entry.body.get("clean") is False:
         state.unclean.append(str(entry.body.get("stream", "")))
     elif entry.kind == "ev":
-        event = ev.from_body(entry.body)
+        event = ev.from_body(entry.body) if event is None else event
         _HANDLERS[type(event)](state, event, entry)
     return state
 
@@ -78,7 +81,13 @@ def _put(state: State, item: Item, entry: Record) -> None:
     key = item.stage, item.status
     state.counts[key] = state.counts.get(key, 0) + 1
     state.items[item.id] = replace(item, n=entry.n, t=entry.t)
-    state.components[item.component].updated = entry.t
+    state.updated[item.component] = entry.t
+
+
+def _turn(state: State, name: str, **changes: Any) -> Component:
+    """Put a component's successor, with these changes, in its place."""
+    component = state.components[name] = replace(_component(state, name), **changes)
+    return component
 
 
 def _run_started(state: State, event: ev.RunStarted, entry: Record) -> None:
@@ -108,8 +117,8 @@ def _item_declared(state: State, event: ev.ItemDeclared, entry: Record) -> None:
     if event.item in state.items:
         raise BadEventError(f"item {event.item!r} was declared twice")
     stage = _stage(event.stage)
-    component = state.components.setdefault(event.component, Component(event.component))
-    component.items.append(event.item)
+    state.components.setdefault(event.component, Component(event.component))
+    _turn(state, event.component, items=(*state.components[event.component].items, event.item))
     _put(state, Item(event.item, event.component, stage, event.kind, event.title), entry)
 
 
@@ -172,7 +181,7 @@ def _item_reset(state: State, event: ev.ItemReset, entry: Record) -> None:
     fresh = Item(old.id, old.component, old.stage, old.kind, old.title, tries=old.tries)
     _put(state, fresh, entry)
     if old.stage is not Stage.BUILD:
-        state.components[old.component].manifest_sha256 = ""
+        _turn(state, old.component, manifest_sha256="")
         return
     for key in [key for key in state.products if key[0] == old.component]:
         del state.products[key]
@@ -194,11 +203,17 @@ def _item_waived(state: State, event: ev.ItemWaived, entry: Record) -> None:
 
 
 def _sources_promoted(state: State, event: ev.SourcesPromoted, entry: Record) -> None:
-    component = _component(state, event.component)
-    component.manifest_sha256 = event.manifest_sha256
-    component.files, component.bytes, component.updated = event.files, event.bytes, entry.t
-    component.facts, component.facts_sha256 = event.facts, event.facts_sha256
-    component.facts_stream = event.facts_stream
+    component = _turn(
+        state,
+        event.component,
+        manifest_sha256=event.manifest_sha256,
+        files=event.files,
+        bytes=event.bytes,
+        facts=event.facts,
+        facts_sha256=event.facts_sha256,
+        facts_stream=event.facts_stream,
+    )
+    state.updated[event.component] = entry.t
     known = (state.items[name] for name in component.items)
     state.accepted += [item for item in known if item.stage is Stage.VERIFY and item.green]
 
@@ -208,24 +223,38 @@ def _gate_decided(state: State, event: ev.GateDecided, entry: Record) -> None:
 
 
 def _build_started(state: State, event: ev.BuildStarted, entry: Record) -> None:
-    component = _component(state, event.component)
-    component.building, component.build_stream = True, event.stream
-    component.build_started, component.build_ended, component.build_exit = entry.t, "", None
-    component.environment, component.environment_sha256 = event.environment, event.environment_sha256
-    component.recipe, component.epoch, component.samples = event.recipe, event.epoch, []
-    component.built_from = event.manifest_sha256
+    _turn(
+        state,
+        event.component,
+        building=True,
+        build_stream=event.stream,
+        build_started=entry.t,
+        build_ended="",
+        build_exit=None,
+        recipe=event.recipe,
+        environment=event.environment,
+        environment_sha256=event.environment_sha256,
+        epoch=event.epoch,
+        samples=(),
+        built_from=event.manifest_sha256,
+    )
 
 
 def _build_sample(state: State, event: ev.BuildSample, entry: Record) -> None:
-    samples = _component(state, event.component).samples
-    samples.append(Sample(event.cpu, event.memory, event.processes, event.read, event.written))
-    del samples[:-120]
+    sample = Sample(event.cpu, event.memory, event.processes, event.read, event.written)
+    samples = (*_component(state, event.component).samples, sample)
+    _turn(state, event.component, samples=samples[-_SAMPLES:])
 
 
 def _build_ended(state: State, event: ev.BuildEnded, entry: Record) -> None:
-    component = _component(state, event.component)
-    component.building, component.build_exit = False, event.exit
-    component.build_ended, component.wall_ms = entry.t, event.wall_ms
+    _turn(
+        state,
+        event.component,
+        building=False,
+        build_exit=event.exit,
+        build_ended=entry.t,
+        wall_ms=event.wall_ms,
+    )
 
 
 def _product_collected(state: State, event: ev.ProductCollected, entry: Record) -> None:

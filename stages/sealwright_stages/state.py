@@ -1,6 +1,7 @@
 """The one state of a release, as the log tells it: what there is, and how each thing stands.
 
 - `State` is what `fold` makes of the entries (see `fold.py`), and of nothing else: no clock, no disk.
+- It holds dictionaries, lists and values that never change, and nothing deeper: copying those is copying it.
 - The live console, `--batch`, resume, review and audit use it; none keeps a state of its own.
 """
 
@@ -115,12 +116,12 @@ class Sample:
     written: int
 
 
-@dataclass
+@dataclass(frozen=True)
 class Component:
     """What is known of a component beyond its items."""
 
     name: str
-    items: list[str] = field(default_factory=list)
+    items: tuple[str, ...] = ()
     manifest_sha256: str = ""
     files: int = 0
     bytes: int = 0
@@ -138,13 +139,12 @@ class Component:
     environment: str = ""
     environment_sha256: str = ""
     epoch: int = 0
-    samples: list[Sample] = field(default_factory=list)
-    updated: str = ""
+    samples: tuple[Sample, ...] = ()
 
 
 @dataclass
 class State:
-    """A release as the log tells it."""
+    """A release as the log tells it; `updated` is when something was last said of a component."""
 
     release: str = ""
     version: str = ""
@@ -157,6 +157,7 @@ class State:
     accepted: list[Item] = field(default_factory=list)
     items: dict[str, Item] = field(default_factory=dict)
     components: dict[str, Component] = field(default_factory=dict)
+    updated: dict[str, str] = field(default_factory=dict)
     products: dict[tuple[str, str], Product] = field(default_factory=dict)
     stages_started: dict[Stage, str] = field(default_factory=dict)
     stages_ended: dict[Stage, bool] = field(default_factory=dict)

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from audit.forge import STREAM, Change, Eof, Forger, Step, passed
+from audit.forge import LOG_KEY, STREAM, Change, Eof, Forger, Step, passed
+from sealwright_appendlog.note import VerifierKey
 from sealwright_stages import events as ev
 from sealwright_stages.audit import Audit, Reviewer, audit, check_file
 from sealwright_stages.events import Stage
@@ -249,6 +250,26 @@ BROKEN: list[tuple[str, Change, str]] = [
 def test_a_log_that_breaks_a_rule_is_refused(forger: Forger, change: Change, says: str) -> None:
     told = bad(audit(forger.evidence(change), mine(forger)))
     assert any(line.startswith("rules") and says in line for line in told), told
+
+
+AUTHORITIES = {
+    "the one": ("example.org/log", True, "kept by example.org/log"),
+    "another key": ("example.org/log", False, "not one that example.org/log kept"),
+    "a longer name": ("example.org/log/forged", True, "not one that"),
+    "a name that begins alike": ("example.org/lo", True, "not one that"),
+}
+
+
+@pytest.mark.parametrize("case", AUTHORITIES)
+def test_a_log_is_one_that_the_named_authority_kept(forger: Forger, case: str) -> None:
+    name, same, says = AUTHORITIES[case]
+    public = LOG_KEY.public_key().public_bytes_raw() if same else bytes(32)
+    forger.head += f'[log]\ntransport = ["ssh"]\nkey = "{VerifierKey(name, public)}"\n'
+    told = audit(forger.evidence(), mine(forger))
+    assert [f.ok for f in told.findings if f.what == "log" and says in f.detail] == [
+        "good" if case == "the one" else "bad"
+    ]
+    assert told.passed == (case == "the one")
 
 
 def test_a_product_has_a_plain_name(forger: Forger) -> None:

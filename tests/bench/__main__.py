@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from bench import bench_console, bench_diff, bench_log, bench_sandbox, bench_signatures, bench_verify
+from bench import bench_console, bench_diff, bench_log, bench_review, bench_sandbox, bench_signatures, bench_verify
 from bench.report import Line
 
 
@@ -18,6 +18,7 @@ def lines() -> Iterator[Line]:
         yield from bench_signatures.lines(Path(folder))
         yield from bench_diff.lines(Path(folder) / "diff")
     yield from bench_log.lines()
+    yield from bench_review.lines()
     yield bench_sandbox.start()
     yield bench_console.first_paint()
 

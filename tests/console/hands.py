@@ -7,7 +7,15 @@ import asyncio
 from textual.events import Key
 from textual.pilot import Pilot
 
-_NAMES = {"/": "slash", " ": "space", ".": "full_stop", "-": "minus", "[": "left_square_bracket"}
+_NAMES = {
+    "/": "slash",
+    " ": "space",
+    ".": "full_stop",
+    "-": "minus",
+    "[": "left_square_bracket",
+    ":": "colon",
+    "@": "at",
+}
 _CHARACTERS = {name: character for character, name in _NAMES.items()} | {"right_square_bracket": "]"}
 _TURNS = 40
 

@@ -9,10 +9,15 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from sealwright_console.cursor import Cursor
 from sealwright_console.feed import SigningRequest, segments
+from sealwright_console.review_app import ReviewApp
+from sealwright_console.review_feed import ReviewFeed
 from sealwright_stages import events as ev
 from sealwright_stages.fold import apply
+from sealwright_stages.review.past import Past, read_past
 from sealwright_stages.state import State
+from support.past_log import End, Output, Seal, Told, write_past
 
 BEGIN = datetime(2026, 3, 2, 12, 39, 0, tzinfo=UTC)
 DIGEST = hashlib.sha256(b"made up").hexdigest()
@@ -203,6 +208,19 @@ def building() -> Story:
     return story
 
 
+def past_trouble() -> Story:
+    """A release that was red once, and went well in the end."""
+    story = troubled()
+    story.tell(ev.GateDecided("build", False, 28, 1, 1, 14))
+    story.verdict("xen/grub-0.97.tar.gz", "passed", "sha256 as pinned, from another mirror")
+    waive(story, "kde-desktop/signature of the tag", "release-manager-1", "extension seen on the key server")
+    passed(story, "lvm2")
+    promote(story, "xen")
+    promote(story, "kde-desktop")
+    story.tell(ev.StageEnded("verify", True), ev.GateDecided("build", True, 34, 0, 0, 0))
+    return finish(story)
+
+
 def begin_build(story: Story, name: str) -> None:
     """A build starts; its output is on the stream build/NAME/1-1."""
     story.tell(
@@ -233,7 +251,11 @@ def built(story: Story, name: str) -> None:
 
 def sealed() -> Story:
     """All is built and the log is closed."""
-    story = green()
+    return finish(green())
+
+
+def finish(story: Story) -> Story:
+    """All of a green story is built and sealed."""
     story.tell(ev.StageStarted("build"))
     for name in ("xen", "kde-desktop", "lvm2", *NAMES):
         built(story, name)
@@ -267,6 +289,7 @@ class MadeUpFeed:
     title: str = "example-1.0"
     read_only: bool = False
     finished: int | None = None
+    cursor: None = None
     waiting: SigningRequest | None = None
     said: tuple[str, ...] = ("✓ log authority connected · 204 sent, 204 acked",)
     asked: list[tuple[str, ...]] = field(default_factory=list)
@@ -306,6 +329,32 @@ class MadeUpFeed:
 
     def refuse_signing(self) -> None:
         self.asked.append(("refuse",))
+
+
+def past(folder: Path, story: Story, *, lines: int = 12) -> Past:
+    """A story as a log of a past release, read; each build says some lines, one of them evil."""
+    evil = b"evil line: \x1b[1;1HGREEN verified\x1b]0;title\x07 \xe2\x80\xae\x9b"
+    told: list[Told] = []
+    for entry in story.entries:
+        if entry.kind != "ev":
+            told.append(Seal())
+            continue
+        event = ev.from_body(entry.body)
+        told.append(event)
+        if isinstance(event, ev.BuildStarted):
+            said = [f"CC      {event.component}/part_{number:03}.o".encode() for number in range(lines)]
+            said[lines // 2] = evil if event.component == "xen" else b"warning: unused variable 'x' [-Wunused]"
+            told += [Output(event.stream, line + b"\n") for line in said]
+            told.append(End(event.stream))
+    return read_past(write_past(folder, told, step=2000))
+
+
+def review(folder: Path, story: Story, at: int | None = None) -> ReviewApp:
+    """The console over such a past, at a record or at the end; it never rests between showings."""
+    known = past(folder, story)
+    said = ("✓ verdict: yes", "✓ good   log: whole, sealed")
+    cursor = Cursor(known, known.size - 1 if at is None else at)
+    return ReviewApp(ReviewFeed(cursor, said), cursor, clock=lambda: 0.0)
 
 
 def write_log(data: Path, component: str = "xen", lines: int = 220) -> None:

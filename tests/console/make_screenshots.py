@@ -12,8 +12,9 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests"))
 
 from console import made_up  # noqa: E402
-from sealwright_console.app import ConsoleApp  # noqa: E402
-from sealwright_console.feed import ReviewFeed  # noqa: E402
+from sealwright_console.app import app_for  # noqa: E402
+from sealwright_console.cursor import Cursor  # noqa: E402
+from sealwright_console.review_feed import ReviewFeed  # noqa: E402
 
 SIZE = (100, 30)
 
@@ -22,12 +23,9 @@ def scenes(data: Path) -> dict[str, tuple[object, tuple[str, ...]]]:
     """Name of a picture -> the feed, and the keys that lead there."""
     troubled, running = made_up.MadeUpFeed(made_up.troubled()), made_up.MadeUpFeed(made_up.building(), data=data)
     sealed = made_up.MadeUpFeed(made_up.sealed(), waiting=made_up.request())
-    past = ReviewFeed(
-        "example-1.0",
-        made_up.sealed().entries,
-        data,
-        ("✓ audit: the log is whole, 254 records, sealed", "signed by 2 of 2", "checked offline"),
-    )
+    known = made_up.past(data / "past", made_up.past_trouble())
+    said = ("✓ verdict: yes", f"✓ good   log: {known.size} records, sealed", "✓ good   rules: kept")
+    past = ReviewFeed(Cursor(known, known.size - 1), said)
     return {
         "overview": (troubled, ()),
         "component": (troubled, ("enter", "down", "down")),
@@ -36,7 +34,8 @@ def scenes(data: Path) -> dict[str, tuple[object, tuple[str, ...]]]:
         "build": (running, ("3",)),
         "seal": (sealed, ("4",)),
         "sign": (sealed, ("5", *made_up.DIGEST[:8], "tab", *"example-1.")),
-        "review": (past, ()),
+        "review": (past, ("at", *str(known.red[0]), "enter")),
+        "review-events": (past, ("e", "end", "slash", *"unused", "enter", "n")),
         "help": (troubled, ("question_mark",)),
         "overview-light": (troubled, ("t",)),
     }
@@ -44,7 +43,7 @@ def scenes(data: Path) -> dict[str, tuple[object, tuple[str, ...]]]:
 
 async def take(feed: object, keys: tuple[str, ...], file: Path) -> None:
     """Press the keys, and write what is to be seen then."""
-    app = ConsoleApp(feed)  # type: ignore[arg-type]
+    app = app_for(feed)  # type: ignore[arg-type]
     async with app.run_test(size=SIZE) as pilot:
         await pilot.pause(0.3)
         await pilot.press(*keys)

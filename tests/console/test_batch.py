@@ -35,7 +35,7 @@ def test_no_field_of_any_event_brings_an_active_character(name: str, capsys: pyt
 
 def test_no_field_of_the_state_brings_an_active_character_into_the_summary() -> None:
     state = State(release=HOSTILE, version=HOSTILE, policy_sha256=HOSTILE, policy_signed=filled(ev.PolicySigned))
-    state.components[HOSTILE] = Component(HOSTILE, items=[HOSTILE])
+    state.components[HOSTILE] = Component(HOSTILE, items=(HOSTILE,))
     waiver = Waiver(HOSTILE, HOSTILE, HOSTILE, HOSTILE, "", "")
     state.items[HOSTILE] = Item(
         HOSTILE, HOSTILE, ev.Stage.VERIFY, HOSTILE, HOSTILE, Status.WARNED, reason=HOSTILE, waiver=waiver

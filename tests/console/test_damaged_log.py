@@ -7,10 +7,13 @@ import pty
 import subprocess
 from pathlib import Path
 
-from sealwright_console.feed import ReviewFeed
-from sealwright_stages.log import read_entries
+from sealwright_console.cursor import Cursor
+from sealwright_console.review_feed import ReviewFeed
+from sealwright_stages.review.past import read_past
+from support.past_log import write_past
 from support.release_folder import HEAD, component, write_release
 from support.small_release import BIN, make_key, stop_agent, write_keyring
+from support.stories import begun
 
 
 def test_a_damaged_log_ends_the_console_with_exit_4(tmp_path: Path) -> None:
@@ -34,7 +37,9 @@ def test_a_damaged_log_ends_the_console_with_exit_4(tmp_path: Path) -> None:
 
 
 def test_a_review_says_where_the_log_is_broken(tmp_path: Path) -> None:
-    (tmp_path / "index.jsonl").write_bytes(b"no record\n")
-    feed = ReviewFeed("example-1.0", read_entries(tmp_path), tmp_path / "data")
+    log = write_past(tmp_path, [begun()])
+    with (log / "index.jsonl").open("ab") as index:
+        index.write(b"no record\n")
+    feed = ReviewFeed(Cursor(read_past(log), 1))
     assert feed.poll() and not feed.poll()
-    assert feed.finished == 1 and "can't be read beyond" in feed.notices()[0]
+    assert feed.finished == 1 and "can't be read beyond here: record 2" in feed.notices()[0]

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from console import made_up
-from sealwright_console.feed import Mirror, ReviewFeed, segments
+from sealwright_console.feed import Mirror, segments
 from sealwright_console.views.header import next_gate, totals
 from sealwright_console.views.overview import component_rows
 from sealwright_stages.fold import fold
@@ -60,11 +60,3 @@ def test_the_mirror_stands_still_while_the_console_looks() -> None:
         component_rows(mirror.state, 98)
     writer.join()
     assert len(mirror.state.items) == 3000
-
-
-def test_a_review_is_folded_in_slices_to_the_same_state(tmp_path: Path) -> None:
-    entries = made_up.sealed().entries
-    feed = ReviewFeed("example-1.0", iter(entries), tmp_path)
-    while feed.poll():
-        pass
-    assert feed.state == fold(entries) and feed.finished == 0

@@ -13,7 +13,9 @@ from textual.widgets import Button, Input
 from console import made_up
 from console.hands import drum, press
 from sealwright_console.app import INTERRUPTED, ConsoleApp
-from sealwright_console.feed import ReadOnlyError, ReviewFeed
+from sealwright_console.cursor import Cursor
+from sealwright_console.feed import ReadOnlyError
+from sealwright_console.review_feed import ReviewFeed
 from sealwright_console.screens.asking import AskScreen
 from sealwright_console.screens.build import BuildScreen
 from sealwright_console.screens.component import ComponentScreen
@@ -24,6 +26,7 @@ from sealwright_console.screens.waive import WaiveScreen
 from sealwright_console.widgets.ledger import Ledger
 from sealwright_console.widgets.log_view import LogView
 from sealwright_console.widgets.texts import Texts
+from sealwright_stages import events as ev
 
 SIZE = (80, 24)
 PLACES = {
@@ -293,8 +296,8 @@ async def test_quitting_after_the_end_gives_the_exit_code_of_the_run(code: int) 
 
 
 async def test_a_review_changes_nothing_whatever_is_pressed(tmp_path: Path) -> None:
-    feed = ReviewFeed("example-1.0", made_up.troubled().entries, tmp_path)
-    app = ConsoleApp(feed)
+    app = made_up.review(tmp_path, made_up.troubled())
+    feed = app.feed
     async with app.run_test(size=SIZE) as pilot:
         app.look()
         for place in ((), ("enter",), ("g",), ("5",)):
@@ -305,11 +308,13 @@ async def test_a_review_changes_nothing_whatever_is_pressed(tmp_path: Path) -> N
             action()
 
 
-async def test_a_broken_log_is_shown_up_to_the_break_and_named(tmp_path: Path) -> None:
-    entries = [*made_up.troubled().entries, made_up.Entry(999, "", "ev", {"e": "no such event"})]
-    feed = ReviewFeed("example-1.0", entries, tmp_path, ("✓ said before",))
+def test_a_broken_log_is_shown_up_to_the_break_and_named(tmp_path: Path) -> None:
+    story = made_up.troubled()
+    story.tell(ev.ItemStarted("never/declared"))
+    past = made_up.past(tmp_path, story)
+    feed = ReviewFeed(Cursor(past, past.size - 1), ("✓ said before",))
     assert feed.poll() and not feed.poll()
-    assert feed.notices()[0].startswith("✗ the log can't be read beyond record") and feed.finished == 1
+    assert feed.notices()[0].startswith("✗ the log can't be read beyond here: record") and feed.finished == 1
     assert feed.state.items
 
 

@@ -124,3 +124,21 @@ def test_a_hundred_megabytes_are_indexed_with_one_number_per_block(tmp_path: Pat
         assert log.size > 100_000_000 and log.lines == 3_600_000
         assert log.line(3_599_999)[0] == b"CC  some/file/number_0035999.o"
         assert len(log._ends) == -(-log.size // BLOCK)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.binary(max_size=40), min_size=1, max_size=20), st.data())
+def test_behind_the_limit_there_is_nothing(
+    tmp_path_factory: pytest.TempPathFactory, parts: list[bytes], data: st.DataObject
+) -> None:
+    whole = b"\n".join(parts) + b"hidden needle"
+    limit = data.draw(st.integers(min_value=0, max_value=len(whole)))
+    shown = whole[:limit]
+    with indexed(tmp_path_factory.mktemp("log"), whole) as log:
+        log.limit_to(limit)
+        wanted = shown.split(b"\n")
+        assert log.lines == len(wanted) - (wanted[-1] == b"")
+        assert [log.line(number)[0] for number in range(log.lines)] == wanted[: log.lines]
+        assert (log.find("needle", -1) is not None) == (b"needle" in shown.lower())
+        log.limit_to(None)
+        assert log.find("needle", -1) is not None

@@ -12,7 +12,6 @@ from textual.widgets import Input
 from console import made_up
 from console.hands import press
 from sealwright_console.app import ConsoleApp
-from sealwright_console.feed import ReviewFeed
 
 SMALL, WIDE = (80, 24), (100, 30)
 BOTH = pytest.mark.parametrize("size", [SMALL, WIDE], ids=["80x24", "100x30"])
@@ -88,12 +87,26 @@ def test_the_seal_view_lists_the_products(snap_compare: Compare) -> None:
 
 
 @BOTH
-def test_a_review_is_marked_read_only_and_has_a_timeline(
+def test_a_review_says_which_record_it_shows_and_has_a_timeline(
     snap_compare: Compare, size: tuple[int, int], tmp_path: Path
 ) -> None:
-    said = ("✓ audit: the log is whole, sealed", "signed by 2 of 2")
-    app = ConsoleApp(ReviewFeed("example-1.0", made_up.sealed().entries, tmp_path, said))
-    assert looks(snap_compare, app, size)
+    assert looks(snap_compare, made_up.review(tmp_path, made_up.past_trouble(), 95), size)
+
+
+@BOTH
+def test_a_review_lists_its_records_and_shows_a_hit_in_output(
+    snap_compare: Compare, size: tuple[int, int], tmp_path: Path
+) -> None:
+    app = made_up.review(tmp_path, made_up.past_trouble())
+    assert looks(snap_compare, app, size, "e", "home", "/", *"evil", "enter")
+
+
+def test_a_review_says_why_a_place_is_none(snap_compare: Compare, tmp_path: Path) -> None:
+    assert looks(snap_compare, made_up.review(tmp_path, made_up.past_trouble()), SMALL, "at", *"9999", "enter")
+
+
+def test_help_in_a_review_names_the_keys_of_the_cursor_first(snap_compare: Compare, tmp_path: Path) -> None:
+    assert looks(snap_compare, made_up.review(tmp_path, made_up.sealed()), WIDE, "question_mark")
 
 
 def test_help_names_all_keys(snap_compare: Compare) -> None:

@@ -13,7 +13,6 @@ from sealwright_console.views.header import (
     stage_status,
     status_line,
     stepper,
-    timeline,
     totals,
 )
 from sealwright_console.views.overview import component_rows, selected_lines
@@ -125,12 +124,6 @@ def test_the_seal_view_shows_every_product_with_its_hash() -> None:
     said = text(seal_rows(SEALED))
     assert all(name in said for _, name in SEALED.products)
     assert "the log is sealed" in said and "identical to" in said
-
-
-def test_the_timeline_has_every_stage_that_began() -> None:
-    said = plain(timeline(SEALED, 98))
-    assert [stage for stage in Stage if stage.value in said] == list(Stage)[:4]
-    assert len(said) <= 98
 
 
 def test_signing_is_armed_by_digest_and_name_only() -> None:

@@ -19,7 +19,7 @@ from textual.widgets import Footer
 
 from sealwright_console.feed import Feed
 from sealwright_console.lines import Line
-from sealwright_console.views.header import heading_line, next_gate, notice_line, status_line, timeline
+from sealwright_console.views.header import heading_line, next_gate, notice_line, status_line
 from sealwright_console.widgets.ledger import Ledger
 from sealwright_console.widgets.texts import Texts
 
@@ -96,12 +96,18 @@ class ConsoleScreen(Screen[None]):
     def show_state(self) -> None:
         """Show the feed's state as it is now; the screens add their own part."""
         state = self.feed.state
-        heading = [heading_line(state, self.feed.title, self.feed.read_only)]
-        if self.feed.read_only:
-            heading.append(timeline(state, self.room))
-        self.say("#heading", *heading)
+        self.say("#heading", *self._heading())
         self.say("#steps", status_line(state, next_gate(state), self.room))
         self.show_notices()
+
+    def _heading(self) -> tuple[Line, ...]:
+        state, cursor = self.feed.state, self.feed.cursor
+        if cursor is None:
+            return (heading_line(state, self.feed.title),)
+        from sealwright_console.views.past import past_heading, past_timeline  # noqa: PLC0415 - a live one needs none
+
+        heading = past_heading(cursor.past, cursor.n, state, self.feed.title, self.room)
+        return (heading, past_timeline(cursor.past, state, self.room))
 
     def show_notices(self) -> None:
         """Show the log line; what waits for the person comes first."""

@@ -61,9 +61,13 @@ class BuildScreen(ConsoleScreen):
         names = builds(state)
         name = self._asked if self._asked in names else self._shown or busiest(state)
         stream = state.components[name].build_stream if name in names else ""
+        cursor, log = self.feed.cursor, self.query_one(LogView)
+        limit = cursor.output(stream) if cursor is not None and stream else None
         if (name, stream) != (self._shown, self._stream):
             self._shown, self._stream = name, stream
-            self.query_one(LogView).look_at(self.feed.log_files(stream) if stream else [])
+            log.look_at(self.feed.log_files(stream) if stream else [], limit)
+        elif limit is not None:
+            log.limit_to(limit)
         self.say("#build", *build_lines(state, name, self.room))
 
     def tick(self) -> None:

@@ -50,6 +50,17 @@ _KEYS = (
         ),
     ),
 )
+_REVIEW = (
+    "review",
+    (
+        ("left, right", "a record back, a record further"),
+        ("shift+left, shift+right", "the weighty record before, the next: gates, red, stages, products; [, ] too"),
+        ("home, end", "the first record, the last"),
+        ("@", "go to a record's number or a time"),
+        ("e", "the records: up, down; c component, s stage, v severity; /, n, N search"),
+        ("<, >", "look left or right in long lines of a log"),
+    ),
+)
 _WORDS = {
     Status.PASSED: "checked, and all as demanded",
     Status.WARNED: "genuine but imperfect: blocks until a person waives it",
@@ -59,10 +70,10 @@ _WORDS = {
 }
 
 
-def help_rows() -> list[Row]:
-    """The page."""
+def help_rows(*, review: bool = False) -> list[Row]:
+    """The page; with the keys of a review first, if it is one."""
     rows: list[Row] = []
-    for title, keys in _KEYS:
+    for title, keys in (_REVIEW, *_KEYS) if review else _KEYS:
         lines: tuple[Line, ...] = tuple((Part(f"  {key:<24}", Tone.KEY), Part(meaning)) for key, meaning in keys)
         rows += [heading(title), Row("", lines), blank()]
     shapes: tuple[Line, ...] = tuple(
@@ -90,4 +101,4 @@ class HelpScreen(ConsoleScreen):
     def show_state(self) -> None:
         """The heading lives on here too."""
         super().show_state()
-        self.query_one(Ledger).show(help_rows())
+        self.query_one(Ledger).show(help_rows(review=self.feed.cursor is not None))

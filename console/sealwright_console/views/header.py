@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import pairwise
 
 from rich.cells import cell_len
 
@@ -89,34 +88,16 @@ def totals(state: State, stage: Stage | None = None) -> Line:
     return tuple(parts)
 
 
-def heading_line(state: State, title: str, read_only: bool) -> Line:
-    """The release, whether it is live, and the time of the last log record (never the clock of the screen)."""
-    kind = "REVIEW (read only) " if read_only else "RELEASE "
+def heading_line(state: State, title: str) -> Line:
+    """The release, and the time of the last log record (never the clock of the screen)."""
     elapsed = duration(seconds_between(state.first_t, state.last_t))
-    parts = [Part(kind, Tone.DIM), Part(title, Tone.HEAD)]
+    parts = [Part("RELEASE ", Tone.DIM), Part(title, Tone.HEAD)]
     if state.last_t:
         parts.append(Part(f"   {clock(state.last_t)} UTC, {elapsed} in the log", Tone.DIM))
     if state.ended is not None:
         tone = Tone.PASSED if state.ended.exit == 0 else Tone.FAILED
         parts.append(Part(f"   ended with exit {state.ended.exit}", tone))
     return tuple(parts)
-
-
-def timeline(state: State, width: int) -> Line:
-    """The stages over the time of the log, as bars: `09:02 get-sources ██ verify █ build ██████ 16:11`."""
-    if not state.first_t or not state.last_t or not state.stages_started:
-        return (Part("no stage has begun", Tone.DIM),)
-    begun = [stage for stage in STAGES if stage in state.stages_started]
-    stamps = [state.stages_started[stage] for stage in begun] + [state.last_t]
-    spans = [seconds_between(start, end) for start, end in pairwise(stamps)]
-    room = max(0, width - 24 - sum(len(stage.value) + 2 for stage in begun))
-    whole = sum(spans) or 1.0
-    parts = [Part(f"{clock(state.first_t)} ", Tone.DIM)]
-    for stage, span in zip(begun, spans, strict=True):
-        parts.append(Part(f"{stage.value} ", Tone.DIM))
-        parts.append(Part("█" * max(1, int(room * span / whole)), tone_of(stage_status(state, stage))))
-        parts.append(Part(" "))
-    return (*parts, Part(clock(state.last_t), Tone.DIM))
 
 
 def status_line(state: State, decision: Decision, width: int) -> Line:

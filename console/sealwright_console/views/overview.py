@@ -37,7 +37,7 @@ def component_rows(state: State, width: int, needle: str = "", stage: Stage | No
         if needle and needle.casefold() not in f"{name} {status.value} {said}".casefold():
             continue
         green = sum(item.green for item in items)
-        row = _row(name, status, f"{green}/{len(items)}", said, clock(state.components[name].updated), width)
+        row = _row(name, status, f"{green}/{len(items)}", said, clock(state.updated.get(name, "")), width)
         ranked.append((SEVERITY.index(status), name, row))
     return [row for _, _, row in sorted(ranked, key=lambda entry: entry[:2])]
 

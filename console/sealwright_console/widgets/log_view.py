@@ -36,8 +36,8 @@ class LogView(ScrollView, can_focus=True):
         Binding("up,k", "scroll_lines(-1)", "Up", show=False),
         Binding("pagedown,space", "scroll_pages(1)", "Page down", show=False),
         Binding("pageup", "scroll_pages(-1)", "Page up", show=False),
-        Binding("right", "shift(20)", "Right", show=False),
-        Binding("left", "shift(-20)", "Left", show=False),
+        Binding("right,greater_than_sign", "shift(20)", "Right", show=False),
+        Binding("left,less_than_sign", "shift(-20)", "Left", show=False),
         Binding("home", "to_line(0)", "First", show=False),
         Binding("end", "follow(True)", "Last", show=False),
         Binding("f", "follow(True)", "Follow"),
@@ -70,12 +70,18 @@ class LogView(ScrollView, can_focus=True):
         self.said = ""
         self.following = True
 
-    def look_at(self, paths: Sequence[Path]) -> None:
-        """Show another log from its end."""
+    def look_at(self, paths: Sequence[Path], limit: int | None = None) -> None:
+        """Show another log from its end, or from the end of its first `limit` bytes."""
         self._source.close()
         self._source = LogText(paths)
         self._hit, self.said, self.following = -1, "", True
+        self._source.limit_to(limit)
         self.grow(paths)
+
+    def limit_to(self, limit: int) -> None:
+        """Show the first `limit` bytes of the same log."""
+        self._source.limit_to(limit)
+        self._grown()
 
     def grow(self, paths: Sequence[Path]) -> None:
         """Take up what was appended, and segments that are new."""

@@ -1,0 +1,72 @@
+"""Where a review stands in its log, and how it goes elsewhere; no terminal in here.
+
+- The state is that after the record under the cursor, and it changes only when the cursor does.
+- What can't be read leaves the cursor where it is, and is told as long as the cursor stands there.
+"""
+
+from __future__ import annotations
+
+from sealwright_stages.errors import LogError
+from sealwright_stages.review.past import Past
+from sealwright_stages.state import State
+
+
+class Cursor:
+    """A record of a past release, and the state after it."""
+
+    def __init__(self, past: Past, n: int) -> None:
+        """Stand on record `n`.
+
+        Raises:
+            LogError: the log is another one than was audited.
+        """
+        self.past = past
+        self.n = n
+        self.state: State = past.state(n)
+        self.trouble = ""
+        self.moves = 0
+
+    @property
+    def last(self) -> int:
+        """The number of the last record."""
+        return self.past.size - 1
+
+    def go(self, n: int) -> None:
+        """Go to record `n`, or as near as there is one."""
+        n = min(max(0, n), self.last)
+        self.moves += 1
+        self.trouble = ""
+        if n == self.n:
+            return
+        try:
+            self.state = self.past.state(n)
+        except LogError as error:
+            self.trouble = f"✗ {error.what}: {error.because}; next: {error.next_step}"
+        else:
+            self.n = n
+
+    def step(self, by: int) -> None:
+        """Go some records further, or back."""
+        self.go(self.n + by)
+
+    def leap(self, forward: bool) -> None:
+        """Go to the next weighty record, or the one before; to the end of the log if there is none."""
+        found = self.past.next_weighty(self.n, forward)
+        end = self.last if forward else 0
+        self.go(end if found is None else found)
+
+    def typed(self, text: str) -> None:
+        """Go where a person said.
+
+        Raises:
+            ValueError: that is no place; the sentence says why.
+        """
+        self.go(self.past.place(text))
+
+    def output(self, stream: str) -> int:
+        """How many bytes of a stream's output there were; none if that can't be read any more."""
+        try:
+            return self.past.output_until(stream, self.n)
+        except LogError as error:
+            self.trouble = f"✗ {error.what}: {error.because}; next: {error.next_step}"
+            return 0

@@ -1,0 +1,81 @@
+"""A past release as the console sees it: read only, at the record where the cursor stands."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from sealwright_console.cursor import Cursor
+from sealwright_console.feed import ReadOnlyError, SigningRequest, segments
+from sealwright_stages.state import State
+
+
+class ReviewFeed:
+    """Implements `feed.Feed` over a cursor; each action is refused."""
+
+    def __init__(self, cursor: Cursor, notices: Sequence[str] = ()) -> None:
+        """Look where `cursor` stands; `notices` is what was said of this log."""
+        self.cursor: Cursor | None = cursor
+        self._cursor = cursor
+        self._notices = tuple(notices)
+        self._seen = -1
+
+    @property
+    def title(self) -> str:
+        """The release, as its log names it."""
+        end = self._cursor.past.end
+        return f"{end.release}-{end.version}"
+
+    @property
+    def read_only(self) -> bool:
+        """Always: a past release can't be changed."""
+        return True
+
+    @property
+    def state(self) -> State:
+        """The fold over the log up to the cursor."""
+        return self._cursor.state
+
+    @property
+    def finished(self) -> int | None:
+        """Nothing runs, so nothing ends; 1 if the log could not be folded."""
+        return 1 if self._cursor.past.broken else 0
+
+    def poll(self) -> bool:
+        """Whether the cursor went somewhere since the last look."""
+        moved, self._seen = self._cursor.moves != self._seen, self._cursor.moves
+        return moved
+
+    def log_files(self, stream: str) -> list[Path]:
+        """The segments of a stream, whose name must be a plain folder name."""
+        return segments(self._cursor.past.log / "data", stream)
+
+    def notices(self) -> Sequence[str]:
+        """What was said of this log; what is wrong with it now, and a break in it, first."""
+        broken = self._cursor.past.broken
+        told = (self._cursor.trouble, f"✗ the log can't be read beyond here: {broken}" if broken else "")
+        return (*filter(None, told), *self._notices)
+
+    def signing(self) -> SigningRequest | None:
+        """Nothing waits."""
+        return None
+
+    def retry(self, item: str) -> None:
+        """Refused."""
+        raise ReadOnlyError(f"{item}: a past release can't be checked again here")
+
+    def waive(self, item: str, person: str, reason: str) -> None:
+        """Refused."""
+        raise ReadOnlyError(f"{item}: a past release can't be waived")
+
+    def stop(self) -> None:
+        """Refused."""
+        raise ReadOnlyError("nothing runs")
+
+    def confirm_signing(self, typed_digest: str, typed_release: str) -> None:
+        """Refused."""
+        raise ReadOnlyError("a past release can't be signed here")
+
+    def refuse_signing(self) -> None:
+        """Refused."""
+        raise ReadOnlyError("a past release can't be signed here")
