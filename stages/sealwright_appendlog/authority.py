@@ -127,8 +127,8 @@ class Authority:
                 self._drop(client)
             elif client.silent(now):
                 self._reject(client, "it said no hello")
-        if isinstance(self.listener, Handed):
-            self.listener.look(now, alone=not self.clients)
+        if isinstance(self.listener, Handed) and not self.clients:
+            self.listener.tell_idle()
 
     # -- clients ----------------------------------------------------------------------------------------
 

@@ -74,7 +74,6 @@ def _parser() -> argparse.ArgumentParser:
     place = serve.add_mutually_exclusive_group(required=True)
     place.add_argument("--socket", type=Path, help="where to listen")
     place.add_argument("--handed", type=int, help="a file descriptor over which a host hands connections on")
-    serve.add_argument("--idle", type=float, default=_IDLE, help="seconds without a client until the host is told")
     serve.add_argument("--origin", required=True, help="the log's name for good, if it is new")
     serve.add_argument("--uid", type=int, help="become this user once all is open")
     serve.add_argument("--gid", type=int, help="and this group")
@@ -179,7 +178,7 @@ def _serve(options: argparse.Namespace) -> int:
     key = read_or_make_key(options.key)  # before the uid is dropped: it may belong to whoever starts us
     options.dir.mkdir(parents=True, exist_ok=True)
     held = lock(options.dir, _HANDOVER)
-    handed = None if options.handed is None else Handed(options.handed, options.idle)
+    handed = None if options.handed is None else Handed(options.handed)
     mode = 0o600 if allowed == {os.getuid()} and options.uid is None else 0o666
     listener = handed or listening(options.socket, mode)
     if options.uid is not None:

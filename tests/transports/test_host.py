@@ -7,12 +7,15 @@ import json
 import os
 import socket
 import subprocess
+import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
 import pytest
 
+from sealwright_appendlog import host
 from sealwright_appendlog.audit import check_log, read_records
 from sealwright_appendlog.clients import Refused
 from sealwright_appendlog.frames import frame
@@ -168,6 +171,70 @@ def test_a_log_that_nobody_uses_gives_its_process_back_and_goes_on_later(root: P
         assert [e["k"] for e, _ in read_records(far.log)].count("ev") == 6
 
 
+@pytest.fixture
+def small(root: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[End]:
+    """A host, in a thread, that has three logs in use at most, two of them of one identity."""
+    monkeypatch.setattr(host, "_MOST_LOGS", 3)
+    monkeypatch.setattr(host, "_MOST_EACH", 2)
+    (root / "host").mkdir()
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(root / "s"))
+        listener.listen()
+        served = host.Host(root / "host", NAME, listener, None, 300.0)
+        thread = threading.Thread(target=served.serve)
+        thread.start()
+        far = End("socket", root, [*PROGRAM, "connect", "--socket", str(root / "s")], host_key(root))
+        try:
+            yield far
+        finally:
+            far.close()
+            served.stopped = True
+            thread.join(20)
+
+
+def test_logs_that_nobody_uses_any_more_make_room_for_the_next_release(small: End) -> None:
+    for number in range(5):
+        session = small.open(f"release-{number}")
+        session.append({"number": number})
+        session.seal()
+        session.close()
+    assert len(below("serve")) <= 3
+
+
+def test_no_identity_has_all_the_logs_that_can_be_in_use(small: End) -> None:
+    one, two = small.open("one"), small.open("two")
+    with pytest.raises(LogLost, match="too many logs are in use"):
+        small.open("three")
+    other = End("socket", small.root, [*small.argv, "--as", "ssh:other"], small.key)
+    other.open("other").append({"e": "there is room"})
+    one.append({"e": "goes on"})
+    two.close()
+    wait_for(lambda: _opens(small, "three"))
+    other.close()
+
+
+def _opens(far: End, work: str) -> bool:
+    with contextlib.suppress(LogLost):
+        far.open(work).append({"e": "one"})
+        return True
+    return False
+
+
+def test_plain_pipes_of_others_leave_room_for_those_who_have_the_log(near: End) -> None:
+    session = near.open()
+    origin = str(session._hello["origin"])
+    with contextlib.ExitStack() as stack:
+        for number in range(65):
+            sock = stack.enter_context(socket.socket(socket.AF_UNIX))
+            sock.settimeout(20)
+            sock.connect(str(near.root / "s"))
+            hello = json.dumps({"format": 1, "stream": f"raw/{number}", "origin": origin}).encode()
+            sock.sendall(frame("I", b"ssh:other") + frame("H", hello))
+            told = sock.recv(1000)
+        assert b"64 plain pipes are open already" in told
+        session.open_stream("build/xen/1-1").finish(0)
+
+
 def test_one_log_that_breaks_takes_no_other_along(near: End) -> None:
     first, second = near.open("one"), near.open("two")
     first.append({"e": "one"})
@@ -235,8 +302,8 @@ def test_a_host_that_is_killed_takes_its_logs_along_and_the_next_goes_on(root: P
     with hosted(root):
         session = far.open()
         session.append({"e": "one"})
-        host = next(p for p in psutil.Process().children(recursive=True) if "host" in p.cmdline())
-        host.kill()
+        process = next(p for p in psutil.Process().children(recursive=True) if "host" in p.cmdline())
+        process.kill()
         assert session.lost.wait(5)
         wait_for(lambda: not below("serve"))
     with hosted(root):
