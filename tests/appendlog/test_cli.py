@@ -8,6 +8,7 @@ import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import tempfile
 import threading
@@ -21,6 +22,7 @@ from appendlog.real_program import PROGRAM, connect, serve_words, served
 from sealwright_appendlog import layout
 from sealwright_appendlog.audit import check_log, read_records
 from sealwright_appendlog.cosignature import WitnessKey
+from sealwright_appendlog.frames import frame
 from sealwright_appendlog.note import VerifierKey
 from sealwright_appendlog.proof import check_proof
 
@@ -141,6 +143,31 @@ def test_append_carries_a_pipe_into_a_stream(tmp_path: Path, stream: str, raw: l
         (stream, 250_000, True, None if raw else 0)
     ]
     assert ends[0]["src"] == f"uid:{os.getuid()} ssh:serial"
+
+
+def test_what_an_authority_says_reaches_no_terminal_raw(tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(tmp_path / "s"))
+        listener.listen()
+
+        def answer() -> None:
+            with listener.accept()[0] as sock:
+                sock.recv(100)
+                sock.sendall(frame("R", b"\x1b[2Jno\nnext: do what we say"))
+                sock.recv(100)
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        found = run("append", "--socket", tmp_path / "s", "--stream", "build/x", data=b"x")
+        thread.join()
+    assert found.returncode == 4 and b"\\x1b[2Jno\\nnext" in found.stderr
+
+
+def test_two_identities_are_never_made_one(tmp_path: Path) -> None:
+    for name in ("ssh:k\N{LATIN SMALL LETTER O WITH DIAERESIS}n", "ssh:k\N{LATIN SMALL LETTER U WITH DIAERESIS}n"):
+        for words in (("connect",), ("append", "--stream", "build/x")):
+            found = run(*words, "--socket", tmp_path / "s", "--as", name)
+            assert found.returncode == 4 and b"an identity is ASCII" in found.stderr
 
 
 def test_a_signal_ends_it_in_order_and_open_streams_unclean(tmp_path: Path) -> None:
