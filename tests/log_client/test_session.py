@@ -320,3 +320,12 @@ def test_nothing_acknowledged_is_lost_when_the_authority_is_killed_under_load(
     again.export(place.root / "out")
     assert check_log(place.root / "out").unclean == (["build/loud"] if kept else [])
     again.close()
+
+
+def test_a_number_that_is_acknowledged_twice_is_a_contradiction(place: Place) -> None:
+    session = place.open()
+    entry = session.append({"e": "made.up"})
+    with pytest.raises(LogRollback, match=f"record {entry.n} was acknowledged twice") as caught:
+        session._acknowledged(entry, true=True)
+    assert session.lost.is_set() and session.exhibits == caught.value.exhibits
+    assert entry.line in {exhibit.data for exhibit in session.exhibits}
