@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import codecs
+import contextlib
 import gc
 import os
 import signal
@@ -33,6 +34,7 @@ from sealwright_appendlog.tree import ProofError
 from sealwright_appendlog.witness import Witness, WitnessError, cosign
 
 EXIT_LOG = 4
+_TRIES = 3
 _HANDOVER = 10.0  # seconds that the authority before may take to end
 _IDLE = 300.0
 _INTERRUPTED = 130
@@ -54,8 +56,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _tell(what: str, because: str, next_step: str) -> None:
-    for word, text in (("error", what), ("because", because), ("next", next_step)):
-        print(f"{word}: {shown(text)}", file=sys.stderr)
+    told = (("error", what), ("because", because), ("next", next_step))
+    _complain("".join(f"{word}: {shown(text)}\n" for word, text in told))
 
 
 def _next(error: Exception, command: str) -> str:
@@ -78,6 +80,14 @@ class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         _tell("the command line", message, f"see `{self.prog} --help`")
         sys.exit(2)
+
+
+def _complain(text: str) -> None:
+    """Say why it ends, whole and at once. Where nobody can be told, the exit code must do, so nothing is raised here."""
+    rest = text.encode("utf-8", "backslashreplace")
+    for _ in range(_TRIES):
+        with contextlib.suppress(OSError):
+            rest = rest[os.write(2, rest) :]
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -218,15 +228,15 @@ def _serve(options: argparse.Namespace) -> int:
     if isinstance(listener, socket.socket):
         listener.listen(64)
     gc.disable()  # no cycles are made per record; a collection would only stop the clock
-    if options.ready is not None:
-        os.write(options.ready, f"{store.vkey}\n".encode())
-        os.close(options.ready)
     authority = Authority(store, listener, options.lifeline, allowed if handed is None else None)
 
     def stop(_signal: int, _frame: object) -> None:
         authority.stopped = True
 
     signal.signal(signal.SIGTERM, stop)
+    if options.ready is not None:
+        os.write(options.ready, f"{store.vkey}\n".encode())
+        os.close(options.ready)
     authority.serve()
     os.close(held)
     return 0
