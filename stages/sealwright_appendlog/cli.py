@@ -285,7 +285,7 @@ def _host(options: argparse.Namespace) -> int:
 
 def _host_key(options: argparse.Namespace) -> int:
     options.root.mkdir(parents=True, exist_ok=True)
-    print(host_key(options.root, options.name)[1])
+    print(host_key(options.root, options.name, for_owner=True)[1])
     return 0
 
 

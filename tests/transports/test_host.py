@@ -11,7 +11,6 @@ from pathlib import Path
 import psutil
 import pytest
 
-from sealwright_appendlog import host
 from sealwright_appendlog.audit import check_log, read_records
 from sealwright_appendlog.clients import Refused
 from sealwright_appendlog.origins import authority_name, folder_name, log_origin
@@ -235,10 +234,11 @@ def test_a_socket_that_is_open_to_everybody_is_refused(root: Path) -> None:
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root makes keys for others")
 def test_a_key_that_root_makes_belongs_to_whoever_owns_the_folder(tmp_path: Path) -> None:
     os.chown(tmp_path, 61999, 61998)
-    _, key = host.host_key(tmp_path, "log.example.org/releases")
+    words = [*PROGRAM, "host-key", "--root", str(tmp_path), "--name", NAME]
+    printed = subprocess.run(words, check=True, capture_output=True, timeout=20).stdout
     made = (tmp_path / "key").stat()
     assert (made.st_uid, made.st_gid, made.st_mode & 0o777) == (61999, 61998, 0o600)
-    assert host.host_key(tmp_path, "log.example.org/releases")[1] == key
+    assert subprocess.run(words, check=True, capture_output=True, timeout=20).stdout == printed
 
 
 def test_a_work_folder_of_another_host_is_refused(near: End) -> None:
