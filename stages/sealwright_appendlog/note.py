@@ -218,6 +218,15 @@ def told_name(name: str, most: int = 100) -> str:
     return ascii(name[:most])[1:-1]
 
 
+def shown(text: bytes | str) -> str:
+    """Text from outside as a terminal may get it: what can't be printed is escaped, only line feeds stay."""
+    if isinstance(text, bytes):
+        text = text.decode("utf-8", "backslashreplace")
+    return "".join(
+        each if each.isprintable() or each == "\n" else each.encode("unicode_escape").decode() for each in text
+    )
+
+
 def decode_base64(text: str) -> bytes:
     """Standard base64 in its one canonical form.
 

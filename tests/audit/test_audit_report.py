@@ -15,7 +15,7 @@ from sealwright_appendlog.proof import check_proof
 from sealwright_console.auditing import lines
 from sealwright_console.cli import main
 from sealwright_stages import events as ev
-from sealwright_stages.findings import Finding, good, unchecked
+from sealwright_stages.findings import Finding, bad, good, unchecked
 from sealwright_stages.rules import RULES, known
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -127,3 +127,10 @@ def test_nothing_of_the_evidence_is_printed_as_it_is() -> None:
     told = "\n".join(lines([evil], ""))
     assert "\x1b" not in told and "\x07" not in told and told.splitlines()[-1] == "verdict: NO"
     assert [line for line in told.splitlines() if line.startswith("verdict")] == ["verdict: NO"]
+
+
+def test_a_file_that_is_no_product_sends_nobody_to_the_evidence() -> None:
+    told = list(lines([bad("file", "no product of this release has these bytes")], ""))
+    assert told[-3] == "first: file" and told[-2].startswith("next: get the file again")
+    folder = [bad("file", "no product"), bad("products", "xen.tar has 2 bytes", "products", 7)]
+    assert list(lines(folder, ""))[-2].startswith("next: fetch the folder again")
