@@ -22,7 +22,7 @@ from sealwright_appendlog.folder import lock
 from sealwright_appendlog.handed import Handed
 from sealwright_appendlog.host import Host, host_key
 from sealwright_appendlog.keyfile import read_key, read_or_make_key
-from sealwright_appendlog.note import VerifierKey, key_name, told_name
+from sealwright_appendlog.note import VerifierKey, key_name, shown, told_name
 from sealwright_appendlog.proof import check_carried, is_product, make_proof, parse_proof
 from sealwright_appendlog.saved import Saved
 from sealwright_appendlog.service import SETUP, setup_file
@@ -44,10 +44,27 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return int(options.run(options))
     except (StoreError, LogBroken, ProofError, WitnessError, OSError, ValueError) as error:
-        print(f"error: {options.command} failed", f"because: {error}", sep="\n", file=sys.stderr)
-        generic = "look at the folder and its permissions, then run it again"
-        print(f"next: {error.next_step if isinstance(error, WitnessError) else generic}", file=sys.stderr)
+        words = f"error: {options.command} failed", f"because: {error}", f"next: {_next(error)}"
+        print(*map(shown, words), sep="\n", file=sys.stderr)
         return EXIT_LOG
+
+
+def _next(error: Exception) -> str:
+    """What to do about a failure."""
+    if isinstance(error, WitnessError):
+        return error.next_step
+    if isinstance(error, LogBroken):
+        return "fetch the log again, whole; if it says the same, use nothing of it, and tell its keeper"
+    if isinstance(error, ProofError):
+        return "believe nothing on the word of this; fetch it again, and compare the log's key with one from elsewhere"
+    return "look at what is named there and its permissions, then run it again"
+
+
+def _print_notes(names: Sequence[str], notes: Sequence[bytes]) -> None:
+    """Print notes that contradict each other; whoever wrote them, and whatever is in them."""
+    for name, note in zip(names, notes, strict=False):
+        lines = note.decode("utf-8", "backslashreplace").split("\n")
+        print(f"{name}:", *map(shown, lines), sep="\n")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -269,16 +286,15 @@ def _verify(options: argparse.Namespace) -> int:
     try:
         report = check_log(options.dir, sums=options.sums, witnesses=witnesses, saved=saved)
     except LogBroken as error:
-        for what, note in zip(("saved earlier", "sealed here"), error.notes, strict=False):
-            print(f"{what}:\n{note.decode('utf-8', 'backslashreplace')}")
+        _print_notes(("saved earlier", "sealed here"), error.notes)
         raise
     print(f"whole: {report.records} records, {report.data_bytes} bytes, root {report.checkpoint.root.hex()}")
     for line in [*report.notices, *(f"stream {name} ended unclean" for name in report.unclean)]:
-        print(f"notice: {line}")
+        print(shown(f"notice: {line}"))
     for cosigned in report.cosigned:
         print(f"cosigned: by {cosigned.witness.name} at {cosigned.when()}")
     for each in report.continued:
-        print(f"continues: the checkpoint of {each.size} records in {each.name}")
+        print(shown(f"continues: the checkpoint of {each.size} records in {each.name}"))
     return 0
 
 
@@ -317,8 +333,7 @@ def _cosign(options: argparse.Namespace) -> int:
     try:
         done = cosign(witness, options.dir, VerifierKey.parse(options.log), int(time.time()), first=options.first)
     except WitnessError as error:
-        for what, note in zip(("seen last", "shown now"), error.notes, strict=False):
-            print(f"{what}:\n{note.decode()}")
+        _print_notes(("seen last", "shown now"), error.notes)
         raise
     print(f"cosigned: by {done.witness.name} at {done.when()}")
     return 0

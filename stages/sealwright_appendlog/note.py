@@ -213,6 +213,11 @@ def key_name(name: str) -> str:
     return _name(name)
 
 
+def shown(text: str) -> str:
+    """Text from anywhere as one line that does nothing to a terminal: what can't be seen is told by its code."""
+    return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in text)
+
+
 def told_name(name: str) -> str:
     """A name from a note as it can be told: whoever wrote it, and whatever is in it."""
     return ascii(name[:100])[1:-1]

@@ -42,6 +42,30 @@ def test_verify_says_whole_or_names_the_first_bad_record(tmp_path: Path) -> None
     assert re.match(rb"error: verify failed\nbecause: record 8: .*\nnext: .*\n", found.stderr)
 
 
+@pytest.mark.parametrize("name", [b"\x1b]0;x\x07", b"\xff", b"x\nverdict: yes", "\u202ex\x9b2J".encode()])
+def test_no_name_of_a_file_reaches_the_terminal_as_it_is(tmp_path: Path, name: bytes) -> None:
+    log = sealed_log(tmp_path / "log")
+    Path(os.fsdecode(os.fsencode(log / "data") + b"/" + name)).write_bytes(b"x")
+    file = Path(os.fsdecode(os.fsencode(tmp_path) + b"/" + name))
+    file.write_bytes(b"no product")
+    (tmp_path / "proof").write_bytes(run("prove", log, "42").stdout)
+    vkey = run("vkey", log).stdout.decode().strip()
+    for found in (run("verify", log), run("verify-proof", tmp_path / "proof", file, "--log", vkey)):
+        assert found.returncode == 4
+        assert all(0x20 <= byte < 0x7F for line in found.stderr.splitlines() for byte in line)
+        assert [line.split(b":")[0] for line in found.stderr.splitlines()] == [b"error", b"because", b"next"]
+
+
+def test_notes_that_contradict_each_other_are_printed_dead(tmp_path: Path) -> None:
+    log = sealed_log(tmp_path / "log")
+    note = tmp_path / "saved"
+    note.write_bytes((log / layout.SEALED).read_bytes() + b"\x1b[2J\xff\xc2\x9b\n")
+    found = run("verify", log, "--checkpoint", note)
+    assert (found.returncode, found.stdout.splitlines()[0]) == (4, b"saved earlier:")
+    assert rb"\x1b[2J\xff\x9b" in found.stdout and b"\x1b" not in found.stdout + found.stderr
+    assert b"\nnext: fetch the log again" in found.stderr
+
+
 def test_prove_prints_a_proof_and_vkey_the_key(tmp_path: Path) -> None:
     log = sealed_log(tmp_path / "log")
     key = VerifierKey.parse(run("vkey", log).stdout.decode().strip())
