@@ -320,7 +320,7 @@ def _verify_proof(options: argparse.Namespace) -> int:
         print(parse_proof(proof).extra.decode("ascii"))
         print("yes: this record is in the log")
         return 0
-    if not is_product(carried, layout.sha256(options.file)):
+    if not is_product(carried, layout.sha256(Path(os.path.realpath(options.file)))):
         raise ProofError(f"the record does not say that {options.file} was a product")
     body = record["body"]
     print(f"yes: it was collected as the product {body.get('name')} of {body.get('component')}")

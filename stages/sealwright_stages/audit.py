@@ -131,7 +131,7 @@ def check_file(path: Path, evidence: Path, reviewer: Reviewer | None = None, don
     in the log.
     """
     try:
-        digest = sha256_file(path)
+        digest = sha256_file(path, follow=True)  # it is the person's own name for it
     except OSError as error:
         return Checked("", (bad("file", f"{path}: {error.strerror or error}", "products"),))
     result = done or audit(evidence, reviewer)
