@@ -42,6 +42,20 @@ def test_verify_says_whole_or_names_the_first_bad_record(tmp_path: Path) -> None
     assert re.match(rb"error: verify failed\nbecause: record 8: .*\nnext: .*\n", found.stderr)
 
 
+def test_folders_nested_without_end_are_no_traceback(tmp_path: Path) -> None:
+    log = sealed_log(tmp_path / "log")
+    here = os.open(log / "data", os.O_RDONLY)
+    for _ in range(2000):
+        os.mkdir("d", dir_fd=here)
+        inner = os.open("d", os.O_RDONLY, dir_fd=here)
+        os.close(here)
+        here = inner
+    os.close(os.open("x", os.O_CREAT | os.O_WRONLY, dir_fd=here))
+    os.close(here)
+    found = run("verify", log)
+    assert found.returncode == 4 and found.stderr.startswith(b"error: verify failed\nbecause: ")
+
+
 @pytest.mark.parametrize("name", [b"\x1b]0;x\x07", b"\xff", b"x\nverdict: yes", "\u202ex\x9b2J".encode()])
 def test_no_name_of_a_file_reaches_the_terminal_as_it_is(tmp_path: Path, name: bytes) -> None:
     log = sealed_log(tmp_path / "log")
