@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import io
 import os
 import sys
@@ -32,6 +33,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the program; gives its exit code."""
     words = sys.argv[1:] if argv is None else list(argv)
     end_by_signals()
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # it was closed by whoever called: then the exit code says all
+            setattr(sys, name, Path(os.devnull).open("w"))  # noqa: SIM115 - open until the end
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(
             errors="backslashreplace"
@@ -55,7 +59,8 @@ def _run_words(words: Sequence[str]) -> int:
         refusal = _refusal(error)
         complain(refusal)
         if "--json" in words:
-            print_refused(refusal, words[0])
+            with contextlib.suppress(OSError):  # where it can't be said, the exit code must do
+                print_refused(refusal, words[0])
         return int(refusal.exit_code)
 
 
