@@ -22,10 +22,6 @@ _DAMAGE = frozenset(
     {"folder-plain", "folder-listed", "pages", "evidence-read", "log-whole", "products", "proofs", "sums"}
 )
 _HANDS = frozenset({"signers", "provenance", "policy-signed"})
-_FILE = {  # what `check` says of a file, whatever the evidence is like
-    "file": "name a file that can be read",
-    "product": "don't use this file; it is of another release, or it was changed",
-}
 _NOTES = ("saved earlier", "sealed here")
 
 
@@ -75,15 +71,13 @@ def _few(part: Sequence[Finding]) -> list[Finding]:
 
 
 def _first(wrong: Sequence[Finding]) -> Iterator[str]:
-    others = [
-        finding for finding in wrong if finding.what not in _FILE
-    ]  # what is wrong with the evidence goes first
+    others = [finding for finding in wrong if finding.what != "file"]  # what is wrong with the evidence goes first
     first = min(others or wrong, key=lambda finding: finding.n if finding.n >= 0 else 1 << 60)
     where = f"record {first.n}" + (f" on stream {clean(first.stream)}" if first.stream else "")
     rule = RULES.get(first.rule, "")
     yield f"first: {where if first.n >= 0 else clean(first.what)}" + (f"; the rule: {rule}" if rule else "")
-    if first.what in _FILE:
-        told = _FILE[first.what]
+    if first.what == "file" and not first.rule:
+        told = "get the file again from where the release was published; until this says yes, don't use it"
     elif first.rule in _DAMAGE:
         told = "fetch the folder again, whole; if it says the same, it was changed or made so: use nothing of it"
     elif first.rule == "saved-checkpoint":

@@ -32,7 +32,7 @@ def add_publishing(commands: argparse._SubParsersAction[Any]) -> None:
     publish.add_argument("evidence", type=Path, nargs="?", metavar="EVIDENCE_DIR")
     publish.add_argument("--to", type=Path, required=True, metavar="DIR", help="the site's folder")
     publish.add_argument("--as", dest="signer", default="", metavar="NAME", help="as whose, if several signed")
-    add_reviewer(publish)
+    add_reviewer(publish, "leave the products out, for ones that lie elsewhere; they are audited all the same")
     publish.add_argument("--json", action="store_true")
     publish.set_defaults(run=_publish)
 

@@ -64,15 +64,22 @@ class _Guest:
     asks: bool = False
 
 
-def host_key(root: Path, name: str) -> tuple[Ed25519PrivateKey, VerifierKey]:
+def host_key(root: Path, name: str, *, for_owner: bool = False) -> tuple[Ed25519PrivateKey, VerifierKey]:
     """The host's key, made if missing; all its logs are signed with it, each under its own name.
+
+    With `for_owner` a key that root makes belongs to whoever owns the folder: a host, which root may not be.
 
     Raises:
         OSError: it can't be read or made.
         ValueError: no host can have that name, or the file holds no key.
     """
+    called = authority_name(name)
+    missing = not (root / KEY).exists()
     key = read_or_make_key(root / KEY)
-    return key, VerifierKey(authority_name(name), key.public_key().public_bytes_raw())
+    if for_owner and missing and os.geteuid() == 0:
+        owner = root.stat()
+        os.chown(root / KEY, owner.st_uid, owner.st_gid, follow_symlinks=False)
+    return key, VerifierKey(called, key.public_key().public_bytes_raw())
 
 
 class Host:

@@ -133,12 +133,12 @@ def check_file(path: Path, evidence: Path, reviewer: Reviewer | None = None, don
     try:
         digest = sha256_file(path, follow=True)  # it is the person's own name for it
     except OSError as error:
-        return Checked("", (bad("file", f"{path}: {error.strerror or error}", "products"),))
+        return Checked("", (bad("file", f"{path}: {error.strerror or error}"),))
     result = done or audit(evidence, reviewer)
     same = [product for product in result.state.products.values() if product.sha256 == digest]
     wrong = [finding for finding in result.findings if finding.ok == "bad"]
     if not same:
-        return Checked(digest, (bad("product", "no product of this release has these bytes", "products"), *wrong))
+        return Checked(digest, (bad("file", "no product of this release has these bytes"), *wrong))
     findings = [*wrong, *(good("product", f"{published_path(p)}, record {p.n} of the sealed log") for p in same)]
     proof = ""
     if not wrong:

@@ -8,6 +8,7 @@ import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import tempfile
 import threading
@@ -29,8 +30,34 @@ def run(*words: str | Path, data: bytes = b"") -> subprocess.CompletedProcess[by
     return subprocess.run([*PROGRAM, *words], input=data, capture_output=True, check=False, timeout=60)
 
 
-def test_no_command_is_a_usage_error() -> None:
-    assert run().returncode == 2
+def test_a_wrong_command_line_is_an_error_of_three_lines() -> None:
+    for words in ([], ["verify"], ["prove", "log", "x"]):
+        said = run(*words)
+        assert said.returncode == 2
+        assert re.fullmatch(rb"error: the command line\nbecause: .*\nnext: see .* --help`\n", said.stderr)
+
+
+def test_no_text_from_outside_reaches_the_terminal_raw(tmp_path: Path) -> None:
+    log, note = sealed_log(tmp_path / "log"), tmp_path / "note"
+    note.write_bytes(b"a\x1b[31mb\xc2\x9b31m\xe2\x80\xae\xff\n")
+    said = run("verify", log, "--checkpoint", note)
+    assert said.returncode == 4 and b"a\\x1b[31mb\\x9b31m\\u202e\\xff\n" in said.stdout
+    for each in [said, run("verify", tmp_path / "\x1b[31m\udc9b"), run("verify", "--\x1b[31m", tmp_path)]:
+        told = (each.stdout + each.stderr).decode()
+        assert all(character.isprintable() or character == "\n" for character in told)
+
+
+def test_an_interrupted_command_says_so_in_three_lines(tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(tmp_path / "s"))
+        listener.listen()
+        words = [*PROGRAM, "append", "--raw", "--stream", "raw/x", "--socket", str(tmp_path / "s")]
+        pipe = subprocess.PIPE
+        with subprocess.Popen(words, stdin=pipe, stderr=pipe) as process, listener.accept()[0]:
+            process.send_signal(signal.SIGINT)
+            told = process.communicate(timeout=20)[1]
+    assert process.returncode == 130
+    assert told.splitlines()[0] == b"error: append was interrupted" and len(told.splitlines()) == 3
 
 
 def test_verify_says_whole_or_names_the_first_bad_record(tmp_path: Path) -> None:
@@ -80,7 +107,7 @@ def test_notes_that_contradict_each_other_are_printed_dead(tmp_path: Path) -> No
     found = run("verify", log, "--checkpoint", note)
     assert (found.returncode, found.stdout.splitlines()[0]) == (4, b"saved earlier:")
     assert rb"\x1b[2J\xff\x9b" in found.stdout and b"\x1b" not in found.stdout + found.stderr
-    assert b"\nnext: fetch the log again" in found.stderr
+    assert b"\nnext: keep the log and both notes" in found.stderr
 
 
 @pytest.mark.parametrize("broken", ["2>/dev/full", "2>&-"])

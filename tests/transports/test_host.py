@@ -231,6 +231,16 @@ def test_a_socket_that_is_open_to_everybody_is_refused(root: Path) -> None:
     assert done.returncode == 4 and "everybody may open the socket" in done.stderr
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root makes keys for others")
+def test_a_key_that_root_makes_belongs_to_whoever_owns_the_folder(tmp_path: Path) -> None:
+    os.chown(tmp_path, 61999, 61998)
+    words = [*PROGRAM, "host-key", "--root", str(tmp_path), "--name", NAME]
+    printed = subprocess.run(words, check=True, capture_output=True, timeout=20).stdout
+    made = (tmp_path / "key").stat()
+    assert (made.st_uid, made.st_gid, made.st_mode & 0o777) == (61999, 61998, 0o600)
+    assert subprocess.run(words, check=True, capture_output=True, timeout=20).stdout == printed
+
+
 def test_a_work_folder_of_another_host_is_refused(near: End) -> None:
     near.open().append({"e": "one"})
     assert near.key is not None
