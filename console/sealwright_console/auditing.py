@@ -71,7 +71,8 @@ def _few(part: Sequence[Finding]) -> list[Finding]:
 
 
 def _first(wrong: Sequence[Finding]) -> Iterator[str]:
-    first = min(wrong, key=lambda finding: finding.n if finding.n >= 0 else 1 << 60)
+    others = [finding for finding in wrong if finding.what != "file"]  # what is wrong with the evidence goes first
+    first = min(others or wrong, key=lambda finding: finding.n if finding.n >= 0 else 1 << 60)
     where = f"record {first.n}" + (f" on stream {clean(first.stream)}" if first.stream else "")
     rule = RULES.get(first.rule, "")
     yield f"first: {where if first.n >= 0 else clean(first.what)}" + (f"; the rule: {rule}" if rule else "")

@@ -57,7 +57,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _tell(what: str, because: str, next_step: str) -> None:
     told = (("error", what), ("because", because), ("next", next_step))
-    _complain("".join(f"{word}: {shown(text)}\n" for word, text in told))
+    _complain("".join(f"{word}: {_line(text)}\n" for word, text in told))
+
+
+def _line(text: str) -> str:
+    """Text from outside as one line: a file's name may hold a line feed, and after it what looks like a verdict."""
+    return shown(text).replace("\n", "\\n")
 
 
 def _next(error: Exception, command: str) -> str:
@@ -318,7 +323,7 @@ def _verify(options: argparse.Namespace) -> int:
     for cosigned in report.cosigned:
         print(f"cosigned: by {cosigned.witness.name} at {cosigned.when()}")
     for each in report.continued:
-        print(f"continues: the checkpoint of {each.size} records in {shown(each.name)}")
+        print(f"continues: the checkpoint of {each.size} records in {_line(each.name)}")
     return 0
 
 
@@ -344,7 +349,7 @@ def _verify_proof(options: argparse.Namespace) -> int:
         print(parse_proof(proof).extra.decode("ascii"))
         print("yes: this record is in the log")
         return 0
-    if not is_product(carried, layout.sha256(options.file)):
+    if not is_product(carried, layout.sha256(Path(os.path.realpath(options.file)))):
         raise ProofError(f"the record does not say that {options.file} was a product")
     body = record["body"]
     print(f"yes: it was collected as the product {body.get('name')} of {body.get('component')}")

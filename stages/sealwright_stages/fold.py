@@ -9,6 +9,9 @@
 - A policy's own signature counts for the run that checked it, and for the policy that the run goes by.
 - A log goes on only under the release, manifest and policy that it began with.
 - What was accepted once (promoted; of a build root, green) is kept with its evidence, whatever becomes of it later.
+- Of the files of an item that were deleted the first 100 are named, and all are counted.
+- A component has at most 200,000 items, more than a manifest can declare: what a forged log says costs no more time
+  than what it takes to read it.
 - What earlier releases tell is read before the first item is declared, each of them once.
 """
 
@@ -25,6 +28,8 @@ from sealwright_stages.verdict import Status, Waiver, covers
 
 _SAMPLES = 120
 """Samples of a build that are kept, the newest."""
+_DELETED = 100
+_ITEMS = 200_000
 
 
 def fold(entries: Iterable[Record], state: State | None = None) -> State:
@@ -117,8 +122,10 @@ def _item_declared(state: State, event: ev.ItemDeclared, entry: Record) -> None:
     if event.item in state.items:
         raise BadEventError(f"item {event.item!r} was declared twice")
     stage = _stage(event.stage)
-    state.components.setdefault(event.component, Component(event.component))
-    _turn(state, event.component, items=(*state.components[event.component].items, event.item))
+    known = state.components.setdefault(event.component, Component(event.component)).items
+    if len(known) >= _ITEMS:
+        raise BadEventError(f"{event.component!r} has more items than a manifest can declare")
+    _turn(state, event.component, items=(*known, event.item))
     _put(state, Item(event.item, event.component, stage, event.kind, event.title), entry)
 
 
@@ -189,7 +196,8 @@ def _item_reset(state: State, event: ev.ItemReset, entry: Record) -> None:
 
 def _file_deleted(state: State, event: ev.FileDeleted, entry: Record) -> None:
     item = _item(state, event.item)
-    _put(state, replace(item, deleted=(*item.deleted, event.name)), entry)
+    named = item.deleted if len(item.deleted) >= _DELETED else (*item.deleted, event.name)
+    _put(state, replace(item, deleted=named, gone=item.gone + 1), entry)
 
 
 def _item_waived(state: State, event: ev.ItemWaived, entry: Record) -> None:

@@ -52,6 +52,7 @@ class Item:
     tries: int = 0
     waiver: Waiver | None = None
     deleted: tuple[str, ...] = ()
+    gone: int = 0
     began: str = ""
     judged: str = ""
     n: int = 0

@@ -72,6 +72,45 @@ def test_verify_says_whole_or_names_the_first_bad_record(tmp_path: Path) -> None
     assert re.match(rb"error: verify failed\nbecause: record 8: .*\nnext: .*\n", found.stderr)
 
 
+def test_folders_nested_without_end_are_no_traceback(tmp_path: Path) -> None:
+    log = sealed_log(tmp_path / "log")
+    here = os.open(log / "data", os.O_RDONLY)
+    for _ in range(2000):
+        os.mkdir("d", dir_fd=here)
+        inner = os.open("d", os.O_RDONLY, dir_fd=here)
+        os.close(here)
+        here = inner
+    os.close(os.open("x", os.O_CREAT | os.O_WRONLY, dir_fd=here))
+    os.close(here)
+    found = run("verify", log)
+    subprocess.run(["rm", "-rf", log], check=True)  # pytest can't
+    assert found.returncode == 4 and found.stderr.startswith(b"error: verify failed\nbecause: ")
+
+
+@pytest.mark.parametrize("name", [b"\x1b]0;x\x07", b"\xff", b"x\nverdict: yes", "\u202ex\x9b2J".encode()])
+def test_no_name_of_a_file_reaches_the_terminal_as_it_is(tmp_path: Path, name: bytes) -> None:
+    log = sealed_log(tmp_path / "log")
+    Path(os.fsdecode(os.fsencode(log / "data") + b"/" + name)).write_bytes(b"x")
+    file = Path(os.fsdecode(os.fsencode(tmp_path) + b"/" + name))
+    file.write_bytes(b"no product")
+    (tmp_path / "proof").write_bytes(run("prove", log, "42").stdout)
+    vkey = run("vkey", log).stdout.decode().strip()
+    for found in (run("verify", log), run("verify-proof", tmp_path / "proof", file, "--log", vkey)):
+        assert found.returncode == 4
+        assert all(0x20 <= byte < 0x7F for line in found.stderr.splitlines() for byte in line)
+        assert [line.split(b":")[0] for line in found.stderr.splitlines()] == [b"error", b"because", b"next"]
+
+
+def test_notes_that_contradict_each_other_are_printed_dead(tmp_path: Path) -> None:
+    log = sealed_log(tmp_path / "log")
+    note = tmp_path / "saved"
+    note.write_bytes((log / layout.SEALED).read_bytes() + b"\x1b[2J\xff\xc2\x9b\n")
+    found = run("verify", log, "--checkpoint", note)
+    assert (found.returncode, found.stdout.splitlines()[0]) == (4, b"saved earlier:")
+    assert rb"\x1b[2J\xff\x9b" in found.stdout and b"\x1b" not in found.stdout + found.stderr
+    assert b"\nnext: keep the log and both notes" in found.stderr
+
+
 @pytest.mark.parametrize("broken", ["2>/dev/full", "2>&-"])
 def test_where_nobody_can_be_told_the_exit_code_says_it(tmp_path: Path, broken: str) -> None:
     words = ["sh", "-c", f'exec "$@" {broken}', "sh", *PROGRAM, "verify", str(tmp_path)]
@@ -124,6 +163,8 @@ def test_one_command_says_yes_or_no_for_a_product_with_its_proof_alone(tmp_path:
     store = new_store(tmp_path / "log")
     product = tmp_path / "downloaded.tar"
     product.write_bytes(b"a product")
+    latest = tmp_path / "latest.tar"
+    latest.symlink_to(product)
     digest = hashlib.sha256(b"a product").hexdigest()
     collected = {"e": "product.collected", "component": "xen", "name": "xen.tar", "sha256": digest, "size": 9}
     store.event("engine", {**collected, "e": "file.deleted"}, "uid:0")
@@ -134,7 +175,7 @@ def test_one_command_says_yes_or_no_for_a_product_with_its_proof_alone(tmp_path:
         (tmp_path / f"{n}.tlog-proof").write_bytes(run("prove", store.path, str(n)).stdout)
     shutil.rmtree(store.path)
     proof = tmp_path / "2.tlog-proof"
-    said = run("verify-proof", proof, product, "--log", vkey)
+    said = run("verify-proof", proof, latest, "--log", vkey)
     assert said.returncode == 0 and b"yes: it was collected as the product xen.tar of xen" in said.stdout
     alone = run("verify-proof", proof, "--log", vkey)
     assert alone.returncode == 0 and digest.encode() in alone.stdout

@@ -112,6 +112,23 @@ def test_check_gives_the_proof_of_a_product(forger: Forger, capsys: pytest.Captu
     assert said(capsys, "check", other, "--evidence", evidence, "--json")["proof"] == ""
 
 
+def test_check_follows_the_name_that_a_person_gives_and_says_what_is_wrong_with_that_file(
+    forger: Forger, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    evidence, latest = forger.evidence(), tmp_path / "latest.tar"
+    latest.symlink_to(evidence / "products/xen/xen.tar")
+    assert main(["check", str(latest), "--evidence", str(evidence)]) == 0
+    capsys.readouterr()
+    other = tmp_path / "other.tar"
+    other.write_bytes(b"other")
+    for path in (other, tmp_path / "none"):
+        assert main(["check", str(path), "--evidence", str(evidence)]) == 1
+        assert "next: get the file again" in capsys.readouterr().out
+    (evidence / "log/index.jsonl").write_bytes(b"")
+    assert main(["check", str(other), "--evidence", str(evidence)]) == 1
+    assert "next: fetch the folder again" in capsys.readouterr().out
+
+
 def test_what_was_checked_takes_twelve_lines_at_most() -> None:
     many = [good("memory", f"number {n}") for n in range(40)]
     every = [*many, *(good(f"thing {n}", "as it should be") for n in range(20)), unchecked("witness", "nobody")]
