@@ -35,6 +35,7 @@ from sealwright_stages.files import read_small, sha256_file
 from sealwright_stages.findings import Finding, advice, bad, good
 from sealwright_stages.log.entries import entry_from
 from sealwright_stages.manifest import Manifest, load
+from sealwright_stages.needed import seen_by
 from sealwright_stages.ports import ItemSpec
 from sealwright_stages.replay import Replay
 from sealwright_stages.seal.evidence import published_path
@@ -80,7 +81,7 @@ def _audit(evidence: Path, reviewer: Reviewer, watch: OnRecord | None) -> Audit:
     if found := irregular(evidence):
         return Audit(tuple(found), State(), None)
     manifest, own, items, findings = _policy(evidence / "policy")
-    reading = _Reading(evidence / "log", items, manifest is not None and bool(manifest.policy_signers), watch)
+    reading = _Reading(evidence / "log", items, manifest, watch)
     try:
         report = check_log(reading.log, reading.take, witnesses=reviewer.witnesses)
     except (LogBroken, OSError) as error:
@@ -142,11 +143,13 @@ class _Reading:
     """One reading of a log: its records replayed, and what else of it is needed."""
 
     def __init__(
-        self, log: Path, items: Mapping[str, ItemSpec] | None, signed_policy: bool, watch: OnRecord | None
+        self, log: Path, items: Mapping[str, ItemSpec] | None, manifest: Manifest | None, watch: OnRecord | None
     ) -> None:
         self.log = log
         self._watch = watch
-        self.replay = Replay(self._sha256, items, signed_policy)
+        signed_policy = manifest is not None and bool(manifest.policy_signers)
+        needs = seen_by(manifest.components) if manifest is not None else {}
+        self.replay = Replay(self._sha256, items, signed_policy, needs)
         self.product_lines: dict[int, bytes] = {}
         self.segments: dict[str, list[str]] = {}
         self._hashes: dict[str, str] = {}

@@ -4,7 +4,8 @@
   of ten thousand items as in one of ten; whoever needs an old state asks `review.past`.
 - An event about something that was never declared is `BadEventError`: the log is not one of ours.
 - A verdict replaces the one before it; a reset takes it away together with its waiver.
-- A reset of a source takes its promotion away, a reset of a build its products.
+- A reset of a source takes its promotion away, a reset of a build its products; why it was reset stays with the item
+  until it is tried again.
 - A waiver counts only while the verdict that it names stands.
 - A policy's own signature counts for the run that checked it, and for the policy that the run goes by.
 - A log goes on only under the release, manifest and policy that it began with.
@@ -136,7 +137,8 @@ def _stage_ended(state: State, event: ev.StageEnded, entry: Record) -> None:
 def _item_started(state: State, event: ev.ItemStarted, entry: Record) -> None:
     item = _item(state, event.item)
     tries = item.tries + 1
-    _put(state, replace(item, status=Status.RUNNING, tries=tries, waiver=None, began=entry.t, judged=""), entry)
+    running = replace(item, status=Status.RUNNING, tries=tries, waiver=None, note="", began=entry.t, judged="")
+    _put(state, running, entry)
 
 
 def _item_progress(state: State, event: ev.ItemProgress, entry: Record) -> None:
@@ -178,7 +180,7 @@ def _accept_root(state: State, name: str) -> None:
 
 def _item_reset(state: State, event: ev.ItemReset, entry: Record) -> None:
     old = _item(state, event.item)
-    fresh = Item(old.id, old.component, old.stage, old.kind, old.title, tries=old.tries)
+    fresh = Item(old.id, old.component, old.stage, old.kind, old.title, tries=old.tries, note=event.because)
     _put(state, fresh, entry)
     if old.stage is not Stage.BUILD:
         _turn(state, old.component, manifest_sha256="")
@@ -237,6 +239,7 @@ def _build_started(state: State, event: ev.BuildStarted, entry: Record) -> None:
         epoch=event.epoch,
         samples=(),
         built_from=event.manifest_sha256,
+        built_with=event.needs_sha256,
     )
 
 

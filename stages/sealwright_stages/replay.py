@@ -7,6 +7,9 @@
   verified.
 - A build has an item, and began only while the gate before build was open, from sources that were promoted, under
   their manifest, on a stream of its own.
+- A build began only after the builds of all that the manifest says it needs were green. What it saw of their products
+  was, byte for byte, what the log had of them, and is what stands at the seal. (Before version 0.1 was out, builds saw
+  nothing of them, and said nothing.)
 - A product belongs to a build that had ended with exit 0, and whose stream ended clean with that exit; at the seal
   that holds for the last build of each product's component.
 - A product's name is one plain file name.
@@ -26,6 +29,7 @@ from sealwright_stages.events import BadEventError, Stage
 from sealwright_stages.fold import apply
 from sealwright_stages.gate import decide
 from sealwright_stages.log.entries import Entry
+from sealwright_stages.needed import digest_now
 from sealwright_stages.ports import ItemSpec
 from sealwright_stages.state import Item, State
 
@@ -38,12 +42,14 @@ class Replay:
     """Feed it the entries in their order; `broken` says which rules were not kept, the first ones first.
 
     `stream_sha256` hashes a stream. `declared` are the manifest's items; without them (the manifest can't be read,
-    which is bad enough) nothing is said of declarations. `wants_signed_policy` is the manifest's wish too.
+    which is bad enough) nothing is said of declarations. `wants_signed_policy` and `needs`, the components whose
+    products each build sees, are the manifest's wish too.
     """
 
     stream_sha256: Callable[[str], str]
     declared: Mapping[str, ItemSpec] | None
     wants_signed_policy: bool = False
+    needs: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     state: State = field(default_factory=State)
     broken: list[str] = field(default_factory=list)
     _ends: dict[str, int | None] = field(default_factory=dict)  # exit of each stream; None: it ended unclean
@@ -113,6 +119,19 @@ class Replay:
             self._say(entry, f"{event.component} was built from sources that were never promoted")
         elif component.manifest_sha256 != event.manifest_sha256:
             self._say(entry, f"{event.component} was built from other sources than the promoted ones")
+        self._needed(event, entry)
+
+    def _needed(self, event: ev.BuildStarted, entry: Entry) -> None:
+        self._evidence(event.needs, event.needs_stream, event.needs_sha256, entry)
+        if self.declared is None:
+            return
+        needs = self.needs.get(event.component, ())
+        for need in needs:
+            item = self.state.items.get(f"{need}/build")
+            if item is None or not item.green or not self._ended_well(need):
+                self._say(entry, f"{event.component} was built although {need}, which it needs, was not")
+        if event.needs_sha256 not in ("", digest_now(self.state, needs)):
+            self._say(entry, f"{event.component} was built with other products than those of what it needs")
 
     def _product(self, event: ev.ProductCollected, entry: Entry) -> None:
         if "/" in event.name or event.name in (".", "..") or not event.name.isprintable():
@@ -149,6 +168,9 @@ class Replay:
         for component in sorted({product.component for product in self.state.products.values()}):
             if not self._ended_well(component):
                 self._say(entry, f"the last build of {component}, which has products, did not end well")
+            with_now = "", digest_now(self.state, self.needs.get(component, ()))
+            if self.declared is not None and self.state.components[component].built_with not in with_now:
+                self._say(entry, f"{component} was built with products that are not those of the release")
 
     def _say(self, entry: Entry, what: str) -> None:
         if len(self.broken) < _LIMIT:

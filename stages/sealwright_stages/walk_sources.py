@@ -19,7 +19,7 @@ from dataclasses import replace
 
 from sealwright_stages import events as ev
 from sealwright_stages.context import Context
-from sealwright_stages.crew import work
+from sealwright_stages.crew import Bounds, work
 from sealwright_stages.errors import BuildError, FetchError, SealwrightError
 from sealwright_stages.events import Stage
 from sealwright_stages.files import remove_tree
@@ -61,7 +61,7 @@ class SourceWalk:
         jobs: dict[str, Callable[[], bool]] = {
             component.name: self._job(component.name) for component in self.context.plan.components()
         }
-        work(jobs, {}, self.context.jobs, self.context.cancel)
+        work(jobs, {}, Bounds(self.context.jobs), self.context.cancel)
         self._environments()
         for stage in begin:
             items = [item for item in self.journal.state.items.values() if item.stage is stage]

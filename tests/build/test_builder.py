@@ -8,23 +8,16 @@ from pathlib import Path
 import psutil
 import pytest
 
-from build.workbench import LostError, Remembered, job, no_archive
+from build.workbench import LostError, Remembered, job
 from sealwright_stages.build.builder import SandboxBuilder
-from sealwright_stages.build.environments import Environments
 from sealwright_stages.errors import BuildError
 from sealwright_stages.files import remove_tree
 from sealwright_stages.ports import BuildJob, BuildResult, Limits, Sampled
-from sealwright_stages.sandbox.identity import Identities
 from sealwright_stages.tree_walk import READ, walk
 
 pytestmark = pytest.mark.sandbox
 
 _PYTHON = "python3 -c"
-
-
-@pytest.fixture
-def builder(identities: Identities) -> SandboxBuilder:
-    return SandboxBuilder(identities, Environments(no_archive))
 
 
 @pytest.fixture

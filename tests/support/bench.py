@@ -20,6 +20,7 @@ from sealwright_stages.journal import Journal
 from sealwright_stages.manifest import load
 from sealwright_stages.memory.ledger import Ledger
 from sealwright_stages.memory.recall import Recall
+from sealwright_stages.needed import seen_by
 from sealwright_stages.plan import Plan
 from sealwright_stages.ports import BuildJob
 from sealwright_stages.replay import Replay
@@ -106,7 +107,7 @@ class Bench:
     def broken_rules(self) -> list[str]:
         """What an audit's replay of the log finds."""
         declared = {spec.id: spec for spec in self.plan().items()}
-        replay = Replay(lambda stream: sha256_file(self.kept.folder / "data" / stream / "00000000.log"), declared)
+        replay = Replay(lambda stream: sha256_file(self.kept.folder / "data" / stream / "00000000.log"), declared, needs=seen_by(self.manifest.components))
         for entry in self.kept.entries:
             replay.take(entry)
         return replay.broken
