@@ -47,7 +47,9 @@ def changed(component: str, folder: Path, products: Collection[Product]) -> Fail
     known = {product.name: product.sha256 for product in products}
     try:
         found = {path.name for path in folder.iterdir()}
-        odd = sorted(found ^ known.keys()) or [n for n, sha256 in known.items() if sha256_file(folder / n) != sha256]
+        odd = sorted(found ^ known.keys()) or [
+            n for n, sha256 in known.items() if sha256_file(folder / n) != sha256
+        ]
     except OSError as error:
         return failed("need-changed", f"products of {component} can't be read: {error.strerror}", _AGAIN)
     if not known or odd:

@@ -93,14 +93,18 @@ class BuildWalk:
 
     def _waits_for(self, component: ComponentSpec) -> list[str]:
         """What it needs and is not green; those that failed, if some did."""
-        items = {name: self.journal.state.items[build_item(self._built[name]).id] for name in self._needs_of(component)}
+        items = {
+            name: self.journal.state.items[build_item(self._built[name]).id] for name in self._needs_of(component)
+        }
         lacking = [name for name, item in items.items() if not item.green]
         return [name for name in lacking if items[name].status is Status.FAILED] or lacking
 
     def _stopped(self, component: ComponentSpec) -> None:
         """Say for whom a component waits; one that is green stays so, and is looked at when that one is green."""
         item = self.journal.state.items[build_item(component).id]
-        because = clip(f"stopped by {', '.join(self._waits_for(component))}, which it needs and which is not built")
+        because = clip(
+            f"stopped by {', '.join(self._waits_for(component))}, which it needs and which is not built"
+        )
         if not item.green and (item.status is not Status.PENDING or item.note != because):
             self.journal.tell(ev.ItemReset(item.id, because))
 

@@ -52,7 +52,9 @@ def test_an_rpm_without_a_changelog_bears_the_date_of_its_sources(builder: Sandb
 
 
 @needs_rpm
-def test_a_source_that_the_spec_names_and_nobody_verified_is_named(builder: SandboxBuilder, tmp_path: Path) -> None:
+def test_a_source_that_the_spec_names_and_nobody_verified_is_named(
+    builder: SandboxBuilder, tmp_path: Path
+) -> None:
     sources = rpm_sources(tmp_path / "sources")
     (sources / "files" / "tiny-1.0.tar.gz").unlink()
     (sources / "source" / "more.patch").unlink()
@@ -71,7 +73,9 @@ def test_a_source_that_the_spec_names_and_nobody_verified_is_named(builder: Sand
         (lambda s: shutil.copy(s / "source" / "tiny.spec", s / "files" / "x.spec"), "", "more than one spec file"),
         (lambda s: (s / "source" / "extra.txt").write_text("other\n"), "", "two different files"),
         (
-            lambda s: (s / "source" / "tiny.spec").write_text(SPEC.replace("Nov 02 2026", "Nov 05 2096").replace("Mon", "Mon")),
+            lambda s: (s / "source" / "tiny.spec").write_text(
+                SPEC.replace("Nov 02 2026", "Nov 05 2096").replace("Mon", "Mon")
+            ),
             "",
             "in the future",
         ),

@@ -14,11 +14,10 @@ from sealwright_stages.engine import Retry
 from sealwright_stages.errors import Exit
 from sealwright_stages.needed import digest
 from sealwright_stages.ports import BuildJob
-from sealwright_stages.replay import Replay
 from sealwright_stages.verdict import Status
 from support.bench import Bench
 from support.release_folder import HEAD, component
-from support.scripted import bad, sha_of
+from support.scripted import sha_of
 
 CHAIN = HEAD + component("lib") + component("tool", "lib") + component("app", "tool") + component("other")
 
@@ -76,7 +75,9 @@ def test_a_product_that_changed_before_it_is_needed_is_red_and_the_next_run_make
 
 @pytest.mark.parametrize("what", ["surplus", "missing", "folder"])
 def test_products_that_are_more_or_fewer_than_the_log_has_are_red(folder: Path, what: str) -> None:
-    bench = Bench(folder, manifest=HEAD + component("lib") + component("other") + component("tool", "lib", "other"))
+    bench = Bench(
+        folder, manifest=HEAD + component("lib") + component("other") + component("tool", "lib", "other")
+    )
 
     def tamper(job: BuildJob) -> None:
         place = bench.work.products / "lib"
@@ -140,7 +141,9 @@ def test_a_retry_does_not_build_what_needs_something_that_is_not_green(folder: P
 
 def test_what_saw_other_products_than_now_stand_is_built_again(folder: Path) -> None:
     bench = Bench(folder, manifest=CHAIN)
-    assert bench.run(until=__import__("sealwright_stages.events", fromlist=["Stage"]).Stage.BUILD).exit is Exit.DONE
+    assert (
+        bench.run(until=__import__("sealwright_stages.events", fromlist=["Stage"]).Stage.BUILD).exit is Exit.DONE
+    )
     (bench.work.products / "lib" / "lib.tar").unlink()
     collect = bench.builder.collect
 

@@ -107,7 +107,11 @@ class Bench:
     def broken_rules(self) -> list[str]:
         """What an audit's replay of the log finds."""
         declared = {spec.id: spec for spec in self.plan().items()}
-        replay = Replay(lambda stream: sha256_file(self.kept.folder / "data" / stream / "00000000.log"), declared, needs=seen_by(self.manifest.components))
+        replay = Replay(
+            lambda stream: sha256_file(self.kept.folder / "data" / stream / "00000000.log"),
+            declared,
+            needs=seen_by(self.manifest.components),
+        )
         for entry in self.kept.entries:
             replay.take(entry)
         return replay.broken

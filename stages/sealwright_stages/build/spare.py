@@ -11,16 +11,15 @@ from pathlib import Path
 
 import psutil
 
-_V1 = Path("/sys/fs/cgroup/memory"), "memory.limit_in_bytes"
-_V2 = Path("/sys/fs/cgroup"), "memory.max"
+_V1, _V2 = ("memory", "memory.limit_in_bytes"), (".", "memory.max")
 
 
-def spare_memory(membership: Path = Path("/proc/self/cgroup")) -> int:
+def spare_memory(membership: Path = Path("/proc/self/cgroup"), groups: Path = Path("/sys/fs/cgroup")) -> int:
     """Bytes."""
-    return min([psutil.virtual_memory().available, *_limits(membership)])
+    return min([psutil.virtual_memory().available, *_limits(membership, groups)])
 
 
-def _limits(membership: Path) -> Iterator[int]:
+def _limits(membership: Path, groups: Path) -> Iterator[int]:
     """The limits of our group and of those above it."""
     try:
         lines = membership.read_text().splitlines()
@@ -33,4 +32,4 @@ def _limits(membership: Path) -> Iterator[int]:
         base, name = _V1 if controllers else _V2
         for group in (Path(path), *Path(path).parents):
             with contextlib.suppress(OSError, ValueError):  # there is none, or it is "max"
-                yield int((base / group.relative_to("/") / name).read_text())
+                yield int((groups / base / group.relative_to("/") / name).read_text())
