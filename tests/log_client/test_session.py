@@ -376,3 +376,30 @@ def test_a_transport_that_ends_is_a_lost_log(tmp_path: Path, remote: Path) -> No
         open_transport(["true"], vkey, tmp_path / "copy", tmp_path / "seen")
     with pytest.raises(LogError, match="transport"):
         open_transport(["/nonexistent/transport"], vkey, tmp_path / "copy", tmp_path / "seen")
+
+
+def test_a_stream_that_floods_does_not_starve_the_others(place: Place) -> None:
+    session = place.open()
+    over, said = threading.Event(), [0]
+    most = 100 * (8 << 20)  # eight windows for each word of another
+
+    def flood() -> None:
+        stream = session.open_stream("build/flood/1-1")
+        while not over.is_set() and said[0] < most:
+            stream.write("D", b"x" * 65536)
+            said[0] += 65536
+        stream.finish(0)
+
+    flooding = [threading.Thread(target=flood)]
+    flooding[0].start()
+    try:
+        quiet = session.open_stream("build/quiet/1-1")
+        begun = said[0]
+        for number in range(100):
+            quiet.write("D", b"%d\n" % number)
+            session.append({"e": "made.up"})
+        quiet.finish(0)
+        assert said[0] - begun < most
+    finally:
+        over.set()
+        flooding[0].join(60)
