@@ -215,6 +215,15 @@ class BuildStarted:
 
 
 @dataclass(frozen=True)
+class BuildStopped:
+    """A build can't begin, for want of what it needs and is not green: `by` names some of that, joined by blanks."""
+
+    component: str
+    item: str
+    by: str
+
+
+@dataclass(frozen=True)
 class BuildSample:
     """A look at a running build: percent of one core, bytes, counts."""
 
@@ -282,6 +291,7 @@ Event = (
     | SourcesPromoted
     | GateDecided
     | BuildStarted
+    | BuildStopped
     | BuildSample
     | BuildEnded
     | ProductCollected
@@ -305,6 +315,7 @@ NAMES: Mapping[str, type[Any]] = {
     "sources.promoted": SourcesPromoted,
     "gate.decided": GateDecided,
     "build.started": BuildStarted,
+    "build.stopped": BuildStopped,
     "build.sample": BuildSample,
     "build.ended": BuildEnded,
     "product.collected": ProductCollected,

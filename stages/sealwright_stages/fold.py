@@ -4,8 +4,8 @@
   of ten thousand items as in one of ten; whoever needs an old state asks `review.past`.
 - An event about something that was never declared is `BadEventError`: the log is not one of ours.
 - A verdict replaces the one before it; a reset takes it away together with its waiver.
-- A reset of a source takes its promotion away, a reset of a build its products; why it was reset stays with the item
-  until it is tried again.
+- A reset of a source takes its promotion away, a reset of a build its products.
+- For whom a build waits stays with its item until it begins.
 - A waiver counts only while the verdict that it names stands.
 - A policy's own signature counts for the run that checked it, and for the policy that the run goes by.
 - A log goes on only under the release, manifest and policy that it began with.
@@ -180,7 +180,7 @@ def _accept_root(state: State, name: str) -> None:
 
 def _item_reset(state: State, event: ev.ItemReset, entry: Record) -> None:
     old = _item(state, event.item)
-    fresh = Item(old.id, old.component, old.stage, old.kind, old.title, tries=old.tries, note=event.because)
+    fresh = Item(old.id, old.component, old.stage, old.kind, old.title, tries=old.tries)
     _put(state, fresh, entry)
     if old.stage is not Stage.BUILD:
         _turn(state, old.component, manifest_sha256="")
@@ -243,6 +243,12 @@ def _build_started(state: State, event: ev.BuildStarted, entry: Record) -> None:
     )
 
 
+def _build_stopped(state: State, event: ev.BuildStopped, entry: Record) -> None:
+    item = _item(state, event.item)
+    because = f"stopped by {', '.join(event.by.split())}, which it needs and which is not built"
+    _put(state, replace(item, note=because), entry)
+
+
 def _build_sample(state: State, event: ev.BuildSample, entry: Record) -> None:
     sample = Sample(event.cpu, event.memory, event.processes, event.read, event.written)
     samples = (*_component(state, event.component).samples, sample)
@@ -294,6 +300,7 @@ _HANDLERS: Mapping[type[object], Callable[[State, Any, Record], None]] = {
     ev.SourcesPromoted: _sources_promoted,
     ev.GateDecided: _gate_decided,
     ev.BuildStarted: _build_started,
+    ev.BuildStopped: _build_stopped,
     ev.BuildSample: _build_sample,
     ev.BuildEnded: _build_ended,
     ev.ProductCollected: _product_collected,

@@ -36,6 +36,7 @@ from sealwright_stages.verdict import Failed, Passed, Status, Verdict
 from sealwright_stages.verify.codes import shown
 from sealwright_stages.walk_sources import SourceWalk
 
+_NAMED = 3  # of those that a build waits for, how many it names
 _NOT_RUN = 127  # the exit of a build that could not be begun, as shells say it
 
 
@@ -49,6 +50,7 @@ class BuildWalk:
         components = context.plan.components()
         self._built = {component.name: component for component in components if component.build}
         self._sees = seen_by(components)
+        self._told: dict[str, list[str]] = {}
         self._needs: dict[str, frozenset[str]] = {}
         """All that each component needs, also through components that are not built themselves."""
         for each in components:
@@ -102,11 +104,13 @@ class BuildWalk:
     def _stopped(self, component: ComponentSpec) -> None:
         """Say for whom a component waits; one that is green stays so, and is looked at when that one is green."""
         item = self.journal.state.items[build_item(component).id]
-        because = clip(
-            f"stopped by {', '.join(self._waits_for(component))}, which it needs and which is not built"
-        )
-        if not item.green and (item.status is not Status.PENDING or item.note != because):
-            self.journal.tell(ev.ItemReset(item.id, because))
+        by = self._waits_for(component)[:_NAMED]
+        if item.green or (item.status is Status.PENDING and item.note and by == self._told.get(item.id)):
+            return
+        self._told[item.id] = by
+        if item.status is not Status.PENDING:
+            self.journal.tell(ev.ItemReset(item.id, "what it needs is not built"))
+        self.journal.tell(ev.BuildStopped(component.name, item.id, " ".join(by)))
 
     def _needs_of(self, component: ComponentSpec) -> list[str]:
         return sorted(name for name in self._needs[component.name] if name in self._built)

@@ -30,6 +30,7 @@ from sealwright_appendlog.audit import check_log, read_records
 
 CALLS = (
     "write",
+    "writev",
     "fsync",
     "fdatasync",
     "rename",

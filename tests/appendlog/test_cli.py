@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import tempfile
@@ -12,10 +14,11 @@ from pathlib import Path
 
 import pytest
 
-from appendlog.log_making import sealed_log
+from appendlog.log_making import ORIGIN, new_store, seal, sealed_log
 from appendlog.real_program import PROGRAM, connect, served
 from sealwright_appendlog import layout
 from sealwright_appendlog.audit import check_log, read_records
+from sealwright_appendlog.cosignature import WitnessKey
 from sealwright_appendlog.note import VerifierKey
 from sealwright_appendlog.proof import check_proof
 
@@ -47,14 +50,55 @@ def test_prove_prints_a_proof_and_vkey_the_key(tmp_path: Path) -> None:
     assert run("prove", log, "5000").returncode == 4
 
 
-@pytest.mark.parametrize("raw", [[], ["--raw"]])
-def test_append_carries_a_pipe_into_a_stream(tmp_path: Path, raw: list[str]) -> None:
+def test_one_command_says_yes_or_no_for_a_product_with_its_proof_alone(tmp_path: Path) -> None:
+    store = new_store(tmp_path / "log")
+    product = tmp_path / "downloaded.tar"
+    product.write_bytes(b"a product")
+    digest = hashlib.sha256(b"a product").hexdigest()
+    collected = {"e": "product.collected", "component": "xen", "name": "xen.tar", "sha256": digest, "size": 9}
+    store.event("engine", {**collected, "e": "file.deleted"}, "uid:0")
+    store.event("engine", collected, "uid:0")
+    seal(store)
+    vkey = run("vkey", store.path).stdout.decode().strip()
+    for n in (1, 2):
+        (tmp_path / f"{n}.tlog-proof").write_bytes(run("prove", store.path, str(n)).stdout)
+    shutil.rmtree(store.path)
+    proof = tmp_path / "2.tlog-proof"
+    said = run("verify-proof", proof, product, "--log", vkey)
+    assert said.returncode == 0 and b"yes: it was collected as the product xen.tar of xen" in said.stdout
+    alone = run("verify-proof", proof, "--log", vkey)
+    assert alone.returncode == 0 and digest.encode() in alone.stdout
+
+    other = str(VerifierKey(ORIGIN, bytes(range(32))))
+    for words in (
+        (tmp_path / "1.tlog-proof", product, "--log", vkey),
+        (proof, proof, "--log", vkey),
+        (proof, product, "--log", other),
+        (proof, product, "--log", vkey, "--witness", str(WitnessKey("w.example", bytes(range(32))))),
+        (product, product, "--log", vkey),
+        (proof, tmp_path / "missing", "--log", vkey),
+    ):
+        no = run("verify-proof", *words)
+        assert (
+            no.returncode == 4 and b"yes" not in no.stdout and no.stderr.startswith(b"error: verify-proof failed")
+        )
+
+
+@pytest.mark.parametrize(("stream", "raw"), [("build/pipe", []), ("raw/pipe", ["--raw"])])
+def test_append_carries_a_pipe_into_a_stream(tmp_path: Path, stream: str, raw: list[str]) -> None:
     with served(tmp_path):
-        found = run("append", "--socket", tmp_path / "s", "--stream", "build/pipe", *raw, data=b"line\n" * 50_000)
+        words = ["append", "--socket", tmp_path / "s", "--as", "ssh:serial", "--stream"]
+        found = run(*words, stream, *raw, data=b"line\n" * 50_000)
         assert (found.returncode, found.stderr) == (0, b"")
-        again = run("append", "--socket", tmp_path / "s", "--stream", "../pipe", data=b"x")
+        again = run(*words, "../pipe", data=b"x")
         assert again.returncode == 4 and b"plain names" in again.stderr
-    assert [entry["bytes"] for entry, _ in read_records(tmp_path / "log") if entry["k"] == "eof"] == [250_000]
+        other = run(*words, "raw/pipe" if not raw else "build/pipe", *raw, data=b"x")
+        assert other.returncode == 4 and b"nobody waits" in other.stderr
+    ends = [entry for entry, _ in read_records(tmp_path / "log") if entry["k"] == "eof"]
+    assert [(end["s"], end["bytes"], end["clean"], end.get("exit")) for end in ends] == [
+        (stream, 250_000, True, None if raw else 0)
+    ]
+    assert ends[0]["src"] == f"uid:{os.getuid()} ssh:serial"
 
 
 def test_a_signal_ends_it_in_order_and_open_streams_unclean(tmp_path: Path) -> None:

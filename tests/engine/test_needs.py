@@ -12,6 +12,7 @@ import pytest
 from sealwright_stages import events as ev
 from sealwright_stages.engine import Retry
 from sealwright_stages.errors import Exit
+from sealwright_stages.events import Stage
 from sealwright_stages.needed import digest
 from sealwright_stages.ports import BuildJob
 from sealwright_stages.verdict import Status
@@ -141,9 +142,7 @@ def test_a_retry_does_not_build_what_needs_something_that_is_not_green(folder: P
 
 def test_what_saw_other_products_than_now_stand_is_built_again(folder: Path) -> None:
     bench = Bench(folder, manifest=CHAIN)
-    assert (
-        bench.run(until=__import__("sealwright_stages.events", fromlist=["Stage"]).Stage.BUILD).exit is Exit.DONE
-    )
+    assert bench.run(until=Stage.BUILD).exit is Exit.DONE
     (bench.work.products / "lib" / "lib.tar").unlink()
     collect = bench.builder.collect
 
@@ -211,14 +210,15 @@ def test_the_audit_refuses_builds_that_saw_other_products_or_began_too_early(fol
 
     assert broken(lambda found: found) == ""
     assert "tool was built with other products than those of what it needs" in broken(others)
-    assert "tool was built although lib, which it needs, was not" in broken(early)
+    assert "tool was built before lib, which it needs" in broken(early)
 
 
-def test_a_log_whose_builds_say_nothing_of_what_they_saw_can_still_be_replayed(folder: Path) -> None:
+def test_a_log_from_before_can_be_read_and_its_audit_says_what_it_does_not_tell(folder: Path) -> None:
     bench = Bench(folder, manifest=CHAIN)
     assert bench.run().exit is Exit.DONE
     for number, entry in enumerate(bench.kept.entries):
         if entry.body.get("e") == "build.started":
             old = {key: value for key, value in entry.body.items() if not key.startswith("needs")}
             bench.kept.entries[number] = replace(entry, body=old)
-    assert bench.broken_rules() == []
+    assert bench.state().components["tool"].built_with == ""
+    assert "tool was built with other products than those of what it needs" in " / ".join(bench.broken_rules())
