@@ -107,11 +107,12 @@ def test_a_spec_is_found_by_the_path_that_names_it(builder: SandboxBuilder, tmp_
 def test_a_deb_is_built_from_a_git_tree_of_any_source_format(
     builder: SandboxBuilder, tmp_path: Path, form: str
 ) -> None:
-    what = package_job("deb", deb_tree(tmp_path / "sources", form))
+    what = package_job("deb", deb_tree(tmp_path / "sources", form, 'stat -c "control of %Y" debian/control'))
     one, two = (made(builder, what, tmp_path / place) for place in ("one", "two"))
     assert one.result.exit == 0, one.said
     assert list(one.products) == ["tiny_1.0-1_all.deb"]
     assert one.products == two.products
+    assert f"control of {DATED}" in one.said
     words = ["dpkg-deb", "--fsys-tarfile", str(one.folder / "tiny_1.0-1_all.deb")]
     held = subprocess.run(words, check=True, capture_output=True).stdout
     assert (b"patched" in held) == ("quilt" in form)

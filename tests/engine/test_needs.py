@@ -13,6 +13,7 @@ from sealwright_stages import events as ev
 from sealwright_stages.engine import Retry
 from sealwright_stages.errors import Exit
 from sealwright_stages.events import Stage
+from sealwright_stages.log.entries import Entry
 from sealwright_stages.needed import digest
 from sealwright_stages.ports import BuildJob
 from sealwright_stages.verdict import Status
@@ -126,8 +127,7 @@ def test_a_retry_builds_that_component_and_what_waited_for_it_and_leaves_the_res
     bench.builder.exits["lib"] = [2]
     bench.builder.exits["other"] = [3, 3]
     assert bench.run(commands=(Retry("lib/build"), Retry("other/build"), Retry("other/build"))).exit is Exit.DONE
-    assert sorted(bench.builder.runs) == ["app", "lib", "lib", "other", "other", "other", "tool"]
-    assert bench.builder.runs.index("tool") < len(bench.builder.runs) - 1 - bench.builder.runs[::-1].index("other")
+    assert bench.builder.runs == ["lib", "other", "lib", "tool", "app", "other", "other"]
     assert bench.broken_rules() == []
 
 
@@ -138,9 +138,14 @@ def test_a_retry_does_not_build_what_needs_something_that_is_not_green(folder: P
     assert done.exit is Exit.DONE
     assert bench.builder.runs.count("tool") == 1
     assert bench.builder.runs.index("tool") > bench.builder.runs.index("lib", 1)
+    red = [event.item for event in bench.told(ev.ItemVerdict) if event.verdict == "failed"]
+    assert red == ["lib/build"], "nobody judged tool before lib was there"
+    assert [(each.component, each.by) for each in bench.told(ev.BuildStopped)] == [("tool", "lib"), ("app", "lib")]
+    assert bench.broken_rules() == []
 
 
-def test_what_saw_other_products_than_now_stand_is_built_again(folder: Path) -> None:
+def rebuilt_with_another_lib(folder: Path) -> Bench:
+    """A release that was built, then lost a product, whose second build gave other bytes."""
     bench = Bench(folder, manifest=CHAIN)
     assert bench.run(until=Stage.BUILD).exit is Exit.DONE
     (bench.work.products / "lib" / "lib.tar").unlink()
@@ -154,8 +159,28 @@ def test_what_saw_other_products_than_now_stand_is_built_again(folder: Path) -> 
     bench.builder.collect = another  # type: ignore[method-assign, assignment]
     bench.builder.runs.clear()
     assert bench.run().exit is Exit.DONE
+    return bench
+
+
+def test_what_saw_other_products_than_now_stand_is_built_again(folder: Path) -> None:
+    bench = rebuilt_with_another_lib(folder)
     assert bench.builder.runs == ["lib", "tool"], "app saw the products of tool, which are the same bytes"
     assert bench.broken_rules() == []
+
+
+def test_the_audit_refuses_a_product_that_saw_another_one_than_stands_at_the_seal(folder: Path) -> None:
+    bench = rebuilt_with_another_lib(folder)
+    second = max(number for number, entry in enumerate(bench.kept.entries) if entry.body.get("e") == "run.started")
+
+    def of_tool(entry: Entry) -> bool:
+        body = entry.body
+        return "tool" in (body.get("component"), str(body.get("item")).split("/")[0]) or "/tool/" in entry.stream
+
+    later = [entry for entry in bench.kept.entries[second:] if not of_tool(entry)]
+    bench.kept.entries[second:] = later
+    assert [told for told in bench.broken_rules() if "gate" not in told][-1].endswith(
+        "tool was built with products that are not those of the release"
+    )
 
 
 def test_builds_run_beside_each_other_only_as_far_as_memory_goes(folder: Path) -> None:
