@@ -10,7 +10,7 @@
 - `SHA256SUMS` names just the segments that the records name, with the hashes that the seal binds, and the true
   hashes of all other files. Segments are proved chunk by chunk, by their records; hashing each byte a second
   time for the seal's own listing is left to `sums` (or to `sha256sum -c`, which says the same).
-- Uptime never runs backwards, and the wall clock leaves its course only with a `clock` record.
+- Where a clock left its course there is a `clock` record, which says by how much, and nowhere else.
 - The log continues each checkpoint that somebody saved of it; one that it does not is told with both notes.
 - A cosignature on `checkpoint` by a witness that is asked for must verify; who of them cosigned is told, and when.
   Who of them did not, and signatures of others, are told too.
@@ -204,8 +204,9 @@ class _Check:
             step = self._course.step(record.Stamp(entry["t"], entry["up"], entry["boot"]))
         except record.RecordError as error:
             raise LogBroken(str(error), n) from error
-        if step and kind != "clock":
-            raise LogBroken("the wall clock left its course, and no clock record says so", n)
+        if step != {key: entry[key] for key in ("step", "back", "rebooted") if kind == "clock" and key in entry}:
+            untold = "a clock left its course, and no clock record says so"
+            raise LogBroken("its times do not show what it says" if kind == "clock" else untold, n)
         if (kind == "open") != (n == 0):
             raise LogBroken("a log has one open record, its first", n)
         _KINDS[kind](self, entry)
@@ -250,7 +251,7 @@ class _Check:
         elif entry["k"] == "torn":
             self._tell(entry, f"a recovery cut {entry['len']} bytes off {entry['file']}")
         else:
-            self._tell(entry, f"the wall clock stepped by {entry['step'] / 1e6:.1f} s")
+            self._tell(entry, " and ".join(_of_clocks(entry)))
 
     def _on_seal(self, entry: dict[str, Any]) -> None:
         self.seal = entry
@@ -304,6 +305,15 @@ class _Check:
             raise LogBroken(f"{layout.CHECKPOINT}: {error}") from error
         if newest != self.report.checkpoint:
             raise LogBroken(f"{layout.CHECKPOINT} is not the sealed one")
+
+
+def _of_clocks(entry: Mapping[str, Any]) -> Iterator[str]:
+    if entry.get("rebooted"):
+        yield "the machine was started anew"
+    if entry.get("back"):
+        yield f"the uptime went back by {entry['back'] / 1e6:.1f} s, as in a machine that was put back to an earlier state"
+    if entry["step"]:
+        yield f"the wall clock stepped by {entry['step'] / 1e6:.1f} s"
 
 
 _KINDS: Mapping[str, Callable[[_Check, dict[str, Any]], None]] = {

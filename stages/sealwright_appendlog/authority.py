@@ -24,7 +24,7 @@ from collections.abc import Collection, Iterator
 
 from sealwright_appendlog import layout, record
 from sealwright_appendlog.admission import admit
-from sealwright_appendlog.clients import Client, Due, Refused
+from sealwright_appendlog.clients import MOST_CLIENTS, Client, Due, Refused
 from sealwright_appendlog.export import export_frames
 from sealwright_appendlog.following import line_frames
 from sealwright_appendlog.frames import FrameError, frame
@@ -83,7 +83,7 @@ class Authority:
             if not self.store.sealed:
                 self._settle()
                 self.store.publish()
-        except StoreError as error:
+        except (StoreError, OSError) as error:
             for client in self.clients:
                 client.refuse(str(error))
                 client.send()
@@ -122,8 +122,11 @@ class Authority:
             self._tell_checkpoint(note)
         if self.store.begin_publish(self._wake, due=now - self._checkpointed >= CHECKPOINT_SECONDS):
             self._checkpointed = now
-        for client in [client for client in self.clients if client.overdue(now)]:
-            self._drop(client)
+        for client in list(self.clients):
+            if client.overdue(now):
+                self._drop(client)
+            elif client.silent(now):
+                self._reject(client, "it said no hello")
         if isinstance(self.listener, Handed):
             self.listener.look(now, alone=not self.clients)
 
@@ -137,8 +140,10 @@ class Authority:
             return
         except OSError:
             return  # it went away before it was taken, or there are too many
-        if self.allowed is not None and client.uid not in self.allowed:
-            client.refuse(f"uid {client.uid} may not use this log")
+        unknown = self.allowed is not None and client.uid not in self.allowed
+        if unknown or len(self.clients) >= MOST_CLIENTS:
+            many = f"{MOST_CLIENTS} clients are here, and no more can be served"
+            client.refuse(f"uid {client.uid} may not use this log" if unknown else many)
             client.send()
             client.sock.close()
             return
@@ -150,7 +155,7 @@ class Authority:
     def _serve_client(self, client: Client, mask: int) -> None:
         if mask & selectors.EVENT_WRITE:
             self._flush(client)
-        if mask & selectors.EVENT_READ and client in self.clients:
+        if mask & client.interest & selectors.EVENT_READ and client in self.clients:
             client.heard_at = time.monotonic()
             data = client.receive()
             if data == b"":
@@ -163,11 +168,15 @@ class Authority:
             for kind, payload in client.decoder.views(data):
                 self._obey(client, kind, payload)
         except (Refused, FrameError, record.RecordError, ProofError) as error:
-            self._close_chunk(client)
-            if not self.store.sealed and self._sealing is None:
-                self.store.reject(client.stream or "engine", str(error), client.src)
-                self._pending.add(time.monotonic(), urgent=True)
-            self._turn_away(client, str(error))
+            self._reject(client, str(error))
+
+    def _reject(self, client: Client, why: str) -> None:
+        """Put it on record, and turn the client away."""
+        self._close_chunk(client)
+        if not self.store.sealed and self._sealing is None:
+            self.store.reject(client.stream or "engine", why, client.src)
+            self._pending.add(time.monotonic(), urgent=True)
+        self._turn_away(client, why)
 
     def _turn_away(self, client: Client, why: str) -> None:
         self._end_stream(client)
@@ -203,8 +212,7 @@ class Authority:
         if not client.send():
             self._drop(client)
         elif client in self.clients:
-            waits = client.out or client.supply is not None
-            self._watch.modify(client.sock, selectors.EVENT_READ | (selectors.EVENT_WRITE if waits else 0), client)
+            self._watch.modify(client.sock, client.interest, client)
 
     # -- frames -----------------------------------------------------------------------------------------
 

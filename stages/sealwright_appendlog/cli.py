@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import codecs
+import contextlib
 import gc
 import os
 import signal
@@ -32,6 +33,7 @@ from sealwright_appendlog.tree import ProofError
 from sealwright_appendlog.witness import Witness, WitnessError, cosign
 
 EXIT_LOG = 4
+_TRIES = 3
 _HANDOVER = 10.0  # seconds that the authority before may take to end
 _IDLE = 300.0
 _CODECS = ("ascii",)  # loaded when first used, which may be after the uid was dropped
@@ -44,10 +46,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return int(options.run(options))
     except (StoreError, LogBroken, ProofError, WitnessError, OSError, ValueError) as error:
-        print(f"error: {options.command} failed", f"because: {error}", sep="\n", file=sys.stderr)
         generic = "look at the folder and its permissions, then run it again"
-        print(f"next: {error.next_step if isinstance(error, WitnessError) else generic}", file=sys.stderr)
+        following = error.next_step if isinstance(error, WitnessError) else generic
+        _complain(f"error: {options.command} failed\nbecause: {error}\nnext: {following}\n")
         return EXIT_LOG
+
+
+def _complain(text: str) -> None:
+    """Say why it ends, whole and at once. Where nobody can be told, the exit code must do, so nothing is raised here."""
+    rest = text.encode("utf-8", "backslashreplace")
+    for _ in range(_TRIES):
+        with contextlib.suppress(OSError):
+            rest = rest[os.write(2, rest) :]
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -187,15 +197,15 @@ def _serve(options: argparse.Namespace) -> int:
     if isinstance(listener, socket.socket):
         listener.listen(64)
     gc.disable()  # no cycles are made per record; a collection would only stop the clock
-    if options.ready is not None:
-        os.write(options.ready, f"{store.vkey}\n".encode())
-        os.close(options.ready)
     authority = Authority(store, listener, options.lifeline, allowed if handed is None else None)
 
     def stop(_signal: int, _frame: object) -> None:
         authority.stopped = True
 
     signal.signal(signal.SIGTERM, stop)
+    if options.ready is not None:
+        os.write(options.ready, f"{store.vkey}\n".encode())
+        os.close(options.ready)
     authority.serve()
     os.close(held)
     return 0

@@ -3,13 +3,16 @@
 - Who a client is, the kernel tells (its uid); a bridge of that uid may add whom it carries.
 - Sending never waits: a client that takes nothing while 64 MiB wait for it is dropped. What is made only as it is
   taken (an export, what a follower lacks) goes out at most 1 MiB at a time, so that the others have their turn.
+- While 1 MiB waits for a client, it is not read: who takes no answers can't pile them up.
 - A refused client is told why, and read no more; it is dropped when it goes or after two seconds.
+- Who has not said hello after ten seconds is refused, and so is who comes when there are too many.
 """
 
 from __future__ import annotations
 
 import base64
 import contextlib
+import selectors
 import socket
 import struct
 import time
@@ -20,6 +23,9 @@ from sealwright_appendlog.frames import CLIENT_TYPES, Decoder, frame
 from sealwright_appendlog.handed import Handed
 from sealwright_appendlog.tree import ProofError
 
+MOST_CLIENTS = 400
+"""Each may need two descriptors, and 1,024 is what a process has where nobody raised it."""
+HELLO_SECONDS = 10.0
 _MOST = 64 << 20
 _GRACE = 2.0
 _BLOCK = 1 << 18
@@ -52,6 +58,7 @@ class Client:
     out: bytearray = field(default_factory=bytearray)
     supply: Iterator[bytes] | None = None
     early: bytes = b""
+    came: float = field(default_factory=time.monotonic)
 
     @classmethod
     def accept(cls, listener: socket.socket | Handed) -> Client:
@@ -159,6 +166,16 @@ class Client:
         self.say("R", why.encode("utf-8", "replace")[:1000])
         self.supply = None
         self.refused_at = time.monotonic()
+
+    @property
+    def interest(self) -> int:
+        """What its socket is watched for."""
+        writes = selectors.EVENT_WRITE if self.out or self.supply is not None else 0
+        return writes | (selectors.EVENT_READ if len(self.out) <= _TURN else 0)
+
+    def silent(self, now: float) -> bool:
+        """Whether its time to say hello is over."""
+        return not self.stream and not self.refused_at and now - self.came > HELLO_SECONDS
 
     def overdue(self, now: float) -> bool:
         """Whether a refused client had its time to read why."""

@@ -142,5 +142,7 @@ def lock(folder: Path, seconds: float) -> int:
         except BlockingIOError:
             if time.monotonic() >= deadline:
                 os.close(descriptor)
-                raise BlockingIOError(f"another authority has {folder}") from None
+                raise BlockingIOError(
+                    f"another authority has {folder}; it may be frozen, so end it first"
+                ) from None
             time.sleep(0.05)

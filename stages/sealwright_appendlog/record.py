@@ -11,7 +11,8 @@ What each kind has:
     open   format, origin, key (the verifier key)
     data   ch ("D" output, "E" error output), len, off, seg, sha256: `len` bytes at `off` of the file `seg`
     ev     body: an event of the engine, on the stream `engine` alone
-    clock  step: microseconds by which the wall clock left its course
+    clock  step: microseconds by which the wall clock left its course; back, where the uptime went back by so many;
+           rebooted, where the machine was started anew
     torn   file, len, sha256: what recovery cut off; its bytes lie in recovery/
     rej    why: a frame was refused
     eof    clean, bytes, and exit where the stream told one
@@ -46,7 +47,10 @@ FIELDS: Mapping[str, Mapping[str, type]] = {
     "eof": {"clean": bool, "bytes": int},
     "seal": {"records": int, "bytes": int, "segments": int, "segments_sha256": str},
 }
-_OPTIONAL: Mapping[str, Mapping[str, type]] = {"eof": {"exit": int}}
+_OPTIONAL: Mapping[str, Mapping[str, type]] = {
+    "eof": {"exit": int},
+    "clock": {"back": int, "rebooted": bool},
+}
 _ODD = re.compile(r"[^ -~]")
 _INT = rb"(0|[1-9][0-9]{0,14})"
 _SEGMENT = rb"(data/[A-Za-z0-9._+~#@/-]+/[0-9]{8,}\.log)"

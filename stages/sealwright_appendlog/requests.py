@@ -3,7 +3,8 @@
 - A hello names format 1 and a plain stream; only the stream `engine` may say what it saw and where it follows.
 - A hello without a stream only asks whether anybody is there; only a host answers it.
 - A finish without a status is that of a plain pipe, of which nobody knows how it ended.
-- Whatever a frame's payload may not be is refused with a sentence.
+- Whatever a frame's payload may not be is refused with a sentence; so are JSON in another encoding than UTF-8 and a
+  key that comes twice.
 """
 
 from __future__ import annotations
@@ -105,11 +106,19 @@ def _of_this_format(payload: bytes) -> dict[str, object]:
 
 def _json(payload: bytes) -> dict[str, object]:
     try:
-        value = json.loads(payload)
+        value = json.loads(payload.decode("utf-8"), object_pairs_hook=_once)
     except (ValueError, RecursionError):
         raise Refused("not JSON") from None
     if not isinstance(value, dict):
         raise Refused("not a JSON object")
+    return value
+
+
+def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    """An object none of whose keys comes twice: readers would not agree on which of the two was meant."""
+    value = dict(pairs)
+    if len(value) != len(pairs):
+        raise Refused("a key that comes twice")
     return value
 
 

@@ -214,7 +214,7 @@ class Store:
         except record.RecordError as error:
             raise StoreError(f"this machine's clock can't be used: {error}") from error
         if step:
-            self._batch.lines.append(self._line("clock", "engine", {"step": step}, ITSELF, stamp))
+            self._batch.lines.append(self._line("clock", "engine", step, ITSELF, stamp))
             self.next_n += 1
         return stamp
 

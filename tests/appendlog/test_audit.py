@@ -253,7 +253,7 @@ def event_elsewhere(lines: list[bytes]) -> list[bytes]:
 
 def clock_back(lines: list[bytes]) -> list[bytes]:
     return [
-        re.sub(rb'"t":"2023-11-\d\d', b'"t":"2023-11-09', line) if n == 50 else line
+        re.sub(rb'"t":"202\d-\d\d-\d\d', b'"t":"2023-11-09', line) if n == 50 else line
         for n, line in enumerate(lines)
     ]
 
@@ -263,7 +263,7 @@ def older(lines: list[bytes]) -> list[bytes]:
 
 
 def no_date(lines: list[bytes]) -> list[bytes]:
-    return [re.sub(rb"(2023-11-\d\d)T", rb"\1 ", line) if n == 50 else line for n, line in enumerate(lines)]
+    return [re.sub(rb"(202\d-\d\d-\d\d)T", rb"\1 ", line) if n == 50 else line for n, line in enumerate(lines)]
 
 
 def other_stream(lines: list[bytes]) -> list[bytes]:

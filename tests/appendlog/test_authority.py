@@ -204,6 +204,26 @@ BAD = [
     [("H", b'{"format":1,"stream":"engine"}'), ("J", b'{"x":"' + b"y" * 4090 + b'"}')],
     [("H", b'{"format":1,"stream":"engine"}'), ("J", b'{"x":"' + b"y" * 5000 + b'"}')],
     [("H", b'{"format":1,"stream":"engine"}'), ("J", b"[" * 5000)],
+    [("H", b'{"format":1,"stream":"engine"}'), ("J", b'{"x":NaN}')],
+    [("H", b'{"format":1,"stream":"engine"}'), ("J", b'{"x":-Infinity}')],
+    [("H", b'{"format":1,"stream":"engine"}'), ("J", b'{"x":9007199254740992}')],
+    [("H", b'{"format":1,"stream":"engine"}'), ("J", b'{"x":' + b"9" * 4050 + b"}")],
+    [("H", b'{"format":1,"stream":"engine"}'), ("J", b'{"x":"\\ud800"}')],
+    [("H", b'{"format":1,"stream":"engine"}'), ("J", b'{"x":"\\u001b[2J"}')],
+    [("H", b'{"format":1,"stream":"engine"}'), ("J", b'{"x":1,"x":2}')],
+    [("H", b'{"format":1,"stream":"engine"}'), ("J", b'{"x":{"y":1,"y":1}}')],
+    [("H", b'{"format":1,"stream":"engine"}'), ("J", '{"x":"y"}'.encode("utf-16"))],
+    [("H", b'{"format":1,"stream":"engine"}'), ("J", b"\xff\xfe\x00")],
+    [("H", b'{"format":1,"stream":"engine"}'), ("J", b'{"x":' + b"[" * 17 + b"]" * 17 + b"}")],
+    [("H", '{"format":1,"stream":"engine"}'.encode("utf-16"))],
+    [("H", b'{"format":1,"stream":"build/x","stream":"build/y"}')],
+    [("D", b"before the hello")],
+    [("H", b'{"format":1,"stream":"build/x"}'), ("J", b"{}")],
+    [("H", b'{"format":1,"stream":"build/x"}'), ("I", b"late")],
+    [("I", b"first"), ("I", b"second")],
+    [("H", b'{"format":1,"stream":"build/x"}'), ("F", b"--1")],
+    [("H", b'{"format":1,"stream":"build/x"}'), ("F", "\N{SUPERSCRIPT TWO}".encode())],
+    [("H", b'{"format":1,"stream":"build/x"}'), ("X", b"")],
     [("H", b'{"format":1,"stream":"build/x"}'), ("F", b"one")],
     [("H", b'{"format":1,"stream":"build/x"}'), ("F", b"9" * 5000)],
     [("H", b'{"format":1,"stream":"build/x"}'), ("F", b"0"), ("D", b"more")],
@@ -452,6 +472,19 @@ def test_an_error_of_another_kind_in_the_writers_thread_ends_the_authority_and_e
     assert isinstance(served.errors[0], StoreError)
     with pytest.raises(StoreError, match="can't be written"):
         store.event("engine", {}, "uid:0")
+
+
+def test_acknowledgements_go_on_where_the_writers_thread_can_not_say_that_it_is_done(tmp_path: Path) -> None:
+    with serving(new_store(tmp_path)) as served:
+        client = engine(served)
+        unheard = os.open("/dev/null", os.O_RDONLY)
+        os.dup2(unheard, served.authority._news)
+        os.close(unheard)
+        for number in range(3):
+            client.say("J", b'{"number":%d}' % number)
+            assert json.loads(client.wait_line())["body"] == {"number": number}
+        client.close()
+    assert served.errors == []
 
 
 def test_whatever_keeps_the_segments_from_being_hashed_there_is_no_seal(tmp_path: Path) -> None:

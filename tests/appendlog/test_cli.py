@@ -10,12 +10,14 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import threading
+import time
 from pathlib import Path
 
 import pytest
 
 from appendlog.log_making import ORIGIN, new_store, seal, sealed_log
-from appendlog.real_program import PROGRAM, connect, served
+from appendlog.real_program import PROGRAM, connect, serve_words, served
 from sealwright_appendlog import layout
 from sealwright_appendlog.audit import check_log, read_records
 from sealwright_appendlog.cosignature import WitnessKey
@@ -40,6 +42,46 @@ def test_verify_says_whole_or_names_the_first_bad_record(tmp_path: Path) -> None
     found = run("verify", log)
     assert found.returncode == 4
     assert re.match(rb"error: verify failed\nbecause: record 8: .*\nnext: .*\n", found.stderr)
+
+
+@pytest.mark.parametrize("broken", ["2>/dev/full", "2>&-"])
+def test_where_nobody_can_be_told_the_exit_code_says_it(tmp_path: Path, broken: str) -> None:
+    words = ["sh", "-c", f'exec "$@" {broken}', "sh", *PROGRAM, "verify", str(tmp_path)]
+    found = subprocess.run(words, capture_output=True, check=False, timeout=60)
+    assert (found.returncode, found.stderr) == (4, b"")
+
+
+def test_a_log_has_one_authority_at_a_time_and_the_next_waits_for_the_one_that_ends(tmp_path: Path) -> None:
+    with served(tmp_path) as first:
+        first.send_signal(signal.SIGSTOP)
+        second = run(*serve_words(tmp_path))
+        assert second.returncode == 4 and b"another authority has " in second.stderr
+        third = subprocess.Popen([*PROGRAM, *serve_words(tmp_path)])
+        try:
+            first.send_signal(signal.SIGTERM)
+            first.send_signal(signal.SIGCONT)
+            assert first.wait(10) == 0
+            until_served(tmp_path)
+        finally:
+            third.terminate()
+            assert third.wait(10) == 0
+
+
+def until_served(root: Path) -> None:
+    """Wait until the log is served and takes an event."""
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline:
+        try:
+            client = connect(root)
+            client.hello("engine")
+            client.say("J", b"{}")
+            client.wait_line()
+            client.close()
+        except (OSError, EOFError):
+            threading.Event().wait(0.02)
+        else:
+            return
+    raise AssertionError("nobody serves it")
 
 
 def test_prove_prints_a_proof_and_vkey_the_key(tmp_path: Path) -> None:
