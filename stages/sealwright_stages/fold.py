@@ -5,6 +5,7 @@
 - An event about something that was never declared is `BadEventError`: the log is not one of ours.
 - A verdict replaces the one before it; a reset takes it away together with its waiver.
 - A reset of a source takes its promotion away, a reset of a build its products.
+- For whom a build waits stays with its item until it begins.
 - A waiver counts only while the verdict that it names stands.
 - A policy's own signature counts for the run that checked it, and for the policy that the run goes by.
 - A log goes on only under the release, manifest and policy that it began with.
@@ -143,7 +144,8 @@ def _stage_ended(state: State, event: ev.StageEnded, entry: Record) -> None:
 def _item_started(state: State, event: ev.ItemStarted, entry: Record) -> None:
     item = _item(state, event.item)
     tries = item.tries + 1
-    _put(state, replace(item, status=Status.RUNNING, tries=tries, waiver=None, began=entry.t, judged=""), entry)
+    running = replace(item, status=Status.RUNNING, tries=tries, waiver=None, note="", began=entry.t, judged="")
+    _put(state, running, entry)
 
 
 def _item_progress(state: State, event: ev.ItemProgress, entry: Record) -> None:
@@ -245,7 +247,14 @@ def _build_started(state: State, event: ev.BuildStarted, entry: Record) -> None:
         epoch=event.epoch,
         samples=(),
         built_from=event.manifest_sha256,
+        built_with=event.needs_sha256,
     )
+
+
+def _build_stopped(state: State, event: ev.BuildStopped, entry: Record) -> None:
+    item = _item(state, event.item)
+    because = f"stopped by {', '.join(event.by.split())}, which it needs and which is not built"
+    _put(state, replace(item, note=because), entry)
 
 
 def _build_sample(state: State, event: ev.BuildSample, entry: Record) -> None:
@@ -299,6 +308,7 @@ _HANDLERS: Mapping[type[object], Callable[[State, Any, Record], None]] = {
     ev.SourcesPromoted: _sources_promoted,
     ev.GateDecided: _gate_decided,
     ev.BuildStarted: _build_started,
+    ev.BuildStopped: _build_stopped,
     ev.BuildSample: _build_sample,
     ev.BuildEnded: _build_ended,
     ev.ProductCollected: _product_collected,

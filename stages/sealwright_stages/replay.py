@@ -81,6 +81,10 @@ class Replay:
             sealed(story, entry)
             sealed_products(story, entry)
 
+    def _begun(self, stream: str) -> bool:
+        """Whether a build was begun on it: of one whose console was killed, the authority may hear after that."""
+        return stream in self.story.run.building.values()
+
     def _source(self, entry: Entry) -> None:
         own, story = entry.stream == _ENGINE, self.story
         if entry.kind in ("ev", "seal"):
@@ -93,7 +97,9 @@ class Replay:
         if not own and entry.kind in ("data", "eof") and entry.stream not in story.streams.seen:
             runs = story.streams.seen[entry.stream] = story.state.runs
             named = _STREAM.fullmatch(entry.stream)
-            right = named is not None and int(named[1]) == runs and not story.run.over
+            right = (
+                named is not None and int(named[1]) == runs and (not story.run.over or self._begun(entry.stream))
+            )
             story.demand(
                 right or is_raw(entry.stream), "stream-named", entry, f"{entry.stream} is no stream of run {runs}"
             )

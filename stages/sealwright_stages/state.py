@@ -131,6 +131,7 @@ class Component:
     facts_stream: str = ""
     build_stream: str = ""
     built_from: str = ""
+    built_with: str = ""
     building: bool = False
     build_started: str = ""
     build_ended: str = ""

@@ -113,7 +113,10 @@ def swapped(kind: type, **fields: object) -> Callable[[list[Step]], list[Step]]:
     return lambda steps: [replace(step, **fields) if isinstance(step, kind) else step for step in steps]
 
 
-BUILT = (ev.BuildStarted, {"environment_sha256": sha("other"), "recipe": "deb", "epoch": 7})
+BUILT = (
+    ev.BuildStarted,
+    {"environment_sha256": sha("other"), "recipe": "deb", "epoch": 7, "needs_sha256": sha("needs")},
+)
 
 
 def test_what_the_events_say_is_gathered(forger: Forger) -> None:

@@ -61,7 +61,7 @@ def sentence(items: list[Item]) -> str:
 def doing(item: Item) -> str:
     """The item's reason once it has one; before, how far it is."""
     if item.status is Status.PENDING:
-        return "waits"
+        return f"waits: {item.note}" if item.note else "waits"
     if item.status is Status.RUNNING:
         return " ".join(text for text in (progress(item.done, item.total), item.note) if text) or "runs"
     return item.reason

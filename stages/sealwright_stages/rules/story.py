@@ -25,7 +25,14 @@ from sealwright_stages.state import Item, State
 
 HEX64 = re.compile(r"[0-9a-f]{64}\Z")
 _MOST = 20  # findings: what follows the first ones follows from them
-_OF_BUILDS = (ev.BuildStarted, ev.BuildSample, ev.BuildEnded, ev.ProductCollected, ev.ProductCompared)
+_OF_BUILDS = (
+    ev.BuildStarted,
+    ev.BuildStopped,
+    ev.BuildSample,
+    ev.BuildEnded,
+    ev.ProductCollected,
+    ev.ProductCompared,
+)
 
 
 @dataclass
