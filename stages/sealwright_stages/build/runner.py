@@ -25,7 +25,7 @@ from sealwright_stages.build.watch import RoomWatch, TreeWatch
 from sealwright_stages.errors import LogError, MachineError
 from sealwright_stages.ports import BuildResult, Limits, OutputStream, Sampled
 from sealwright_stages.process import BASE_ENVIRONMENT, kill_group
-from sealwright_stages.sandbox.bwrap import Sandbox, Start, prepared
+from sealwright_stages.sandbox.bwrap import Prepare, Sandbox, Start, prepared
 from sealwright_stages.sandbox.life import first_process, wait_dead
 
 _TICK = 0.1
@@ -45,15 +45,23 @@ class Watched:
     stop: Callable[[], str]
 
 
-def run(box: Sandbox, argv: tuple[str, ...], limits: Limits, room: Path, watched: Watched) -> BuildResult:
-    """Run `argv` in `box`; `room` is the folder whose size `limits.disk` bounds.
+def run(
+    box: Sandbox,
+    argv: tuple[str, ...],
+    limits: Limits,
+    room: Path,
+    watched: Watched,
+    *,
+    prepare: Prepare = prepared,
+) -> BuildResult:
+    """Run `argv` in `box`; `room` is the folder whose size `limits.disk` bounds. `prepare` is another's in tests only.
 
     Raises:
         MachineError: the sandbox can't be made, or its processes can't be ended.
         Exception: whatever `watched` raises, after the build is dead.
     """
     begun = time.monotonic()
-    with prepared(box, argv) as start, _started(start) as (child, life), RoomWatch(room, child.pid) as taken:
+    with prepare(box, argv) as start, _started(start) as (child, life), RoomWatch(room, child.pid) as taken:
         pump = _Pump(child, watched.output, limits.disk)
         try:
             killed = _watch(child, pump, limits, watched, taken, begun)

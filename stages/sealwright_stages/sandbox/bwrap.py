@@ -85,6 +85,9 @@ class Start:
     """To be called once the program runs: closes our end of `info`, so that its end is seen."""
 
 
+Prepare = Callable[["Sandbox", Sequence[str]], contextlib.AbstractContextManager[Start]]
+
+
 @contextlib.contextmanager
 def prepared(box: Sandbox, argv: Sequence[str]) -> Iterator[Start]:
     """Give what is needed to start `argv` in `box`; the descriptors are ours until the block ends.
