@@ -12,7 +12,7 @@ from typing import NoReturn
 
 from sealwright_console.complaints import complain, print_json, print_result, say
 from sealwright_console.diffing import add_diffing
-from sealwright_console.reviewing import MARK, add_reviewing
+from sealwright_console.reviewing import add_reviewing
 from sealwright_console.sanitise import clean
 from sealwright_console.signals import end_by_signals, leave_signals
 from sealwright_stages.errors import Exit, InterruptedRunError, MachineError, ManifestError, SealwrightError
@@ -170,18 +170,9 @@ def _only_work_folder() -> Path:
 
 
 def _doctor(options: argparse.Namespace) -> int:
-    from sealwright_stages.doctor import examine, selftest  # noqa: PLC0415
-    from sealwright_stages.release import read_release, work_folder  # noqa: PLC0415
+    from sealwright_console.fitness import run_doctor  # noqa: PLC0415
 
-    folder = None
-    if options.manifest is not None:
-        folder = work_folder(read_release(options.manifest)[0], None).root
-    findings = [*examine(folder), *(selftest() if options.selftest else ())]
-    for finding in findings:
-        print(f"{MARK[finding.ok]} {finding.name}: {clean(finding.found)}")
-        if finding.ok != "good":
-            print(f"         next: {clean(finding.next)}")
-    return int(Exit.ENVIRONMENT if any(finding.ok == "bad" for finding in findings) else Exit.DONE)
+    return run_doctor(options)
 
 
 def _explain(options: argparse.Namespace) -> int:

@@ -234,11 +234,15 @@ class Sampled:
 
 @dataclass(frozen=True)
 class BuildResult:
-    """How a build ended: its exit status (negative: a signal), milliseconds, and why it was killed, if it was."""
+    """How a build ended: its exit status (negative: a signal), milliseconds, and why it was killed, if it was.
+
+    `limited_by` says what held its `processes` and its `memory`.
+    """
 
     exit: int
     wall_ms: int
     killed_because: str = ""
+    limited_by: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

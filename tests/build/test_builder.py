@@ -204,7 +204,7 @@ def test_a_build_waits_while_the_log_does(builder: SandboxBuilder, tmp_path: Pat
         (
             "for place in /tmp /dev/shm; do head -c 40000000 /dev/zero > $place/a; done; sleep 60",
             Limits(memory=60 << 20),
-            "MiB of memory, more than 60",
+            "MiB of memory",
         ),
         (
             "for i in 1 2 3; do exec 9> big; rm big; head -c 9000000 /dev/zero >&9; sleep 60 & done; sleep 60",

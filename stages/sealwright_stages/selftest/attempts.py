@@ -42,18 +42,23 @@ class Tried:
     why: str
 
 
-_CALLS, _CAPS, _NET, _MOUNTS = "system call filter", "no capabilities", "network namespace", "only what is named is seen"
+_CALLS, _CAPS, _NET, _MOUNTS = (
+    "system call filter",
+    "no capabilities",
+    "network namespace",
+    "only what is named is seen",
+)
 _PIDS, _DEV, _NESTED, _UID = "process namespace", "own /dev", "no nested user namespaces", "outer uid is not root"
 _COLLECTOR, _BUILDER = "the collector", "the builder"
 
 _NETWORK = {
     **dict.fromkeys(("tcp", "tcp6", "udp", "dns"), _NET),
-    "icmp": f"{_CAPS}, {_NET}",
-    "packet": f"{_CALLS}, {_CAPS}",
+    "icmp": f"{_CAPS}, {_NESTED}",
+    "packet": f"{_CALLS}, {_CAPS}, {_NESTED}",
     "interfaces": _NET,
-    "set_interface": _CAPS,
+    "set_interface": f"{_CAPS}, {_NESTED}",
     "listeners": _NET,
-    **dict.fromkeys(("vsock", "kernel_crypto"), _CALLS),
+    **dict.fromkeys(("vsock", "rare_sockets"), _CALLS),
     "socket_path": _MOUNTS,
     "socket_abstract": _NET,
     "socket_found": "nothing that is seen has one",
@@ -91,7 +96,9 @@ _KERNEL = {
     "setting": f"{_UID}, read-only /proc/sys",
     "trigger": f"{_UID}, masked files of /proc",
     **dict.fromkeys(("control_group", "uevent"), f"no /sys, {_UID}"),
-    **dict.fromkeys(("io_uring", "userfaultfd", "keyring", "add_key", "perf", "compare", "handle", "clock_rate"), _CALLS),
+    **dict.fromkeys(
+        ("io_uring", "userfaultfd", "keyring", "add_key", "perf", "compare", "handle", "clock_rate"), _CALLS
+    ),
     **dict.fromkeys(("bpf", "clock_set"), f"{_CALLS}, {_UID}"),
     "foreign_calls": _CALLS,
 }
@@ -114,7 +121,9 @@ _WATCHED = {
     "daemon": _PIDS,
 }
 _PRODUCTS = {
-    **dict.fromkeys(("product_link", "product_hard_link", "product_fifo", "product_socket"), f"{_COLLECTOR}, by kind"),
+    **dict.fromkeys(
+        ("product_link", "product_hard_link", "product_fifo", "product_socket"), f"{_COLLECTOR}, by kind"
+    ),
     "product_device": f"{_COLLECTOR}, by kind, and user namespace",
     **dict.fromkeys(("product_sparse", "product_many"), f"{_COLLECTOR}, by size and number"),
     **dict.fromkeys(

@@ -21,9 +21,9 @@ from typing import Literal
 from sealwright_stages import process
 from sealwright_stages.build import runner
 from sealwright_stages.build.collector import collect
-from sealwright_stages.errors import BuildError, MachineError
+from sealwright_stages.errors import BuildError
 from sealwright_stages.files import remove_tree, sha256_file
-from sealwright_stages.ports import Collected, Limits
+from sealwright_stages.ports import BuildResult, Collected, Limits
 from sealwright_stages.sandbox.bwrap import Bind, Prepare, Sandbox, prepared
 from sealwright_stages.sandbox.identity import Identities
 from sealwright_stages.sandbox.ownership import hand_over, take_back
@@ -37,7 +37,11 @@ _PACKAGE = "sealwright_stages.selftest.probes"
 _ORDER = ("common", "network", "host", "kernel", "limits", "products", "main")
 _SECONDS = 60.0
 _LIMITS = Limits(wall=20, memory=96 << 20, disk=16 << 20, processes=64)
-_WIDE = {"shared_memory": {"disk": 1 << 30}, "product": {"disk": 1 << 30, "memory": 1 << 30}, "endless_time": {"wall": 1}}
+_WIDE = {
+    "shared_memory": {"disk": 1 << 30},
+    "product": {"disk": 1 << 30, "memory": 1 << 30},
+    "endless_time": {"wall": 1},
+}
 _AT_ONCE = 4
 _RESULTS = {"out": Result.GOT_OUT, "held": Result.HELD}
 Collect = Callable[[Path, tuple[str, ...], int, Path], tuple[Collected, ...]]
@@ -101,26 +105,29 @@ class Trial:
 
     def inside(self, attempts: Sequence[Attempt]) -> list[Tried]:
         """Try these in one sandbox, one after the other."""
-        with self.identities.builder() as uid, self.canary.beside(uid) as bait:
-            with self.prepare(self.box(uid), self.words(attempts, bait)) as start:
-                done = process.run(
-                    start.argv,
-                    timeout=_SECONDS,
-                    cwd=Path("/"),
-                    env={"SEALWRIGHT_CANARY": "sings"},
-                    pass_fds=start.descriptors,
-                )
+        with (
+            self.identities.builder() as uid,
+            self.canary.beside(uid) as bait,
+            self.prepare(self.box(uid), self.words(attempts, bait)) as start,
+        ):
+            done = process.run(
+                start.argv,
+                timeout=_SECONDS,
+                cwd=Path("/"),
+                env={"SEALWRIGHT_CANARY": "sings"},
+                pass_fds=start.descriptors,
+            )
         return judged(attempts, done.stdout, done.complaint())
 
-    def watched(self, attempt: Attempt) -> Tried:
-        """Try one under the builder's watch."""
-        limits = dataclasses.replace(_LIMITS, **_WIDE.get(attempt.name, {}))
+    def watched(self, attempt: Attempt, limits: Limits | None = None) -> Tried:
+        """Try one under the builder's watch, with these limits or the small ones that are meant to end it."""
+        limits = limits or dataclasses.replace(_LIMITS, **_WIDE.get(attempt.name, {}))
         with self._room(attempt.name) as room, self.identities.builder() as uid:
             result, sink = self._build(uid, room, [attempt], limits)
             (tried,) = judged([attempt], sink.end, f"exit {result.exit}")
+        if attempt.name == "daemon" and tried.result is Result.GOT_OUT:
             if left := self._left("daemon"):
                 return Tried(attempt, Result.GOT_OUT, f"{left} of its processes went on")
-        if attempt.name == "daemon" and tried.result is Result.GOT_OUT:
             return Tried(attempt, Result.HELD, "nothing of it goes on")
         if result.killed_because and sink.said <= limits.disk:
             return Tried(attempt, Result.HELD, result.killed_because)
@@ -167,6 +174,7 @@ class Trial:
             memory=256 << 20,
             file_size=1 << 30,
             scratch=16 << 20,
+            grouped=True,
         )
 
     def words(self, attempts: Iterable[Attempt], bait: Bait) -> tuple[str, ...]:
@@ -185,7 +193,7 @@ class Trial:
 
     def _build(
         self, uid: int | None, room: Path, attempts: Sequence[Attempt], limits: Limits
-    ) -> tuple[runner.BuildResult, _Sink]:
+    ) -> tuple[BuildResult, _Sink]:
         places = (room / "build", room / "out")
         for place in places:
             place.mkdir(mode=0o755)
@@ -233,19 +241,3 @@ def selftest() -> list[Tried]:
             return Trial(canary, identities).whole()
     finally:
         identities.release()
-
-
-def refusal(tried: Sequence[Tried]) -> MachineError | None:
-    """Why this machine must not build, or None."""
-    out = [each for each in tried if each.result is not Result.HELD]
-    if not out:
-        return None
-    got = [each for each in out if each.result is Result.GOT_OUT]
-    worst = (got or out)[0]
-    how = "got out of the sandbox" if got else "could not be tried"
-    return MachineError(
-        "the sandbox does not hold on this machine",
-        f"{len(out)} of {len(tried)} attempts {how if len(out) in (len(got), len(out) - len(got)) else 'failed'}, "
-        f"such as: {worst.attempt.tries}",
-        "run `sealwright doctor --selftest`, and build on another machine until all are held",
-    )

@@ -32,7 +32,7 @@ def other_component(bait: Bait) -> None:
 
 def descriptor(bait: Bait) -> None:
     """Find the caller's descriptor, or any beside the three standard ones."""
-    any_of(*(lambda number=number: os.fstat(number) for number in (bait.fd, *range(3, 256))))  # type: ignore[misc]
+    any_of(*(lambda number=number: os.fstat(number) for number in (bait.fd, *range(3, 256))))
 
 
 def environment(_bait: Bait) -> None:
@@ -51,7 +51,7 @@ def kernel_log(_bait: Bait) -> None:
 
 def kernel_keys(_bait: Bait) -> None:
     """Read the list of kernel keys, the kernel's command line or its symbols."""
-    any_of(*(lambda n=name: Path("/proc", n).read_bytes() for name in ("keys", "cmdline", "kallsyms")))  # type: ignore[misc]
+    any_of(*(lambda n=name: Path("/proc", n).read_bytes() for name in ("keys", "cmdline", "kallsyms")))
 
 
 def _canary(bait: Bait) -> None:
@@ -96,7 +96,7 @@ def memory_outside(bait: Bait) -> None:
 
 def root_outside(bait: Bait) -> None:
     """Reach the host's files through the root of a process outside."""
-    any_of(*(lambda pid=pid: Path(f"/proc/{pid}/root{bait.file}").read_bytes() for pid in (1, bait.pid)))  # type: ignore[misc]
+    any_of(*(lambda pid=pid: Path(f"/proc/{pid}/root{bait.file}").read_bytes() for pid in (1, bait.pid)))
 
 
 def gain_by_setuid(_bait: Bait) -> None:
@@ -105,7 +105,7 @@ def gain_by_setuid(_bait: Bait) -> None:
         path = Path("/usr/bin", name)
         if not path.is_file() or not path.stat().st_mode & 0o4000:
             continue
-        done = subprocess.run(  # noqa: S603 - a fixed list of names
+        done = subprocess.run(
             [str(path), "--version"], env={"LD_SHOW_AUXV": "1"}, capture_output=True, timeout=5, check=False
         )
         if b"AT_SECURE" not in done.stdout:
@@ -162,12 +162,12 @@ def host_terminal(bait: Bait) -> None:
 
 def system_write(_bait: Bait) -> None:
     """Create a file in the root, in /usr, in /dev, in /etc or among the sources."""
-    any_of(*(lambda name=name: _create(name) for name in ("/", "/usr", "/dev", "/sources", "/etc")))  # type: ignore[misc]
+    any_of(*(lambda name=name: _create(name) for name in ("/", "/usr", "/dev", "/sources", "/etc")))
 
 
 def preload(_bait: Bait) -> None:
     """Have the loader of every later program load something of ours."""
-    any_of(*(lambda name=name: _create("/etc", name) for name in ("ld.so.preload", "ld.so.cache.new")))  # type: ignore[misc]
+    any_of(*(lambda name=name: _create("/etc", name) for name in ("ld.so.preload", "ld.so.cache.new")))
 
 
 def _create(folder: str, name: str = "sealwright-probe") -> None:

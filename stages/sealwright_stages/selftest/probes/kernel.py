@@ -7,7 +7,17 @@ import signal
 import struct
 from pathlib import Path
 
-from sealwright_stages.selftest.probes.common import LIBC, NEWUSER, SCRATCH, Bait, any_of, call, checked, open_one, reap
+from sealwright_stages.selftest.probes.common import (
+    LIBC,
+    NEWUSER,
+    SCRATCH,
+    Bait,
+    any_of,
+    call,
+    checked,
+    open_one,
+    reap,
+)
 
 _MS_REMOUNT, _MS_BIND = 32, 4096
 _NEWUTS = 0x04000000
@@ -33,7 +43,7 @@ def mount_tree(_bait: Bait) -> None:
 
 def unmount(_bait: Bait) -> None:
     """Take away a mask of /proc, so that what is below it shows."""
-    any_of(*(lambda n=n: checked(LIBC.umount2(n, 2), "umount") for n in (b"/proc/keys", b"/proc/sys", b"/tmp")))  # type: ignore[misc]
+    any_of(*(lambda n=n: checked(LIBC.umount2(n, 2), "umount") for n in (b"/proc/keys", b"/proc/sys", b"/tmp")))
 
 
 def remount(_bait: Bait) -> None:
@@ -43,7 +53,7 @@ def remount(_bait: Bait) -> None:
 
 def pivot_root(_bait: Bait) -> None:
     """Exchange the root, by which the old one would be left below it."""
-    os.chdir("/")
+    os.chdir("/tmp")  # noqa: S108 - the sandbox's own
     call("pivot_root", b".", b".")
 
 
@@ -60,8 +70,9 @@ def device(_bait: Bait) -> None:
 
 
 def raw_memory(_bait: Bait) -> None:
-    """Open the machine's memory or ports."""
-    open_one(["/dev/mem", "/dev/port", "/dev/kmem", "/proc/kcore"], os.O_RDONLY)
+    """Open the machine's memory, ports or registers."""
+    names = ("/dev/mem", "/dev/port", "/dev/kmem", "/proc/kcore", "/dev/cpu/0/msr", "/dev/cpu_dma_latency")
+    open_one(list(names), os.O_RDONLY)
 
 
 def raw_disk(_bait: Bait) -> None:
@@ -118,8 +129,8 @@ def setting(_bait: Bait) -> None:
 
 
 def trigger(_bait: Bait) -> None:
-    """Open the kernel's emergency switch."""
-    open_one(["/proc/sysrq-trigger"], os.O_WRONLY)
+    """Open the kernel's emergency switches."""
+    open_one(["/proc/sysrq-trigger", "/proc/sys/kernel/sysrq", "/proc/sys/vm/drop_caches"], os.O_WRONLY)
 
 
 def control_group(_bait: Bait) -> None:

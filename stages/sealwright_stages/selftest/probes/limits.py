@@ -1,15 +1,24 @@
 """Ways to take more of the machine than allowed. The sandbox of these allows 64 processes and 256 MiB."""
 
 import contextlib
+import ctypes
 import mmap
 import os
 import resource
 import signal
-import sys
 import time
 from pathlib import Path
 
-from sealwright_stages.selftest.probes.common import LIBC, SCRATCH, Bait, any_of, call, checked, refuse
+from sealwright_stages.selftest.probes.common import (
+    LIBC,
+    SCRATCH,
+    Bait,
+    any_of,
+    call,
+    checked,
+    leave_behind,
+    refuse,
+)
 
 _MIB = 1 << 20
 
@@ -29,8 +38,8 @@ def memory(_bait: Bait) -> None:
 def locked_memory(_bait: Bait) -> None:
     """Take memory that can't be swapped out."""
     taken = mmap.mmap(-1, _MIB, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
-    checked(LIBC.mlockall(1), "mlockall")
-    taken.close()
+    address = ctypes.addressof(ctypes.c_char.from_buffer(taken))
+    checked(LIBC.mlock(ctypes.c_void_p(address), ctypes.c_size_t(_MIB)), "mlock")
 
 
 def memory_file(_bait: Bait) -> None:
@@ -106,9 +115,9 @@ def many_files(_bait: Bait) -> None:
 
 def many_names(_bait: Bait) -> None:
     """Use up the disk's inodes with empty files."""
-    for number in range(40_000):
+    for number in range(20_000):
         os.close(os.open(f"/build/{number}", os.O_CREAT | os.O_WRONLY))
-    time.sleep(6)
+    time.sleep(5)
 
 
 def endless_time(_bait: Bait) -> None:
@@ -119,6 +128,7 @@ def endless_time(_bait: Bait) -> None:
 def _say(piece: bytes) -> None:
     for _ in range(48):
         os.write(1, piece * (_MIB // len(piece)))
+    os.write(1, b"\n")
 
 
 def endless_lines(_bait: Bait) -> None:
@@ -137,12 +147,6 @@ def endless_noise(_bait: Bait) -> None:
 
 
 def daemon(bait: Bait) -> None:
-    """Go on after the build: forked twice, in a session of its own, deaf to signals, holding its output."""
-    if os.fork() == 0:
-        os.setsid()
-        if os.fork() == 0:
-            for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
-                signal.signal(number, signal.SIG_IGN)
-            os.execv(sys.executable, [sys.executable, "-c", "import time; time.sleep(60)", bait.token + "-daemon"])  # noqa: S606
-        os._exit(0)
+    """Go on after the build: forked twice, in a session of its own, deaf to signals."""
+    leave_behind(f"{bait.token}-daemon", "import time; time.sleep(60)")
     time.sleep(0.3)

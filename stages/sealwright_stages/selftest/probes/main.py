@@ -21,4 +21,3 @@ def main() -> None:
 def _functions(module: ModuleType) -> dict[str, common.Attempt]:
     found = {name: value for name, value in vars(module).items() if not name.startswith("_") and callable(value)}
     return {name: value for name, value in found.items() if value.__module__ == module.__name__}
-

@@ -12,7 +12,7 @@ from sealwright_stages.selftest.probes.common import Bait, any_of, refuse
 
 _SECONDS = 1.0
 _SIOCSIFFLAGS = 0x8914
-_IFF_RUNNING = 0x40
+_NETLINK_GENERIC = 16
 _QUERY = struct.pack("!6H", 0x5EA1, 0x0100, 1, 0, 0, 0) + b"\x06canary\x07invalid\x00" + struct.pack("!2H", 1, 1)
 
 
@@ -83,9 +83,15 @@ def vsock(_bait: Bait) -> None:
     socket.socket(socket.AF_VSOCK, socket.SOCK_STREAM).close()
 
 
-def kernel_crypto(_bait: Bait) -> None:
-    """Make a socket of a family that builds have no use for: the kernel's ciphers."""
-    socket.socket(socket.AF_ALG, socket.SOCK_SEQPACKET).close()
+def rare_sockets(_bait: Bait) -> None:
+    """Make a socket of a family or protocol that builds have no use for, and kernels have had holes in."""
+    families = ("AF_ALG", "AF_CAN", "AF_TIPC", "AF_RDS", "AF_X25", "AF_AX25", "AF_KEY", "AF_BLUETOOTH")
+    numbers = [getattr(socket, name) for name in families if hasattr(socket, name)]
+    any_of(
+        *(lambda n=number: socket.socket(n, socket.SOCK_RAW).close() for number in numbers),
+        *(lambda n=number: socket.socket(n, socket.SOCK_SEQPACKET).close() for number in numbers),
+        lambda: socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, _NETLINK_GENERIC).close(),
+    )
 
 
 def _reach(address: str) -> None:
@@ -107,7 +113,9 @@ def socket_abstract(bait: Bait) -> None:
 def socket_found(_bait: Bait) -> None:
     """Look for any local socket in what can be seen, and reach it."""
     for folder, below, names in os.walk("/"):
-        below[:] = [name for name in below if Path(folder, name) not in (Path("/proc"), Path("/usr"), Path("/sys"))]
+        below[:] = [
+            name for name in below if Path(folder, name) not in (Path("/proc"), Path("/usr"), Path("/sys"))
+        ]
         for name in names:
             path = Path(folder, name)
             with contextlib.suppress(OSError):

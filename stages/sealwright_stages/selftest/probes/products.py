@@ -1,13 +1,11 @@
 """Products that are not what they seem. Each lies in a folder of its own below /out."""
 
 import os
-import signal
 import socket
-import sys
 import time
 from pathlib import Path
 
-from sealwright_stages.selftest.probes.common import Bait
+from sealwright_stages.selftest.probes.common import Bait, leave_behind
 
 NAMES = {
     "product_newline": "a\nb.deb",
@@ -112,15 +110,13 @@ def product_bytes(_bait: Bait) -> None:
 
 
 def product_raced(bait: Bait) -> None:
-    """A file that a daemon exchanges while it is collected and after it was hashed."""
+    """A file that a daemon, which holds it open, changes while it is collected and after it was hashed."""
     place = _place("product_raced")
     (place / "x.deb").write_bytes(b"good")
-    loop = "import os, sys\nwhile True:\n open('new', 'w').write('bad!'); os.rename('new', 'x.deb')\n"
-    if os.fork() == 0:
-        os.setsid()
-        if os.fork() == 0:
-            signal.signal(signal.SIGTERM, signal.SIG_IGN)
-            os.chdir(place)
-            os.execv(sys.executable, [sys.executable, "-c", loop, bait.token + "-racer"])  # noqa: S606
-        os._exit(0)
+    loop = "f = open('x.deb', 'r+b', 0)
+while True:
+ f.seek(0); f.write(b'bad!'); f.seek(0); f.write(b'good')
+"
+    os.chdir(place)
+    leave_behind(f"{bait.token}-racer", loop)
     time.sleep(0.3)
