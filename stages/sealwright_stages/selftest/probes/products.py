@@ -113,10 +113,7 @@ def product_raced(bait: Bait) -> None:
     """A file that a daemon, which holds it open, changes while it is collected and after it was hashed."""
     place = _place("product_raced")
     (place / "x.deb").write_bytes(b"good")
-    loop = "f = open('x.deb', 'r+b', 0)
-while True:
- f.seek(0); f.write(b'bad!'); f.seek(0); f.write(b'good')
-"
+    loop = "f = open('x.deb', 'r+b', 0)\nwhile True:\n f.seek(0)\n f.write(b'bad!good')\n"
     os.chdir(place)
     leave_behind(f"{bait.token}-racer", loop)
     time.sleep(0.3)
