@@ -30,7 +30,7 @@ from sealwright_stages.ports import BuildResult, Limits, OutputStream, Sampled
 from sealwright_stages.process import BASE_ENVIRONMENT, kill_group
 from sealwright_stages.sandbox.bwrap import Prepare, Sandbox, Start, prepared
 from sealwright_stages.sandbox.cgroups import Groups
-from sealwright_stages.sandbox.life import first_process, wait_dead
+from sealwright_stages.sandbox.life import first_process, kill, wait_dead
 
 _TICK = 0.1
 _SAMPLE_EVERY = 1.0
@@ -71,6 +71,7 @@ def run(
         try:
             killed = _watch(child, pump, limits, watched, taken, begun)
         finally:
+            life.kill()
             kill_group(child)
             life.wait()
             pump.join()
@@ -92,6 +93,10 @@ class _Life:
         self._info = info
         self._first = first_process(info, _BIRTH)
         self.never_began = self._first is None
+
+    def kill(self) -> None:
+        """Kill the sandbox from within, before its outermost process is."""
+        kill(self._first)
 
     def wait(self) -> None:
         """Wait until the sandbox is dead, once its outermost process is."""
