@@ -95,7 +95,7 @@ def ablations(canary: Canary) -> dict[str, Without]:
         "memory_segment": _call("shmget"),
         "large_file": Without("the limit of file sizes", (drop_limit("fsize"),)),
         **dict.fromkeys(("fill_scratch", "fill_shared"), fill),
-        "core_dump": Without("the limit of core dumps", (drop_limit("core"),)),
+        "core_dump": _call("setrlimit", "prlimit64"),
         "priority": _ROOT,
         **dict.fromkeys(("daemon", "product_raced"), pids),
     }

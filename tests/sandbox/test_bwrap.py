@@ -196,3 +196,12 @@ def test_a_link_in_the_folders_place_is_refused(tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to("/etc")
     with pytest.raises(MachineError, match="can't be handed"):
         hand_over(tmp_path / "link", 61500)
+
+
+@pytest.mark.sandbox
+def test_a_build_may_say_that_it_wants_no_core_dumps(identities: Identities) -> None:
+    uid = identities.builders[0] if identities.builders else None
+    script = "ulimit -c 0 && ulimit -c && ulimit -n 64 && ulimit -n"
+    with prepared(Sandbox(uid=uid, environment=process.BASE_ENVIRONMENT), ["sh", "-c", script]) as start:
+        done = process.run(start.argv, timeout=20, pass_fds=start.descriptors, cwd=Path("/"))
+    assert done.stdout.split() == [b"0", b"64"], "a limit of 1 byte is shown as 0 blocks; other limits can be set"

@@ -44,7 +44,7 @@ _FREED = {
     "the limit of processes": Without("it", (drop_limit("nproc"),)),
     "the limit of file sizes": Without("it", (drop_limit("fsize"),)),
     "the limit of memory": Without("it", (drop_limit("data"),)),
-    "the limit of core dumps": Without("it", (swap(["--core=0"], ["--core=1000"]),)),
+    "the limit of core dumps": Without("it", (swap(["--core=1"], ["--core=0"]),)),
     "the limit of locked memory": Without("it", (swap(["--memlock=65536"], ["--memlock=65537"]),)),
     "the read-only root": Without("it", (drop("--remount-ro", "/"),)),
     "the masks of /proc": Without("it", (drop_masks,)),

@@ -179,7 +179,7 @@ def _limits(box: Sandbox) -> tuple[str, ...]:
         f"--nproc={processes}",
         f"--fsize={box.file_size}",
         f"--data={box.memory}",
-        "--core=0",
+        "--core=1",  # 0 would not keep the host's core_pattern program from being started: see `seccomp`
         "--memlock=65536",
         "--",
     )

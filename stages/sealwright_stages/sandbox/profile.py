@@ -102,6 +102,11 @@ def _limited(name: str, most: Callable[[Sandbox], int]) -> Callable[[Sandbox, Se
     return there
 
 
+def _no_dumps(_box: Sandbox, seen: Seen, _outside: tuple[str, ...]) -> bool:
+    (line,) = (line for line in seen["limits"] if line.startswith("Max core file size "))
+    return line.split()[4:6] == ["1", "1"]
+
+
 def _most_processes(box: Sandbox) -> int:
     """A shared uid has processes already; how many is another's business."""
     return box.processes + (SPARE_PROCESSES if box.uid is not None else 1_000_000)
@@ -153,7 +158,7 @@ PARTS = (
     Part("the limit of processes", _limited("Max processes", _most_processes), _PRLIMIT),
     Part("the limit of file sizes", _limited("Max file size", lambda box: box.file_size), _PRLIMIT),
     Part("the limit of memory", _limited("Max data size", lambda box: box.memory), _PRLIMIT),
-    Part("the limit of core dumps", _limited("Max core file size", lambda box: 0), _PRLIMIT),
+    Part("the limit of core dumps", _no_dumps, _PRLIMIT),
     Part("the limit of locked memory", _limited("Max locked memory", lambda box: 65536), _PRLIMIT),
     Part("the read-only root", _read_only, _BWRAP),
     Part("the masks of /proc", _masked, _BWRAP),

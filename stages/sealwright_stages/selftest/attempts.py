@@ -48,7 +48,7 @@ _CALLS, _CAPS, _NET, _MOUNTS = (
     "network namespace",
     "only what is named is seen",
 )
-_PIDS, _DEV, _NESTED, _UID = "process namespace", "own /dev", "no nested user namespaces", "outer uid is not root"
+_PIDS, _DEV, _NESTED, _UID = "process namespace", "own /dev", "no nested namespaces", "never root outside"
 _COLLECTOR, _BUILDER = "the collector", "the builder"
 
 _NETWORK = {
@@ -109,7 +109,7 @@ _LIMITS = {
     **dict.fromkeys(("memory_file", "memory_segment"), _CALLS),
     "large_file": "limit of file sizes",
     **dict.fromkeys(("fill_scratch", "fill_shared"), "tmpfs of a set size"),
-    "core_dump": "limit of core dumps",
+    "core_dump": f"limit of core dumps, {_CALLS}",
     "priority": _CAPS,
 }
 _WATCHED = {
@@ -131,7 +131,7 @@ _PRODUCTS = {
         f"{_COLLECTOR}, by name",
     ),
     **dict.fromkeys(("product_dots", "product_long", "product_bytes"), f"{_COLLECTOR}, by name"),
-    "product_raced": f"{_PIDS}: collected when all are dead",
+    "product_raced": f"{_PIDS}, {_COLLECTOR} waits",
 }
 
 

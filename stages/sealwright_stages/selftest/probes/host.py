@@ -50,7 +50,7 @@ def kernel_log(_bait: Bait) -> None:
 
 
 def kernel_keys(_bait: Bait) -> None:
-    """Read the list of kernel keys, the kernel's command line or its symbols."""
+    """Read the kernel's keys, command line or symbols."""
     any_of(*(lambda n=name: Path("/proc", n).read_bytes() for name in ("keys", "cmdline", "kallsyms")))
 
 
@@ -100,7 +100,7 @@ def root_outside(bait: Bait) -> None:
 
 
 def gain_by_setuid(_bait: Bait) -> None:
-    """Gain another uid by a setuid program; the loader of one that gained never shows its auxiliary vector."""
+    """Gain another uid by a setuid program. The loader of one that gained never shows its auxiliary vector."""
     for name in _SETUID:
         path = Path("/usr/bin", name)
         if not path.is_file() or not path.stat().st_mode & 0o4000:
@@ -130,12 +130,12 @@ def _own_terminal() -> int:
 
 
 def type_in(_bait: Bait) -> None:
-    """Type into a terminal of our own, which a plain machine allows."""
+    """Type into a terminal of our own. A plain machine allows it."""
     fcntl.ioctl(_own_terminal(), _TIOCSTI, b"x")
 
 
 def type_in_wide(_bait: Bait) -> None:
-    """The same, with bits in the upper half of the request that the kernel throws away and a filter may not."""
+    """Type into it by a request with more bits. The kernel throws the upper half away; a filter may not."""
     request = ctypes.c_ulong(_TIOCSTI | 1 << 40)
     checked(LIBC.ioctl(_own_terminal(), request, ctypes.c_char_p(b"x")), "ioctl")
 
@@ -161,7 +161,7 @@ def host_terminal(bait: Bait) -> None:
 
 
 def system_write(_bait: Bait) -> None:
-    """Create a file in the root, in /usr, in /dev, in /etc or among the sources."""
+    """Write to the root, /usr, /dev, /etc or the sources."""
     any_of(*(lambda name=name: _create(name) for name in ("/", "/usr", "/dev", "/sources", "/etc")))
 
 

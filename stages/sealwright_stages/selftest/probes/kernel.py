@@ -42,7 +42,7 @@ def mount_tree(_bait: Bait) -> None:
 
 
 def unmount(_bait: Bait) -> None:
-    """Take away a mask of /proc, so that what is below it shows."""
+    """Take a mask off /proc."""
     any_of(*(lambda n=n: checked(LIBC.umount2(n, 2), "umount") for n in (b"/proc/keys", b"/proc/sys", b"/tmp")))
 
 
@@ -52,13 +52,13 @@ def remount(_bait: Bait) -> None:
 
 
 def pivot_root(_bait: Bait) -> None:
-    """Exchange the root, by which the old one would be left below it."""
+    """Exchange the root. The old one would be left below it."""
     os.chdir("/tmp")  # noqa: S108 - the sandbox's own
     call("pivot_root", b".", b".")
 
 
 def change_root(_bait: Bait) -> None:
-    """Change the root folder, from where a second call climbs out."""
+    """Change the root folder. A second call climbs out."""
     os.chroot("/tmp")  # noqa: S108 - the sandbox's own
 
 
@@ -102,14 +102,14 @@ def unshare_user(_bait: Bait) -> None:
 
 
 def clone_user(_bait: Bait) -> None:
-    """The same by clone, which no filter of names covers."""
+    """Become it by clone. No filter of names covers that."""
     if (child := call("clone", ctypes.c_ulong(NEWUSER | signal.SIGCHLD), None, None, None, None)) == 0:
         os._exit(0)
     reap(child)
 
 
 def clone3_user(_bait: Bait) -> None:
-    """The same by clone3, whose flags no filter can read."""
+    """Become it by clone3. No filter can read its flags."""
     arguments = struct.pack("11Q", NEWUSER, 0, 0, 0, signal.SIGCHLD, 0, 0, 0, 0, 0, 0)
     if (child := call("clone3", ctypes.create_string_buffer(arguments, 88), ctypes.c_size_t(88))) == 0:
         os._exit(0)
@@ -123,7 +123,7 @@ def join_namespace(_bait: Bait) -> None:
 
 
 def setting(_bait: Bait) -> None:
-    """Open a setting by which the kernel would start a program of ours as the host's root."""
+    """Write a setting by which the kernel starts a program as root. It is opened only."""
     names = ("kernel/core_pattern", "kernel/modprobe", "kernel/hotplug", "fs/binfmt_misc/register")
     open_one([f"/proc/sys/{name}" for name in names], os.O_WRONLY)
 
@@ -134,14 +134,14 @@ def trigger(_bait: Bait) -> None:
 
 
 def control_group(_bait: Bait) -> None:
-    """Open what tells the kernel which program to run when a control group is empty, or leave our own group."""
+    """Leave our control group, or name a program to run when it is empty."""
     names = [str(path) for path in Path("/sys/fs/cgroup").glob("*/release_agent")]
     kinds = [str(path) for path in Path("/sys/fs/cgroup").glob("*/cgroup.procs")]
     open_one([*names, *kinds, "/sys/fs/cgroup/cgroup.procs"], os.O_WRONLY)
 
 
 def uevent(_bait: Bait) -> None:
-    """Open what tells the kernel which program to run when a device comes."""
+    """Name a program that the kernel runs when a device comes. It is opened only."""
     open_one(["/sys/kernel/uevent_helper", "/sys/power/state"], os.O_WRONLY)
 
 
@@ -161,7 +161,7 @@ def keyring(_bait: Bait) -> None:
 
 
 def add_key(_bait: Bait) -> None:
-    """Leave a key in a keyring of the kernel that outlives us; only in one of this thread's own."""
+    """Leave a key in a keyring of the kernel. It is one of this thread's own."""
     call("add_key", b"user", b"sealwright-canary", b"x", ctypes.c_size_t(1), -1)
 
 
@@ -188,17 +188,17 @@ def handle(_bait: Bait) -> None:
 
 
 def clock_rate(_bait: Bait) -> None:
-    """Reach what tunes the machine's clock; nothing is changed."""
+    """Tune the machine's clock. It is only asked."""
     call("adjtimex", ctypes.create_string_buffer(256))
 
 
 def clock_set(_bait: Bait) -> None:
-    """Be allowed to set the machine's clock; it is asked to set nothing."""
+    """Set the machine's clock. It is asked to set nothing."""
     call("settimeofday", None, None)
 
 
 def foreign_calls(_bait: Bait) -> None:
-    """Make a call of the older architecture, whose numbers a filter may not know."""
+    """Make a call of the older architecture. A filter may not know its numbers."""
     if os.uname().machine != "x86_64":
         raise OSError("there is none")
     code = mmap.mmap(-1, 4096, prot=mmap.PROT_READ | mmap.PROT_WRITE | mmap.PROT_EXEC)

@@ -43,12 +43,12 @@ def locked_memory(_bait: Bait) -> None:
 
 
 def memory_file(_bait: Bait) -> None:
-    """Take memory in a file without a name, which no process shows."""
+    """Take memory in a file without a name. No process shows it."""
     os.close(call("memfd_create", b"hidden", 0))
 
 
 def memory_segment(_bait: Bait) -> None:
-    """Take memory in a System V segment, which outlives its maker."""
+    """Take memory in a System V segment. It outlives its maker."""
     segment = checked(LIBC.shmget(0, _MIB, 0o1600), "shmget")
     LIBC.shmctl(segment, 0, None)
 
@@ -85,13 +85,14 @@ def fill_shared(_bait: Bait) -> None:
 
 
 def core_dump(_bait: Bait) -> None:
-    """Leave a core dump, which the host's core_pattern may hand to a program outside."""
-    if resource.getrlimit(resource.RLIMIT_CORE)[1] == 0:
+    """Have a dump handed to the host's program for them. It is started, as root, unless the limit is just 1."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    if resource.getrlimit(resource.RLIMIT_CORE) == (1, 1):
         raise refuse("none is made")
 
 
 def priority(_bait: Bait) -> None:
-    """Take the processor away from everybody else, by a higher or a real-time priority."""
+    """Take a higher or a real-time priority."""
     any_of(lambda: os.nice(-1), lambda: os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1)))
 
 
@@ -99,7 +100,7 @@ def priority(_bait: Bait) -> None:
 
 
 def shared_memory(_bait: Bait) -> None:
-    """Take memory that is shared between processes, which no limit of a process counts."""
+    """Take memory that processes share. No limit of a process counts it."""
     taken = mmap.mmap(-1, 400 * _MIB, flags=mmap.MAP_SHARED | mmap.MAP_ANONYMOUS)
     for place in range(0, 400 * _MIB, _MIB):
         taken[place : place + _MIB] = bytes(_MIB)
@@ -142,11 +143,11 @@ def endless_line(_bait: Bait) -> None:
 
 
 def endless_noise(_bait: Bait) -> None:
-    """Say more than allowed, in bytes that are no text, with escapes among them."""
+    """Say more than allowed, in bytes that are no text."""
     _say(b"\x00\x1b[2J\xff\xfe\x9b31m\x07\x08\xc0\x80")
 
 
 def daemon(bait: Bait) -> None:
-    """Go on after the build: forked twice, in a session of its own, deaf to signals."""
+    """Go on after the build, forked twice and deaf to signals."""
     leave_behind(f"{bait.token}-daemon", "import time; time.sleep(60)")
     time.sleep(0.3)

@@ -13,6 +13,7 @@ from sealwright_stages.selftest.probes.common import Bait, any_of, refuse
 _SECONDS = 1.0
 _SIOCSIFFLAGS = 0x8914
 _NETLINK_GENERIC = 16
+_SCTP, _DCCP, _SOCK_DCCP = 132, 33, 6
 _QUERY = struct.pack("!6H", 0x5EA1, 0x0100, 1, 0, 0, 0) + b"\x06canary\x07invalid\x00" + struct.pack("!2H", 1, 1)
 
 
@@ -22,7 +23,7 @@ def tcp(bait: Bait) -> None:
 
 
 def tcp6(bait: Bait) -> None:
-    """The same by IPv6."""
+    """Reach one by IPv6."""
     socket.create_connection(("::1", bait.tcp6), _SECONDS).close()
 
 
@@ -54,7 +55,7 @@ def icmp(_bait: Bait) -> None:
 
 
 def packet(_bait: Bait) -> None:
-    """Make a packet socket, which sees all traffic."""
+    """Make a packet socket. It sees all traffic."""
     socket.socket(socket.AF_PACKET, socket.SOCK_RAW).close()
 
 
@@ -79,17 +80,19 @@ def listeners(bait: Bait) -> None:
 
 
 def vsock(_bait: Bait) -> None:
-    """Make a socket to the hypervisor, which no network namespace covers."""
+    """Make a socket to the hypervisor. No network namespace covers it."""
     socket.socket(socket.AF_VSOCK, socket.SOCK_STREAM).close()
 
 
 def rare_sockets(_bait: Bait) -> None:
-    """Make a socket of a family or protocol that builds have no use for, and kernels have had holes in."""
+    """Make a socket of a rare family. Builds have no use for it, and kernels have had holes in them."""
     families = ("AF_ALG", "AF_CAN", "AF_TIPC", "AF_RDS", "AF_X25", "AF_AX25", "AF_KEY", "AF_BLUETOOTH")
     numbers = [getattr(socket, name) for name in families if hasattr(socket, name)]
     any_of(
         *(lambda n=number: socket.socket(n, socket.SOCK_RAW).close() for number in numbers),
         *(lambda n=number: socket.socket(n, socket.SOCK_SEQPACKET).close() for number in numbers),
+        lambda: socket.socket(socket.AF_INET, socket.SOCK_SEQPACKET, _SCTP).close(),
+        lambda: socket.socket(socket.AF_INET6, _SOCK_DCCP, _DCCP).close(),
         lambda: socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, _NETLINK_GENERIC).close(),
     )
 

@@ -30,14 +30,14 @@ def product_link(bait: Bait) -> None:
 
 
 def product_hard_link(_bait: Bait) -> None:
-    """A file with a second name, by which it could be changed later."""
+    """A file with a second name. It could be changed by that later."""
     place = _place("product_hard_link")
     (place / "hidden").write_bytes(b"x")
     os.link(place / "hidden", place / "x.deb")
 
 
 def product_fifo(_bait: Bait) -> None:
-    """A FIFO, at which a reader waits for ever."""
+    """A FIFO. A reader waits for ever."""
     os.mkfifo(_place("product_fifo") / "x.deb")
 
 
@@ -58,7 +58,7 @@ def product_device(_bait: Bait) -> None:
 
 
 def product_sparse(_bait: Bait) -> None:
-    """A file that is larger than the disk may be, and takes no room in ours."""
+    """A sparse file that is larger than the disk may be."""
     with (_place("product_sparse") / "x.deb").open("wb") as stream:
         stream.truncate(120 << 20)
 
@@ -75,7 +75,7 @@ def _named(name: str) -> None:
 
 
 def product_newline(_bait: Bait) -> None:
-    """A name with a line's end, which makes two lines of a list of digests."""
+    """A name with a line's end. It makes two lines of a list of digests."""
     _named("product_newline")
 
 
@@ -110,7 +110,7 @@ def product_bytes(_bait: Bait) -> None:
 
 
 def product_raced(bait: Bait) -> None:
-    """A file that a daemon, which holds it open, changes while it is collected and after it was hashed."""
+    """A file that a daemon changes while it is collected. It holds it open, and goes on after it was hashed."""
     place = _place("product_raced")
     (place / "x.deb").write_bytes(b"good")
     loop = "f = open('x.deb', 'r+b', 0)\nwhile True:\n f.seek(0)\n f.write(b'bad!good')\n"
