@@ -69,9 +69,9 @@ class _Face:
                 self._say(line or " ")
             say(ended.what, reasons(ended.decision, state))
         else:
-            say(ended.what, [(ended.because, ended.next_step)])
+            say(ended.what, [(ended.because, ended.next_step)], ended.exhibits)
         if self._json:
-            print_result(int(ended.exit), ended.what, ended.because, ended.next_step)
+            print_result(int(ended.exit), ended.what, ended.because, ended.next_step, ended.exhibits)
 
     def _print_json(self, value: dict[str, object]) -> None:
         if self._json:

@@ -12,14 +12,15 @@ from typing import NoReturn
 
 from sealwright_console.complaints import complain, print_json, print_result, say
 from sealwright_console.diffing import add_diffing
+from sealwright_console.publishing import add_publishing
 from sealwright_console.reviewing import add_reviewing
 from sealwright_console.sanitise import clean
 from sealwright_console.signals import end_by_signals, leave_signals
 from sealwright_stages.errors import Exit, InterruptedRunError, MachineError, ManifestError, SealwrightError
 from sealwright_stages.events import STAGES, Stage
 
-_EXIT_CODES = """exit codes: 0 done; 1 gate closed, or audit, check or diff says no; 2 usage, manifest or no terminal;
-3 a tool, permission or service is missing; 4 log or seal failure; 5 signing refused; 130 interrupted"""
+_EXIT_CODES = """exit codes: 0 done; 1 gate closed, audit, check or diff says no, publish refuses; 2 usage, manifest or
+no terminal; 3 a tool, permission or service is missing; 4 log or seal failure; 5 signing refused; 130 interrupted"""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -36,7 +37,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         refusal = _refusal(error)
         complain(refusal)
         if words[:1] == ["run"] and "--json" in words:
-            print_result(int(refusal.exit_code), refusal.what, refusal.because, refusal.next_step)
+            print_result(
+                int(refusal.exit_code), refusal.what, refusal.because, refusal.next_step, refusal.exhibits
+            )
         return int(refusal.exit_code)
 
 
@@ -72,6 +75,7 @@ def _parser() -> argparse.ArgumentParser:
     status.set_defaults(run=_status)
     add_reviewing(commands)
     add_diffing(commands)
+    add_publishing(commands)
     doctor = commands.add_parser("doctor", help="is this machine fit for an official build")
     doctor.add_argument("manifest", type=Path, nargs="?", metavar="RELEASE.toml", help="fit for this release")
     doctor.add_argument("--selftest", action="store_true", help="try to break out of the sandbox")
@@ -137,7 +141,7 @@ def _console(wish, until: Stage, ascii_only: bool) -> int:  # type: ignore[no-un
         finally:
             ended = feed.join()
     if ended.exit != Exit.DONE:
-        say(ended.what, [(ended.because, ended.next_step)])
+        say(ended.what, [(ended.because, ended.next_step)], ended.exhibits)
     return int(ended.exit)
 
 

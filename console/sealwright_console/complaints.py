@@ -1,6 +1,7 @@
 """Errors as every error is said: what was refused, because of what, what to do next; and a run's last JSON line.
 
 - Each reason is followed by what to do about it.
+- Evidence that goes with an error comes before it, each line of it cleaned and set off by a bar.
 - Words for people go to stderr, whatever else is printed where.
 - With `--json` the last line of stdout is the result, also when nothing was begun.
 """
@@ -9,23 +10,32 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from sealwright_console.sanitise import clean
-from sealwright_stages.errors import SealwrightError
+from sealwright_stages.errors import Exhibit, SealwrightError
+
+_MOST_LINES = 70
 
 
 def complain(error: SealwrightError) -> None:
     """Say an error."""
-    say(error.what, [(error.because, error.next_step)])
+    say(error.what, [(error.because, error.next_step)], error.exhibits)
 
 
-def say(what: str, reasons: Iterable[tuple[str, str]]) -> None:
-    """Say an error that may have several reasons, each with what to do about it."""
-    lines = [("error", what)]
+def say(what: str, reasons: Iterable[tuple[str, str]], exhibits: Sequence[Exhibit] = ()) -> None:
+    """Say an error that may have several reasons, each with what to do about it; first its evidence."""
+    for exhibit in exhibits:
+        print(f"evidence: {clean(exhibit.what)}, kept as {clean(str(exhibit.file))}", file=sys.stderr)
+        lines = exhibit.data.decode("utf-8", "surrogateescape").removesuffix("\n").split("\n")
+        for line in lines[:_MOST_LINES]:
+            print(f"  | {clean(line)}".rstrip(), file=sys.stderr)
+        if len(lines) > _MOST_LINES:
+            print(f"  ({len(lines) - _MOST_LINES} more lines are in the file)", file=sys.stderr)
+    said = [("error", what)]
     for because, next_step in reasons:
-        lines += [("because", because), ("next", next_step)]
-    for word, text in lines:
+        said += [("because", because), ("next", next_step)]
+    for word, text in said:
         print(f"{word}: {clean(text)}", file=sys.stderr, flush=True)
 
 
@@ -35,6 +45,10 @@ def print_json(value: dict[str, object]) -> None:
     sys.stdout.flush()
 
 
-def print_result(exit_code: int, what: str, because: str, next_step: str) -> None:
-    """Print the last line of `run --json`."""
-    print_json({"event": "result", "exit": exit_code, "what": what, "because": because, "next": next_step})
+def print_result(
+    exit_code: int, what: str, because: str, next_step: str, exhibits: Sequence[Exhibit] = ()
+) -> None:
+    """Print the last line of `run --json`; `evidence` names the files of an error's evidence, if it has any."""
+    said = {"event": "result", "exit": exit_code, "what": what, "because": because, "next": next_step}
+    evidence = [{"what": exhibit.what, "file": str(exhibit.file)} for exhibit in exhibits]
+    print_json({**said, "evidence": evidence} if evidence else said)

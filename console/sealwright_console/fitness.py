@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 
-from sealwright_console.reviewing import MARK
+from sealwright_console.auditing import MARK
 from sealwright_console.sanitise import clean
 from sealwright_stages.doctor import examine, fit
 from sealwright_stages.errors import Exit
@@ -25,10 +25,11 @@ _NEXT = {
 
 def run_doctor(options: argparse.Namespace) -> int:
     """Look at the machine, with --selftest also from inside the sandbox."""
-    folder = None
+    folder = manifest = None
     if options.manifest is not None:
-        folder = work_folder(read_release(options.manifest)[0], None).root
-    findings = examine(folder)
+        manifest = read_release(options.manifest)[0]
+        folder = work_folder(manifest, None).root
+    findings = examine(folder, manifest)
     for finding in findings:
         print(f"{MARK[finding.ok]} {finding.name}: {clean(finding.found)}")
         if finding.ok != "good":

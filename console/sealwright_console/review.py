@@ -14,8 +14,9 @@ import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from sealwright_console.auditing import MARK, verdict
 from sealwright_console.complaints import print_json
-from sealwright_console.reviewing import MARK, told, verdict
+from sealwright_console.reviewing import told
 from sealwright_console.sanitise import clean
 from sealwright_console.words import record_line
 from sealwright_stages.audit import Audit, audit

@@ -7,16 +7,18 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sealwright_console.auditing import lines
 from sealwright_console.complaints import print_json
 from sealwright_console.sanitise import clean
 from sealwright_stages.errors import Exit, ManifestError
 from sealwright_stages.events import STAGES
 
 if TYPE_CHECKING:
+    from sealwright_appendlog.saved import Saved
     from sealwright_stages.audit import Reviewer
     from sealwright_stages.findings import Finding
 
-MARK = {"good": "✓ good  ", "bad": "✗ BAD   ", "advice": "! advice"}
+_MAX_NOTE = 1 << 20
 
 
 def add_reviewing(commands: argparse._SubParsersAction[Any]) -> None:
@@ -37,16 +39,28 @@ def add_reviewing(commands: argparse._SubParsersAction[Any]) -> None:
     check.add_argument("files", type=Path, nargs="+", metavar="FILE")
     check.add_argument("--evidence", type=Path, required=True, metavar="EVIDENCE_DIR")
     add_reviewer(check)
+    check.add_argument("--json", action="store_true", help="one JSON object a file, with the proof itself")
     check.set_defaults(run=_check)
 
 
 def add_reviewer(command: argparse.ArgumentParser) -> None:
-    """Add the options by which a reviewer says whose signatures count."""
+    """Add the options by which a reviewer says whose word counts, and what else there is to compare."""
     command.add_argument("--keyring", type=Path, metavar="DIR", help="your own keyring folder with signers.toml")
     command.add_argument("--signers", default="", metavar="NAME,NAME", help="who of it must have signed")
     command.add_argument("--threshold", type=int, metavar="N", help="how many of them; default: all")
     command.add_argument(
         "--witness", action="append", default=[], metavar="VKEY", help="a witness whose cosignature is checked"
+    )
+    command.add_argument(
+        "--checkpoint",
+        action="append",
+        default=[],
+        type=Path,
+        metavar="FILE",
+        help="a checkpoint that was saved of this log earlier: the log must continue it",
+    )
+    command.add_argument(
+        "--without-products", action="store_true", help="only the log was published: do not look for products"
     )
 
 
@@ -81,7 +95,19 @@ def reviewer_of(options: argparse.Namespace) -> Reviewer:
         witnesses = tuple(WitnessKey.parse(text) for text in options.witness)
     except NoteError as error:
         raise ManifestError("--witness", str(error), "sealwright-appendlog witness-key prints it") from None
-    return Reviewer(options.keyring, names, options.threshold, witnesses)
+    saved = tuple(_saved(path) for path in options.checkpoint)
+    return Reviewer(options.keyring, names, options.threshold, witnesses, saved, options.without_products)
+
+
+def _saved(path: Path) -> Saved:
+    from sealwright_appendlog.layout import whole  # noqa: PLC0415
+    from sealwright_appendlog.saved import Saved  # noqa: PLC0415
+
+    try:
+        return Saved(str(path), whole(path, _MAX_NOTE))
+    except OSError as error:
+        why = error.strerror or str(error)
+        raise ManifestError("--checkpoint", f"{path}: {why}", "name the file of a signed note") from error
 
 
 def _review(options: argparse.Namespace) -> int:
@@ -95,8 +121,9 @@ def _audit(options: argparse.Namespace) -> int:
 
     result = audit(options.evidence, reviewer_of(options))
     if options.json:
-        found = [{"ok": f.ok, "what": f.what, "detail": f.detail} for f in result.findings]
-        print_json({"passed": result.passed, "provided": result.provided, "findings": found})
+        from sealwright_stages.audit_report import report  # noqa: PLC0415
+
+        print_json(report(result))
         return int(Exit.DONE if result.passed else Exit.CLOSED)
     return told(result.findings, result.provided)
 
@@ -104,25 +131,23 @@ def _audit(options: argparse.Namespace) -> int:
 def told(findings: Iterable[Finding], provided: str) -> int:
     """Print findings and the verdict over them, with what it hangs on."""
     findings = list(findings)
-    for finding in findings:
-        print(f"{MARK[finding.ok]} {clean(finding.what)}: {clean(finding.detail)}")
-    print(clean(verdict(findings, provided)))
+    print("\n".join(lines(findings, provided)))
     return int(Exit.CLOSED if any(finding.ok == "bad" for finding in findings) else Exit.DONE)
 
 
-def verdict(findings: Iterable[Finding], provided: str) -> str:
-    """The verdict over findings, in a line."""
-    if any(finding.ok == "bad" for finding in findings):
-        return "verdict: NO"
-    return f"verdict: yes, {provided}" if provided else "verdict: yes"
-
-
 def _check(options: argparse.Namespace) -> int:
-    from sealwright_stages.audit import check_file  # noqa: PLC0415
+    from sealwright_stages.audit import audit, check_file  # noqa: PLC0415
+    from sealwright_stages.audit_report import told as as_table  # noqa: PLC0415
 
-    worst, reviewer = 0, reviewer_of(options)
+    worst, done = 0, audit(options.evidence, reviewer_of(options))
     for path in options.files:
-        digest, findings, provided = check_file(path, options.evidence, reviewer)
-        print(f"{clean(str(path))}: sha256 {digest or 'unknown'}")
-        worst = max(worst, told(findings, provided))
+        found = check_file(path, options.evidence, done=done)
+        if not options.json:
+            print(f"{clean(str(path))}: sha256 {found.sha256 or 'unknown'}")
+            worst = max(worst, told(found.findings, found.provided))
+            continue
+        passed = all(finding.ok != "bad" for finding in found.findings)
+        words = {"file": str(path), "sha256": found.sha256, "passed": passed, "provided": found.provided}
+        print_json({**words, "proof": found.proof, "findings": [as_table(each) for each in found.findings]})
+        worst = max(worst, int(Exit.DONE if passed else Exit.CLOSED))
     return worst

@@ -10,7 +10,8 @@
 - `SHA256SUMS` names just the segments that the records name, with the hashes that the seal binds, and the true
   hashes of all other files. Segments are proved chunk by chunk, by their records; hashing each byte a second
   time for the seal's own listing is left to `sums` (or to `sha256sum -c`, which says the same).
-- Uptime never runs backwards, and the wall clock leaves its course only with a `clock` record.
+- Where a clock left its course there is a `clock` record, which says by how much, and nowhere else.
+- The log continues each checkpoint that somebody saved of it; one that it does not is told with both notes.
 - A cosignature on `checkpoint` by a witness that is asked for must verify; who of them cosigned is told, and when.
   Who of them did not, and signatures of others, are told too.
 - Streams that ended unclean, frames that were refused and bytes that a recovery put aside are told.
@@ -27,26 +28,34 @@ from typing import Any
 from sealwright_appendlog import layout, record
 from sealwright_appendlog.cosignature import Cosignature, WitnessKey, check_cosignatures
 from sealwright_appendlog.note import Checkpoint, NoteError, VerifierKey, open_checkpoint
+from sealwright_appendlog.saved import Continued, Saved, SavedCheck, SavedError
 from sealwright_appendlog.segcheck import SegmentCheck
 from sealwright_appendlog.stamps import Course
 from sealwright_appendlog.tilecheck import TileCheck
-from sealwright_appendlog.tree import CompactRange, leaf_hash
+from sealwright_appendlog.tree import CompactRange
 
 OnRecord = Callable[[Mapping[str, Any], bytes], None]
 
 
 class LogBroken(Exception):  # noqa: N818 - it is what the log is
-    """The log is not what was sealed; the sentence names the first bad record (`record`) or file."""
+    """The log is not what was sealed; the sentence names the first bad record (`record`) or file.
 
-    def __init__(self, what: str, n: int | None = None) -> None:
+    `why` is "whole", "cosignatures" or "saved": what of it does not hold. `notes` are to be seen with it.
+    """
+
+    def __init__(
+        self, what: str, n: int | None = None, *, why: str = "whole", notes: tuple[bytes, ...] = ()
+    ) -> None:
         super().__init__(what if n is None else f"record {n}: {what}")
         self.record = n
+        self.why = why
+        self.notes = notes
 
 
 @dataclass
 class LogReport:
     """What a log that checks out says of itself. `unclean` are streams whose end was never told by their source;
-    `resumed` counts how often a console was lost and another took the log up."""
+    `resumed` counts how often a console was lost and another took the log up. `has_newest`: there is a `checkpoint`."""
 
     checkpoint: Checkpoint
     vkey: str
@@ -56,33 +65,48 @@ class LogReport:
     unclean: list[str] = field(default_factory=list)
     resumed: int = 0
     cosigned: list[Cosignature] = field(default_factory=list)
+    continued: list[Continued] = field(default_factory=list)
+    missing_tiles: int = 0
+    has_newest: bool = True
     notices: list[str] = field(default_factory=list)
 
 
 def check_log(
-    log: Path, on_record: OnRecord | None = None, *, sums: bool = False, witnesses: Sequence[WitnessKey] = ()
+    log: Path,
+    on_record: OnRecord | None = None,
+    *,
+    sums: bool = False,
+    witnesses: Sequence[WitnessKey] = (),
+    saved: Sequence[Saved] = (),
 ) -> LogReport:
     """Check the sealed log at `log`; `on_record` sees every record and its line as it is read.
 
     `on_record` runs while the check does: what it is given is proved only when this returns. `sums` also hashes
-    each segment as a whole, against the seal. `witnesses` are those whose cosignatures are checked.
+    each segment as a whole, against the seal. `witnesses` are those whose cosignatures are checked, `saved` the
+    checkpoints that it must continue.
 
     Raises:
         LogBroken: it is not whole; the first bad record is named.
     """
     try:
         key = VerifierKey.parse(layout.whole(log / layout.VKEY).decode("ascii").removesuffix("\n"))
-        checkpoint = open_checkpoint(layout.whole(log / layout.SEALED), key)
+        sealed = layout.whole(log / layout.SEALED)
+        checkpoint = open_checkpoint(sealed, key)
     except OSError as error:
         name = Path(str(error.filename)).name
         raise LogBroken(f"{name}: {error.strerror}; the log is not sealed, or not whole") from error
     except (NoteError, UnicodeDecodeError) as error:
         raise LogBroken(f"{layout.SEALED} or {layout.VKEY}: {error}") from error
     check = _Check(log, LogReport(checkpoint, str(key)), sums=sums)
+    check.saved = SavedCheck(saved, key, witnesses, sealed) if saved else None
     try:
         check.read(on_record)
         check.end(key)
         _cosigned(log, key, witnesses, check.report)
+        if check.saved is not None:
+            check.report.continued = check.saved.end(check.report.records)
+    except SavedError as error:
+        raise LogBroken(str(error), why="saved", notes=error.notes) from error
     except OSError as error:
         raise LogBroken(f"{Path(str(error.filename)).name}: {error.strerror}") from error
     return check.report
@@ -96,7 +120,7 @@ def _cosigned(log: Path, key: VerifierKey, witnesses: Sequence[WitnessKey], repo
         try:
             report.cosigned, unknown = check_cosignatures(layout.whole(path), key, witnesses)
         except NoteError as error:
-            raise LogBroken(f"{layout.CHECKPOINT}: {error}") from error
+            raise LogBroken(f"{layout.CHECKPOINT}: {error}", why="cosignatures") from error
     by = {cosigned.witness for cosigned in report.cosigned}
     report.notices += [f"witness {key.name} has not cosigned" for key in witnesses if key not in by]
     report.notices += [f"{layout.CHECKPOINT} has a signature of nobody known here: {name}" for name in unknown]
@@ -135,6 +159,7 @@ class _Check:
         self.index_hash = hashlib.sha256()
         self.index_size = 0
         self.seal: Mapping[str, Any] | None = None
+        self.saved: SavedCheck | None = None
         self._course = Course()
         self._open: dict[str, int] = {}
         self._ended: set[str] = set()
@@ -166,8 +191,11 @@ class _Check:
         n, kind = entry["n"], entry["k"]
         if self.seal is not None:
             raise LogBroken("it stands after the seal", n)
-        self.tree.append(leaf_hash(line))
-        self.tiles.take(line)
+        if self.saved is not None and n == 0:
+            self.saved.take(self.tree)
+        self.tree.append(self.tiles.take(line))
+        if self.saved is not None:
+            self.saved.take(self.tree)
         self.index_hash.update(line + b"\n")
         self.index_size += len(line) + 1
         self.report.records += 1
@@ -176,8 +204,9 @@ class _Check:
             step = self._course.step(record.Stamp(entry["t"], entry["up"], entry["boot"]))
         except record.RecordError as error:
             raise LogBroken(str(error), n) from error
-        if step and kind != "clock":
-            raise LogBroken("the wall clock left its course, and no clock record says so", n)
+        if step != {key: entry[key] for key in ("step", "back", "rebooted") if kind == "clock" and key in entry}:
+            untold = "a clock left its course, and no clock record says so"
+            raise LogBroken("its times do not show what it says" if kind == "clock" else untold, n)
         if (kind == "open") != (n == 0):
             raise LogBroken("a log has one open record, its first", n)
         _KINDS[kind](self, entry)
@@ -222,7 +251,7 @@ class _Check:
         elif entry["k"] == "torn":
             self._tell(entry, f"a recovery cut {entry['len']} bytes off {entry['file']}")
         else:
-            self._tell(entry, f"the wall clock stepped by {entry['step'] / 1e6:.1f} s")
+            self._tell(entry, " and ".join(_of_clocks(entry)))
 
     def _on_seal(self, entry: dict[str, Any]) -> None:
         self.seal = entry
@@ -250,6 +279,7 @@ class _Check:
         if set(listed) != set(sizes) or layout.whole(self.log / layout.SUMS) != layout.sums(self.log, listed):
             raise LogBroken("SHA256SUMS is not what the log's files say")
         if self.tiles.missing:
+            self.report.missing_tiles = self.tiles.missing
             self.report.notices.append(f"{self.tiles.missing} tiles are missing; they can be made from the index")
 
     def _sealed(self, listed: Mapping[str, str]) -> None:
@@ -267,6 +297,7 @@ class _Check:
     def _newest(self, key: VerifierKey) -> None:
         path = self.log / layout.CHECKPOINT
         if not path.exists():
+            self.report.has_newest = False
             return
         try:
             newest = open_checkpoint(layout.whole(path), key)
@@ -274,6 +305,15 @@ class _Check:
             raise LogBroken(f"{layout.CHECKPOINT}: {error}") from error
         if newest != self.report.checkpoint:
             raise LogBroken(f"{layout.CHECKPOINT} is not the sealed one")
+
+
+def _of_clocks(entry: Mapping[str, Any]) -> Iterator[str]:
+    if entry.get("rebooted"):
+        yield "the machine was started anew"
+    if entry.get("back"):
+        yield f"the uptime went back by {entry['back'] / 1e6:.1f} s, as in a machine that was put back to an earlier state"
+    if entry["step"]:
+        yield f"the wall clock stepped by {entry['step'] / 1e6:.1f} s"
 
 
 _KINDS: Mapping[str, Callable[[_Check, dict[str, Any]], None]] = {

@@ -6,30 +6,36 @@ import argparse
 import codecs
 import contextlib
 import gc
-import json
 import os
-import selectors
 import signal
 import socket
 import sys
-import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from sealwright_appendlog import layout
 from sealwright_appendlog.audit import LogBroken, check_log
 from sealwright_appendlog.authority import Authority
+from sealwright_appendlog.bridge import append, carry, qube
 from sealwright_appendlog.cosignature import WitnessKey
-from sealwright_appendlog.frames import AUTHORITY_TYPES, Decoder, FrameError, frame
+from sealwright_appendlog.folder import lock
+from sealwright_appendlog.handed import Handed
+from sealwright_appendlog.host import Host, host_key
 from sealwright_appendlog.keyfile import read_key, read_or_make_key
-from sealwright_appendlog.note import VerifierKey, key_name
-from sealwright_appendlog.proof import make_proof
+from sealwright_appendlog.note import VerifierKey, key_name, told_name
+from sealwright_appendlog.proof import check_carried, is_product, make_proof, parse_proof
+from sealwright_appendlog.saved import Saved
+from sealwright_appendlog.service import SETUP, setup_file
+from sealwright_appendlog.sockets import inherited, listening, open_to_all
 from sealwright_appendlog.store import Store, StoreError
 from sealwright_appendlog.tree import ProofError
 from sealwright_appendlog.witness import Witness, WitnessError, cosign
 
 EXIT_LOG = 4
+_TRIES = 3
+_HANDOVER = 10.0  # seconds that the authority before may take to end
+_IDLE = 300.0
 _CODECS = ("ascii",)  # loaded when first used, which may be after the uid was dropped
 
 
@@ -40,10 +46,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return int(options.run(options))
     except (StoreError, LogBroken, ProofError, WitnessError, OSError, ValueError) as error:
-        print(f"error: {options.command} failed", f"because: {error}", sep="\n", file=sys.stderr)
         generic = "look at the folder and its permissions, then run it again"
-        print(f"next: {error.next_step if isinstance(error, WitnessError) else generic}", file=sys.stderr)
+        following = error.next_step if isinstance(error, WitnessError) else generic
+        _complain(f"error: {options.command} failed\nbecause: {error}\nnext: {following}\n")
         return EXIT_LOG
+
+
+def _complain(text: str) -> None:
+    """Say why it ends, whole and at once. Where nobody can be told, the exit code must do, so nothing is raised here."""
+    rest = text.encode("utf-8", "backslashreplace")
+    for _ in range(_TRIES):
+        with contextlib.suppress(OSError):
+            rest = rest[os.write(2, rest) :]
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -57,7 +71,10 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument(
         "--key", type=Path, required=True, help="the log's private key; made if missing, never published"
     )
-    serve.add_argument("--socket", type=Path, required=True, help="where to listen")
+    place = serve.add_mutually_exclusive_group(required=True)
+    place.add_argument("--socket", type=Path, help="where to listen")
+    place.add_argument("--handed", type=int, help="a file descriptor over which a host hands connections on")
+    serve.add_argument("--idle", type=float, default=_IDLE, help="seconds without a client until the host is told")
     serve.add_argument("--origin", required=True, help="the log's name for good, if it is new")
     serve.add_argument("--uid", type=int, help="become this user once all is open")
     serve.add_argument("--gid", type=int, help="and this group")
@@ -67,15 +84,7 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument("--lifeline", type=int, help="a file descriptor whose end ends the authority")
     serve.add_argument("--ready", type=int, help="a file descriptor that gets a line when it serves")
     serve.set_defaults(run=_serve)
-    connect = commands.add_parser("connect", help="carry stdin and stdout to a served socket (for ssh and qrexec)")
-    connect.add_argument("--socket", type=Path, required=True)
-    connect.add_argument("--identity", default="", help="whom it carries; else as qrexec or ssh tell")
-    connect.set_defaults(run=_connect)
-    append = commands.add_parser("append", help="append stdin to a stream, as a plain pipe")
-    append.add_argument("--socket", type=Path, required=True)
-    append.add_argument("--stream", required=True)
-    append.add_argument("--raw", action="store_true", help="do not wait for the acknowledgement")
-    append.set_defaults(run=_append)
+    _add_remote(commands)
     verify = commands.add_parser("verify", help="check a sealed log")
     verify.add_argument("dir", type=Path)
     verify.add_argument(
@@ -84,16 +93,62 @@ def _parser() -> argparse.ArgumentParser:
     verify.add_argument(
         "--witness", action="append", default=[], metavar="VKEY", help="a witness whose cosignature is checked"
     )
+    verify.add_argument(
+        "--checkpoint", action="append", default=[], type=Path, metavar="FILE", help="saved of this log earlier"
+    )
     verify.set_defaults(run=_verify)
     vkey = commands.add_parser("vkey", help="print a log's verifier key")
     vkey.add_argument("dir", type=Path)
     vkey.set_defaults(run=_vkey)
-    prove = commands.add_parser("prove", help="print the inclusion proof of a record")
+    _add_proofs(commands)
+    _add_witness(commands)
+    return parser
+
+
+def _add_proofs(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    prove = commands.add_parser("prove", help="print the inclusion proof of a record, with the record in it")
     prove.add_argument("dir", type=Path)
     prove.add_argument("index", type=int)
     prove.set_defaults(run=_prove)
-    _add_witness(commands)
-    return parser
+    check = commands.add_parser(
+        "verify-proof", help="does a proof prove its record, and is FILE the product that the record names?"
+    )
+    check.add_argument("proof", type=Path, metavar="PROOF", help="a .tlog-proof")
+    check.add_argument("file", type=Path, nargs="?", metavar="FILE", help="a product, from wherever it came")
+    check.add_argument("--log", required=True, metavar="VKEY", help="the log's verifier key, from elsewhere")
+    check.add_argument(
+        "--witness", action="append", default=[], metavar="VKEY", help="a witness that must have cosigned"
+    )
+    check.set_defaults(run=_verify_proof)
+
+
+def _add_remote(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    host = commands.add_parser("host", help="serve many logs, each begun by the console that names it")
+    host.add_argument("--socket", type=Path, help="where to listen, if no socket is handed over at the start")
+    host.add_argument(
+        "--allow-uid", type=int, action="append", default=[], help="one more uid that may connect (repeatable)"
+    )
+    host.add_argument("--idle", type=float, default=_IDLE, help="seconds until a log without clients is put away")
+    host.set_defaults(run=_host)
+    key = commands.add_parser("host-key", help="print a host's verifier key, for a release's keyring/log.vkey")
+    key.set_defaults(run=_host_key)
+    for each in (host, key):
+        each.add_argument("--root", type=Path, required=True, help="the folder of the key and of all logs")
+        each.add_argument("--name", required=True, help="the host's name for good, as log.example.org/releases")
+    connect = commands.add_parser("connect", help="carry stdin and stdout to a served socket (for ssh and qrexec)")
+    connect.add_argument("--qrexec", action="store_true", help="it carries the qube that qrexec says calls")
+    append = commands.add_parser("append", help="append stdin to a stream, as a plain pipe")
+    append.add_argument("--stream", required=True)
+    append.add_argument("--origin", default="", help="the log, where a host serves many")
+    append.add_argument("--raw", action="store_true", help="nobody waits for an acknowledgement: a stream raw/...")
+    append.set_defaults(run=_append)
+    connect.set_defaults(run=_connect)
+    for each in (connect, append):
+        each.add_argument("--socket", type=Path, required=True)
+        each.add_argument("--as", dest="identity", default="local", metavar="NAME", help="whom it carries")
+    setup = commands.add_parser("setup", help="print a file of systemd, ssh or Qubes; without a name, their list")
+    setup.add_argument("file", nargs="?", choices=SETUP, metavar="FILE")
+    setup.set_defaults(run=_setup)
 
 
 def _add_witness(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -123,26 +178,36 @@ def _serve(options: argparse.Namespace) -> int:
     allowed = {os.getuid(), *options.allow_uid}
     key = read_or_make_key(options.key)  # before the uid is dropped: it may belong to whoever starts us
     options.dir.mkdir(parents=True, exist_ok=True)
-    listener = _listen(options.socket, 0o600 if allowed == {os.getuid()} and options.uid is None else 0o666)
+    held = lock(options.dir, _HANDOVER)
+    handed = None if options.handed is None else Handed(options.handed, options.idle)
+    mode = 0o600 if allowed == {os.getuid()} and options.uid is None else 0o666
+    listener = handed or listening(options.socket, mode)
     if options.uid is not None:
         _give(options.dir, options.uid, options.gid)
         allowed.add(options.uid)
     os.chdir(options.dir)
     if options.uid is not None:
         _become(options.uid, options.gid)
-    store = Store(key, options.origin)
-    listener.listen(64)
+    try:
+        store = Store(key, options.origin)
+    except StoreError as error:
+        if handed is not None:
+            handed.refuse_all(str(error))
+        raise
+    if isinstance(listener, socket.socket):
+        listener.listen(64)
     gc.disable()  # no cycles are made per record; a collection would only stop the clock
-    if options.ready is not None:
-        os.write(options.ready, f"{store.vkey}\n".encode())
-        os.close(options.ready)
-    authority = Authority(store, listener, options.lifeline, allowed)
+    authority = Authority(store, listener, options.lifeline, allowed if handed is None else None)
 
     def stop(_signal: int, _frame: object) -> None:
         authority.stopped = True
 
     signal.signal(signal.SIGTERM, stop)
+    if options.ready is not None:
+        os.write(options.ready, f"{store.vkey}\n".encode())
+        os.close(options.ready)
     authority.serve()
+    os.close(held)
     return 0
 
 
@@ -155,14 +220,6 @@ def _become(uid: int, gid: int) -> None:
     os.setresuid(uid, uid, uid)
 
 
-def _listen(path: Path, mode: int) -> socket.socket:
-    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    path.unlink(missing_ok=True)
-    listener.bind(str(path))
-    path.chmod(mode)  # who may connect is decided by uid, at each connection
-    return listener
-
-
 def _give(folder: Path, uid: int, gid: int) -> None:
     """Hand over the log's folder; by descriptor, since whoever wrote there before need not be us."""
     for _, folders, files, here in os.fwalk(folder, follow_symlinks=False):
@@ -171,85 +228,67 @@ def _give(folder: Path, uid: int, gid: int) -> None:
         os.fchown(here, uid, gid)
 
 
-def _connect(options: argparse.Namespace) -> int:
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock, selectors.DefaultSelector() as watch:
-        sock.connect(str(options.socket))
-        if who := options.identity or _carried(os.environ):
-            sock.sendall(frame("I", who.encode("ascii", "replace")))
-        watch.register(0, selectors.EVENT_READ, "in")
-        watch.register(sock, selectors.EVENT_READ, "out")
-        while True:
-            for key, _ in watch.select():
-                data = os.read(0, 1 << 16) if key.data == "in" else sock.recv(1 << 16)
-                if not data:
-                    return 0
-                if key.data == "in":
-                    sock.sendall(data)
-                else:
-                    _write_out(data)
+def _host(options: argparse.Namespace) -> int:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    os.umask(0o022)
+    listener, allowed = inherited(), None
+    if options.socket is None and listener is None:
+        raise StoreError("no --socket, and none was handed over at the start (LISTEN_FDS)")
+    if options.allow_uid or listener is None:
+        allowed = {os.getuid(), *options.allow_uid}
+    if listener is None:
+        listener = listening(options.socket, 0o600 if allowed == {os.getuid()} else 0o666)
+        listener.listen(64)
+    elif allowed is None and open_to_all(listener):
+        raise StoreError("everybody may open the socket that was handed over; set its mode, or name --allow-uid")
+    options.root.mkdir(parents=True, exist_ok=True)
+    host = Host(options.root, options.name, listener, allowed, options.idle)
 
+    def stop(_signal: int, _frame: object) -> None:
+        host.stopped = True
 
-def _carried(environment: Mapping[str, str]) -> str:
-    """Whom the program that started this bridge says it carries: a qrexec source, or an ssh peer's address."""
-    if domain := environment.get("QREXEC_REMOTE_DOMAIN"):
-        return f"qrexec:{domain}"
-    if peer := environment.get("SSH_CONNECTION"):
-        return f"ssh:{peer.split(' ')[0]}"
-    return ""
-
-
-def _write_out(data: bytes) -> None:
-    rest = memoryview(data)
-    while rest:
-        rest = rest[os.write(1, rest) :]
-
-
-def _append(options: argparse.Namespace) -> int:
-    """A plain pipe into a stream. With --raw nobody waits for the authority's word, so nothing is proved by it."""
-    hello = json.dumps({"format": 1, "stream": options.stream}).encode()
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
-        sock.connect(str(options.socket))
-        sock.sendall(frame("H", hello))
-        said: list[str] = []
-        listener = threading.Thread(target=_listen_for_end, args=(sock, said), daemon=True)
-        listener.start()
-        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-            while data := os.read(0, 1 << 16):
-                sock.sendall(frame("D", data))
-            sock.sendall(frame("F", b"0"))
-        if options.raw:
-            return 0
-        listener.join()
-    if said:
-        raise StoreError(said[0])
+    signal.signal(signal.SIGTERM, stop)
+    host.serve()
     return 0
 
 
-def _listen_for_end(sock: socket.socket, said: list[str]) -> None:
-    """Read until the end of the stream is acknowledged; anything else is said."""
-    decoder = Decoder(AUTHORITY_TYPES)
-    try:
-        while data := sock.recv(1 << 16):
-            for kind, payload in decoder.feed(data):
-                if kind == "R":
-                    said.append(payload.decode("utf-8", "replace"))
-                    return
-                if kind == "A" and b"\n" in payload:
-                    return
-    except (OSError, FrameError) as error:
-        said.append(str(error))
-        return
-    said.append("the authority closed before it acknowledged")
+def _host_key(options: argparse.Namespace) -> int:
+    options.root.mkdir(parents=True, exist_ok=True)
+    print(host_key(options.root, options.name)[1])
+    return 0
+
+
+def _connect(options: argparse.Namespace) -> int:
+    carry(options.socket, qube(os.environ) if options.qrexec else options.identity)
+    return 0
+
+
+def _append(options: argparse.Namespace) -> int:
+    append(options.socket, options.identity, options.stream, options.origin, raw=options.raw)
+    return 0
+
+
+def _setup(options: argparse.Namespace) -> int:
+    sys.stdout.write(setup_file(options.file) if options.file else "".join(f"{name}\n" for name in SETUP))
+    return 0
 
 
 def _verify(options: argparse.Namespace) -> int:
     witnesses = [WitnessKey.parse(text) for text in options.witness]
-    report = check_log(options.dir, sums=options.sums, witnesses=witnesses)
+    saved = [Saved(str(path), layout.whole(path, 1 << 20)) for path in options.checkpoint]
+    try:
+        report = check_log(options.dir, sums=options.sums, witnesses=witnesses, saved=saved)
+    except LogBroken as error:
+        for what, note in zip(("saved earlier", "sealed here"), error.notes, strict=False):
+            print(f"{what}:\n{note.decode('utf-8', 'backslashreplace')}")
+        raise
     print(f"whole: {report.records} records, {report.data_bytes} bytes, root {report.checkpoint.root.hex()}")
     for line in [*report.notices, *(f"stream {name} ended unclean" for name in report.unclean)]:
         print(f"notice: {line}")
     for cosigned in report.cosigned:
         print(f"cosigned: by {cosigned.witness.name} at {cosigned.when()}")
+    for each in report.continued:
+        print(f"continues: the checkpoint of {each.size} records in {each.name}")
     return 0
 
 
@@ -260,6 +299,26 @@ def _vkey(options: argparse.Namespace) -> int:
 
 def _prove(options: argparse.Namespace) -> int:
     sys.stdout.write(make_proof(options.dir, options.index).decode())
+    return 0
+
+
+def _verify_proof(options: argparse.Namespace) -> int:
+    witnesses = [WitnessKey.parse(text) for text in options.witness]
+    proof = layout.whole(options.proof)
+    carried = check_carried(proof, VerifierKey.parse(options.log), witnesses)
+    record, checkpoint = carried.record, carried.checkpoint
+    print(f"record {record['n']} of {checkpoint.size} of {told_name(checkpoint.origin)}, at {record['t']}")
+    for cosigned in carried.cosigned:
+        print(f"cosigned: by {cosigned.witness.name} at {cosigned.when()}")
+    if options.file is None:
+        print(parse_proof(proof).extra.decode("ascii"))
+        print("yes: this record is in the log")
+        return 0
+    if not is_product(carried, layout.sha256(options.file)):
+        raise ProofError(f"the record does not say that {options.file} was a product")
+    body = record["body"]
+    print(f"yes: it was collected as the product {body.get('name')} of {body.get('component')}")
+    print("not said by this: whether the release was signed, and kept that product (sealwright check says it)")
     return 0
 
 

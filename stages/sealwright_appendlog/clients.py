@@ -3,20 +3,29 @@
 - Who a client is, the kernel tells (its uid); a bridge of that uid may add whom it carries.
 - Sending never waits: a client that takes nothing while 64 MiB wait for it is dropped. What is made only as it is
   taken (an export, what a follower lacks) goes out at most 1 MiB at a time, so that the others have their turn.
+- While 1 MiB waits for a client, it is not read: who takes no answers can't pile them up.
 - A refused client is told why, and read no more; it is dropped when it goes or after two seconds.
+- Who has not said hello after ten seconds is refused, and so is who comes when there are too many.
 """
 
 from __future__ import annotations
 
+import base64
 import contextlib
+import selectors
 import socket
 import struct
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from sealwright_appendlog.frames import CLIENT_TYPES, Decoder, frame
+from sealwright_appendlog.handed import Handed
+from sealwright_appendlog.tree import ProofError
 
+MOST_CLIENTS = 400
+"""Each may need two descriptors, and 1,024 is what a process has where nobody raised it."""
+HELLO_SECONDS = 10.0
 _MOST = 64 << 20
 _GRACE = 2.0
 _BLOCK = 1 << 18
@@ -42,24 +51,48 @@ class Client:
     dirty: bool = False
     durable: int = 0
     finished: bool = False
+    heard_at: float = 0.0
     seen: int = 0
     follows: bool = False
     refused_at: float = 0.0
     out: bytearray = field(default_factory=bytearray)
     supply: Iterator[bytes] | None = None
+    early: bytes = b""
+    came: float = field(default_factory=time.monotonic)
 
     @classmethod
-    def accept(cls, listener: socket.socket) -> Client:
-        """Take the next connection."""
-        sock, _ = listener.accept()
+    def accept(cls, listener: socket.socket | Handed) -> Client:
+        """Take the next connection; `early` is what it said to a host that handed it on.
+
+        Raises:
+            HostGone: there will be none any more.
+            OSError: there is none now.
+        """
+        if isinstance(listener, Handed):
+            sock, early = listener.accept()
+        else:
+            (sock, _), early = listener.accept(), b""
         sock.setblocking(False)
         _, uid, _ = struct.unpack("3i", sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
-        return cls(sock, uid, f"uid:{uid}")
+        return cls(sock, uid, f"uid:{uid}", early=early)
 
     @property
     def live(self) -> bool:
         """Whether it holds its stream open."""
         return bool(self.stream) and not self.finished
+
+    def checkpoint(self, note: str, consistency: Callable[[int], list[bytes]]) -> bytes:
+        """The payload of a `C` frame with the checkpoint published last, and the proof that it continues the one that
+        this client saw before.
+        """
+        old, proof = self.seen, []
+        try:
+            proof = consistency(old) if old else []
+        except ProofError:
+            old = 0  # it saw more than there is; the note itself is the proof of that
+        hashes = "".join(base64.b64encode(value).decode() + "\n" for value in proof)
+        self.seen = int(note.split("\n", 2)[1])
+        return f"old {old}\n{hashes}\n{note}".encode()
 
     def identify(self, payload: bytes) -> None:
         """Take what a bridge says of the client that it carries.
@@ -80,6 +113,17 @@ class Client:
         ):
             raise Refused("not an identity, or not the first frame")
         self.src = f"{self.src} {who}"
+
+    @property
+    def owed(self) -> bool:
+        """Whether it is to be told when what it sent is durable."""
+        return bool(self.waiting) or self.dirty
+
+    def take_due(self, total: int) -> Due:
+        """What it is to be told of the batch that begins, by which its stream has `total` bytes."""
+        due = Due(self, self.waiting, max(self.durable, total), self.dirty)
+        self.waiting, self.dirty = [], False
+        return due
 
     def receive(self) -> bytes | None:
         """What came: empty at the end, None if nothing."""
@@ -123,6 +167,16 @@ class Client:
         self.supply = None
         self.refused_at = time.monotonic()
 
+    @property
+    def interest(self) -> int:
+        """What its socket is watched for."""
+        writes = selectors.EVENT_WRITE if self.out or self.supply is not None else 0
+        return writes | (selectors.EVENT_READ if len(self.out) <= _TURN else 0)
+
+    def silent(self, now: float) -> bool:
+        """Whether its time to say hello is over."""
+        return not self.stream and not self.refused_at and now - self.came > HELLO_SECONDS
+
     def overdue(self, now: float) -> bool:
         """Whether a refused client had its time to read why."""
         return bool(self.refused_at) and now - self.refused_at > _GRACE
@@ -135,3 +189,21 @@ class Client:
             else:
                 self.out += following
         return bool(self.out)
+
+
+@dataclass
+class Due:
+    """What a client is told when the batch in flight is durable."""
+
+    client: Client
+    lines: list[bytes]
+    total: int
+    output: bool
+
+    def tell(self, durable: int) -> None:
+        """Queue it; `durable` is the last record that is."""
+        self.client.durable = self.total
+        for line in self.lines:
+            self.client.say("A", b"%d %d\n%s" % (durable, self.total, line))
+        if self.output and not self.lines:
+            self.client.say("A", b"%d %d" % (durable, self.total))

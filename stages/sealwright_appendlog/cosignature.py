@@ -28,6 +28,7 @@ from sealwright_appendlog.note import (
     key_name,
     signature_line,
     split_note,
+    told_name,
 )
 
 _COSIGNATURE = b"\x04"
@@ -100,7 +101,7 @@ def parse_cosignature(line: str) -> tuple[str, bytes, int, bytes]:
     """
     name, key_id, data = signature_line(line)
     if len(data) != _SIZE:
-        raise NoteError(f"the cosignature of {name} has {len(data)} bytes, not {_SIZE}")
+        raise NoteError(f"the cosignature of {told_name(name)} has {len(data)} bytes, not {_SIZE}")
     return name, key_id, _sane(struct.unpack(">Q", data[:8])[0]), data[8:]
 
 
@@ -124,7 +125,7 @@ def check_cosignatures(
         if witness := known.get((name, key_id)):
             found.append(_checked(text, line, witness))
         elif (name, key_id) != (log.name, log.key_id):
-            unknown.append(f"{name[:100]}+{key_id.hex()}")
+            unknown.append(f"{told_name(name)}+{key_id.hex()}")
     return found, unknown
 
 

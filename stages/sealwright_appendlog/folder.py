@@ -2,17 +2,23 @@
 
 - A file appears under its name only when it is whole and on disk; a batch of files costs one fsync per folder.
 - Nothing here swallows an error of fsync, or tries again after one: what the disk holds is not known then.
+- A folder has one authority at a time: a lock that a dead process does not hold keeps others out.
 - On a full disk the reserve gives way, once; what could not be written leaves nothing that takes up space.
 """
 
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from sealwright_appendlog.reserve import Reserve, sync
+
+_MOST_PIECES = 1024
+"""IOV_MAX of Linux: what one writev takes."""
 
 
 class Folder:
@@ -81,7 +87,9 @@ def _write_new(path: Path, data: bytes) -> None:
         os.close(descriptor)
 
 
-def write_all(descriptor: int, data: bytes, gives_way: Callable[[OSError], bool] = lambda _: False) -> None:
+def write_all(
+    descriptor: int, data: bytes | memoryview, gives_way: Callable[[OSError], bool] = lambda _: False
+) -> None:
     """Write `data` at the descriptor's position, all of it; goes on after an error for which something gives way.
 
     Raises:
@@ -96,6 +104,20 @@ def write_all(descriptor: int, data: bytes, gives_way: Callable[[OSError], bool]
                 raise
 
 
+def write_pieces(descriptor: int, pieces: Sequence[bytes | bytearray | memoryview]) -> None:
+    """Write pieces one after the other, by as few calls as can be.
+
+    Raises:
+        OSError: as `write_all`.
+    """
+    for at in range(0, len(pieces), _MOST_PIECES):
+        group = pieces[at : at + _MOST_PIECES]
+        written = os.writev(descriptor, group)
+        for piece in group:
+            write_all(descriptor, memoryview(piece)[written:])  # nothing, unless the call wrote a part
+            written = max(0, written - len(piece))
+
+
 def sync_folder(folder: Path) -> None:
     """Make the names in `folder` durable."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
@@ -103,3 +125,24 @@ def sync_folder(folder: Path) -> None:
         sync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def lock(folder: Path, seconds: float) -> int:
+    """Lock a folder for this process and nobody else; gives the descriptor whose closing unlocks it.
+
+    Raises:
+        OSError: somebody else has it, also after `seconds`.
+    """
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return descriptor
+        except BlockingIOError:
+            if time.monotonic() >= deadline:
+                os.close(descriptor)
+                raise BlockingIOError(
+                    f"another authority has {folder}; it may be frozen, so end it first"
+                ) from None
+            time.sleep(0.05)

@@ -1,6 +1,5 @@
 """A follower's lines: the index from a record on, in frames made as they are taken.
 
-- Where a record lies is found by halving, so that a long index costs no walk through it.
 - Only what is durable is given, up to the moment at which the last block is taken.
 - What is held is one block, whatever the log's size.
 """
@@ -9,13 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import BinaryIO
 
-from sealwright_appendlog import record
 from sealwright_appendlog.frames import MAX_PAYLOAD, frame
-
-_LINE = record.MAX_LINE + 1
-_NEAR = 1 << 16
+from sealwright_appendlog.seeking import find_record
 
 
 def line_frames(index: Path, since: int, durable: Callable[[], int]) -> Iterator[bytes]:
@@ -35,22 +30,3 @@ def line_frames(index: Path, since: int, durable: Callable[[], int]) -> Iterator
             block = b"\n".join(lines) + b"\n"
             yield frame("L", block)
             at, place = at + len(lines), place + len(block)
-
-
-def find_record(index: BinaryIO, n: int, size: int) -> int:
-    """Where the line of record `n` begins in an index of `size` bytes, which has it."""
-    low, low_n, high = 0, 0, size
-    while high - low > _NEAR:
-        middle = (low + high) // 2
-        index.seek(middle)
-        index.readline(_LINE)
-        place, line = index.tell(), index.readline(_LINE)
-        found = record.decode(line[:-1])["n"] if line.endswith(b"\n") else n + 1  # else it is being written
-        if found <= n:
-            low, low_n = place, found
-        else:
-            high = middle
-    index.seek(low)
-    for _ in range(n - low_n):
-        index.readline(_LINE)
-    return index.tell()

@@ -44,9 +44,18 @@ def frame(kind: str, payload: bytes = b"") -> bytes:
     Raises:
         FrameError: the payload is too long.
     """
+    return header(kind, payload) + payload
+
+
+def header(kind: str, payload: bytes = b"") -> bytes:
+    """What stands before the payload in its frame.
+
+    Raises:
+        FrameError: the payload is too long.
+    """
     if len(payload) > MAX_PAYLOAD:
         raise FrameError(f"a payload of {len(payload)} bytes; {MAX_PAYLOAD} is the most")
-    return _HEADER.pack(ord(kind), len(payload)) + payload
+    return _HEADER.pack(ord(kind), len(payload))
 
 
 class Decoder:
@@ -54,7 +63,7 @@ class Decoder:
 
     def __init__(self, allowed: frozenset[int]) -> None:
         self._allowed = allowed
-        self._buffer = bytearray()
+        self._begun = bytearray()
 
     def feed(self, data: bytes) -> Iterator[tuple[str, bytes]]:
         """Take bytes and give the frames that are whole by now.
@@ -62,26 +71,41 @@ class Decoder:
         Raises:
             FrameError: unknown type or too long, as soon as its header is there.
         """
-        self._buffer += data
+        return ((kind, bytes(payload)) for kind, payload in self.views(data))
+
+    def views(self, data: bytes) -> Iterator[tuple[str, memoryview]]:
+        """As `feed`, but a payload that came in one piece is not copied: it is a view of `data`.
+
+        Raises:
+            FrameError: as above.
+        """
+        rest = memoryview(data)
+        while self._begun and rest:
+            end = self._end(self._begun, 0)
+            missing = (end or _HEADER.size) - len(self._begun)
+            self._begun += rest[:missing]
+            rest = rest[missing:]
+            if self._end(self._begun, 0) == len(self._begun):
+                whole, self._begun = memoryview(self._begun), bytearray()
+                yield chr(whole[0]), whole[_HEADER.size :]
         at = 0
-        try:
-            while len(self._buffer) - at >= _HEADER.size:
-                kind, length = _HEADER.unpack_from(self._buffer, at)
-                if kind not in self._allowed:
-                    raise FrameError(f"unknown frame type {kind}")
-                if length > MAX_PAYLOAD:
-                    raise FrameError(f"a frame of {length} bytes; {MAX_PAYLOAD} is the most")
-                end = at + _HEADER.size + length
-                if len(self._buffer) < end:
-                    break
-                with memoryview(self._buffer) as view:
-                    payload = bytes(view[at + _HEADER.size : end])
-                at = end
-                yield chr(kind), payload
-        finally:
-            del self._buffer[:at]
+        while 0 < (end := self._end(rest, at)) <= len(rest):
+            yield chr(rest[at]), rest[at + _HEADER.size : end]
+            at = end
+        self._begun += rest[at:]
+
+    def _end(self, data: memoryview | bytearray, at: int) -> int:
+        """Where the frame that begins at `at` ends; 0 as long as its header is not there."""
+        if len(data) - at < _HEADER.size:
+            return 0
+        kind, length = _HEADER.unpack_from(data, at)
+        if kind not in self._allowed:
+            raise FrameError(f"unknown frame type {kind}")
+        if length > MAX_PAYLOAD:
+            raise FrameError(f"a frame of {length} bytes; {MAX_PAYLOAD} is the most")
+        return at + _HEADER.size + int(length)
 
     @property
     def rest(self) -> int:
         """How many bytes of an unfinished frame are held."""
-        return len(self._buffer)
+        return len(self._begun)

@@ -70,7 +70,7 @@ def lines(path: Path, *, strict: bool = False) -> Iterator[bytes]:
 
 def segments(log: Path) -> list[str]:
     """The paths of all that lies below data/ and is no folder, relative to the log, sorted."""
-    found = [p for p in (log / "data").rglob("*") if p.is_symlink() or not p.is_dir()]
+    found = (p for p in (log / "data").rglob("*") if p.is_symlink() or not p.is_dir())
     return sorted(p.relative_to(log).as_posix() for p in found)
 
 

@@ -1,10 +1,16 @@
 """Signed notes, verifier keys and checkpoints (C2SP signed-note, tlog-checkpoint), read strictly.
 
-- A note is text, an empty line, and signature lines `\N{EM DASH} name base64(key id || signature)`.
-- The text ends in a newline and holds no control character but newlines.
-- A signature of an unknown key is passed over; a known key's signature that does not verify refuses the note.
+- A note is text, an empty line, and signature lines `\N{EM DASH} name base64(key id || signature)`. The last empty line
+  parts the two.
+- A note is UTF-8, and holds no control character but newlines; its text ends in one.
+- A signature of an unknown key is passed over, whatever its type; a known key's signature that does not verify
+  refuses the note, also beside one that does.
 - A note without a signature of a known key is refused.
-- A checkpoint is exactly origin, size and root: no leading zeros, no extension lines, a root of 32 bytes.
+- A name has no Unicode space and no plus sign. One that we use ourselves is printable, too.
+- A checkpoint is exactly origin, size and root: a size below 2^63 without leading zeros, and a root of 32 bytes. The
+  specification allows extension lines and recommends none; a log of format 1 has none, so they are refused.
+
+`tests/appendlog/test_specifications.py` goes through the specifications' sentences, one by one.
 """
 
 from __future__ import annotations
@@ -12,6 +18,7 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -21,6 +28,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 _ED25519 = b"\x01"
 _MAX_NOTE = 1 << 20
 _MAX_SIGNATURES = 100
+_SIZE = re.compile(r"0|[1-9][0-9]{0,18}", re.ASCII)
+_SIZES = 1 << 63
 DASH = "\N{EM DASH} "
 
 
@@ -85,8 +94,8 @@ class Checkpoint:
         if len(lines) != 4 or lines[3]:
             raise NoteError("a checkpoint has three lines")
         origin, size, root = lines[:3]
-        if not size.isascii() or not size.isdigit() or (len(size) > 1 and size[0] == "0") or len(size) > 16:
-            raise NoteError("the checkpoint's size is no plain number")
+        if not _SIZE.fullmatch(size) or int(size) >= _SIZES:
+            raise NoteError("the checkpoint's size is no plain number below 2^63")
         decoded = decode_base64(root)
         if not origin or len(decoded) != 32:
             raise NoteError("the checkpoint has no origin, or its root is not 32 bytes")
@@ -99,9 +108,14 @@ def sign_note(text: str, name: str, key: Ed25519PrivateKey) -> str:
     Raises:
         NoteError: the text or the name can't stand in a note.
     """
-    _check_text(text)
+    if not text.endswith("\n") or _control(text):
+        raise NoteError("the note's text has control characters, or no newline at its end")
+    try:
+        data = text.encode()
+    except UnicodeEncodeError:
+        raise NoteError("the note's text is not UTF-8") from None
     public = key.public_key().public_bytes_raw()
-    line = base64.b64encode(VerifierKey(key_name(name), public).key_id + key.sign(text.encode())).decode()
+    line = base64.b64encode(VerifierKey(key_name(name), public).key_id + key.sign(data)).decode()
     return f"{text}\n{DASH}{name} {line}\n"
 
 
@@ -146,16 +160,18 @@ def split_note(note: str | bytes) -> tuple[str, list[str]]:
         NoteError: it is malformed.
     """
     try:
-        whole = note.decode("utf-8") if isinstance(note, bytes) else note
-    except UnicodeDecodeError:
+        data = note if isinstance(note, bytes) else note.encode("utf-8")
+        whole = data.decode("utf-8")
+    except UnicodeError:
         raise NoteError("the note is not UTF-8") from None
-    if len(whole) > _MAX_NOTE:
+    if len(data) > _MAX_NOTE:
         raise NoteError("the note is too large")
+    if _control(whole):
+        raise NoteError("the note has control characters")
     at = whole.rfind("\n\n")
     if at < 0 or not whole.endswith("\n"):
         raise NoteError("the note has no signatures")
     text, lines = whole[: at + 1], whole[at + 2 : -1].split("\n")
-    _check_text(text)
     if not 1 <= len(lines) <= _MAX_SIGNATURES:
         raise NoteError("the note has too many signatures")
     return text, lines
@@ -173,23 +189,33 @@ def signature_line(line: str) -> tuple[str, bytes, bytes]:
     data = decode_base64(encoded)
     if len(data) < 5:
         raise NoteError("a signature that is too short")
-    return key_name(name), data[:4], data[4:]
+    return _name(name), data[:4], data[4:]
 
 
-def _check_text(text: str) -> None:
-    if not text.endswith("\n") or any(c < " " and c != "\n" for c in text):
-        raise NoteError("the note's text has control characters, or no newline at its end")
+def _control(text: str) -> bool:
+    return any(c < " " and c != "\n" for c in text)
+
+
+def _name(name: str) -> str:
+    if not name or "+" in name or any(c.isspace() for c in name):
+        raise NoteError("a key's name has no blanks and no plus signs")
+    return name
 
 
 def key_name(name: str) -> str:
-    """The name, if a key can have it.
+    """The name, if a key of ours, or one that we are told to trust, can have it.
 
     Raises:
         NoteError: it can't.
     """
-    if not name or "+" in name or any(c.isspace() or not c.isprintable() for c in name):
-        raise NoteError("a key's name has no blanks, plus signs or control characters")
-    return name
+    if not name.isprintable():
+        raise NoteError("a key's name that can't be printed")
+    return _name(name)
+
+
+def told_name(name: str) -> str:
+    """A name from a note as it can be told: whoever wrote it, and whatever is in it."""
+    return ascii(name[:100])[1:-1]
 
 
 def decode_base64(text: str) -> bytes:

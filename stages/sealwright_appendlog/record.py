@@ -10,8 +10,9 @@
 What each kind has:
     open   format, origin, key (the verifier key)
     data   ch ("D" output, "E" error output), len, off, seg, sha256: `len` bytes at `off` of the file `seg`
-    ev     body: an event of the engine
-    clock  step: microseconds by which the wall clock left its course
+    ev     body: an event of the engine, on the stream `engine` alone
+    clock  step: microseconds by which the wall clock left its course; back, where the uptime went back by so many;
+           rebooted, where the machine was started anew
     torn   file, len, sha256: what recovery cut off; its bytes lie in recovery/
     rej    why: a frame was refused
     eof    clean, bytes, and exit where the stream told one
@@ -32,6 +33,8 @@ from typing import Any
 MAX_LINE = 4096
 _MAX_INT = 1 << 53
 _MAX_DEPTH = 16
+ENGINE = "engine"
+"""The stream that carries the events."""
 _STAMPS: Mapping[str, type] = {"n": int, "t": str, "up": int, "boot": str, "src": str, "s": str, "k": str}
 _TEXT = object  # a text, or the object that `text` makes of one that is not plain
 FIELDS: Mapping[str, Mapping[str, type]] = {
@@ -44,7 +47,10 @@ FIELDS: Mapping[str, Mapping[str, type]] = {
     "eof": {"clean": bool, "bytes": int},
     "seal": {"records": int, "bytes": int, "segments": int, "segments_sha256": str},
 }
-_OPTIONAL: Mapping[str, Mapping[str, type]] = {"eof": {"exit": int}}
+_OPTIONAL: Mapping[str, Mapping[str, type]] = {
+    "eof": {"exit": int},
+    "clock": {"back": int, "rebooted": bool},
+}
 _ODD = re.compile(r"[^ -~]")
 _INT = rb"(0|[1-9][0-9]{0,14})"
 _SEGMENT = rb"(data/[A-Za-z0-9._+~#@/-]+/[0-9]{8,}\.log)"
@@ -60,7 +66,7 @@ _PART = r"[A-Za-z0-9][A-Za-z0-9._+~#@-]{0,99}"
 _STREAM = re.compile(rf"{_PART}(/{_PART}){{0,3}}", re.ASCII)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Stamp:
     """What the authority alone puts on a record: time (UTC, microseconds), uptime (microseconds), boot."""
 
@@ -187,6 +193,8 @@ def check_fields(record: Mapping[str, object]) -> None:
     check_time(str(record["t"]))
     if kind == "data":
         raise RecordError("data that is not written as data is")
+    if kind == "ev" and record["s"] != ENGINE:
+        raise RecordError("an event on another stream than the engine's")
 
 
 def _data(found: re.Match[bytes]) -> dict[str, Any]:

@@ -23,9 +23,12 @@ from sealwright_appendlog.reserve import disk_is_full, sync
 from sealwright_appendlog.stamps import Course
 from sealwright_appendlog.streams import Stream
 from sealwright_appendlog.tiles import TileWriter
-from sealwright_appendlog.tree import CompactRange, leaf_hash
+from sealwright_appendlog.tree import CompactRange
 
 RECOVERY = "recovery"
+ITSELF = "-"
+"""The source of the authority's own records."""
+_SPEAKING = frozenset({"ev", "data", "eof", "seal"})
 
 
 class StoreError(Exception):
@@ -56,19 +59,21 @@ class Recovered:
     seal: Mapping[str, Any] | None = None
     torn: list[Torn] = field(default_factory=list)
     data_bytes: int = 0
+    engine_src: str = ""
 
     def take(self, entry: Mapping[str, Any], line: bytes) -> None:
         """Take the next record."""
         if entry["n"] != self.tree.size or self.seal is not None:
             raise record.RecordError("out of sequence")
         kind, stream = entry["k"], entry["s"]
-        self.tree.append(leaf_hash(line))
-        self.tiles.append(line)
+        self.tree.append(self.tiles.append(line))
         self.course.step(record.Stamp(entry["t"], entry["up"], entry["boot"]))
         if (kind == "open") != (entry["n"] == 0):
             raise record.RecordError("a log has one open record, its first")
         if kind == "open" and (entry["key"] != str(self.vkey) or entry["format"] != 1):
             raise record.RecordError("it opens a log of another key or format")
+        if stream == record.ENGINE and kind in _SPEAKING and entry["src"] != ITSELF:
+            self.engine_src = self.engine_src or entry["src"]
         if kind == "seal":
             self.seal = entry
         elif kind == "torn":

@@ -1,7 +1,10 @@
 """What clients say in their frames, read strictly.
 
 - A hello names format 1 and a plain stream; only the stream `engine` may say what it saw and where it follows.
-- Whatever a frame's payload may not be is refused with a sentence.
+- A hello without a stream only asks whether anybody is there; only a host answers it.
+- A finish without a status is that of a plain pipe, of which nobody knows how it ended.
+- Whatever a frame's payload may not be is refused with a sentence; so are JSON in another encoding than UTF-8 and a
+  key that comes twice.
 """
 
 from __future__ import annotations
@@ -15,14 +18,18 @@ from sealwright_appendlog.clients import Refused
 from sealwright_appendlog.frames import MAX_PAYLOAD
 from sealwright_appendlog.store import FORMAT
 
+RAW = "raw/"
+"""How the names of plain pipes' streams begin."""
+
 
 @dataclass(frozen=True)
 class Hello:
-    """A hello: the stream, the size of the checkpoint seen last (0: none), the first record to follow from."""
+    """A hello: stream, size of the checkpoint seen last (0: none), first record to follow from, log's origin."""
 
     stream: str
     seen: int
     since: int | None
+    origin: str | None = None
 
     @classmethod
     def parse(cls, payload: bytes) -> Hello:
@@ -32,14 +39,23 @@ class Hello:
             Refused: it is no hello of this format.
             RecordError: no stream can have that name.
         """
-        hello = _json(payload)
-        stream = hello.get("stream")
-        if type(hello.get("format")) is not int or hello["format"] != FORMAT or not isinstance(stream, str):
-            raise Refused("not a hello of format 1")
-        if set(hello) - {"format", "stream", *(("seen", "since") if stream == "engine" else ())}:
+        hello = _of_this_format(payload)
+        stream, origin = hello.get("stream"), hello.get("origin")
+        if not isinstance(stream, str) or not isinstance(origin, str | None):
+            raise Refused("a hello without a stream")
+        if set(hello) - {"format", "stream", "origin", *(("seen", "since") if stream == "engine" else ())}:
             raise Refused("a hello that says what this format does not know")
         since = _count(hello, "since") if "since" in hello else None
-        return cls(record.stream_name(stream), _count(hello, "seen"), since)
+        return cls(record.stream_name(stream), _count(hello, "seen"), since, origin)
+
+
+def only_asks(payload: bytes) -> bool:
+    """Whether an `H` payload asks no more than whether anybody is there.
+
+    Raises:
+        Refused: it is no hello of this format.
+    """
+    return set(_of_this_format(payload)) == {"format"}
 
 
 def event_body(payload: bytes) -> dict[str, object]:
@@ -53,12 +69,14 @@ def event_body(payload: bytes) -> dict[str, object]:
     return _json(payload)
 
 
-def exit_status(payload: bytes) -> int:
-    """The exit status of an `F` payload.
+def exit_status(payload: bytes) -> int | None:
+    """The exit status of an `F` payload; None if nobody knows one.
 
     Raises:
         Refused: it is none.
     """
+    if not payload:
+        return None
     digits = payload.removeprefix(b"-")
     if not digits.isdigit() or len(digits) > 10:
         raise Refused("no exit status")
@@ -77,13 +95,30 @@ def joined(lines: Iterable[bytes]) -> Iterator[bytes]:
         yield bytes(block)
 
 
+def _of_this_format(payload: bytes) -> dict[str, object]:
+    hello = _json(payload)
+    if type(hello.get("format")) is not int:
+        raise Refused("a hello without a format")
+    if hello["format"] != FORMAT:
+        raise Refused(f"this authority speaks format {FORMAT}, the hello format {hello['format']}")
+    return hello
+
+
 def _json(payload: bytes) -> dict[str, object]:
     try:
-        value = json.loads(payload)
+        value = json.loads(payload.decode("utf-8"), object_pairs_hook=_once)
     except (ValueError, RecursionError):
         raise Refused("not JSON") from None
     if not isinstance(value, dict):
         raise Refused("not a JSON object")
+    return value
+
+
+def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    """An object none of whose keys comes twice: readers would not agree on which of the two was meant."""
+    value = dict(pairs)
+    if len(value) != len(pairs):
+        raise Refused("a key that comes twice")
     return value
 
 

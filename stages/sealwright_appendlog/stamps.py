@@ -1,8 +1,11 @@
 """The time on a record: wall clock and uptime together, so that a step of the one shows beside the other.
 
 - Wall time is UTC in microseconds; uptime is CLOCK_BOOTTIME, which counts suspended time and never steps.
-- Where the wall clock moves by more than a second against the uptime, between two records of one boot, that
-  is a step, and has a `clock` record of its own.
+- Where the wall clock has moved by more than a second against the uptime, all at once or bit by bit, since a record
+  last said so, that is a step, and has a `clock` record of its own.
+- So has an uptime that went back within one boot, as a machine's does that was put back to an earlier state, and the
+  first record of another boot; a wall clock that lies before the last record of the boot before has stepped, too.
+- No step is an error: times are told, and the order is the sequence's alone.
 """
 
 from __future__ import annotations
@@ -12,7 +15,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from sealwright_appendlog.record import RecordError, Stamp, check_time
+from sealwright_appendlog.record import Stamp, check_time
 
 STEP = 1_000_000
 """The smallest step, in microseconds."""
@@ -44,30 +47,38 @@ class Clock:
 
 
 class Course:
-    """Follows stamps and says how far the wall clock left the course that the uptime gives."""
+    """Follows stamps and says how far the clocks left their course."""
 
     def __init__(self) -> None:
         self._boot = ""
         self._up = 0
+        self._wall = 0
         self._difference = 0
         self._minute = ""
         self._minute_at = 0
 
-    def step(self, stamp: Stamp) -> int:
-        """Take the next stamp: microseconds by which the wall clock stepped, 0 if it did not.
+    def step(self, stamp: Stamp) -> dict[str, object]:
+        """Take the next stamp: what a `clock` record there says, nothing if there is none to be.
+
+        `step` is by how many microseconds the wall clock left the course that the uptime gives, `back` by how many
+        the uptime went back, `rebooted` whether the machine was started anew.
 
         Raises:
-            RecordError: no time as a record has it, or an uptime that runs backwards.
+            RecordError: no time as a record has it.
         """
-        difference = self._microseconds(stamp.t) - stamp.up
-        step = 0
-        if stamp.boot == self._boot:
-            if stamp.up < self._up:
-                raise RecordError("its uptime lies before the one of the record before it")
-            moved = difference - self._difference
-            step = moved if abs(moved) > STEP else 0
-        self._boot, self._up, self._difference = stamp.boot, stamp.up, difference
-        return step
+        wall = self._microseconds(stamp.t)
+        before = self._boot, self._up, self._wall
+        self._boot, self._up, self._wall = stamp.boot, stamp.up, wall
+        difference = wall - stamp.up
+        if before[0] != stamp.boot:
+            self._difference = difference
+            return {"step": min(0, wall - before[2]), "rebooted": True} if before[0] else {}
+        moved = difference - self._difference
+        back = max(0, before[1] - stamp.up)
+        if abs(moved) <= STEP and not back:
+            return {}
+        self._difference = difference
+        return {"step": moved, "back": back} if back else {"step": moved}
 
     def _microseconds(self, t: str) -> int:
         check_time(t)

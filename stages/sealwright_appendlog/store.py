@@ -14,7 +14,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
@@ -22,18 +21,14 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from sealwright_appendlog import layout, record
 from sealwright_appendlog.folder import Folder
-from sealwright_appendlog.note import Checkpoint, VerifierKey, sign_note
-from sealwright_appendlog.recovery import Recovered, StoreError, recover
+from sealwright_appendlog.note import VerifierKey
+from sealwright_appendlog.publishing import Publisher
+from sealwright_appendlog.recovery import ITSELF, Recovered, StoreError, recover
 from sealwright_appendlog.stamps import Clock, Course
 from sealwright_appendlog.streams import Streams
-from sealwright_appendlog.tiles import TileReader, TileWriter
-from sealwright_appendlog.tree import CompactRange, consistency_proof, leaf_hash
-from sealwright_appendlog.writer import Batch, Writer
+from sealwright_appendlog.writer import Batch, Bytes, Output, Writer
 
 FORMAT = 1
-ITSELF = "-"
-"""The source of the authority's own records."""
-
 __all__ = ["Store", "StoreError"]
 
 
@@ -58,19 +53,18 @@ class Store:
         self._writer: Writer | None = None
         self._batch = Batch()
         self._begun: Batch | None = None
-        self._derived: dict[str, bytes] = {}
-        self._tree = CompactRange()
-        self._tiles = TileWriter(self._derive)
-        self._partial = {p.relative_to(path).as_posix() for p in path.glob("tile/**/*.p/*")}
+        self._shown = Publisher(self._folder, key, self.origin)
         self.ended: set[str] = set()
+        self.engine_src = ""  # who speaks on the stream engine; for good, once it is somebody
         self.sealed = False
         with self._fatal("opened"):
             self._folder.reserve.drop()
-            self._open(recover(self._folder, self.vkey, self._tiles))
+            self._open(recover(self._folder, self.vkey, self._shown.tiles))
 
     def _open(self, found: Recovered) -> None:
-        self._tree, self._course, self.ended = found.tree, found.course, found.ended
-        self.next_n = found.tree.size
+        self._course, self.ended = found.course, found.ended
+        self._shown.take_up(found.tree)
+        self.next_n, self.engine_src = found.tree.size, found.engine_src
         self._streams.open_now, self._streams.bytes = found.streams, found.data_bytes
         self.sealed = found.seal is not None
         if found.seal is not None:
@@ -97,7 +91,7 @@ class Store:
     @property
     def durable(self) -> int:
         """How many records are durable."""
-        return self._tree.size
+        return self._shown.tree.size
 
     @property
     def pending(self) -> bool:
@@ -111,6 +105,7 @@ class Store:
 
     def close(self) -> None:
         """Let go of the files; what was not committed is lost."""
+        self._shown.close()
         if self._writer is not None:
             self._writer.close()
             self._writer = None
@@ -121,9 +116,9 @@ class Store:
         """Add an event; gives its line."""
         return self._add("ev", stream, {"body": body}, src)
 
-    def data(self, stream: str, channel: str, data: bytes, src: str) -> None:
-        """Add a chunk of a stream's bytes."""
-        self._accepting()
+    def data(self, stream: str, channel: str, data: Bytes, src: str) -> None:
+        """Add a chunk of a stream's bytes, which stay as they are until it is durable."""
+        writer = self._accepting()
         if not self._folder.reserve.held:
             raise StoreError(
                 "the log's disk is full, and what is left is for its end; make room, then open it again"
@@ -133,9 +128,9 @@ class Store:
         segment, offset = self._streams.place(stream, len(data), self.next_n)
         if segment != before:
             self._batch.closed.append(before)
-        chunk = record.Chunk(channel, len(data), hashlib.sha256(data).hexdigest(), segment, offset)
-        self._batch.data.setdefault(segment, []).append(data)
-        self._batch.lines.append(record.data_line(stamp, self.next_n, src, stream, chunk))
+        output = Output(stamp, self.next_n, src, stream, channel, data, segment, offset)
+        with self._fatal("written"):
+            writer.add(self._batch, output)
         self.next_n += 1
 
     def reject(self, stream: str, why: str, src: str) -> None:
@@ -154,10 +149,11 @@ class Store:
         self.ended.add(stream)
         return self._add("eof", stream, body, src)
 
-    def seal(self, src: str, hashes: Mapping[str, str]) -> bytes:
+    def seal(self, src: str, hashes: Mapping[str, str]) -> list[bytes]:
         """Close the log: the `seal` record, the last checkpoint, `checkpoint.sealed` and `SHA256SUMS`.
 
-        `hashes` are the segments', by path (see `hash_segments`); every stream has ended.
+        `hashes` are the segments', by path (see `hash_segments`); every stream has ended. Gives the lines that
+        became durable: the seal's is the last, and not the only one if the clock stepped.
         """
         self._accepting()
         self._folder.reserve.drop()
@@ -171,11 +167,11 @@ class Store:
         line = self._line("seal", "engine", body, src, stamp)
         self.next_n += 1
         self._batch.lines.append(line)
-        self.commit()
+        lines = self.commit()
         self.sealed = True
         with self._fatal("sealed"):
             self._write_seal(hashes)
-        return line
+        return lines
 
     def hash_segments(self) -> dict[str, str]:
         """The SHA-256 of every segment, read back from the disk; may run in a thread while nothing is added.
@@ -194,9 +190,10 @@ class Store:
         held = self._streams.open_now.get(stream)
         return held.total if held is not None else 0
 
-    def _accepting(self) -> None:
-        if self.failed or self.sealed:
-            raise StoreError(self.failed or "the log is sealed")
+    def _accepting(self) -> Writer:
+        if self.failed or self.sealed or self._writer is None:
+            raise StoreError(self.failed or f"the log is {'sealed' if self.sealed else 'closed'}")
+        return self._writer
 
     def _add(self, kind: str, stream: str, body: Mapping[str, object], src: str) -> bytes:
         self._accepting()
@@ -217,7 +214,7 @@ class Store:
         except record.RecordError as error:
             raise StoreError(f"this machine's clock can't be used: {error}") from error
         if step:
-            self._batch.lines.append(self._line("clock", "engine", {"step": step}, ITSELF, stamp))
+            self._batch.lines.append(self._line("clock", "engine", step, ITSELF, stamp))
             self.next_n += 1
         return stamp
 
@@ -239,12 +236,12 @@ class Store:
 
     def begin_commit(self, done: Callable[[], None]) -> None:
         """Begin to make all that was added durable, in a thread, which calls `done`; `end_commit` is to follow."""
-        self._accepting()
-        if self._writer is None or self._begun is not None:
+        writer = self._accepting()
+        if self._begun is not None:
             raise StoreError("a batch is begun already")
         self._begun, self._batch = self._batch, Batch()
         with self._fatal("written"):
-            self._writer.begin(self._begun, done)
+            writer.begin(self._begun, done)
 
     def end_commit(self) -> list[bytes]:
         """Wait for the batch that was begun, if one was; gives its lines.
@@ -261,42 +258,49 @@ class Store:
         batch, self._begun = self._begun, None
         return self._durable(batch)
 
+    @property
+    def written(self) -> bool:
+        """Whether the batch that was begun is durable, so that ending it takes no time."""
+        return self._begun is not None and self._writer is not None and self._writer.ready
+
     def _durable(self, batch: Batch) -> list[bytes]:
-        for line in batch.lines:
-            self._tree.append(leaf_hash(line))
-            self._tiles.append(line)
-        return batch.lines
+        for line in batch.written:
+            self._shown.append(line)
+        return batch.written
+
+    # -- showing ----------------------------------------------------------------------------------------
 
     def publish(self) -> str:
         """Write the tiles and the checkpoint of what is durable; gives the signed note."""
-        checkpoint = Checkpoint(self.origin, self._tree.size, self._tree.root())
-        note = sign_note(checkpoint.text(), self.origin, self.key)
-        partial = self._tiles.partial()
         with self._fatal("published"):
-            self._folder.write({**self._derived, **partial})
-            self._derived.clear()
-            self._folder.write({layout.CHECKPOINT: note.encode()})
-            for old in self._partial - set(partial):
-                self._folder.remove(old)
-        self._partial = set(partial)
-        return note
+            return self._shown.publish()
+
+    def begin_publish(self, done: Callable[[], None], *, due: bool) -> bool:
+        """Begin that in a thread, which calls `done`, where there is something to publish and it is `due`, or too much
+        to wait; says whether it did. `end_publish` is to follow."""
+        if self._shown.busy or not ((due and self._shown.behind) or self._shown.bulky):
+            return False
+        self._shown.begin(done)
+        return True
+
+    def end_publish(self) -> str:
+        """The signed note, if what was begun is written; else nothing.
+
+        Raises:
+            StoreError: a write or sync failed; the store is dead.
+        """
+        if not self._shown.written:
+            return ""
+        with self._fatal("published"):
+            return self._shown.end()
 
     def consistency(self, size: int) -> list[bytes]:
         """The proof that the tree published last continues the one of `size` leaves."""
-        return consistency_proof(size, self._tree.size, TileReader(self.path, self._tree.size).range_hash)
-
-    def _derive(self, name: str, data: bytes) -> None:
-        """Keep a full tile for the next publishing, unless it lies there already."""
-        try:
-            if (self.path / name).read_bytes() == data:
-                return
-        except FileNotFoundError:
-            pass
-        self._derived[name] = data
+        return self._shown.consistency(size)
 
     def _finish_seal(self, seal: Mapping[str, object]) -> None:
         done = all((self.path / name).exists() for name in (layout.SEALED, layout.SUMS))
-        if done and not self._derived:
+        if done and not self._shown.unwritten:
             return
         hashes = self.hash_segments()
         if layout.segments_sha256(hashes) != seal["segments_sha256"]:

@@ -27,13 +27,15 @@ class TileCheck:
         self._leaves: list[bytes] = []
         self._writer = TileWriter(self._compare)
 
-    def take(self, line: bytes) -> None:
-        """Take the next line."""
+    def take(self, line: bytes) -> bytes:
+        """Take the next line, and give its leaf's hash."""
         if len(self._leaves) == WIDTH:
             self._leaves.clear()
-        self._leaves.append(leaf_hash(line))
+        leaf = leaf_hash(line)
+        self._leaves.append(leaf)
         self._seen += 1
         self._writer.append(line)
+        return leaf
 
     def first_bad(self, *, complete: bool) -> tuple[int, str] | None:
         """The first record on which index and tiles do not agree; `complete`: the whole index was taken."""

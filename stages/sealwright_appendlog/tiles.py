@@ -38,14 +38,16 @@ class TileWriter:
         self._bundle: list[bytes] = []
         self._bundles = 0
 
-    def append(self, line: bytes) -> None:
-        """Take the next leaf; full tiles are given away at once."""
+    def append(self, line: bytes) -> bytes:
+        """Take the next leaf, and give its hash; full tiles are given away at once."""
+        leaf = leaf_hash(line)
         self._bundle.append(line)
         if len(self._bundle) == WIDTH:
             self._write(tile_path("entries", self._bundles), _bundle(self._bundle))
             self._bundles += 1
             self._bundle.clear()
-        self._add(0, leaf_hash(line))
+        self._add(0, leaf)
+        return leaf
 
     def _add(self, level: int, value: bytes) -> None:
         if level == len(self._levels):

@@ -1,5 +1,7 @@
 """Brings batches to disk in their order: data, fdatasync, index, fdatasync. May run in a thread of its own.
 
+- Output is hashed in another thread from when it comes, and the segments of a batch are synced several at a time;
+  the index waits for all of it.
 - A segment's name is on disk before a record names it.
 - On a full disk the reserve gives way to the index, and never to output.
 - One batch at a time; whoever begins the next one has seen the end of the one before.
@@ -8,24 +10,64 @@
 
 from __future__ import annotations
 
+import functools
+import hashlib
+import itertools
 import os
-import queue
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from sealwright_appendlog import layout
-from sealwright_appendlog.folder import Folder, sync_folder, write_all
+from sealwright_appendlog import layout, record
+from sealwright_appendlog.folder import Folder, sync_folder, write_all, write_pieces
+from sealwright_appendlog.worker import Worker
+
+Bytes = bytes | bytearray | memoryview
+_SYNCS = 4
+_SMALL = 2048
+"""Output below this is hashed at once: hashlib would not let go of the interpreter for it."""
+
+
+@dataclass(slots=True)
+class Output:
+    """A chunk of output, placed and stamped, whose line can be made once it is hashed."""
+
+    stamp: record.Stamp
+    n: int
+    src: str
+    stream: str
+    channel: str
+    data: Bytes
+    segment: str
+    offset: int
+    sha256: str = ""
+
+    def hash(self) -> None:
+        """Hash its bytes."""
+        self.sha256 = hashlib.sha256(self.data).hexdigest()
+
+    def line(self) -> bytes:
+        """The line of its `data` record.
+
+        Raises:
+            RuntimeError: it is not hashed.
+        """
+        if not self.sha256:
+            raise RuntimeError("output that was not hashed")
+        chunk = record.Chunk(self.channel, len(self.data), self.sha256, self.segment, self.offset)
+        return record.data_line(self.stamp, self.n, self.src, self.stream, chunk)
 
 
 @dataclass
 class Batch:
-    """What is to be made durable together: bytes by segment, segments that are done with, lines of the index."""
+    """What is to be made durable together: lines in their order, and segments that are done with."""
 
-    data: dict[str, list[bytes]] = field(default_factory=dict)
+    lines: list[bytes | Output] = field(default_factory=list)
     closed: list[str] = field(default_factory=list)
-    lines: list[bytes] = field(default_factory=list)
+    hashing: int = 0
+    """How much of the output is hashed in the thread."""
+    written: list[bytes] = field(default_factory=list)
+    """All lines as they were written."""
 
 
 class Writer:
@@ -40,9 +82,17 @@ class Writer:
         self._folder = folder
         self._descriptors: dict[str, int] = {}
         self._index = self._open(layout.INDEX)
-        self._thread: threading.Thread | None = None
-        self._begun: queue.SimpleQueue[tuple[Batch, Callable[[], None]] | None] = queue.SimpleQueue()
-        self._ended: queue.SimpleQueue[BaseException | None] = queue.SimpleQueue()
+        self._writing, self._hashing = Worker("log writer"), Worker("log hashes")
+        self._syncing = [Worker(f"log sync {number}") for number in range(_SYNCS)]
+
+    def add(self, batch: Batch, output: Output) -> None:
+        """Add output to a batch, and see to its hash."""
+        batch.lines.append(output)
+        if len(output.data) < _SMALL:
+            output.hash()
+        else:
+            self._hashing.begin(output.hash)
+            batch.hashing += 1
 
     def write(self, batch: Batch) -> None:
         """Make the batch durable.
@@ -50,15 +100,13 @@ class Writer:
         Raises:
             OSError: the disk is full or refuses.
         """
-        for segment, pieces in batch.data.items():
-            descriptor = self._descriptors.get(segment)
-            if descriptor is None:
-                descriptor = self._descriptors[segment] = self._open(segment)
-            for piece in pieces:
-                write_all(descriptor, piece)
-            os.fdatasync(descriptor)
-        if batch.lines:
-            write_all(self._index, b"\n".join(batch.lines) + b"\n", self._folder.reserve.gives_way)
+        outputs = [line for line in batch.lines if isinstance(line, Output)]
+        self._write_output(outputs)
+        for _ in range(batch.hashing):
+            self._hashing.end()
+        batch.written = [line if isinstance(line, bytes) else line.line() for line in batch.lines]
+        if batch.written:
+            write_all(self._index, b"\n".join(batch.written) + b"\n", self._folder.reserve.gives_way)
             os.fdatasync(self._index)
         for segment in batch.closed:
             if segment in self._descriptors:
@@ -66,36 +114,45 @@ class Writer:
 
     def begin(self, batch: Batch, done: Callable[[], None]) -> None:
         """Write the batch in the writer's thread; `done` is called there at its end, whatever came of it."""
-        if self._thread is None:
-            self._thread = threading.Thread(target=self._run, name="log writer", daemon=True)
-            self._thread.start()
-        self._begun.put((batch, done))
+        self._writing.begin(lambda: self.write(batch), done)
 
     def end(self) -> None:
         """Wait for the batch that was begun; raises what went wrong with it, which need not be an OSError."""
-        error = self._ended.get()
-        if error is not None:
-            raise error
+        self._writing.end()
 
-    def _run(self) -> None:
-        while (begun := self._begun.get()) is not None:
-            batch, done = begun
-            failed: BaseException | None = None
-            try:
-                self.write(batch)
-            except BaseException as error:  # noqa: BLE001 - nobody waits for a thread that is gone
-                failed = error
-            self._ended.put(failed)
-            done()
+    @property
+    def ready(self) -> bool:
+        """Whether the batch that was begun is written, so that ending it takes no time."""
+        return self._writing.ready
 
     def close(self) -> None:
-        """End the thread and close the files."""
-        if self._thread is not None:
-            self._begun.put(None)
-            self._thread.join()
+        """End the threads and close the files."""
+        for worker in (self._writing, self._hashing, *self._syncing):
+            worker.close()
         for descriptor in (self._index, *self._descriptors.values()):
             os.close(descriptor)
         self._descriptors.clear()
+
+    def _write_output(self, outputs: list[Output]) -> None:
+        data: dict[str, list[Bytes]] = {}
+        for output in outputs:
+            data.setdefault(output.segment, []).append(output.data)
+        for segment, pieces in data.items():
+            if segment not in self._descriptors:
+                self._descriptors[segment] = self._open(segment)
+            write_pieces(self._descriptors[segment], pieces)
+        self._sync([self._descriptors[segment] for segment in data])
+
+    def _sync(self, descriptors: list[int]) -> None:
+        """Sync all of these. Several at a time share what the file system does for each."""
+        if len(descriptors) == 1:
+            os.fdatasync(descriptors[0])
+            return
+        turns = list(zip(itertools.cycle(self._syncing), descriptors, strict=False))
+        for worker, descriptor in turns:
+            worker.begin(functools.partial(os.fdatasync, descriptor))
+        for worker, _ in turns:
+            worker.end()
 
     def _open(self, name: str) -> int:
         path: Path = self._folder.path / name

@@ -5,48 +5,37 @@
   declared what that manifest declares.
 - If the manifest names earlier evidence, the log says which releases were remembered.
 - Keys are never believed because they lie there: whose word a yes hangs on is part of the verdict.
-- Each finding is good, bad, or advice (what could not be checked); one bad finding is a no.
+- Each finding is good, bad, advice (what a person should know) or unchecked; one bad finding is a no. It names the
+  rule that it is about, and the first record where that was broken.
 - Whatever the evidence makes the audit itself raise is one bad finding.
 """
 
 from __future__ import annotations
 
-import hashlib
-import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from sealwright_appendlog import layout
 from sealwright_appendlog.audit import LogBroken, LogReport, OnRecord, check_log
 from sealwright_appendlog.note import VerifierKey
-from sealwright_appendlog.proof import check_proof
-from sealwright_appendlog.record import stream_name
 from sealwright_appendlog.tree import ProofError
 from sealwright_keyring.errors import KeyringError
 from sealwright_keyring.policy import Policy, load_policy
 from sealwright_stages.audit_folder import irregular, listed, pages, strangers
+from sealwright_stages.audit_log import Reading, broken, rules, told
 from sealwright_stages.audit_policy import policy_signature
+from sealwright_stages.audit_products import products, proof_of, proofs
 from sealwright_stages.audit_signatures import Reviewer, provenance, required, signatures
-from sealwright_stages.declared import declared
+from sealwright_stages.audit_unchecked import not_checked, root_packages
+from sealwright_stages.declared import Declaration, declaration
 from sealwright_stages.errors import ManifestError
-from sealwright_stages.files import read_small, sha256_file
-from sealwright_stages.findings import Finding, advice, bad, good
-from sealwright_stages.log.entries import entry_from
+from sealwright_stages.files import sha256_file
+from sealwright_stages.findings import Finding, bad, good, unchecked
 from sealwright_stages.manifest import Manifest, load
-from sealwright_stages.ports import ItemSpec
-from sealwright_stages.replay import Replay
 from sealwright_stages.seal.evidence import published_path
-from sealwright_stages.seal.proofs import proof_name
 from sealwright_stages.sign.provenance import statement
 from sealwright_stages.state import Product, State, remembered_release
 
-__all__ = ["Audit", "Finding", "Reviewer", "audit", "check_file"]
-
-_SUM = re.compile(r"([0-9a-f]{64})  (products/[^/\n]+/[^/\n]+)\Z")
-_MAX_SUMS = 64 << 20
-_MAX_PROOF = 1 << 20
+__all__ = ["Audit", "Checked", "Finding", "Reviewer", "audit", "check_file"]
 
 
 @dataclass(frozen=True)
@@ -63,6 +52,12 @@ class Audit:
         """Nothing is bad."""
         return all(finding.ok != "bad" for finding in self.findings)
 
+    @property
+    def first(self) -> Finding | None:
+        """The first offending record, or else the first thing that is bad."""
+        wrong = [finding for finding in self.findings if finding.ok == "bad"]
+        return min(wrong, key=lambda finding: finding.n if finding.n >= 0 else 1 << 60, default=None)
+
 
 def audit(evidence: Path, reviewer: Reviewer | None = None, watch: OnRecord | None = None) -> Audit:
     """Audit the evidence folder, with what the reviewer brings.
@@ -72,60 +67,89 @@ def audit(evidence: Path, reviewer: Reviewer | None = None, watch: OnRecord | No
     try:
         return _audit(evidence, reviewer or Reviewer(), watch)
     except Exception as error:  # noqa: BLE001 - evidence that breaks the audit is no good evidence
-        told = f"the audit itself failed on it: {type(error).__name__}: {error}"
-        return Audit((bad("evidence", told),), State(), None)
+        why = f"the audit itself failed on it: {type(error).__name__}: {error}"
+        return Audit((bad("evidence", why, "evidence-read"),), State(), None)
 
 
 def _audit(evidence: Path, reviewer: Reviewer, watch: OnRecord | None) -> Audit:
     if found := irregular(evidence):
-        return Audit(tuple(found), State(), None)
-    manifest, own, items, findings = _policy(evidence / "policy")
-    reading = _Reading(evidence / "log", items, manifest is not None and bool(manifest.policy_signers), watch)
-    try:
-        report = check_log(reading.log, reading.take, witnesses=reviewer.witnesses)
-    except (LogBroken, OSError) as error:
-        return Audit((bad("log", str(error)), *findings), reading.replay.state, None)
+        return Audit(
+            (*found, unchecked("the rest", "nothing is opened while something is no plain file")), State(), None
+        )
+    declared, own, findings = _policy(evidence / "policy")
+    reading = Reading(evidence / "log", declared, watch)
     state = reading.replay.state
-    findings = [*_told(report), *_rules(reading.replay), *findings]
-    findings += _products(evidence, state)
-    findings += _proofs(reading, report.vkey)
+    try:
+        report = check_log(reading.log, reading.take, witnesses=reviewer.witnesses, saved=reviewer.saved)
+    except (LogBroken, OSError) as error:
+        rest = unchecked(
+            "the rest", "rules, products, signatures and pages mean nothing while the log is not whole"
+        )
+        return Audit((broken(error), *findings, rest), state, None)
+    findings = [*told(report), *rules(reading.replay), *findings]
+    findings += products(evidence, state, absent=reviewer.without_products)
+    findings += proofs(reading.log, reading.product_lines, state, report.vkey)
     provided = ""
-    if manifest is not None and own is not None:
+    if declared is not None and own is not None:
+        manifest = declared.manifest
         findings += _as_logged(manifest, own, state)
-        wants, told = required(reviewer, manifest, own)
-        findings += told
-        signed, told = policy_signature(evidence / "policy", manifest, own, state, reviewer)
-        findings += told
+        findings += _authority(manifest, VerifierKey.parse(report.vkey))
+        wants, more = required(reviewer, manifest, own)
+        findings += more
+        signed, more = policy_signature(evidence / "policy", manifest, own, state, reviewer)
+        findings += more
         if wants is not None:
             provided = wants.provided
             said = statement(state, manifest, sorted(state.products.values(), key=published_path))
-            findings += [*signatures(evidence, wants), *provenance(evidence, wants, said)]
+            findings += [*signatures(evidence, wants, state.last_t), *provenance(evidence, wants, said)]
         segments = [name for names in reading.segments.values() for name in names]
         findings += strangers(evidence, listed(manifest, [*own.files, *signed], state, segments, report.records))
         findings += pages(evidence, manifest, state)
+        findings += root_packages(manifest, reading.replay.story.roots)
+        findings += not_checked(state, manifest, reviewer, report)
+    else:
+        findings.append(
+            unchecked("the rest", "without the policy nobody knows who must have signed, or what may lie here")
+        )
     return Audit(tuple(findings), state, report, provided)
 
 
-def check_file(path: Path, evidence: Path, reviewer: Reviewer | None = None) -> tuple[str, list[Finding], str]:
+@dataclass(frozen=True)
+class Checked:
+    """Whether a file was a product of the sealed release: the way from it to the signatures, and the proof."""
+
+    sha256: str
+    findings: tuple[Finding, ...]
+    provided: str = ""
+    proof: str = ""
+
+
+def check_file(path: Path, evidence: Path, reviewer: Reviewer | None = None, done: Audit | None = None) -> Checked:
     """Was this file a product of the sealed release?
 
-    Gives its SHA-256, the way from it to the signatures, and what a yes hangs on.
+    `done` is an audit of that folder that was made already. The proof is a C2SP tlog-proof that the product's record is
+    in the log.
     """
     try:
         digest = sha256_file(path)
     except OSError as error:
-        return "", [bad("file", f"{path}: {error.strerror or error}")], ""
-    result = audit(evidence, reviewer)
-    products = [product for product in result.state.products.values() if product.sha256 == digest]
-    findings = [finding for finding in result.findings if finding.ok == "bad"]
-    if not products:
-        return digest, [bad("product", "no product of this release has these bytes"), *findings], ""
-    findings += [
-        good("product", f"{published_path(product)}, record {product.n} of the sealed log") for product in products
-    ]
-    findings += _inputs(result.state, products[0])
+        return Checked("", (bad("file", f"{path}: {error.strerror or error}", "products"),))
+    result = done or audit(evidence, reviewer)
+    same = [product for product in result.state.products.values() if product.sha256 == digest]
+    wrong = [finding for finding in result.findings if finding.ok == "bad"]
+    if not same:
+        return Checked(digest, (bad("product", "no product of this release has these bytes", "products"), *wrong))
+    findings = [*wrong, *(good("product", f"{published_path(p)}, record {p.n} of the sealed log") for p in same)]
+    proof = ""
+    if not wrong:
+        try:
+            proof, what = proof_of(evidence, same[0])
+            findings.append(good("proof", what, "proofs"))
+        except (OSError, ProofError, ValueError) as error:
+            findings.append(bad("proof", str(error), "proofs", same[0].n))
+    findings += _inputs(result.state, same[0])
     findings += [finding for finding in result.findings if finding.ok != "bad"]
-    return digest, findings, result.provided
+    return Checked(digest, tuple(findings), result.provided, proof)
 
 
 def _inputs(state: State, product: Product) -> list[Finding]:
@@ -138,115 +162,42 @@ def _inputs(state: State, product: Product) -> list[Finding]:
     return found
 
 
-class _Reading:
-    """One reading of a log: its records replayed, and what else of it is needed."""
-
-    def __init__(
-        self, log: Path, items: Mapping[str, ItemSpec] | None, signed_policy: bool, watch: OnRecord | None
-    ) -> None:
-        self.log = log
-        self._watch = watch
-        self.replay = Replay(self._sha256, items, signed_policy)
-        self.product_lines: dict[int, bytes] = {}
-        self.segments: dict[str, list[str]] = {}
-        self._hashes: dict[str, str] = {}
-
-    def take(self, fields: Mapping[str, Any], line: bytes) -> None:
-        """Take a record that was checked by itself."""
-        if fields["k"] == "ev" and fields["body"].get("e") == "product.collected":
-            self.product_lines[fields["n"]] = line
-        elif fields["k"] == "data" and fields["off"] == 0:
-            self.segments.setdefault(fields["s"], []).append(fields["seg"])
-        self.replay.take(entry_from(fields, line))
-        if self._watch is not None:
-            self._watch(fields, line)
-
-    def _sha256(self, stream: str) -> str:
-        """SHA-256 of all that a stream said so far, each stream read once."""
-        if stream not in self._hashes:
-            digest = hashlib.sha256()
-            for segment in self.segments.get(stream_name(stream), []):
-                with layout.opened(self.log / segment) as file:
-                    while part := file.read(1 << 20):
-                        digest.update(part)
-            self._hashes[stream] = digest.hexdigest()
-        return self._hashes[stream]
+def _authority(manifest: Manifest, log: VerifierKey) -> list[Finding]:
+    """Whether the log is one of the authority that the manifest names, if it names one."""
+    host = manifest.log_key
+    if host is None:
+        return []
+    if log.public == host.public and log.name.startswith(f"{host.name}/"):
+        return [good("log", f"kept by {host.name}", "log-kept")]
+    return [bad("log", f"it is not one that {host.name} kept, which the manifest names", "log-kept")]
 
 
-def _told(report: LogReport) -> list[Finding]:
-    whole = good("log", f"{report.records} records, sealed, root {report.checkpoint.root.hex()}")
-    unclean = [advice("log", f"stream {name} ended unclean") for name in report.unclean if name != "engine"]
-    words = [good("log", f"cosigned by {word.witness.name} at {word.when()}") for word in report.cosigned]
-    return [whole, *words, *(advice("log", notice) for notice in report.notices), *unclean]
-
-
-def _rules(replay: Replay) -> list[Finding]:
-    kept = good("rules", "every stage began after its gate was open, with all that the manifest wants before it")
-    return [bad("rules", line) for line in replay.broken] or [kept]
-
-
-def _policy(
-    folder: Path,
-) -> tuple[Manifest | None, Policy | None, Mapping[str, ItemSpec] | None, list[Finding]]:
-    """The manifest and keyring in the evidence, and the items that it declares."""
+def _policy(folder: Path) -> tuple[Declaration | None, Policy | None, list[Finding]]:
+    """What the manifest in the evidence declares, and the keyring there."""
     try:
-        manifest = load(folder / "release.toml")
-        return manifest, load_policy(folder), declared(manifest), []
+        own = load_policy(folder)
+        return declaration(load(folder / "release.toml"), own.sha256), own, []
     except (KeyringError, ManifestError) as error:
-        return None, None, None, [bad("policy", f"{error.what}: {error.because}")]
+        return None, None, [bad("policy", f"{error.what}: {error.because}", "policy-read")]
 
 
 def _as_logged(manifest: Manifest, policy: Policy, state: State) -> list[Finding]:
     findings = []
     if manifest.sha256 != state.manifest_sha256:
-        findings.append(bad("policy", "the manifest in policy/ is not the one in the log"))
+        findings.append(bad("policy", "the manifest in policy/ is not the one in the log", "policy-logged"))
     if policy.sha256 != state.policy_sha256:
-        findings.append(bad("policy", "signers.toml or a key in policy/ is not the one in the log"))
+        what = "signers.toml or a key in policy/ is not the one in the log"
+        findings.append(bad("policy", what, "policy-logged"))
     if (manifest.name, manifest.version) != (state.release, state.version):
-        findings.append(bad("policy", "the log is of another release than the manifest"))
+        findings.append(bad("policy", "the log is of another release than the manifest", "policy-logged"))
     return [*findings, *_memory(manifest, state)]
 
 
 def _memory(manifest: Manifest, state: State) -> list[Finding]:
     """What the release remembered: its own word, since the earlier evidence is not in the folder."""
     if manifest.memory.evidence and not state.memory:
-        return [bad("memory", "the manifest names earlier evidence, and the log does not say that it was read")]
-    return [good("memory", f"it was held against {remembered_release(each)}") for each in state.memory.values()]
-
-
-def _products(evidence: Path, state: State) -> list[Finding]:
-    wanted = {published_path(product): product.sha256 for product in state.products.values()}
-    try:
-        text = read_small(evidence / "SHA256SUMS", _MAX_SUMS).decode("ascii")
-    except (OSError, UnicodeDecodeError) as error:
-        return [bad("SHA256SUMS", str(error))]
-    named: dict[str, str] = {}
-    for line in text.splitlines():
-        match = _SUM.match(line)
-        if match is None:
-            return [bad("SHA256SUMS", f"a malformed line: {line[:80]!r}")]
-        named[match.group(2)] = match.group(1)
-    if text != "".join(f"{named[name]}  {name}\n" for name in sorted(named)) or named != wanted:
-        return [bad("SHA256SUMS", "it does not name exactly the products of the log, sorted")]
-    findings = []
-    for name, sha256 in wanted.items():
-        try:
-            found = sha256_file(evidence / name)
-        except (OSError, ValueError):
-            findings.append(bad("products", f"{name} is missing"))
-            continue
-        if found != sha256:
-            findings.append(bad("products", f"{name} has other bytes than the log says"))
-    return findings or [good("products", f"{len(wanted)} files have the bytes that the log says")]
-
-
-def _proofs(reading: _Reading, vkey: str) -> list[Finding]:
-    key, products = VerifierKey.parse(vkey), reading.replay.state.products.values()
-    for product in products:
-        name = proof_name(product)
-        try:
-            proof = read_small(reading.log / "proofs" / name, _MAX_PROOF)
-            check_proof(proof, reading.product_lines[product.n], key)
-        except (OSError, ValueError, ProofError, KeyError) as error:
-            return [bad("proofs", f"{name}: {error}")]
-    return [good("proofs", f"{len(products)} products are proved to be in the sealed log")]
+        what = "the manifest names earlier evidence, and the log does not say that it was read"
+        return [bad("memory", what, "memory")]
+    return [
+        good("memory", f"it was held against {remembered_release(m)}", "memory") for m in state.memory.values()
+    ]

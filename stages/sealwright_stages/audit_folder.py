@@ -17,7 +17,7 @@ from pathlib import Path
 from sealwright_appendlog import layout
 from sealwright_appendlog.tiles import WIDTH, tile_path
 from sealwright_stages.files import read_small
-from sealwright_stages.findings import Finding, advice, bad, good
+from sealwright_stages.findings import Finding, bad, good, unchecked
 from sealwright_stages.manifest import Manifest
 from sealwright_stages.seal.evidence import published_path, verifier
 from sealwright_stages.seal.pages import how_to_verify, index_page
@@ -36,11 +36,13 @@ def irregular(evidence: Path) -> list[Finding]:
     try:
         for count, (name, mode) in enumerate(_walk(evidence)):
             if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
-                found.append(bad("folder", f"{name} is a {_kind(mode)}, and no plain file"))
+                found.append(bad("folder", f"{name} is a {_kind(mode)}, and no plain file", "folder-plain"))
             if len(found) == _MOST or count == _MAX_ENTRIES:
-                return found or [bad("folder", f"it has more than {_MAX_ENTRIES} files: no release has")]
+                return found or [
+                    bad("folder", f"it has more than {_MAX_ENTRIES} files: no release has", "folder-plain")
+                ]
     except OSError as error:
-        return [bad("folder", f"{error.filename}: {error.strerror}")]
+        return [bad("folder", f"{error.filename}: {error.strerror}", "folder-plain")]
     return found
 
 
@@ -48,11 +50,13 @@ def strangers(evidence: Path, allowed: Collection[str]) -> list[Finding]:
     """Each file that is in no list, and each folder that holds none of a list."""
     folders = {parent.as_posix() for name in allowed for parent in Path(name).parents}
     found = [
-        bad("folder", f"{name} is in no list of this release")
+        bad("folder", f"{name} is in no list of this release", "folder-listed")
         for name, mode in _walk(evidence)
         if name not in (folders if stat.S_ISDIR(mode) else allowed)
     ]
-    return found[:_MOST] or [good("folder", f"it holds the {len(allowed)} files of a release, and no others")]
+    return found[:_MOST] or [
+        good("folder", f"it holds the {len(allowed)} files of a release, and no others", "folder-listed")
+    ]
 
 
 def listed(
@@ -84,16 +88,18 @@ def pages(evidence: Path, manifest: Manifest, state: State) -> list[Finding]:
         try:
             same = read_small(evidence / name, len(data)) == data
         except FileNotFoundError:
-            findings.append(bad(name, "it is missing"))
+            findings.append(bad(name, "it is missing", "pages"))
             continue
         except OSError:
             same = False
         if not same and state.tool == ours:
-            findings.append(bad(name, f"it is not what Sealwright {ours} writes for this release"))
+            findings.append(bad(name, f"it is not what Sealwright {ours} writes for this release", "pages"))
         elif not same:
             told = f"Sealwright {state.tool} made it, and this is {ours}: not compared, so don't run or follow it"
-            findings.append(advice(name, told))
-    return findings or [good("pages", "verify.py and the pages are what Sealwright writes for this release")]
+            findings.append(unchecked(name, told))
+    return findings or [
+        good("pages", "verify.py and the pages are what Sealwright writes for this release", "pages")
+    ]
 
 
 def _walk(folder: Path) -> Iterator[tuple[str, int]]:

@@ -38,14 +38,23 @@ def policy_signature(
         files, persons = judged_again(folder, own, trusted, names, threshold, began)
     except (KeyringError, ValueError) as error:
         because = error.because if isinstance(error, KeyringError) else str(error)
-        return (), [*told, bad(_WHAT, f"its own signature: {because}")]
+        return (), [*told, bad(_WHAT, f"its own signature: {because}", "policy-signed")]
     logged = state.policy_signed
     said = hashlib.sha256(files[SUMS]).hexdigest(), threshold
     if logged is None or (logged.sums_sha256, logged.threshold) != said:
-        return files, [*told, bad(_WHAT, "the log does not say that this list over it was signed")]
+        return files, [
+            *told,
+            bad(_WHAT, "the log does not say that this list over it was signed", "policy-signed"),
+        ]
     if strange := sorted(set(logged.persons.split()) ^ set(persons)):
-        return files, [*told, bad(_WHAT, f"log and signatures disagree on whether {strange[0]} signed it")]
-    return files, [*told, good(_WHAT, f"signed itself by {', '.join(persons)}; {threshold} needed")]
+        return files, [
+            *told,
+            bad(_WHAT, f"log and signatures disagree on whether {strange[0]} signed it", "policy-signed"),
+        ]
+    return files, [
+        *told,
+        good(_WHAT, f"signed itself by {', '.join(persons)}; {threshold} needed", "policy-signed"),
+    ]
 
 
 def _keys(own: Policy, reviewer: Reviewer, names: Collection[str]) -> tuple[Policy, list[Finding]]:

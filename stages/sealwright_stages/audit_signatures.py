@@ -3,37 +3,44 @@
 - With a keyring of the reviewer only its keys count, and only persons whom it does not limit to components.
 - Who must sign is the reviewer's word. Where the reviewer names nobody it is the release's own, and a yes says so.
 - Without a keyring the keys are those of the folder itself, and a yes says so too.
-- A person counts who signed the products' sums and the log's sums; a provenance says exactly what the log says,
-  and one, at least, is signed by a person who counts.
+- A person counts who signed the products' sums and the log's sums.
+- What was signed more than a day before the log says that it was sealed is a no; less is told.
+- A provenance says exactly what the log says; one, at least, is signed by a person who counts.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from sealwright_appendlog.cosignature import WitnessKey
+from sealwright_appendlog.saved import Saved
 from sealwright_keyring.errors import KeyringError
 from sealwright_keyring.policy import Policy, load_policy
 from sealwright_stages.errors import SigningError
 from sealwright_stages.files import read_small
-from sealwright_stages.findings import Finding, advice, bad, good
+from sealwright_stages.findings import Finding, advice, bad, good, unchecked
 from sealwright_stages.manifest import Manifest
 from sealwright_stages.sign.provenance import opened, pae
-from sealwright_stages.sign.release_signatures import persons_of, signed_pairs
+from sealwright_stages.sign.release_signatures import persons_of, signed_at, signed_pairs
 
 _MAX_PROVENANCE = 64 << 20
+_SKEW = timedelta(days=1)  # by which the clocks of a signer and of a log may differ, and only that is told
 
 
 @dataclass(frozen=True)
 class Reviewer:
-    """What a reviewer brings: a keyring folder, who must have signed, and how many of them (all if None); and the
-    witnesses whose cosignatures of the log are checked."""
+    """What a reviewer brings: a keyring folder, who must have signed, and how many of them (all if None); the
+    witnesses whose cosignatures of the log are checked; checkpoints that were saved of it. `without_products`: the
+    products lie elsewhere, and that is known."""
 
     keyring: Path | None = None
     signers: tuple[str, ...] = ()
     threshold: int | None = None
     witnesses: tuple[WitnessKey, ...] = ()
+    saved: tuple[Saved, ...] = ()
+    without_products: bool = False
 
 
 @dataclass(frozen=True)
@@ -52,11 +59,11 @@ def required(reviewer: Reviewer, manifest: Manifest, own: Policy) -> tuple[Requi
         names = tuple(name for name in manifest.signers if name in own.persons and own.persons[name].covers(None))
         told = "the keys are those in the folder itself: compare their fingerprints, or name your own --keyring"
         wants = Required(own, names, manifest.threshold, "as far as the folder's own keys go")
-        return wants, [advice("signatures", told)]
+        return wants, [unchecked("signatures", told)]
     try:
         policy = load_policy(reviewer.keyring)
     except KeyringError as error:
-        return None, [bad("keyring", f"{error.what}: {error.because}")]
+        return None, [bad("keyring", f"{error.what}: {error.because}", "signers")]
     if reviewer.signers:
         return _named(reviewer, policy)
     return _by_the_release(reviewer, policy, manifest)
@@ -65,8 +72,10 @@ def required(reviewer: Reviewer, manifest: Manifest, own: Policy) -> tuple[Requi
 def _named(reviewer: Reviewer, policy: Policy) -> tuple[Required | None, list[Finding]]:
     strange = [name for name in reviewer.signers if name not in policy.persons]
     scoped = [name for name in reviewer.signers if name not in strange and not policy.persons[name].covers(None)]
-    findings = [bad("keyring", f"it has no person called {name}") for name in strange]
-    findings += [bad("keyring", f"{name} may vouch for components only, not for a release") for name in scoped]
+    findings = [bad("keyring", f"it has no person called {name}", "signers") for name in strange]
+    findings += [
+        bad("keyring", f"{name} may vouch for components only, not for a release", "signers") for name in scoped
+    ]
     names = tuple(name for name in reviewer.signers if name not in (*strange, *scoped))
     return Required(policy, names, reviewer.threshold or len(reviewer.signers), ""), findings
 
@@ -84,20 +93,34 @@ def _by_the_release(
     told = f"the release itself says that {own} must sign; say it yourself: --signers NAME,NAME --threshold N"
     threshold = reviewer.threshold or manifest.threshold
     provided = f"if {threshold} of {', '.join(names) or 'nobody'} is who must sign it"
-    return Required(policy, names, threshold, provided), [*findings, advice("signatures", told)]
+    return Required(policy, names, threshold, provided), [*findings, unchecked("signatures", told)]
 
 
-def signatures(evidence: Path, wants: Required) -> list[Finding]:
-    """Whether enough persons have signed both sums."""
+def signatures(evidence: Path, wants: Required, sealed: str) -> list[Finding]:
+    """Whether enough persons have signed both sums, after the log was sealed (when, as its seal says)."""
     try:
         counted = [
-            persons_of(signature, data, wants.policy, wants.names) for signature, data in signed_pairs(evidence)
+            signed_at(signature, data, wants.policy, wants.names) for signature, data in signed_pairs(evidence)
         ]
     except SigningError as error:
-        return [bad("signatures", f"{error.what}: {error.because}")]
-    persons = frozenset.intersection(*counted)
-    told = f"signed by {', '.join(sorted(persons)) or 'nobody'}; {wants.threshold} needed"
-    return [good("signatures", told) if len(persons) >= wants.threshold else bad("signatures", told)]
+        return [bad("signatures", f"{error.what}: {error.because}", "signers")]
+    persons = sorted(set.intersection(*(set(each) for each in counted)))
+    told = f"signed by {', '.join(persons) or 'nobody'}; {wants.threshold} needed"
+    if len(persons) < wants.threshold:
+        return [bad("signatures", told, "signers")]
+    late = [finding for each in counted for name in persons if (finding := _too_early(name, each[name], sealed))]
+    return late[:1] if late and late[0].ok == "bad" else [good("signatures", told, "signers"), *late[:1]]
+
+
+def _too_early(name: str, signed: datetime, sealed: str) -> Finding | None:
+    """What was signed before there was anything to sign: a clock is wrong, or a time is made up."""
+    before = datetime.fromisoformat(sealed) - signed.astimezone(UTC)
+    if before <= timedelta(0):
+        return None
+    told = f"{name} signed at {signed:%Y-%m-%dT%H:%M:%SZ}, and the log says that it was sealed at {sealed}"
+    if before > _SKEW:
+        return bad("signatures", f"{told}: nobody signs what is not there yet", "signers")
+    return advice("signatures", f"{told}: one of the two clocks is wrong", "signers")
 
 
 def provenance(evidence: Path, wants: Required, said: bytes) -> list[Finding]:
@@ -109,12 +132,15 @@ def provenance(evidence: Path, wants: Required, said: bytes) -> list[Finding]:
             payload, signature = opened(read_small(path, _MAX_PROVENANCE))
             who = persons_of(signature, pae(payload), wants.policy, wants.names)
         except (OSError, ValueError, SigningError) as error:
-            return [bad("provenance", f"{path.name}: {error}")]
+            return [bad("provenance", f"{path.name}: {error}", "provenance")]
         if payload != said:
-            return [bad("provenance", f"{path.name} says something else than the log")]
+            return [bad("provenance", f"{path.name} says something else than the log", "provenance")]
         if not who:
-            findings.append(advice("provenance", f"{path.name} is signed by nobody who counts"))
+            findings.append(advice("provenance", f"{path.name} is signed by nobody who counts", "provenance"))
         counted |= who
     if not counted:
-        return [*findings, bad("provenance", "none is signed by a person who counts")]
-    return [*findings, good("provenance", f"it says what the log says, signed by {', '.join(sorted(counted))}")]
+        return [*findings, bad("provenance", "none is signed by a person who counts", "provenance")]
+    return [
+        *findings,
+        good("provenance", f"it says what the log says, signed by {', '.join(sorted(counted))}", "provenance"),
+    ]

@@ -5,16 +5,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from sealwright_keyring.policy import Policy
 from sealwright_stages.build.builder import SandboxBuilder
 from sealwright_stages.build.environments import Environments
 from sealwright_stages.errors import ManifestError, SealwrightError
+from sealwright_stages.events import Stage
 from sealwright_stages.get_sources.debian import DebianArchive
 from sealwright_stages.journal import clip
 from sealwright_stages.make_sources import sources_of
-from sealwright_stages.manifest import Manifest
+from sealwright_stages.manifest import ComponentSpec, Manifest
 from sealwright_stages.plan import Plan
 from sealwright_stages.ports import Archive, ItemSpec, Trust
 from sealwright_stages.sandbox.identity import Identities
@@ -23,8 +28,60 @@ _NOBODY = Trust((), (), 1)
 _NO_POLICY = Policy(Path(), "", {}, (), {})
 
 
+@dataclass(frozen=True)
+class Declaration:
+    """What a release declares: its items by id, which fetch each item of verify waits for, under which policy."""
+
+    manifest: Manifest
+    policy_sha256: str
+    items: Mapping[str, ItemSpec]
+    fetch_of: Mapping[str, str]
+
+    def component(self, name: str) -> ComponentSpec | None:
+        """The component of that name, if the manifest has one."""
+        return self._components.get(name)
+
+    def needs(self, name: str) -> frozenset[str]:
+        """All that a component needs, also through components that are not built themselves."""
+        found: set[str] = set()
+        waiting = [name]
+        while waiting:
+            component = self._components.get(waiting.pop())
+            new = set(component.needs if component else ()) - found
+            found |= new
+            waiting += new
+        return frozenset(found)
+
+    @cached_property
+    def asked(self) -> dict[str, Any]:
+        """Room for what is asked of each item, filled once by `rules.asked`."""
+        return {}
+
+    @cached_property
+    def sources(self) -> Mapping[str, frozenset[str]]:
+        """Component -> its items of get-sources and verify."""
+        found: dict[str, set[str]] = {}
+        for spec in self.items.values():
+            if spec.stage is not Stage.BUILD:
+                found.setdefault(spec.component, set()).add(spec.id)
+        return {name: frozenset(items) for name, items in found.items()}
+
+    @cached_property
+    def _components(self) -> dict[str, ComponentSpec]:
+        return {component.name: component for component in self.manifest.components}
+
+
 def declared(manifest: Manifest) -> dict[str, ItemSpec]:
     """The items by their ids, with titles as the log holds them.
+
+    Raises:
+        ManifestError: it names something that no release can have.
+    """
+    return dict(declaration(manifest).items)
+
+
+def declaration(manifest: Manifest, policy_sha256: str = "") -> Declaration:
+    """What a release of `manifest` under that policy declares, with titles as the log holds them.
 
     Raises:
         ManifestError: it names something that no release can have.
@@ -35,10 +92,13 @@ def declared(manifest: Manifest) -> dict[str, ItemSpec]:
             component.name: sources_of(component, lambda *_: _NOBODY, _archive)
             for component in manifest.components
         }
-        items = Plan(manifest, _NO_POLICY, sources, builder).items()
+        specs = Plan(manifest, _NO_POLICY, sources, builder).items()
     except (SealwrightError, ValueError) as error:
         raise ManifestError(f"{manifest.path}", str(error), "it can't be the manifest of a release") from error
-    return {spec.id: ItemSpec(spec.id, spec.component, spec.stage, spec.kind, clip(spec.title)) for spec in items}
+    items = {spec.id: ItemSpec(spec.id, spec.component, spec.stage, spec.kind, clip(spec.title)) for spec in specs}
+    every = [source for several in sources.values() for source in several]
+    fetch_of = {spec.id: source.fetch_item.id for source in every for spec in source.verify_items}
+    return Declaration(manifest, policy_sha256, items, fetch_of)
 
 
 def _archive(suite: str) -> DebianArchive:

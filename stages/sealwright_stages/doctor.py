@@ -14,13 +14,15 @@ import re
 import shutil
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from sealwright_stages import process
 from sealwright_stages.errors import SealwrightError
+from sealwright_stages.log.transport import probe
+from sealwright_stages.manifest import Manifest
 from sealwright_stages.sandbox.cgroups import WATCHED, grouped
 from sealwright_stages.sandbox.readiness import require_sandbox
 from sealwright_stages.sandbox.seccomp import DENIED, program
@@ -58,9 +60,31 @@ class Finding:
     next: str = ""
 
 
-def examine(folder: Path | None = None, *, root: bool | None = None) -> list[Finding]:
-    """Look at every part; `folder` is where the release will be worked on (the current one if None)."""
-    return list(_findings(folder or Path.cwd(), os.geteuid() == 0 if root is None else root))
+def examine(
+    folder: Path | None = None, manifest: Manifest | None = None, *, root: bool | None = None
+) -> list[Finding]:
+    """Look at every part; `folder` is where the release will be worked on (the current one if None).
+
+    With a manifest that names a log authority elsewhere, that is asked whether it is there, and nothing else.
+    """
+    found = list(_findings(folder or Path.cwd(), os.geteuid() == 0 if root is None else root))
+    if manifest is not None and manifest.log_key is not None:
+        found += [_attempt("log authority", lambda: _log_authority(manifest)), *_asks(manifest.log_transport)]
+    return found
+
+
+def _log_authority(manifest: Manifest) -> str:
+    assert manifest.log_key is not None  # noqa: S101 - the caller looked
+    seconds = probe(manifest.log_transport, manifest.log_key)
+    return f"{manifest.log_key.name} answers in {seconds * 1000:.0f} ms and names its key"
+
+
+def _asks(transport: Sequence[str]) -> list[Finding]:
+    """Whether ssh would stop to ask somebody who isn't there."""
+    if Path(transport[0]).name != "ssh" or any("batchmode=yes" in word.lower() for word in transport):
+        return []
+    advice = 'add "-o", "BatchMode=yes" to [log] transport, so that it fails and says why'
+    return [Finding("ssh", "advice", "it may wait for an answer that nobody gives", advice)]
 
 
 def fit(findings: list[Finding]) -> bool:

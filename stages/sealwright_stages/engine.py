@@ -20,11 +20,11 @@ from dataclasses import dataclass
 
 from sealwright_stages import events as ev
 from sealwright_stages.context import Context
-from sealwright_stages.errors import Exit, InterruptedRunError, SealwrightError
+from sealwright_stages.errors import Exhibit, Exit, InterruptedRunError, SealwrightError
 from sealwright_stages.events import STAGES, Stage
 from sealwright_stages.gate import Decision, decide
 from sealwright_stages.journal import TEXT_LIMIT, clip
-from sealwright_stages.log import LogLost
+from sealwright_stages.log import CONTRADICTION, CONTRADICTION_NEXT, LogLost
 from sealwright_stages.seal.evidence import EvidenceFolder
 from sealwright_stages.sign.signing import Confirm, sign_release
 from sealwright_stages.verdict import Status, Waiver
@@ -54,13 +54,15 @@ Command = Retry | Waive
 
 @dataclass(frozen=True)
 class Ended:
-    """How a run ended: exit code, what happened, because of what (if it went wrong), and what to do next."""
+    """How a run ended: exit code, what happened, because of what (if it went wrong), and what to do next; `exhibits`
+    are the contradicting words of a log."""
 
     exit: Exit
     what: str
     because: str
     next_step: str
     decision: Decision | None = None
+    exhibits: tuple[Exhibit, ...] = ()
 
     @property
     def sentence(self) -> str:
@@ -102,6 +104,9 @@ class Engine:
             ended = Ended(Exit.ENVIRONMENT, f"{where} can't be used", because, "make room or mend it, run again")
         except Exception as error:  # noqa: BLE001 - the last boundary: a face that waits must hear of any end
             ended = failed_itself(error)
+        if self.journal.log.exhibits:  # wherever the walk was just then
+            said = self.journal.log.exhibits
+            ended = Ended(Exit.LOG, CONTRADICTION, self.journal.log.why_lost, CONTRADICTION_NEXT, None, said)
         self._leave(ended)
         return ended
 
@@ -240,7 +245,7 @@ class Engine:
 
 
 def _refused(error: SealwrightError) -> Ended:
-    return Ended(error.exit_code, error.what, error.because, error.next_step)
+    return Ended(error.exit_code, error.what, error.because, error.next_step, None, error.exhibits)
 
 
 def _log_lost(why: str) -> Ended:

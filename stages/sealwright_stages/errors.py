@@ -6,7 +6,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import IntEnum
+from pathlib import Path
 
 
 class Exit(IntEnum):
@@ -21,10 +23,20 @@ class Exit(IntEnum):
     INTERRUPTED = 130
 
 
+@dataclass(frozen=True)
+class Exhibit:
+    """A piece of evidence that was kept: what it is, the file, and its bytes, which may be hostile."""
+
+    what: str
+    file: Path
+    data: bytes
+
+
 class SealwrightError(Exception):
     """A refusal that a person can act on."""
 
     exit_code = Exit.ENVIRONMENT
+    exhibits: tuple[Exhibit, ...] = ()
 
     def __init__(self, what: str, because: str, next_step: str) -> None:
         super().__init__(f"{what}: {because}")
@@ -70,9 +82,13 @@ class BuildError(SealwrightError):
 
 
 class LogError(SealwrightError):
-    """The log authority is lost, refuses, or does not agree with what it said before."""
+    """The log authority is lost, refuses, or does not agree with what it said before (`exhibits`: both words)."""
 
     exit_code = Exit.LOG
+
+    def __init__(self, what: str, because: str, next_step: str, exhibits: tuple[Exhibit, ...] = ()) -> None:
+        super().__init__(what, because, next_step)
+        self.exhibits = exhibits
 
 
 class EventError(SealwrightError):
@@ -85,6 +101,12 @@ class SigningError(SealwrightError):
     """The signer refused, or what it made did not verify."""
 
     exit_code = Exit.SIGNING
+
+
+class PublishError(SealwrightError):
+    """Evidence is not published as it is, or other bytes stand in its place; what was published stays as it was."""
+
+    exit_code = Exit.CLOSED
 
 
 class InterruptedRunError(SealwrightError):

@@ -19,6 +19,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from sealwright_appendlog.note import NoteError, VerifierKey
 from sealwright_keyring.toml_lines import line_of
 from sealwright_stages.errors import ManifestError
 from sealwright_stages.files import read_small
@@ -54,6 +55,7 @@ class Manifest:
     via: str
     known_hosts: Path | None
     log_transport: tuple[str, ...]
+    log_key: VerifierKey | None
     signer_transport: tuple[str, ...]
     signer_home: Path | None
     signer_policy: Path | None
@@ -111,6 +113,7 @@ def _read(top: Table, data: bytes) -> Manifest:
     threshold = threshold_of(release, signers)
     hosts = egress.take_optional("known_hosts", str)
     home, policy = signer.take_optional("home", str), signer.take_optional("policy", str)
+    transport = log.command("transport")
     keyring = environment.take("archive_keyring", str, "/usr/share/keyrings/debian-archive-keyring.gpg")
     manifest = Manifest(
         path=top.reader.path,
@@ -125,8 +128,9 @@ def _read(top: Table, data: bytes) -> Manifest:
         policy_threshold=threshold_of(policy_table, policy_signers),
         via=egress.take("via", str, "direct"),
         known_hosts=locate(hosts) if hosts else None,
-        log_transport=log.texts("transport"),
-        signer_transport=signer.texts("transport"),
+        log_transport=transport,
+        log_key=_log_key(log, transport),
+        signer_transport=signer.command("transport"),
         signer_home=locate(home) if home else None,
         signer_policy=locate(policy) if policy else None,
         mirror=_mirror(environment),
@@ -153,8 +157,23 @@ def _check_offered(manifest: Manifest, egress: Table, builder: Table) -> None:
             f"via = {manifest.via!r} is not offered by this version",
             'only "direct" is; do not build what must not be announced with this version',
         )
-    if builder.texts("transport"):
+    if builder.command("transport"):
         builder.fail(("transport",), "builds elsewhere are not offered by this version", "leave it empty")
+
+
+def _log_key(log: Table, transport: Sequence[str]) -> VerifierKey | None:
+    """The verifier key of the log authority elsewhere; one that is embedded makes its own."""
+    text = log.take_optional("key", str)
+    if not transport:
+        if text is not None:
+            log.fail(("key",), "the embedded log authority makes its own key", "leave it out, or name a transport")
+        return None
+    if text is None:
+        log.fail(("transport",), "[log] names no key", "add what `sealwright-appendlog host-key` prints there")
+    try:
+        return VerifierKey.parse(text)
+    except NoteError as error:
+        log.fail(("key",), f"that is no key: {error}", "copy what `sealwright-appendlog host-key` prints there")
 
 
 def _mirror(environment: Table) -> str | None:

@@ -68,6 +68,16 @@ class Table:
             self.fail((key,), f"{key!r} names one thing twice", "name each once")
         return tuple(values)
 
+    def command(self, key: str) -> tuple[str, ...]:
+        """Take an argument list (empty if left out): a program and its words, of which some may stand twice."""
+        values = self.take(key, list, [])
+        for value in values:
+            if not isinstance(value, str) or "\0" in value:
+                self.fail((key,), f"{key!r} must hold texts only", "put each of its values in quotes")
+        if values and not values[0]:
+            self.fail((key,), f"{key!r} names no program", "name it first, then its arguments")
+        return tuple(values)
+
     def table(self, key: str) -> Table:
         """Take a sub-table (an empty one if left out)."""
         return Table(self.reader, self.take(key, dict, {}), (*self.where, key))

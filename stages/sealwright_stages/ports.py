@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Literal, Protocol
 
 from sealwright_keyring.policy import Person
+from sealwright_stages.errors import Exhibit
 from sealwright_stages.events import Stage
 from sealwright_stages.state import Record
 from sealwright_stages.verdict import Green, Verdict
@@ -31,11 +32,18 @@ class OutputStream(Protocol):
 
 
 class EventLog(Protocol):
-    """The log authority as the engine sees it. Every method raises LogLost when it is dead or frozen."""
+    """The log authority as the engine sees it. Every method raises LogLost when it is dead or frozen.
+
+    `exhibits` are what was kept of a log that contradicted itself; empty while it does not.
+    """
 
     lost: threading.Event
     why_lost: str
     log_dir: Path | None
+
+    @property
+    def exhibits(self) -> tuple[Exhibit, ...]:
+        """What contradicts what."""
 
     def append(self, event: Mapping[str, object]) -> Record:
         """Append an event; returns its stamped record once that is durable. Thread-safe."""

@@ -33,7 +33,7 @@ from sealwright_stages.events import BadEventError
 from sealwright_stages.files import read_small
 from sealwright_stages.fold import fold
 from sealwright_stages.journal import Journal
-from sealwright_stages.log import LogLost, LogSession, open_embedded, open_transport, read_entries
+from sealwright_stages.log import LogLost, LogSession, log_error, open_embedded, open_transport, read_entries
 from sealwright_stages.make_sources import Archives, make_sources
 from sealwright_stages.manifest import Manifest, load
 from sealwright_stages.memory.reading import recall
@@ -147,8 +147,10 @@ def opened(
     work = work_folder(manifest, wish.work)
     require_sandbox()
     require_verifier()
-    memory = None if (work.log / layout.SEALED).exists() else recall(manifest)
-    require_held(cache_folder())
+    memory = None
+    if not (work.log / layout.SEALED).exists():  # nothing more is fetched or built after the seal
+        memory = recall(manifest)
+        require_held(cache_folder())
     identities = Identities.choose()
     cancel = threading.Event()
     with contextlib.ExitStack() as stack:
@@ -183,15 +185,12 @@ def open_log(manifest: Manifest, work: WorkFolder, identities: Identities) -> Lo
     """
     saved = work.private / "checkpoint"
     try:
-        if manifest.log_transport:
-            vkey = manifest.keyring / "log.vkey"
-            if not vkey.is_file():
-                raise LogError("the log elsewhere", f"{vkey} is missing", "put the log's verifier key there")
-            return open_transport(manifest.log_transport, vkey.read_text().strip(), work.log, saved)
+        if manifest.log_key is not None:
+            return open_transport(manifest.log_transport, manifest.log_key, manifest.release, work.log, saved)
         key = work.private / "log.key"
         return open_embedded(work.log, key, manifest.release, identities.log, identities.log, saved)
     except LogLost as error:
-        raise LogError("the log", str(error), "find out who changed it; keep the folder as evidence") from error
+        raise log_error(error) from error
 
 
 def folded(log: Path) -> State:

@@ -1,160 +1,105 @@
 """Replay a log's rules: what `audit` demands of the order in which things happened.
 
-- The items that were declared are those of the manifest, all of them before the first gate, and no others.
-- A stage that has a gate began only after that gate was recorded open, and the gate's rules, applied to the state as
-  it was then, agree with what was recorded.
-- A promotion came after every fetch and verify item of its component was declared and green, of which one, at least,
-  verified.
-- A build has an item, and began only while the gate before build was open, from sources that were promoted, under
-  their manifest, on a stream of its own.
-- A product belongs to a build that had ended with exit 0, and whose stream ended clean with that exit; at the seal
-  that holds for the last build of each product's component.
-- A product's name is one plain file name.
-- Where the manifest wants the policy itself signed, that was on record before each stage began.
-- Each warning that counts as green has a waiver by name.
-- Evidence and facts hash as they are named, whether they stand in the event or on a stream of their own.
+- Each event is judged against the state that all before it made, then folded in. The rules are those of `rules`.
+- Events stand on the stream `engine`, which holds no output; what the authority says itself bears its own mark.
+- What is no event, or speaks of what was never declared, breaks a rule like any other.
 """
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+import re
+from collections.abc import Callable
 
 from sealwright_stages import events as ev
+from sealwright_stages.declared import Declaration
 from sealwright_stages.events import BadEventError, Stage
+from sealwright_stages.findings import Finding
 from sealwright_stages.fold import apply
-from sealwright_stages.gate import decide
 from sealwright_stages.log.entries import Entry
-from sealwright_stages.ports import ItemSpec
-from sealwright_stages.state import Item, State
+from sealwright_stages.rules.builds import BUILDS, sealed_products
+from sealwright_stages.rules.items import ITEMS
+from sealwright_stages.rules.runs import RUNS, in_run, sealed
+from sealwright_stages.rules.story import Story, Streams, is_raw
+from sealwright_stages.state import State
 
-_GATED = (Stage.BUILD, Stage.SEAL)
-_LIMIT = 20
+_ENGINE = "engine"
+_ITSELF = "-"
+_STREAM = re.compile(r"(?:evidence|build/[^/]+)/([0-9]{1,9})-[0-9]{1,9}")
+_JUDGES = {**RUNS, **ITEMS, **BUILDS}
+assert set(_JUDGES) == set(ev.NAMES.values())  # noqa: S101 - an event that no rule is about would be believed
 
 
-@dataclass
 class Replay:
-    """Feed it the entries in their order; `broken` says which rules were not kept, the first ones first.
+    """Feed it the entries in their order; `findings` says which rules were not kept, the first ones first.
 
-    `stream_sha256` hashes a stream. `declared` are the manifest's items; without them (the manifest can't be read,
-    which is bad enough) nothing is said of declarations. `wants_signed_policy` is the manifest's wish too.
+    `read` gives the bytes of a stream so far, or raises OSError or ValueError. `declared` is what the manifest
+    declares; without it (the manifest can't be read, which is bad enough) nothing is compared with it.
     """
 
-    stream_sha256: Callable[[str], str]
-    declared: Mapping[str, ItemSpec] | None
-    wants_signed_policy: bool = False
-    state: State = field(default_factory=State)
-    broken: list[str] = field(default_factory=list)
-    _ends: dict[str, int | None] = field(default_factory=dict)  # exit of each stream; None: it ended unclean
+    def __init__(self, read: Callable[[str], bytes], declared: Declaration | None) -> None:
+        self.story = Story(declared, Streams(read))
+
+    @property
+    def state(self) -> State:
+        """The state that the entries made."""
+        return self.story.state
+
+    @property
+    def findings(self) -> list[Finding]:
+        """The rules that were not kept."""
+        return self.story.findings
+
+    @property
+    def broken(self) -> list[str]:
+        """The rules that were not kept, in words."""
+        return [finding.detail for finding in self.findings]
 
     def take(self, entry: Entry) -> None:
         """Judge one entry against the state before it, then fold it in."""
+        story = self.story
+        self._source(entry)
+        event: ev.Event | None = None
         try:
             if entry.kind == "ev":
-                self._judge(ev.from_body(entry.body), entry)
-            apply(self.state, entry)
+                event = ev.from_body(entry.body)
+                in_run(story, event, entry)
+                _JUDGES[type(event)](story, event, entry)
+            apply(story.state, entry)
         except (BadEventError, ValueError) as error:
-            self._say(entry, f"not an event that could stand here: {error}")
-        if entry.kind == "eof":
-            self._ends[entry.stream] = entry.body.get("exit") if entry.body.get("clean") is True else None
-        if entry.kind == "seal":
-            self._sealed(entry)
+            story.breaks("event-known", entry, f"not an event that could stand here: {error}")
+        if event is not None:
+            story.changed(event)
+        elif entry.kind == "eof":
+            self._ended(entry)
+        elif entry.kind == "seal":
+            sealed(story, entry)
+            sealed_products(story, entry)
 
-    def _judge(self, event: ev.Event, entry: Entry) -> None:
-        if isinstance(event, ev.ItemDeclared):
-            self._declaration(event, entry)
-        elif isinstance(event, ev.GateDecided):
-            if decide(Stage(event.stage), self.state).event() != event:
-                self._say(entry, f"the gate before {event.stage} says what the items do not")
-        elif isinstance(event, ev.StageStarted):
-            self._stage(Stage(event.stage), entry)
-        elif isinstance(event, ev.BuildStarted):
-            self._build(event, entry)
-        elif isinstance(event, ev.ProductCollected):
-            self._product(event, entry)
-        elif isinstance(event, ev.SourcesPromoted):
-            self._promotion(event, entry)
-            self._evidence(event.facts, event.facts_stream, event.facts_sha256, entry)
-        elif isinstance(event, (ev.ItemVerdict, ev.PolicySigned)):
-            self._evidence(event.evidence, event.evidence_stream, event.evidence_sha256, entry)
-
-    def _declaration(self, event: ev.ItemDeclared, entry: Entry) -> None:
-        if self.declared is None:
-            return
-        said = ItemSpec(event.item, event.component, Stage(event.stage), event.kind, event.title)
-        if self.declared.get(event.item) != said:
-            self._say(entry, f"{event.item} is not an item that the manifest declares so")
-
-    def _stage(self, stage: Stage, entry: Entry) -> None:
-        if self.wants_signed_policy and self.state.policy_signed is None:
-            self._say(entry, f"{stage} began although the policy's own signature was not on record")
-        if stage in _GATED:
-            self._gated(stage, entry)
-
-    def _gated(self, stage: Stage, entry: Entry) -> None:
-        decided = self.state.gates.get(stage)
-        if decided is None or not decided.open or not decide(stage, self.state).open:
-            self._say(entry, f"{stage} began although its gate was not open")
-        if missing := set(self.declared or ()) - set(self.state.items):
-            self._say(
-                entry, f"{stage} began although {min(missing)}, which the manifest wants, was never declared"
+    def _source(self, entry: Entry) -> None:
+        own, story = entry.stream == _ENGINE, self.story
+        if entry.kind in ("ev", "seal"):
+            story.demand(own, "event-source", entry, f"a record of kind {entry.kind} stands on {entry.stream}")
+        if entry.kind == "data":
+            story.demand(not own, "event-source", entry, "there is output on the stream of the events")
+        itself = entry.src == _ITSELF
+        if (entry.kind in ("ev", "data") and itself) or (entry.kind in ("open", "clock", "torn") and not itself):
+            story.breaks("event-source", entry, f"it says that it is by {entry.src}")
+        if not own and entry.kind in ("data", "eof") and entry.stream not in story.streams.seen:
+            runs = story.streams.seen[entry.stream] = story.state.runs
+            named = _STREAM.fullmatch(entry.stream)
+            right = named is not None and int(named[1]) == runs and not story.run.over
+            story.demand(
+                right or is_raw(entry.stream), "stream-named", entry, f"{entry.stream} is no stream of run {runs}"
             )
 
-    def _build(self, event: ev.BuildStarted, entry: Entry) -> None:
-        self._gated(Stage.BUILD, entry)
-        item = self.state.items.get(event.item)
-        if item is None or item.stage is not Stage.BUILD or item.component != event.component:
-            self._say(entry, f"{event.item} is no build of {event.component} that was declared")
-        if event.stream in self._ends:
-            self._say(entry, f"{event.component} was built on stream {event.stream}, which had ended before")
-        component = self.state.components.get(event.component)
-        if component is None or not component.manifest_sha256:
-            self._say(entry, f"{event.component} was built from sources that were never promoted")
-        elif component.manifest_sha256 != event.manifest_sha256:
-            self._say(entry, f"{event.component} was built from other sources than the promoted ones")
-
-    def _product(self, event: ev.ProductCollected, entry: Entry) -> None:
-        if "/" in event.name or event.name in (".", "..") or not event.name.isprintable():
-            self._say(entry, f"{event.name!r} is no plain file name")
-        if not self._ended_well(event.component):
-            self._say(entry, f"{event.name} is no product of a build that ended well")
-
-    def _ended_well(self, name: str) -> bool:
-        """Whether the last build of a component said its exit 0, and its stream the same, cleanly."""
-        component = self.state.components.get(name)
-        return component is not None and component.build_exit == 0 and self._ends.get(component.build_stream) == 0
-
-    def _promotion(self, event: ev.SourcesPromoted, entry: Entry) -> None:
-        items = [item for item in self.state.items.values() if _of_sources(item, event.component)]
-        wanted = {spec.id for spec in (self.declared or {}).values() if _of_sources(spec, event.component)}
-        if late := wanted - {item.id for item in items}:
-            self._say(entry, f"{event.component} was promoted before {min(late)} was even declared")
-        if not all(item.green for item in items):
-            self._say(entry, f"{event.component} was promoted although not all of it was green")
-        if not any(item.stage is Stage.VERIFY for item in items):
-            self._say(entry, f"{event.component} was promoted although nothing of it was verified")
-
-    def _evidence(self, text: str, stream: str, sha256: str, entry: Entry) -> None:
-        try:
-            found = self.stream_sha256(stream) if stream else hashlib.sha256(text.encode()).hexdigest()
-        except (OSError, ValueError):
-            found = "nothing"
-        if (stream and text) or found != (sha256 or hashlib.sha256().hexdigest()):
-            self._say(entry, f"its evidence {f'on stream {stream}' if stream else 'in it'} is not what it names")
-
-    def _sealed(self, entry: Entry) -> None:
-        if not decide(Stage.SEAL, self.state).open:
-            self._say(entry, "the log was sealed although the gate before seal was closed")
-        for component in sorted({product.component for product in self.state.products.values()}):
-            if not self._ended_well(component):
-                self._say(entry, f"the last build of {component}, which has products, did not end well")
-
-    def _say(self, entry: Entry, what: str) -> None:
-        if len(self.broken) < _LIMIT:
-            self.broken.append(f"record {entry.n}: {what}")
-
-
-def _of_sources(item: Item | ItemSpec, component: str) -> bool:
-    """Whether an item speaks of a component's sources."""
-    return item.component == component and item.stage in (Stage.GET_SOURCES, Stage.VERIFY)
+    def _ended(self, entry: Entry) -> None:
+        if entry.stream == _ENGINE:
+            run, clean = self.story.run, entry.body.get("clean") is True
+            begun = isinstance(run.last, ev.StageStarted) and run.last.stage == Stage.SEAL
+            if clean and not run.over and not run.said_end and not begun:
+                self.story.breaks("run-order", entry, "the run's stream ended clean, and it had not said its end")
+            run.over = True
+            return
+        self.story.streams.ended[entry.stream] = (
+            entry.body.get("exit") if entry.body.get("clean") is True else None
+        )

@@ -30,6 +30,7 @@ from sealwright_appendlog.audit import check_log, read_records
 
 CALLS = (
     "write",
+    "writev",
     "fsync",
     "fdatasync",
     "rename",
@@ -47,10 +48,10 @@ SYNCS = ("fsync", "fdatasync")
 FAULTS = {"EIO": "error=EIO", "ENOSPC": "error=ENOSPC", "KILL": "signal=KILL", "short": "retval=0"}
 PHASES = ("begin", "append", "seal", "recover")
 _WAITING = (
-    "import os, sys; from sealwright_appendlog import cli; os.write(1, b'loaded\\n'); "
-    "os.read(int(sys.argv.pop(1)), 1); sys.exit(cli.main(sys.argv[1:]))"
+    "import os, select, sys; from sealwright_appendlog import cli; os.write(1, b'loaded\\n'); "
+    "select.select([int(sys.argv.pop(1))], [], []); sys.exit(cli.main(sys.argv[1:]))"
 )
-"""The program, which waits before its first own call until it is traced."""
+"""The program, which waits, by a call that no fault is tried at, until it is traced."""
 
 
 @dataclass(frozen=True)
@@ -257,6 +258,8 @@ def reopened(root: Path) -> None:
 
 def check_promises(root: Path, outcome: Outcome, durable: list[bytes], fault: Fault) -> None:
     """What holds after any fault; `durable` is what was so before the run."""
+    assert outcome.exit in (0, 4, -signal.SIGKILL), (outcome.exit, outcome.said)
+    assert "Traceback" not in outcome.said, outcome.said
     reopened(root)
     kept = list(layout.lines(root / "log" / layout.INDEX))
     assert kept[: len(durable)] == durable

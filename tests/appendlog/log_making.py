@@ -32,6 +32,7 @@ class Times:
         begun = next(_LATER) * 3600 * 10**9
         self.wall_ns = 1_699_920_000_000_000_000 + begun
         self.up_ns = begun
+        self.boot = "00c0ffee"
 
     def clock(self) -> Clock:
         def wall() -> int:
@@ -42,7 +43,7 @@ class Times:
             self.up_ns += 1_000_000
             return self.up_ns
 
-        return Clock(wall, up, "00c0ffee")
+        return Clock(wall, up, self.boot)
 
 
 def new_store(path: Path, times: Times | None = None) -> Store:

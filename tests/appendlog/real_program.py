@@ -39,10 +39,10 @@ def served(root: Path, *more: str) -> Iterator[subprocess.Popen[bytes]]:
 def connect(root: Path) -> RawClient:
     """A client of the log that is served at `root`."""
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    sock.settimeout(10)
     try:
-        sock.connect(str(root / "s"))
+        sock.connect(str(root / "s"))  # waits while the queue is full, which it would not do with a timeout
     except OSError:
         sock.close()
         raise
+    sock.settimeout(10)
     return RawClient(sock)

@@ -240,13 +240,20 @@ def wrong_eof(lines: list[bytes]) -> list[bytes]:
 
 
 def speaks_after_eof(lines: list[bytes]) -> list[bytes]:
-    entry = {**record.decode(lines[5]), "s": "build/xen"}
-    return renumbered([*lines[:-2], record.encode(entry), *lines[-2:]])
+    again = next(line for line in lines if b'"k":"eof"' in line and b'"s":"build/xen"' in line)
+    return renumbered([*lines[:-2], again, *lines[-2:]])
+
+
+def event_elsewhere(lines: list[bytes]) -> list[bytes]:
+    return [
+        record.encode({**record.decode(line), "s": "build/xen"}) if n == 5 else line
+        for n, line in enumerate(lines)
+    ]
 
 
 def clock_back(lines: list[bytes]) -> list[bytes]:
     return [
-        re.sub(rb'"t":"2023-11-\d\d', b'"t":"2023-11-09', line) if n == 50 else line
+        re.sub(rb'"t":"202\d-\d\d-\d\d', b'"t":"2023-11-09', line) if n == 50 else line
         for n, line in enumerate(lines)
     ]
 
@@ -256,7 +263,7 @@ def older(lines: list[bytes]) -> list[bytes]:
 
 
 def no_date(lines: list[bytes]) -> list[bytes]:
-    return [re.sub(rb"(2023-11-\d\d)T", rb"\1 ", line) if n == 50 else line for n, line in enumerate(lines)]
+    return [re.sub(rb"(202\d-\d\d-\d\d)T", rb"\1 ", line) if n == 50 else line for n, line in enumerate(lines)]
 
 
 def other_stream(lines: list[bytes]) -> list[bytes]:
@@ -284,6 +291,7 @@ def overlapping(lines: list[bytes]) -> list[bytes]:
         wrong_segments,
         wrong_eof,
         speaks_after_eof,
+        event_elsewhere,
         clock_back,
         older,
         no_date,

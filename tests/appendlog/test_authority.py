@@ -18,9 +18,9 @@ from hypothesis import strategies as st
 from appendlog.log_making import RawClient, Served, new_store, sealed_log, serving
 from sealwright_appendlog import layout, record
 from sealwright_appendlog.audit import check_log, read_records
-from sealwright_appendlog.following import find_record
 from sealwright_appendlog.frames import CLIENT_TYPES, MAX_PAYLOAD, Decoder, FrameError, frame
 from sealwright_appendlog.note import open_checkpoint
+from sealwright_appendlog.seeking import find_record
 from sealwright_appendlog.store import StoreError
 
 
@@ -89,6 +89,49 @@ def test_a_bridge_may_name_whom_it_carries_once_and_first(tmp_path: Path) -> Non
         assert json.loads(client.wait_line())["src"] == f"uid:{os.getuid()} qrexec:work"
         client.say("I", b"qrexec:dom0")
         assert b"identity" in client.wait("R")
+
+
+def test_only_the_stream_engine_tells_events(tmp_path: Path) -> None:
+    """Else whoever may send a build's output could say that something passed."""
+    with serving(new_store(tmp_path)) as served:
+        builder = served.client()
+        builder.hello("build/xen")
+        builder.say("J", b'{"e":"item.verdict","verdict":"passed"}')
+        assert builder.wait("R") == b"only the stream engine tells events"
+    assert entries(tmp_path, "ev") == []
+    assert [entry["s"] for entry in entries(tmp_path, "rej")] == ["build/xen"]
+
+
+def test_the_stream_engine_belongs_for_good_to_the_source_that_spoke_on_it_first(tmp_path: Path) -> None:
+    console, builder = f"uid:{os.getuid()} ssh:console", f"uid:{os.getuid()} ssh:builder"
+    for crashed in (False, True):
+        with serving(new_store(tmp_path)) as served:
+            for who in (console, builder):
+                client = served.client()
+                client.say("I", who.split(" ")[1].encode())
+                client.hello("engine")
+                if who == builder:
+                    assert (
+                        client.wait("R").decode() == f"stream engine belongs to {console}; you come as {builder}"
+                    )
+                    continue
+                client.say("J", b"{}")
+                client.wait_line()
+                if not crashed:
+                    client.say("F", b"0")
+                    client.wait_line()
+                client.close()
+                while len(entries(tmp_path, "eof")) <= crashed:
+                    pass
+    assert {entry["src"] for entry in entries(tmp_path, "ev")} == {console}
+
+
+def test_the_engine_gets_a_checkpoint_over_its_end(tmp_path: Path) -> None:
+    with serving(new_store(tmp_path)) as served:
+        client = engine(served)
+        client.say("F", b"0")
+        size = json.loads(client.wait_line())["n"] + 1
+        assert client.wait("C").split(b"\n\n")[1].split(b"\n")[1] == b"%d" % size
 
 
 def test_a_uid_that_may_not_use_the_log_is_not_heard(tmp_path: Path) -> None:
@@ -161,6 +204,26 @@ BAD = [
     [("H", b'{"format":1,"stream":"engine"}'), ("J", b'{"x":"' + b"y" * 4090 + b'"}')],
     [("H", b'{"format":1,"stream":"engine"}'), ("J", b'{"x":"' + b"y" * 5000 + b'"}')],
     [("H", b'{"format":1,"stream":"engine"}'), ("J", b"[" * 5000)],
+    [("H", b'{"format":1,"stream":"engine"}'), ("J", b'{"x":NaN}')],
+    [("H", b'{"format":1,"stream":"engine"}'), ("J", b'{"x":-Infinity}')],
+    [("H", b'{"format":1,"stream":"engine"}'), ("J", b'{"x":9007199254740992}')],
+    [("H", b'{"format":1,"stream":"engine"}'), ("J", b'{"x":' + b"9" * 4050 + b"}")],
+    [("H", b'{"format":1,"stream":"engine"}'), ("J", b'{"x":"\\ud800"}')],
+    [("H", b'{"format":1,"stream":"engine"}'), ("J", b'{"x":"\\u001b[2J"}')],
+    [("H", b'{"format":1,"stream":"engine"}'), ("J", b'{"x":1,"x":2}')],
+    [("H", b'{"format":1,"stream":"engine"}'), ("J", b'{"x":{"y":1,"y":1}}')],
+    [("H", b'{"format":1,"stream":"engine"}'), ("J", '{"x":"y"}'.encode("utf-16"))],
+    [("H", b'{"format":1,"stream":"engine"}'), ("J", b"\xff\xfe\x00")],
+    [("H", b'{"format":1,"stream":"engine"}'), ("J", b'{"x":' + b"[" * 17 + b"]" * 17 + b"}")],
+    [("H", '{"format":1,"stream":"engine"}'.encode("utf-16"))],
+    [("H", b'{"format":1,"stream":"build/x","stream":"build/y"}')],
+    [("D", b"before the hello")],
+    [("H", b'{"format":1,"stream":"build/x"}'), ("J", b"{}")],
+    [("H", b'{"format":1,"stream":"build/x"}'), ("I", b"late")],
+    [("I", b"first"), ("I", b"second")],
+    [("H", b'{"format":1,"stream":"build/x"}'), ("F", b"--1")],
+    [("H", b'{"format":1,"stream":"build/x"}'), ("F", "\N{SUPERSCRIPT TWO}".encode())],
+    [("H", b'{"format":1,"stream":"build/x"}'), ("X", b"")],
     [("H", b'{"format":1,"stream":"build/x"}'), ("F", b"one")],
     [("H", b'{"format":1,"stream":"build/x"}'), ("F", b"9" * 5000)],
     [("H", b'{"format":1,"stream":"build/x"}'), ("F", b"0"), ("D", b"more")],
@@ -409,6 +472,19 @@ def test_an_error_of_another_kind_in_the_writers_thread_ends_the_authority_and_e
     assert isinstance(served.errors[0], StoreError)
     with pytest.raises(StoreError, match="can't be written"):
         store.event("engine", {}, "uid:0")
+
+
+def test_acknowledgements_go_on_where_the_writers_thread_can_not_say_that_it_is_done(tmp_path: Path) -> None:
+    with serving(new_store(tmp_path)) as served:
+        client = engine(served)
+        unheard = os.open("/dev/null", os.O_RDONLY)
+        os.dup2(unheard, served.authority._news)
+        os.close(unheard)
+        for number in range(3):
+            client.say("J", b'{"number":%d}' % number)
+            assert json.loads(client.wait_line())["body"] == {"number": number}
+        client.close()
+    assert served.errors == []
 
 
 def test_whatever_keeps_the_segments_from_being_hashed_there_is_no_seal(tmp_path: Path) -> None:

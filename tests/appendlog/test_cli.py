@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import tempfile
+import threading
+import time
 from pathlib import Path
 
 import pytest
 
-from appendlog.log_making import sealed_log
-from appendlog.real_program import PROGRAM, connect, served
+from appendlog.log_making import ORIGIN, new_store, seal, sealed_log
+from appendlog.real_program import PROGRAM, connect, serve_words, served
 from sealwright_appendlog import layout
 from sealwright_appendlog.audit import check_log, read_records
+from sealwright_appendlog.cosignature import WitnessKey
 from sealwright_appendlog.note import VerifierKey
 from sealwright_appendlog.proof import check_proof
 
@@ -39,6 +44,46 @@ def test_verify_says_whole_or_names_the_first_bad_record(tmp_path: Path) -> None
     assert re.match(rb"error: verify failed\nbecause: record 8: .*\nnext: .*\n", found.stderr)
 
 
+@pytest.mark.parametrize("broken", ["2>/dev/full", "2>&-"])
+def test_where_nobody_can_be_told_the_exit_code_says_it(tmp_path: Path, broken: str) -> None:
+    words = ["sh", "-c", f'exec "$@" {broken}', "sh", *PROGRAM, "verify", str(tmp_path)]
+    found = subprocess.run(words, capture_output=True, check=False, timeout=60)
+    assert (found.returncode, found.stderr) == (4, b"")
+
+
+def test_a_log_has_one_authority_at_a_time_and_the_next_waits_for_the_one_that_ends(tmp_path: Path) -> None:
+    with served(tmp_path) as first:
+        first.send_signal(signal.SIGSTOP)
+        second = run(*serve_words(tmp_path))
+        assert second.returncode == 4 and b"another authority has " in second.stderr
+        third = subprocess.Popen([*PROGRAM, *serve_words(tmp_path)])
+        try:
+            first.send_signal(signal.SIGTERM)
+            first.send_signal(signal.SIGCONT)
+            assert first.wait(10) == 0
+            until_served(tmp_path)
+        finally:
+            third.terminate()
+            assert third.wait(10) == 0
+
+
+def until_served(root: Path) -> None:
+    """Wait until the log is served and takes an event."""
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline:
+        try:
+            client = connect(root)
+            client.hello("engine")
+            client.say("J", b"{}")
+            client.wait_line()
+            client.close()
+        except (OSError, EOFError):
+            threading.Event().wait(0.02)
+        else:
+            return
+    raise AssertionError("nobody serves it")
+
+
 def test_prove_prints_a_proof_and_vkey_the_key(tmp_path: Path) -> None:
     log = sealed_log(tmp_path / "log")
     key = VerifierKey.parse(run("vkey", log).stdout.decode().strip())
@@ -47,14 +92,55 @@ def test_prove_prints_a_proof_and_vkey_the_key(tmp_path: Path) -> None:
     assert run("prove", log, "5000").returncode == 4
 
 
-@pytest.mark.parametrize("raw", [[], ["--raw"]])
-def test_append_carries_a_pipe_into_a_stream(tmp_path: Path, raw: list[str]) -> None:
+def test_one_command_says_yes_or_no_for_a_product_with_its_proof_alone(tmp_path: Path) -> None:
+    store = new_store(tmp_path / "log")
+    product = tmp_path / "downloaded.tar"
+    product.write_bytes(b"a product")
+    digest = hashlib.sha256(b"a product").hexdigest()
+    collected = {"e": "product.collected", "component": "xen", "name": "xen.tar", "sha256": digest, "size": 9}
+    store.event("engine", {**collected, "e": "file.deleted"}, "uid:0")
+    store.event("engine", collected, "uid:0")
+    seal(store)
+    vkey = run("vkey", store.path).stdout.decode().strip()
+    for n in (1, 2):
+        (tmp_path / f"{n}.tlog-proof").write_bytes(run("prove", store.path, str(n)).stdout)
+    shutil.rmtree(store.path)
+    proof = tmp_path / "2.tlog-proof"
+    said = run("verify-proof", proof, product, "--log", vkey)
+    assert said.returncode == 0 and b"yes: it was collected as the product xen.tar of xen" in said.stdout
+    alone = run("verify-proof", proof, "--log", vkey)
+    assert alone.returncode == 0 and digest.encode() in alone.stdout
+
+    other = str(VerifierKey(ORIGIN, bytes(range(32))))
+    for words in (
+        (tmp_path / "1.tlog-proof", product, "--log", vkey),
+        (proof, proof, "--log", vkey),
+        (proof, product, "--log", other),
+        (proof, product, "--log", vkey, "--witness", str(WitnessKey("w.example", bytes(range(32))))),
+        (product, product, "--log", vkey),
+        (proof, tmp_path / "missing", "--log", vkey),
+    ):
+        no = run("verify-proof", *words)
+        assert (
+            no.returncode == 4 and b"yes" not in no.stdout and no.stderr.startswith(b"error: verify-proof failed")
+        )
+
+
+@pytest.mark.parametrize(("stream", "raw"), [("build/pipe", []), ("raw/pipe", ["--raw"])])
+def test_append_carries_a_pipe_into_a_stream(tmp_path: Path, stream: str, raw: list[str]) -> None:
     with served(tmp_path):
-        found = run("append", "--socket", tmp_path / "s", "--stream", "build/pipe", *raw, data=b"line\n" * 50_000)
+        words = ["append", "--socket", tmp_path / "s", "--as", "ssh:serial", "--stream"]
+        found = run(*words, stream, *raw, data=b"line\n" * 50_000)
         assert (found.returncode, found.stderr) == (0, b"")
-        again = run("append", "--socket", tmp_path / "s", "--stream", "../pipe", data=b"x")
+        again = run(*words, "../pipe", data=b"x")
         assert again.returncode == 4 and b"plain names" in again.stderr
-    assert [entry["bytes"] for entry, _ in read_records(tmp_path / "log") if entry["k"] == "eof"] == [250_000]
+        other = run(*words, "raw/pipe" if not raw else "build/pipe", *raw, data=b"x")
+        assert other.returncode == 4 and b"nobody waits" in other.stderr
+    ends = [entry for entry, _ in read_records(tmp_path / "log") if entry["k"] == "eof"]
+    assert [(end["s"], end["bytes"], end["clean"], end.get("exit")) for end in ends] == [
+        (stream, 250_000, True, None if raw else 0)
+    ]
+    assert ends[0]["src"] == f"uid:{os.getuid()} ssh:serial"
 
 
 def test_a_signal_ends_it_in_order_and_open_streams_unclean(tmp_path: Path) -> None:

@@ -150,11 +150,11 @@ def blob(data: bytes, name: str = NAME) -> str:
         (GOOD.replace(DASH, "- "), "malformed"),
         (GOOD.replace(DASH, " "), "malformed"),
         (GOOD + "=", "base64"),
-        (GOOD + "\r", "base64"),
+        (GOOD + "\r", "control"),
         (GOOD.replace(NAME + " ", NAME + "  "), "base64"),
         (GOOD.replace(NAME + " ", " "), "name"),
         (GOOD.replace(NAME, "a+b"), "name"),
-        (GOOD.replace(NAME, "a\x1b[1m"), "name"),
+        (GOOD.replace(NAME, "a\x1b[1m"), "control"),
         ("", "malformed"),
     ],
 )
@@ -183,6 +183,14 @@ def test_lines_of_nobody_known_are_passed_over_and_named() -> None:
     wrong_id = hashlib.sha256(NAME.encode() + b"\n\x01" + PUBLIC).hexdigest()[:8]
     assert unknown == ["stranger.example+01020304", f"{NAME}+{wrong_id}"]
     assert check_cosignatures(note(GOOD), VKEY, []) == ([], [f"{NAME}+{KEY.key_id.hex()}"])
+
+
+def test_a_name_of_nobody_known_is_told_dead() -> None:
+    """The specification allows it; whoever reads our words must not be fooled by it."""
+    odd = blob(bytes([1, 2, 3, 4, 5]), "w\N{RIGHT-TO-LEFT OVERRIDE}\x7f\x9b2J")
+    found, unknown = check_cosignatures(note(odd, GOOD), VKEY, [KEY])
+    assert found == [Cosignature(KEY, TIME)]
+    assert unknown == [r"w\u202e\x7f\x9b2J+01020304"]
 
 
 def test_two_known_witnesses_have_two_keys() -> None:

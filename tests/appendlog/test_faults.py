@@ -52,7 +52,7 @@ def kinds(call: str) -> list[str]:
     """Only a write can be short, and reading needs no space and leaves nothing half done."""
     if call in ("read", "getdents64"):
         return ["EIO"]
-    return [kind for kind in FAULTS if kind != "short" or call == "write"]
+    return [kind for kind in FAULTS if kind != "short" or call in ("write", "writev")]
 
 
 def every_fault(phase: str, clean: dict[str, int]) -> list[Fault]:
@@ -106,7 +106,7 @@ def test_after_any_fault_at_any_file_call_what_was_acknowledged_is_there(tmp_pat
 
 _SAMPLE = {
     "begin": ["openat", "write", "fsync", "fdatasync", "rename", "mkdir"],
-    "append": ["write", "fdatasync", "openat"],
+    "append": ["write", "writev", "fdatasync", "openat"],
     "seal": ["write", "fsync", "rename", "fdatasync"],
     "recover": ["ftruncate", "fsync", "rename", "unlink"],
 }
@@ -124,6 +124,7 @@ _SEEDED = random.Random(4)  # noqa: S311 - picks a sample
     ]
     + [
         Fault("append", "write", 1, "short"),
+        Fault("append", "writev", 1, "short"),
         Fault("begin", "fsync", 3, "ENOSPC"),
         Fault("seal", "fsync", 1, "EIO"),
     ],

@@ -340,3 +340,15 @@ def test_the_key_never_lies_in_the_log(tmp_path: Path) -> None:
     log = sealed_log(tmp_path)
     secret = KEY.private_bytes_raw()
     assert all(secret not in path.read_bytes() for path in log.rglob("*") if path.is_file())
+
+
+def test_a_seal_gives_all_lines_that_became_durable_by_it_also_of_a_clock_that_stepped(tmp_path: Path) -> None:
+    """Who follows the log is told all of them; a gap would be a lost log."""
+    times = Times()
+    store = new_store(tmp_path / "log", times)
+    store.eof("engine", clean=True, exit_status=0, src="uid:0")
+    store.commit()
+    times.wall_ns += 5 * 10**9
+    lines = store.seal("uid:0", store.hash_segments())
+    assert [record.decode(line)["k"] for line in lines] == ["clock", "seal"]
+    assert (tmp_path / "log" / layout.INDEX).read_bytes().splitlines()[-2:] == lines

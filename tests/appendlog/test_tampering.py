@@ -174,7 +174,9 @@ class Tally:
 
 def places(count: int) -> pytest.MarkDecorator:
     """A sample for the fast suite, and all for the slow one."""
-    return pytest.mark.parametrize("count", [FEW, pytest.param(count, marks=pytest.mark.slow)])
+    return pytest.mark.parametrize(
+        "count", [FEW, pytest.param(count, marks=[pytest.mark.slow, pytest.mark.timeout(1800)])]
+    )
 
 
 def attack(logs: list[Log], tamper: Tamper, count: int) -> None:

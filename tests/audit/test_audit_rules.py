@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from audit.forge import STREAM, Change, Eof, Forger, Step, passed
+from audit.forge import LOG_KEY, STREAM, Change, Eof, Forger, Step, passed
+from sealwright_appendlog.note import VerifierKey
 from sealwright_stages import events as ev
 from sealwright_stages.audit import Audit, Reviewer, audit, check_file
 from sealwright_stages.events import Stage
@@ -33,8 +34,8 @@ def test_lawful_evidence_is_a_plain_yes_for_whoever_names_the_signers(forger: Fo
     result = audit(evidence, mine(forger, "manager-a"))
     assert (bad(result), result.provided) == ([], "")
     product = evidence / "products" / "xen" / "xen.tar"
-    _, findings, provided = check_file(product, evidence, mine(forger, "manager-a"))
-    assert all(finding.ok == "good" for finding in findings) and provided == ""
+    found = check_file(product, evidence, mine(forger, "manager-a"))
+    assert {finding.ok for finding in found.findings} == {"good", "unchecked"} and found.provided == ""
 
 
 # The folder
@@ -97,7 +98,9 @@ def test_the_pages_of_another_version_are_told(forger: Forger) -> None:
     (evidence / "verify.py").write_text("print('whole')\n")
     result = audit(evidence, mine(forger, "manager-a"))
     assert bad(result) == []
-    (told,) = [finding for finding in result.findings if finding.ok == "advice"]
+    told = next(
+        finding for finding in result.findings if finding.ok == "unchecked" and "made it" in finding.detail
+    )
     assert told.what == "verify.py" and "9.9" in told.detail
 
 
@@ -114,7 +117,7 @@ def test_where_the_reviewer_names_nobody_the_releases_own_word_is_told(forger: F
     result = audit(forger.evidence(), mine(forger))
     assert bad(result) == []
     assert result.provided == "if 1 of manager-a is who must sign it"
-    assert any(f.ok == "advice" and "1 of manager-a must sign" in f.detail for f in result.findings)
+    assert any(f.ok == "unchecked" and "1 of manager-a must sign" in f.detail for f in result.findings)
 
 
 def test_a_forger_does_not_choose_who_must_sign(forger: Forger, keys: tuple[Key, Key]) -> None:
@@ -251,28 +254,36 @@ def test_a_log_that_breaks_a_rule_is_refused(forger: Forger, change: Change, say
     assert any(line.startswith("rules") and says in line for line in told), told
 
 
+def test_what_others_write_beside_a_release_is_told_and_breaks_no_rule(forger: Forger) -> None:
+    result = audit(forger.evidence(lambda steps: [*steps[:6], Eof("raw/serial"), *steps[6:]]), mine(forger))
+    assert bad(result) == []
+    assert any("raw streams, of others than the console" in finding.detail for finding in result.findings)
+
+
+AUTHORITIES = {
+    "the one": ("example.org/log", True, "kept by example.org/log"),
+    "another key": ("example.org/log", False, "not one that example.org/log kept"),
+    "a longer name": ("example.org/log/forged", True, "not one that"),
+    "a name that begins alike": ("example.org/lo", True, "not one that"),
+}
+
+
+@pytest.mark.parametrize("case", AUTHORITIES)
+def test_a_log_is_one_that_the_named_authority_kept(forger: Forger, case: str) -> None:
+    name, same, says = AUTHORITIES[case]
+    public = LOG_KEY.public_key().public_bytes_raw() if same else bytes(32)
+    forger.head += f'[log]\ntransport = ["ssh"]\nkey = "{VerifierKey(name, public)}"\n'
+    told = audit(forger.evidence(), mine(forger))
+    assert [f.ok for f in told.findings if f.what == "log" and says in f.detail] == [
+        "good" if case == "the one" else "bad"
+    ]
+    assert told.passed == (case == "the one")
+
+
 def test_a_product_has_a_plain_name(forger: Forger) -> None:
-    evidence = forger.evidence()
-    product = next(iter(audit(evidence).state.products))
-    assert product == ("xen", "xen.tar")
-    for name in ("..", "a/b", "a\0b"):
-        told = bad(audit(forger_log(forger, name), mine(forger)))
+    for name in ("..", "a/b.tar", "a\0b.tar"):
+        told = bad(audit(forger.evidence(with_other(ev.ProductCollected, name=name)), mine(forger)))
         assert any("plain file name" in line for line in told), told
-
-
-def forger_log(forger: Forger, name: str) -> Path:
-    """Evidence of a log that names a product so; its files are those of the lawful one."""
-    from audit.forge import counted, lawful, write_log
-    from sealwright_keyring.policy import load_policy
-    from sealwright_stages.declared import declared
-    from sealwright_stages.manifest import load
-
-    evidence = forger.evidence()
-    manifest, policy = load(forger.manifest), load_policy(forger.folder / "keyring")
-    steps = lawful(list(declared(manifest).values()), manifest.sha256, policy.sha256, forger.tool)
-    (evidence / "log").rename(evidence.with_suffix(".log"))
-    write_log(evidence / "log", list(counted(with_other(ev.ProductCollected, name=name)(steps))))
-    return evidence
 
 
 # What hostile evidence must not do
@@ -302,8 +313,8 @@ def test_a_file_without_end_is_a_finding(forger: Forger, name: str) -> None:
 def test_a_yes_stays_a_yes_when_the_signers_key_has_expired(forger: Forger, tmp_path: Path) -> None:
     home = tmp_path / "old"
     home.mkdir(mode=0o700)
-    gpg = ["gpg", "--homedir", str(home), "--batch", "--faked-system-time", "20200101T000000!"]
-    words = ["--passphrase", "", "--quick-gen-key", "manager-a", "ed25519", "sign", "1y"]
+    gpg = ["gpg", "--homedir", str(home), "--batch", "--faked-system-time", "20230101T000000!"]
+    words = ["--passphrase", "", "--quick-gen-key", "manager-a", "ed25519", "sign", "2y"]
     subprocess.run([*gpg, *words], check=True, capture_output=True)
     listing = subprocess.run(
         [*gpg, "--with-colons", "--list-keys"], check=True, capture_output=True, text=True
@@ -313,6 +324,6 @@ def test_a_yes_stays_a_yes_when_the_signers_key_has_expired(forger: Forger, tmp_
     shutil.rmtree(forger.folder / "keyring")
     write_keyring(forger.folder / "keyring", [old])
     forger.signers = (old,)
-    in_time = forger.evidence(at="20200601T000000!")
+    in_time = forger.evidence(at="20240601T000000!")
     assert bad(audit(in_time, mine(forger, "manager-a"))) == []
     stop_agent(home)

@@ -1,25 +1,28 @@
-"""How fast the log is, beside plain tools doing the least that could do: each in one run, on the same bytes.
-
-`append_vs_cat` and `audit_vs_openssl` give (our seconds, the peer's seconds, bytes).
-"""
+"""How fast the log is, beside plain tools doing the least that could do: each in one run, on the same bytes."""
 
 from __future__ import annotations
 
+import json
 import os
+import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
-from bench.report import Line
+from bench.bench_journald import NoJournald, text
+from bench.bench_journald import seconds as journald_seconds
+from bench.report import Line, timed
 from sealwright_appendlog import layout
 from sealwright_stages.log import LogSession, open_embedded
 
 SIZE = 512 << 20
 _BLOCK = 1 << 16
+_DGST = ("openssl", "dgst", "-sha256")
 _VERIFY = (sys.executable, "-m", "sealwright_appendlog.cli", "verify")
 
 
@@ -33,8 +36,8 @@ def _session(root: Path) -> Iterator[LogSession]:
         session.close()
 
 
-def _filled(root: Path, size: int) -> tuple[float, int]:
-    """Append `size` bytes through a session, as a build does; gives seconds and the authority's peak KiB."""
+def filled(root: Path, size: int) -> tuple[float, int]:
+    """Append `size` bytes through a session, as a build does, and seal; gives seconds and the authority's peak KiB."""
     block = os.urandom(_BLOCK)
     with _session(root) as session:
         stream = session.open_stream("build/bench")
@@ -43,47 +46,61 @@ def _filled(root: Path, size: int) -> tuple[float, int]:
             stream.write("D", block)
         stream.finish(0)
         seconds = time.perf_counter() - begun
-        status = Path(f"/proc/{session.process_id}/status").read_text()
         session.seal()
-    return seconds, int(next(line.split()[1] for line in status.splitlines() if line.startswith("VmHWM")))
+        peak = _status(session.process_id, "VmHWM")
+    return seconds, peak
 
 
-def append_vs_cat(size: int = SIZE) -> tuple[float, float, int]:
-    """Durable append with tiles and checkpoints, against `cat | cat > file; sync`."""
-    with tempfile.TemporaryDirectory() as nest:
-        root = Path(nest)
-        source = root / "source"
-        block = os.urandom(1 << 20)
-        with source.open("wb") as stream:
-            for _ in range(size >> 20):
-                stream.write(block)
-        os.sync()
-        begun = time.perf_counter()
-        with source.open("rb") as data, (root / "copy").open("wb") as copy:
-            first = subprocess.Popen(["cat"], stdin=data, stdout=subprocess.PIPE)
-            subprocess.run(["cat"], stdin=first.stdout, stdout=copy, check=True)
-            first.wait()
-            os.fsync(copy.fileno())
-        peer = time.perf_counter() - begun
-        (root / "copy").unlink()
-        ours, _ = _filled(root, size)
-    return ours, peer, size
+def _status(process: int, what: str) -> int:
+    """A line of /proc/PID/status, in KiB."""
+    lines = Path(f"/proc/{process}/status").read_text().splitlines()
+    return int(next(line.split()[1] for line in lines if line.startswith(what)))
 
 
-def audit_vs_openssl(size: int = SIZE) -> tuple[float, float, int]:
-    """`sealwright-appendlog verify` of a whole log, against `openssl dgst -sha256` of its data."""
-    with tempfile.TemporaryDirectory() as nest:
-        root = Path(nest)
-        _filled(root, size)
-        segments = [root / "log" / name for name in layout.segments(root / "log")]
-        subprocess.run(["cat", *segments], stdout=subprocess.DEVNULL, check=True)  # both find it in the cache
-        begun = time.perf_counter()
-        subprocess.run(["openssl", "dgst", "-sha256", *segments], stdout=subprocess.DEVNULL, check=True)
-        peer = time.perf_counter() - begun
-        begun = time.perf_counter()
-        subprocess.run([*_VERIFY, root / "log"], stdout=subprocess.DEVNULL, check=True)
-        ours = time.perf_counter() - begun
-    return ours, peer, size
+def _cat(source: Path, copy: Path) -> None:
+    with source.open("rb") as data, copy.open("wb") as stream:
+        with subprocess.Popen(["cat"], stdin=data, stdout=subprocess.PIPE) as first:
+            subprocess.run(["cat"], stdin=first.stdout, stdout=stream, check=True)
+        os.fsync(stream.fileno())
+
+
+def append_vs_cat(size: int = SIZE, rounds: int = 3) -> tuple[float, float, int]:
+    """Durable append with tiles and checkpoints, against `cat | cat > file; sync`; medians, taken in turn."""
+    ours, peer = [], []
+    for _ in range(rounds):
+        with tempfile.TemporaryDirectory() as nest:
+            root = Path(nest)
+            block = os.urandom(1 << 20)
+            with (root / "source").open("wb") as stream:
+                for _ in range(size >> 20):
+                    stream.write(block)
+            os.sync()
+            peer.append(timed(lambda root=root: _cat(root / "source", root / "copy")))
+            (root / "copy").unlink()
+            ours.append(filled(root, size)[0])
+    return statistics.median(ours), statistics.median(peer), size
+
+
+@dataclass(frozen=True)
+class Audit:
+    """Seconds of `sealwright-appendlog verify`, of `openssl dgst -sha256` over the same data, and our peak KiB."""
+
+    ours: float
+    peer: float
+    peak: int
+
+
+def audit_vs_openssl(root: Path, rounds: int = 3) -> Audit:
+    """Audit the log `root`/log, in turn with openssl; both find what the page cache holds. Medians."""
+    segments = [root / "log" / name for name in layout.segments(root / "log")]
+    ours, peer, peak = [], [], 0
+    for _ in range(rounds):
+        peer.append(timed(lambda: subprocess.run([*_DGST, *segments], stdout=subprocess.DEVNULL, check=True)))
+        words = [sys.executable, "-c", _MEASURE, *_VERIFY, root / "log"]
+        seconds, kib = subprocess.run(words, capture_output=True, check=True).stdout.split()
+        ours.append(float(seconds))
+        peak = max(peak, int(kib))
+    return Audit(statistics.median(ours), statistics.median(peer), peak)
 
 
 def acknowledgement(count: int = 1000) -> tuple[float, float]:
@@ -98,42 +115,89 @@ def acknowledgement(count: int = 1000) -> tuple[float, float]:
     return times[count // 2], times[count * 99 // 100]
 
 
-def overhead(size: int = SIZE) -> tuple[float, int, int]:
-    """Bytes on disk beside the data, in percent; the peak memory of authority and of verify, in KiB."""
+@dataclass(frozen=True)
+class Builders:
+    """What many builders at once came to: bytes a second, the slowest stream's share of the fastest, the 50th and 99th
+    percentile of an event's acknowledgement in seconds, and the authority's peak KiB."""
+
+    rate: float
+    fair: float
+    median: float
+    late: float
+    peak: int
+
+
+def builders(count: int = 16, seconds: float = 5) -> Builders:
+    """Flood `count` streams from another process, and append events beside them."""
+    with tempfile.TemporaryDirectory() as nest, _session(Path(nest)) as session:
+        words = [sys.executable, "-m", "bench.flood", Path(nest, "socket"), str(count), str(seconds)]
+        env = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[1])}
+        with subprocess.Popen(words, stdout=subprocess.PIPE, env=env) as child:
+            time.sleep(0.5)
+            times, end = [], time.monotonic() + seconds - 0.7
+            while time.monotonic() < end:
+                times.append(timed(lambda: session.append({"e": "bench"})))
+                time.sleep(0.005)
+            said, _ = child.communicate(timeout=60)
+        marks = json.loads(said).values()
+        peak = _status(session.process_id, "VmHWM")
+    times.sort()
+    late = times[len(times) * 99 // 100]
+    return Builders(sum(marks) / seconds, min(marks) / max(marks), times[len(times) // 2], late, peak)
+
+
+def overhead(root: Path, size: int) -> float:
+    """Bytes of the log `root`/log beside `size` bytes of data, in percent."""
+    whole = sum(path.stat().st_size for path in (root / "log").rglob("*") if path.is_file())
+    return (whole - size) / size * 100
+
+
+def journald(size: int = 32 << 20) -> Line:
+    """Output in lines of a hundred bytes, to the log and to a journald that runs alone."""
+    output = text(size)
+    what = f"append of {size >> 20} MiB in lines of 100 bytes"
     with tempfile.TemporaryDirectory() as nest:
-        root = Path(nest)
-        _, authority = _filled(root, size)
-        whole = sum(path.stat().st_size for path in (root / "log").rglob("*") if path.is_file())
-        found = subprocess.run(
-            [sys.executable, "-c", _MEASURE, *_VERIFY, root / "log"], capture_output=True, check=True
-        )
-    return (whole - size) / size * 100, authority, int(found.stdout)
+        with _session(Path(nest)) as session:
+            stream = session.open_stream("build/bench")
+            begun = time.perf_counter()
+            for at in range(0, len(output), 1 << 12):  # as a builder's pipe gives them
+                stream.write("D", output[at : at + (1 << 12)])
+            stream.finish(0)
+            ours = time.perf_counter() - begun
+        try:
+            peer, kept = journald_seconds(Path(nest, "journald"), output)
+        except NoJournald as error:
+            return Line(what, ours, note=f"beside no journald: {error}")
+    return Line(what, ours, peer, "journald", f"which takes up {kept / len(output):.1f} times their size")
 
 
 _MEASURE = """
-import resource, subprocess, sys
+import resource, subprocess, sys, time
+begun = time.perf_counter()
 subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL, check=True)
-print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
+print(time.perf_counter() - begun, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
 """
 
 
 def lines() -> Iterator[Line]:
     """All of the log's figures."""
     ours, peer, size = append_vs_cat()
-    yield Line(
-        f"append of {size >> 20} MiB, durable",
-        ours,
-        peer,
-        "cat | cat > file; sync",
-        f"{size / ours / 1e6:.0f} MB/s",
-    )
-    ours, peer, size = audit_vs_openssl()
-    yield Line(f"audit of {size >> 20} MiB", ours, peer, "openssl dgst -sha256", f"{size / ours / 1e6:.0f} MB/s")
+    rate = f"{size / ours / 1e6:.0f} MB/s"
+    yield Line(f"append of {size >> 20} MiB, durable", ours, peer, "cat | cat > file; sync", rate)
+    yield journald()
+    with tempfile.TemporaryDirectory() as nest:
+        _, authority = filled(Path(nest), SIZE)
+        audit = audit_vs_openssl(Path(nest))
+        percent = overhead(Path(nest), SIZE)
+    rate = f"{SIZE / audit.ours / 1e6:.0f} MB/s"
+    yield Line(f"audit of {SIZE >> 20} MiB", audit.ours, audit.peer, "openssl dgst -sha256", rate)
+    memory = f"memory: authority {authority >> 10} MiB, audit {audit.peak >> 10} MiB"
+    yield Line("", 0, note=f"the log: {percent:.2f} % of disk overhead; {memory}")
     median, late = acknowledgement()
     yield Line("durable acknowledgement of an event", median / 1000, note=f"p99 {late:.1f} ms")
-    percent, authority, verify = overhead()
-    yield Line(
-        "",
-        0,
-        note=f"the log: {percent:.2f} % of disk overhead; memory: authority {authority >> 10} MiB, verify {verify >> 10} MiB",
+    many = builders()
+    note = (
+        f"p99 {many.late * 1000:.1f} ms, {many.rate / 1e6:.0f} MB/s, slowest stream {many.fair:.2f} of the fastest"
     )
+    note += f", memory {many.peak >> 10} MiB"
+    yield Line("the same while 16 builders flood the log", many.median, note=note)

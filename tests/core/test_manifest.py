@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sealwright_appendlog.note import VerifierKey
 from sealwright_appendlog.record import stream_name
 from sealwright_stages.declared import declared
 from sealwright_stages.errors import Exit, ManifestError
@@ -363,6 +365,29 @@ def test_what_is_not_offered_is_refused_and_not_ignored(
     tmp_path: Path, table: str, line: str, because: str
 ) -> None:
     refused(tmp_path, HEAD + table + XEN, line, because)
+
+
+AUTHORITY = VerifierKey("log.example.org/releases", bytes(range(32)))
+REFUSED_LOGS = [
+    ('transport = ["ssh", "log"]\n', "transport =", "names no key"),
+    (f'key = "{AUTHORITY}"\n', "key =", "makes its own key"),
+    ('transport = ["ssh", "log"]\nkey = "log.example.org+00000000+AAAA"\n', "key =", "that is no key"),
+    (f'transport = ["", "log"]\nkey = "{AUTHORITY}"\n', "transport =", "names no program"),
+    (f'transport = ["a\\u0000b"]\nkey = "{AUTHORITY}"\n', "transport =", "texts only"),
+]
+
+
+@pytest.mark.parametrize(("table", "line", "because"), REFUSED_LOGS)
+def test_a_log_elsewhere_is_named_with_its_key(tmp_path: Path, table: str, line: str, because: str) -> None:
+    refused(tmp_path, HEAD + XEN + "[log]\n" + table, line, because)
+
+
+def test_a_transport_is_an_argument_list_in_which_words_may_stand_twice(tmp_path: Path) -> None:
+    words = ["ssh", "-o", "BatchMode=yes", "-o", "Port=22", "log"]
+    path = tmp_path / "release.toml"
+    path.write_text(f'{HEAD}{XEN}[log]\ntransport = {json.dumps(words)}\nkey = "{AUTHORITY}"\n')
+    manifest = load(path)
+    assert (list(manifest.log_transport), manifest.log_key) == (words, AUTHORITY)
 
 
 NOT_TOML = [b"\xff\xfe", b"[release", b"a = ", b"a = " + b"[" * 5000, b"a = " + b"9" * 5000, b"\x00", b"a = 1\r\r"]

@@ -52,7 +52,8 @@ def indexed(day: int) -> Callable[[str], Verdict]:
 
 
 def remembering(folder: Path, *facts: Fact) -> Bench:
-    bench = Bench(folder, "xen", "lvm2")
+    text = f'{HEAD}\n[memory]\nevidence = ["earlier"]\n{component("xen")}{component("lvm2")}'
+    bench = Bench(folder, manifest=text)
     bench.ledger, bench.read = lambda: Ledger(facts), (READ,)
     return bench
 

@@ -14,21 +14,25 @@ from sealwright_stages.events import Stage
 from sealwright_stages.plan import Plan
 from sealwright_stages.policy_signature import PolicySignature
 from support.bench import Bench
+from support.release_folder import HEAD, component
 
 FILES = {"SHA256SUMS": b"a list\n", "SHA256SUMS.sig": b"a signature\n"}
+
+TOLD = {"persons": ["ada", "bob"], "signatures": ["x" * 3000]}
 
 
 class SignedBench(Bench):
     """A bench whose policy was signed."""
 
     def plan(self) -> Plan:
-        signed = PolicySignature(FILES, ("ada", "bob"), 2, {"signatures": ["x" * 3000]})
+        signed = PolicySignature(FILES, ("ada", "bob"), 2, TOLD)
         return replace(super().plan(), policy_signature=signed)
 
 
 @pytest.fixture
 def bench(folder: Path) -> SignedBench:
-    made = SignedBench(folder, "xen")
+    text = f'{HEAD}\n[policy]\nsigners = ["ada", "bob"]\nthreshold = 2\n{component("xen")}'
+    made = SignedBench(folder, manifest=text)
     for name, data in FILES.items():
         (folder / "keyring" / name).write_bytes(data)
     return made
@@ -45,7 +49,7 @@ def test_each_run_tells_who_signed_the_policy_before_anything_begins(bench: Sign
     told = bench.told(ev.PolicySigned)[-1]
     assert (told.persons, told.threshold, told.evidence) == ("ada bob", 2, "")
     stream = b"".join(p.read_bytes() for p in (bench.kept.folder / "data" / told.evidence_stream).glob("*.log"))
-    assert json.loads(stream) == {"signatures": ["x" * 3000]}
+    assert json.loads(stream) == TOLD
     assert bench.broken_rules() == []
 
 

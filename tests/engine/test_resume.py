@@ -10,8 +10,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sealwright_stages import events as ev
-from sealwright_stages.errors import Exit
+from sealwright_stages.errors import Exhibit, Exit
 from sealwright_stages.events import Stage
+from sealwright_stages.state import Record
 from sealwright_stages.verdict import Status
 from support.bench import Bench
 from support.release_folder import HEAD, component
@@ -128,3 +129,19 @@ def test_a_second_run_says_that_it_resumes(folder: Path) -> None:
     bench.run(Stage.BUILD)
     bench.run(Stage.BUILD)
     assert [event.resumed for event in bench.told(ev.RunStarted)] == [False, True]
+
+
+def test_a_log_that_contradicts_itself_ends_the_run_with_4_and_its_evidence(folders: Folders) -> None:
+    """Wherever the walk was: the contradiction is what is told, and not that the run was stopped."""
+    bench = Bench(folders(), manifest=TWO)
+    said = Exhibit("the checkpoint seen last", Path("seen"), b"note\n")
+
+    def contradict(record: Record) -> None:
+        if record.body.get("e") == "build.sample":
+            bench.log.exhibits, bench.log.why_lost = (said,), "rollback or split view"
+            bench.log.lost.set()
+
+    bench.listener = contradict
+    ended = bench.run()
+    assert (ended.exit, ended.exhibits, ended.because) == (Exit.LOG, (said,), "rollback or split view")
+    assert "contradicts" in ended.what and "begin anew" in ended.next_step

@@ -134,7 +134,7 @@ def test_a_warning_closes_the_gate_of_an_unattended_run(folder: Path) -> None:
 
 def test_a_warning_that_the_manifest_waives_is_built(folder: Path) -> None:
     bench = Bench(folder, "xen")
-    waiver = Waiver("xen/tag", "expired-since", "manager-a", "key extended since", sha_of(PAYLOAD), POLICY)
+    waiver = Waiver("xen/tag", "key-expired-since", "manager-a", "key extended since", sha_of(PAYLOAD), POLICY)
     object.__setattr__(bench.manifest, "waivers", (waiver,))
     bench.sources["xen"].checks = [imperfect]
     assert bench.run().exit is Exit.DONE

@@ -11,9 +11,9 @@ from typing import Any
 from sealwright_keyring.policy import Person, Policy, read_files
 from sealwright_stages import events as ev
 from sealwright_stages.context import Context
+from sealwright_stages.declared import Declaration
 from sealwright_stages.engine import Command, Ended, Engine
 from sealwright_stages.events import Stage
-from sealwright_stages.files import sha256_file
 from sealwright_stages.fold import fold
 from sealwright_stages.gate import decide
 from sealwright_stages.journal import Journal
@@ -105,8 +105,15 @@ class Bench:
 
     def broken_rules(self) -> list[str]:
         """What an audit's replay of the log finds."""
-        declared = {spec.id: spec for spec in self.plan().items()}
-        replay = Replay(lambda stream: sha256_file(self.kept.folder / "data" / stream / "00000000.log"), declared)
+        plan = self.plan()
+        fetch_of = {
+            spec.id: source.fetch_item.id for source in self.sources.values() for spec in source.verify_items
+        }
+        items = {spec.id: spec for spec in plan.items()}
+        declared = Declaration(self.manifest, plan.policy_sha256, items, fetch_of)
+        replay = Replay(
+            lambda stream: (self.kept.folder / "data" / stream / "00000000.log").read_bytes(), declared
+        )
         for entry in self.kept.entries:
             replay.take(entry)
         return replay.broken

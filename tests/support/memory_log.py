@@ -2,7 +2,8 @@
 
 - Every body goes through the real record format, so what the real log would refuse is refused here too.
 - Dying comes in two kinds: the record was lost, or it was kept and only its acknowledgement was lost.
-- A log that died stays dead; a new `MemoryLog` over the same `Kept` is the authority started again.
+- A log that died stays dead; a new `MemoryLog` over the same `Kept` is the authority started again, which records
+  that the stream of the events ended unclean.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from sealwright_appendlog import record
 from sealwright_appendlog.note import Checkpoint, sign_note
 from sealwright_appendlog.tiles import TileWriter
 from sealwright_appendlog.tree import CompactRange, leaf_hash
+from sealwright_stages.errors import Exhibit
 from sealwright_stages.log import Entry, LogLost
 from sealwright_stages.log.entries import entry_of
 
@@ -42,13 +44,16 @@ class MemoryLog:
         self.lost = threading.Event()
         self.why_lost = "the log authority is dead"
         self.log_dir: Path | None = kept.folder
+        self.exhibits: tuple[Exhibit, ...] = ()
         self.appends = 0
         self.closed = False
         self._die_at, self._keeps_last = die_at, keeps_last
         self._lock = threading.Lock()
+        if kept.entries and kept.entries[-1].kind != "seal":  # the console before is gone, however it went
+            kept.entries.append(self._stamped("eof", "engine", {"clean": False, "bytes": 0}))
 
     def append(self, event: Mapping[str, object]) -> Entry:
-        return self.add("ev", "events", {"body": dict(event)})
+        return self.add("ev", "engine", {"body": dict(event)})
 
     def open_stream(self, name: str) -> MemoryStream:
         self.check()
@@ -56,7 +61,7 @@ class MemoryLog:
 
     def seal(self) -> Entry:
         counts = {"records": len(self.kept.entries), "bytes": 0, "segments": 0, "segments_sha256": "0" * 64}
-        return self.add("seal", "events", counts)
+        return self.add("seal", "engine", counts)
 
     def export(self, destination: Path) -> None:
         """Write index, tiles and checkpoint as the real authority does, without data and SHA-256 of them."""

@@ -37,7 +37,8 @@ def good(data: bytes) -> Verdict:
 
 def imperfect(data: bytes) -> Verdict:
     """A genuine signature by a key that has expired since."""
-    return Warned("expired-since", "the key expired since", "waive it", sha_of(data))
+    evidence = {"signer": "release-key-a"}
+    return Warned("key-expired-since", "the key expired since", "waive it", sha_of(data), evidence)
 
 
 def bad(data: bytes) -> Verdict:
@@ -100,7 +101,9 @@ class ScriptedBuilder:
 
     on_run: Callable[[BuildJob], None] = lambda job: None
     exits: dict[str, list[int]] = field(default_factory=dict)
-    root: Callable[[str], Verdict | None] = lambda name: Passed("packages verified", sha_of(name.encode()))
+    root: Callable[[str], Verdict | None] = lambda name: Passed(
+        "packages verified", sha_of(name.encode()), {"packages": []}
+    )
     with_items: bool = True
     refuses: dict[str, BuildError] = field(default_factory=dict)
     runs: list[str] = field(default_factory=list)

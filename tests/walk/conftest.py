@@ -100,7 +100,7 @@ def folder(inputs: Path) -> Iterator[Path]:
 @pytest.fixture
 def walk(folder: Path) -> Iterator[Walk]:
     """The small release, which goes from its manifest to signed evidence by itself."""
-    made = Walk(folder, _manifest(folder))
+    made = Walk(folder, manifest_text(folder))
     yield made
     made.kill_survivors()
     assert unknown_fields(made.work) == set(), "say in compare/told.py whether it is compared"
@@ -109,7 +109,7 @@ def walk(folder: Path) -> Iterator[Walk]:
 @pytest.fixture(scope="session")
 def finished(sandbox: None, inputs: Path) -> Walk:
     """A release that was walked to its end; its folder is only read."""
-    made = Walk(_copied(inputs), _manifest(inputs))
+    made = Walk(_copied(inputs), manifest_text(inputs))
     made.run().well()
     return made
 
@@ -118,7 +118,7 @@ def finished(sandbox: None, inputs: Path) -> Walk:
 def held(folder: Path) -> Iterator[Held]:
     """The same release, but its fetch, its build and its signer each wait for a word of the test."""
     with Held.around(folder) as made:
-        made.begin(_manifest(folder, url=made.url, wait=f'"{HELD}", ', signer=made.signer))
+        made.begin(manifest_text(folder, url=made.url, wait=f'"{HELD}", ', signer=made.signer))
         yield made
         made.kill_survivors()
 
@@ -128,6 +128,9 @@ def _copied(inputs: Path) -> Path:
     return shutil.copytree(inputs, base / "release", symlinks=True, ignore=shutil.ignore_patterns("S.*"))
 
 
-def _manifest(folder: Path, url: str = "upstream/words-1.0.txt", wait: str = "", signer: str = EMBEDDED) -> str:
+def manifest_text(
+    folder: Path, url: str = "upstream/words-1.0.txt", wait: str = "", signer: str = EMBEDDED
+) -> str:
+    """The manifest of the small release in a folder."""
     digest = hashlib.sha256((folder / "upstream" / "words-1.0.txt").read_bytes()).hexdigest()
     return MANIFEST.format(url=url, sha256=digest, wait=wait, signer=signer)

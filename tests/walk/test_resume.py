@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 from pathlib import Path
 
@@ -179,3 +180,17 @@ def test_an_embedded_signer_that_is_killed_takes_its_agent_along(walk: Walk) -> 
     running.end().refused(5, "signer is gone")
     walk.nothing_is_half_done(products=True)
     walk.resumes()
+
+
+def test_a_log_that_was_rolled_back_between_two_runs_ends_with_4_and_prints_both_notes(walk: Walk) -> None:
+    walk.run("--until", "get-sources").well()
+    older = shutil.copytree(walk.work / "log", walk.folder / "older")
+    walk.run("--until", "build").well()
+    seen, shown = (walk.work / "private" / "checkpoint").read_text(), (older / "checkpoint").read_text()
+    shutil.rmtree(walk.work / "log")
+    older.rename(walk.work / "log")
+    done = walk.run().refused(4, "contradicts what it said before", "checkpoint.refused-", "begin anew")
+    for note in (seen, shown):
+        assert "\n".join(f"  | {line}".rstrip() for line in note.splitlines()) in done.err, done.told()
+    kept = [path.read_text() for path in sorted((walk.work / "private").glob("checkpoint.refused-*"))]
+    assert kept == [seen, shown]

@@ -4,6 +4,7 @@
 - What is owed an acknowledgement gets one: five seconds in which none comes is a lost log too, even if pings are
   answered. Only a seal may take longer, since all that was logged is hashed for it.
 - At most 1 MiB stays unacknowledged; then the sender waits.
+- Before its first word it may take longer, where whoever made the connection says so.
 - A refusal, an end of stream, an unknown frame: lost, with the reason. Nothing is ever tried again behind
   the caller's back.
 """
@@ -18,7 +19,10 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 
-from sealwright_appendlog.frames import AUTHORITY_TYPES, Decoder, FrameError, frame
+from sealwright_appendlog.frames import AUTHORITY_TYPES, Decoder, FrameError, header
+from sealwright_appendlog.record import RecordError
+from sealwright_stages.errors import Exhibit
+from sealwright_stages.log.entries import Entry, entry_of
 
 PATIENCE = 5.0
 WINDOW = 1 << 20
@@ -30,7 +34,11 @@ class LogLost(Exception):  # noqa: N818 - it is what the log is
 
 
 class LogRollback(LogLost):
-    """The log does not continue what this console saw before: a rollback or a split view."""
+    """The log contradicts what this console saw before: a rollback, a split view, a record that was replaced."""
+
+    def __init__(self, why: str, exhibits: tuple[Exhibit, ...] = ()) -> None:
+        super().__init__(why)
+        self.exhibits = exhibits
 
 
 class Connection:
@@ -43,7 +51,18 @@ class Connection:
         on_frame: Callable[[str, bytes], None],
         on_lost: Callable[[str], None],
         close: Callable[[], None],
+        *,
+        explain: Callable[[str, bytes], str] = lambda why, early: why,
+        greeting: float = PATIENCE,
     ) -> None:
+        """Begin to listen.
+
+        `explain` is given why the other end went away, and what it said before its first frame; it may know more.
+        `greeting` are the seconds until the first word.
+        """
+        self._explain, self._greeting = explain, greeting
+        self._early: bytearray | None = bytearray()
+        self._answers = 0
         self._read_fd, self._write_fd = read_fd, write_fd
         self._on_frame, self._on_lost, self._close = on_frame, on_lost, close
         self._send_lock = threading.Lock()
@@ -75,7 +94,7 @@ class Connection:
                 self._owe()
                 self.sent += len(payload)
         with self._send_lock:
-            self._write(frame(kind, payload))
+            self._write(header(kind, payload), payload)
 
     def wait_line(self, *, at_leisure: bool = False) -> bytes:
         """The next record line that the authority sends back; `at_leisure`: as long as it answers pings.
@@ -86,6 +105,34 @@ class Connection:
         with contextlib.nullcontext() if at_leisure else self.owed(), self.change:
             self._wait(lambda: bool(self.lines))
             return self.lines.pop(0)
+
+    def ping(self) -> None:
+        """Ask for a word, and wait for it.
+
+        Raises:
+            LogLost: none comes.
+        """
+        with self.change:
+            before = self._answers
+        self.send("P")
+        with self.owed(), self.change:
+            self._wait(lambda: self._answers > before)
+
+    @property
+    def _patience(self) -> float:
+        return PATIENCE if self._early is None else self._greeting
+
+    def wait_entry(self, *, at_leisure: bool = False) -> Entry:
+        """The next record that the authority sends back (see `wait_line`).
+
+        Raises:
+            LogLost: it never will, or sends none.
+        """
+        line = self.wait_line(at_leisure=at_leisure)
+        try:
+            return entry_of(line)
+        except RecordError as error:
+            raise self._lose(f"the log authority talks nonsense: {error}") from error
 
     @contextlib.contextmanager
     def owed(self) -> Iterator[None]:
@@ -142,22 +189,23 @@ class Connection:
                 raise LogLost(self.lost or "the connection to the log was closed")
             self.change.wait(0.5)
 
-    def _write(self, data: bytes) -> None:
-        rest = memoryview(data)
-        deadline = time.monotonic() + PATIENCE
-        while rest:
+    def _write(self, head: bytes, payload: bytes = b"") -> None:
+        rest = [memoryview(head), memoryview(payload)]
+        deadline = time.monotonic() + self._patience
+        while any(rest):
             if self.lost or self._closing:
                 raise LogLost(self.lost or "the connection to the log was closed")
             try:
-                rest = rest[os.write(self._write_fd, rest) :]
-                deadline = time.monotonic() + PATIENCE
+                written = os.writev(self._write_fd, rest)
+                rest = [rest[0][written:], rest[1][max(0, written - len(rest[0])) :]]
+                deadline = time.monotonic() + self._patience
             except BlockingIOError:
                 if time.monotonic() > deadline:
-                    raise self._lose(f"the log authority took nothing for {PATIENCE:.0f} s") from None
+                    raise self._lose(f"the log authority took nothing for {self._patience:.0f} s") from None
                 self._poll.poll(200)
             except OSError as error:
                 self._hear_why()
-                raise self._lose(f"the log authority is gone: {error.strerror}") from error
+                raise self._lose(self._why(f"the log authority is gone: {error.strerror}")) from error
 
     def _hear_why(self) -> None:
         """Let the listener read what the authority said before it went."""
@@ -182,10 +230,10 @@ class Connection:
                 if self._read_fd in readable:
                     heard = now
                     self._take(decoder)
-                elif now - heard > PATIENCE:
-                    self.fail(f"the log authority has not answered for {PATIENCE:.0f} s")
-                if self._is_owed() and now - self._progress > PATIENCE:
-                    self.fail(f"the log authority has acknowledged nothing for {PATIENCE:.0f} s")
+                elif now - heard > self._patience:
+                    self.fail(self._why(f"the log authority has not answered for {self._patience:.0f} s"))
+                if self._is_owed() and now - self._progress > self._patience:
+                    self.fail(f"the log authority has acknowledged nothing for {self._patience:.0f} s")
                 if now - pinged >= PING_EVERY and not self._closing:
                     pinged = now
                     self._ping()
@@ -196,7 +244,7 @@ class Connection:
         try:
             if self._poll.poll(0):  # else the authority has enough to answer
                 with contextlib.suppress(LogLost):
-                    self._write(frame("P"))
+                    self._write(header("P"))
         finally:
             self._send_lock.release()
 
@@ -206,16 +254,23 @@ class Connection:
         except BlockingIOError:
             return
         except OSError as error:
-            self.fail(f"the log authority is gone: {error.strerror}")
+            self.fail(self._why(f"the log authority is gone: {error.strerror}"))
             return
         if not data:
-            self.fail("the log authority closed the connection")
+            self.fail(self._why("the log authority closed the connection"))
             return
+        if self._early is not None:
+            self._early += data
         try:
             for kind, payload in decoder.feed(data):
+                self._early = None
                 self._frame(kind, payload)
         except (FrameError, ValueError) as error:
-            self.fail(f"the log authority talks nonsense: {error}")
+            nonsense = f"the log authority talks nonsense: {error}"
+            self.fail(self._why(nonsense) if self._early else nonsense)
+
+    def _why(self, why: str) -> str:
+        return self._explain(why, bytes(self._early or b""))
 
     def _frame(self, kind: str, payload: bytes) -> None:
         if kind == "R":
@@ -227,6 +282,9 @@ class Connection:
                 if newline or int(durable) > self.acknowledged:
                     self._progress = time.monotonic()
                 self.acknowledged = max(self.acknowledged, int(durable))
+                self._answers += 1
+            self._on_frame("A", b"%d" % self.acknowledged)  # before anybody who waits goes on
+            with self.change:
                 if newline:
                     self.lines.append(line)
                 self.change.notify_all()

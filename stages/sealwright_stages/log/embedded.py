@@ -1,4 +1,4 @@
-"""Start an embedded authority, or reach one elsewhere: a transport is an argument list.
+"""Start an embedded authority.
 
 - The embedded authority is a process of its own, with its own uid when started as root; it ends when the
   console's end of a pipe is closed, however the console died.
@@ -16,13 +16,13 @@ import secrets
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 from sealwright_stages.errors import LogError, MachineError
 from sealwright_stages.log.client import LogSession
-from sealwright_stages.log.connection import Connection
-from sealwright_stages.log.memory import pin
+from sealwright_stages.log.connection import WINDOW, Connection, LogLost, LogRollback
+from sealwright_stages.log.memory import Memory, pin
 from sealwright_stages.process import BASE_ENVIRONMENT, last_words
 from sealwright_stages.sandbox.ownership import take_back
 
@@ -87,28 +87,32 @@ def open_embedded(
         because = last_words(child.stderr.read())
         with contextlib.suppress(MachineError):  # why it did not start is what must be heard
             end()
+        _contradiction(saved_checkpoint, log_dir, because)
         raise LogError("the log authority did not start", because, _NEXT)
     try:
-        pin(saved_checkpoint, line)
+        pin(saved_checkpoint, line, log_dir)
     except LogError:
         with contextlib.suppress(MachineError):
             end()
         raise
-    session = LogSession(_socket_connector(door), log_dir, saved_checkpoint, mirror=False, end=end)
+    try:
+        session = LogSession(_socket_connector(door), log_dir, saved_checkpoint, mirror=False, end=end)
+    except LogLost as error:
+        if not isinstance(error, LogRollback):
+            _contradiction(saved_checkpoint, log_dir, str(error))
+        raise
     session.process_id = child.pid
     return session
 
 
-def open_transport(argv: Sequence[str], vkey: str, local_copy: Path, saved_checkpoint: Path) -> LogSession:
-    """Open a session with an authority elsewhere; `argv` carries the protocol on its stdin and stdout.
-
-    `vkey` is the log's verifier key, given by whoever set the authority up.
-
-    Raises:
-        LogLost: it does not answer, or does not continue what was seen before.
-    """
-    pin(saved_checkpoint, vkey)
-    return LogSession(_program_connector(argv), local_copy, saved_checkpoint, mirror=True, end=lambda: None)
+def _contradiction(saved: Path, log_dir: Path, why: str) -> None:
+    """Raise LogRollback if the files of an authority that does not answer contradict what was seen, too."""
+    try:
+        memory = Memory(saved)
+    except LogLost:
+        return  # nothing is remembered
+    if (error := memory.contradicted(log_dir, why)) is not None:
+        raise error
 
 
 def plain_origin(release: str) -> str:
@@ -120,33 +124,12 @@ def plain_origin(release: str) -> str:
 def _socket_connector(path: Path) -> Callable[..., Connection]:
     def connect(on_frame: Callable[[str, bytes], None], on_lost: Callable[[str], None]) -> Connection:
         sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, WINDOW)  # else a window goes out in five turns
         try:
             sock.connect(str(path))
         except OSError as error:
             sock.close()
             raise LogError("the log authority can't be reached", str(error), _NEXT) from error
         return Connection(sock.fileno(), sock.fileno(), on_frame, on_lost, sock.close)
-
-    return connect
-
-
-def _program_connector(argv: Sequence[str]) -> Callable[..., Connection]:
-    def connect(on_frame: Callable[[str, bytes], None], on_lost: Callable[[str], None]) -> Connection:
-        try:
-            child = subprocess.Popen(
-                list(argv), stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True
-            )
-        except OSError as error:
-            raise LogError(f"the log's transport {argv[0]}", str(error), "mend [log] transport") from error
-        assert child.stdin and child.stdout  # noqa: S101 - both are pipes
-
-        def close() -> None:
-            for stream in (child.stdin, child.stdout):
-                with contextlib.suppress(OSError):
-                    stream.close()  # type: ignore[union-attr]
-            child.terminate()
-            child.wait()
-
-        return Connection(child.stdout.fileno(), child.stdin.fileno(), on_frame, on_lost, close)
 
     return connect

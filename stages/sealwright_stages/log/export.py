@@ -1,7 +1,8 @@
 """Takes the sealed log from the authority, and believes it only after an audit.
 
 - Names are those of a log's files and no others; nothing is written outside of the fresh folder.
-- The folder appears under its name only when it is whole, checks out, and has the checkpoint that was proved.
+- The folder appears under its name only when it is whole, checks out, has the checkpoint that was proved, and holds
+  every record and every stream as they were acknowledged.
 """
 
 from __future__ import annotations
@@ -13,11 +14,14 @@ import threading
 from pathlib import Path
 from typing import BinaryIO
 
+from sealwright_appendlog import layout
 from sealwright_appendlog.audit import LogBroken, check_log
-from sealwright_appendlog.note import Checkpoint
 from sealwright_stages.errors import MachineError
 from sealwright_stages.files import remove_tree, sync_folder
+from sealwright_stages.log import exhibits
 from sealwright_stages.log.connection import Connection, LogLost
+from sealwright_stages.log.memory import Memory
+from sealwright_stages.log.promises import BrokenPromise, Promises
 
 _NAME = re.compile(
     r"index\.jsonl|checkpoint|checkpoint\.sealed|log\.vkey|SHA256SUMS"
@@ -55,11 +59,12 @@ class Export:
         if kind == "Z":
             self._done.set()
 
-    def finish(self, connection: Connection, checkpoint: Checkpoint | None) -> None:
+    def finish(self, connection: Connection, memory: Memory, promises: Promises) -> None:
         """Wait for the end, check the whole, and give it its name.
 
         Raises:
-            LogLost: it did not come whole, or is not the log that was sealed.
+            LogLost: it did not come whole.
+            LogRollback: it is not the log that was sealed, or lacks what was acknowledged.
             MachineError: there is no room for it.
         """
         with connection.owed():
@@ -75,8 +80,7 @@ class Export:
         try:
             if self._error or not self._done.is_set():
                 raise LogLost(f"the sealed log did not come: {self._error or connection.lost}")
-            if check_log(self._fresh, sums=True).checkpoint != checkpoint:
-                raise LogLost("the log that came is not the one whose checkpoint was proved")
+            self._check(memory, promises)
         except LogBroken as error:
             remove_tree(self._fresh)
             raise LogLost(f"the sealed log is not whole: {error}") from error
@@ -86,6 +90,19 @@ class Export:
         remove_tree(self._destination)
         self._fresh.rename(self._destination)
         sync_folder(self._destination.parent)
+
+    def _check(self, memory: Memory, promises: Promises) -> None:
+        """Hold the log that came against what was proved and acknowledged."""
+        note = (
+            layout.whole(self._fresh / layout.SEALED, 1 << 20) if (self._fresh / layout.SEALED).exists() else b""
+        )
+        try:
+            if check_log(self._fresh, sums=True).checkpoint != memory.checkpoint:
+                raise BrokenPromise("the log that came is not the one whose checkpoint was proved")
+            promises.check_records(layout.lines(self._fresh / layout.INDEX))
+            promises.check_streams(self._fresh)
+        except BrokenPromise as error:
+            raise exhibits.broken(memory.saved, memory.note, note, error) from error
 
     def _next(self, payload: bytes) -> None:
         name = payload.decode("ascii")

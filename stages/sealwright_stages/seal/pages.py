@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import html
-
+from sealwright_stages.html_text import safe
 from sealwright_stages.manifest import Manifest
 from sealwright_stages.state import State
 
@@ -26,6 +25,11 @@ You need: gpg, sha256sum, python3. Get the signers' fingerprints from somewhere 
 
 3. The log is whole, and is the one that was sealed:
      python3 -I verify.py log
+   It says "whole", or "BAD" and where. Whatever else it says, or a long error, is a no too.
+   It looks at log/index.jsonl, log/data, log/SHA256SUMS and the root in log/checkpoint.sealed. It does not look at
+   signatures (step 1 does), at log/tile, log/proofs and log/checkpoint (made from the index, or added to it), at the
+   products (step 2 does), at whether the records are well written, or at what they tell: that the rules were kept,
+   and that nothing red was passed over. For that read step 4, or use Sealwright.
 
 4. What happened: log/index.jsonl is one JSON object a line; data/ holds every build's output.
      grep '"e":"item.verdict"' log/index.jsonl
@@ -71,19 +75,13 @@ def how_to_verify(manifest: Manifest) -> str:
 def index_page(state: State, manifest: Manifest) -> str:
     """The overview page: a static file without scripts, every text from outside escaped."""
     products = "".join(
-        f"<tr><td>{_safe(p.component)}/{_safe(p.name)}</td><td><code>{p.sha256}</code></td>"
-        f"<td>{_safe(p.beside)}</td></tr>"
+        f"<tr><td>{safe(p.component)}/{safe(p.name)}</td><td><code>{p.sha256}</code></td>"
+        f"<td>{safe(p.beside)}</td></tr>"
         for p in state.products.values()
     )
     items = "".join(
-        f"<tr><td>{_safe(i.component)}</td><td>{_safe(i.title)}</td><td>{i.status}"
-        f"{' (waived by ' + _safe(i.waiver.person) + ')' if i.waiver else ''}</td><td>{_safe(i.reason)}</td></tr>"
+        f"<tr><td>{safe(i.component)}</td><td>{safe(i.title)}</td><td>{i.status}"
+        f"{' (waived by ' + safe(i.waiver.person) + ')' if i.waiver else ''}</td><td>{safe(i.reason)}</td></tr>"
         for i in state.items.values()
     )
-    return _PAGE.format(release=_safe(manifest.release), products=products, items=items)
-
-
-def _safe(text: str) -> str:
-    """Escape for HTML, with control and bidi characters made visible."""
-    shown = "".join(c if c.isprintable() else f"<U+{ord(c):04X}>" for c in text)
-    return html.escape(shown)
+    return _PAGE.format(release=safe(manifest.release), products=products, items=items)

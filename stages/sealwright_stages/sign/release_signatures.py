@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
+from datetime import datetime
 from pathlib import Path
 
 from sealwright_keyring.errors import KeyringError
@@ -40,17 +41,41 @@ def signers_of(
     Raises:
         SigningError: the policy or the verifier does not work.
     """
+    good = good_signatures(signature, data, policy, names)
+    allowed = policy.release_signers(names) if good else ()
+    return frozenset((name, each.fingerprint) for each in good for name in count_persons([each], allowed))
+
+
+def signed_at(signature: bytes, data: bytes, policy: Policy, names: Collection[str]) -> dict[str, datetime]:
+    """The same persons, each with the time of the first such signature, as it says itself.
+
+    Raises:
+        SigningError: the policy or the verifier does not work.
+    """
+    good = good_signatures(signature, data, policy, names)
+    allowed = policy.release_signers(names) if good else ()
+    first: dict[str, datetime] = {}
+    for each in good:
+        for name in count_persons([each], allowed):
+            first[name] = min(each.created, first.get(name, each.created))
+    return first
+
+
+def good_signatures(signature: bytes, data: bytes, policy: Policy, names: Collection[str]) -> list[Good]:
+    """The good signatures over `data`, by keys of the release signers out of `names`; when isn't asked.
+
+    Raises:
+        SigningError: the policy or the verifier does not work.
+    """
     try:
-        allowed = policy.release_signers(names)
-        chosen = [fpr for person in allowed for fpr in person.openpgp]
+        chosen = [fpr for person in policy.release_signers(names) for fpr in person.openpgp]
         if not chosen:
-            return frozenset()
+            return []
         with keyring_of(policy.certificates, chosen) as ring:
             verdicts = ring.verify_detached_many(signature, data, judged_at_signing=True)
     except KeyringError as error:
         raise SigningError("the release's signatures", error.because, error.next_step) from error
-    good = [verdict for verdict in verdicts if isinstance(verdict, Good)]
-    return frozenset((name, each.fingerprint) for each in good for name in count_persons([each], allowed))
+    return [verdict for verdict in verdicts if isinstance(verdict, Good)]
 
 
 def signed_pairs(evidence: Path) -> Iterator[tuple[bytes, bytes]]:

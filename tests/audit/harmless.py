@@ -1,0 +1,106 @@
+"""The lies that an audit lets pass, each with the reason why that does no harm.
+
+A reason is one of these: it is a figure or a word for people; nothing in the folder could tell otherwise, and the audit
+says that it did not look there; the order is one of several that lawful releases have; or it makes things redder.
+"""
+
+from __future__ import annotations
+
+from audit.forge import Eof
+from audit.mutations import Mutation
+from sealwright_stages import events as ev
+
+FIGURE = "a figure for people: how far, how fast, how long"
+WORDS = "words for people about what stands in other fields"
+RED = "it is red, or undone: nothing is built on it, whatever it says"
+GONE = "what was deleted is not there to be compared; nothing of it was promoted"
+NOWHERE = "nothing in the folder could tell otherwise, and the audit says that it did not look"
+SIDE = "things are done side by side: lawful releases have either order"
+OUTPUT = "what a build printed is its own word, sealed as it came"
+ORPHAN = "evidence that nobody named, of a run that was cut short: told, and counts for nothing"
+TOOL = "what program it was is its own word; what it wrote is compared if it is this one"
+ARRIVED = "what arrived is judged by the items of verify, which name the bytes"
+
+_FIELDS: dict[str, dict[str, str]] = {
+    "build.ended": {"wall_ms": FIGURE},
+    "build.sample": dict.fromkeys(("cpu", "memory", "processes", "read", "written"), FIGURE),
+    "item.progress": dict.fromkeys(("done", "total", "note"), FIGURE),
+    "eof build": {"data": OUTPUT},
+    "file.deleted": dict.fromkeys(("because", "item", "name", "sha256", "size"), GONE),
+    "item.reset": {"because": WORDS},
+    "item.verdict": {"reason": WORDS},
+    "memory.read": dict.fromkeys(("facts", "records", "release", "root", "sealed"), NOWHERE),
+    "run.ended": dict.fromkeys(("exit", "because", "next"), WORDS),
+    "run.started": {"tool": TOOL},
+    "sources.promoted": {"files": NOWHERE, "bytes": NOWHERE},
+}
+_EVIDENCE = {  # facts of bytes that are not in the folder
+    "evidence: archive inrelease_sha256 other",
+    "evidence: archive valid_until other",
+    "evidence: keyring other",
+    "evidence: tagged other",
+    "evidence: without tagged",
+    "evidence: version other",
+    "evidence: signature without threshold",
+    "evidence: without threshold",
+    "facts: build_depends other",
+    "facts: without build_depends",
+}
+_BESIDE = {  # events of one component, or of the whole run, of which either may come first
+    "item.declared / item.declared",
+    "item.reset / item.reset",
+    "item.reset / file.deleted",
+    "item.reset / item.started",
+    "item.started / item.started",
+    "item.started / item.verdict",
+    "item.started / file.deleted",
+    "item.verdict / item.started",
+    "item.verdict / item.verdict",
+    "file.deleted / item.verdict",
+    "product.collected / product.collected",
+    "product.compared / product.collected",
+}
+
+
+def harmless(mutation: Mutation) -> str:
+    """Why a lie that was not found does no harm; empty: it does."""
+    way, kind, field = mutation.key
+    if way == "field":
+        return _FIELDS.get(kind, {}).get(field, "") or _field(mutation)
+    if way == "refitted":
+        return NOWHERE if field in _EVIDENCE else _unjudged(mutation.changed)
+    if kind in ("build.sample", "item.progress"):
+        return FIGURE
+    if "file.deleted" in kind:
+        return GONE
+    if way == "swapped":
+        return SIDE if kind in _BESIDE or "eof evidence" in kind else ""
+    if kind == "eof evidence" and way == "dropped":
+        return ORPHAN
+    if way == "hastened":
+        return SIDE if kind.startswith(("eof evidence", "item.started before item", "item.verdict before item")) else (
+            RED if kind.startswith("item.reset") else "")  # fmt: skip
+    return ""
+
+
+def _unjudged(step: object) -> str:
+    """Of a verdict that opens nothing."""
+    if not isinstance(step, ev.ItemVerdict):
+        return ""
+    return RED if step.verdict == "failed" else ARRIVED if "/fetch" in step.item else ""
+
+
+def _field(mutation: Mutation) -> str:
+    """Of a field whose weight hangs on the rest of its event."""
+    step, field = mutation.changed, mutation.field
+    if isinstance(step, ev.ItemVerdict):
+        if field == "next" and step.verdict == "warned":
+            return WORDS
+        return _unjudged(step) if field in ("code", "next", "subject_sha256") else ""
+    if isinstance(step, ev.BuildEnded) and step.exit != 0:
+        return RED if field == "because" else ""
+    if isinstance(step, ev.ItemWaived) and step.item == "catdoc/uploader/catdoc":
+        return NOWHERE if field in ("person", "reason") else ""  # it was typed, and that is told
+    if isinstance(step, ev.SourcesPromoted) and step.component == "notes":
+        return NOWHERE if field == "manifest_sha256" else ""  # nothing is built from it
+    return ORPHAN if isinstance(step, Eof) and step.data.startswith(b"never named") else ""

@@ -1,0 +1,262 @@
+"""A rich release that went lawfully: three runs, sources of four kinds, a crash, retries, waivers, and every event.
+
+What it says is what the engine says of such a release, in its order; a test that mutates it must find that out.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from audit.forge import Eof, Forger, Step, begun, built, counted, passed, placed
+from sealwright_keyring.policy import load_policy
+from sealwright_keyring.policy_sums import sums_text
+from sealwright_stages import events as ev
+from sealwright_stages.declared import Declaration
+from sealwright_stages.events import Stage
+
+MIRROR = "https://deb.example.org/debian"
+SUITE = {"mirror": MIRROR, "suite": "bookworm", "date": "2023-11-01T10:00:00+00:00", "valid_until": ""}
+
+
+def sha(text: str) -> str:
+    """SHA-256 of a made-up thing."""
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+ARCHIVE = {**SUITE, "inrelease_sha256": sha("index")}
+FILE, NOTES, DSC, TAG, ROOT = sha("tallow"), sha("notes"), sha("catdoc.dsc"), sha("tag object"), sha("root")
+EARLIER = ev.MemoryRead("example-0.9", "2023-03-02T00:00:00.000000Z", sha("earlier"), 345, 12)
+BYTES = {name: f"{name}\n".encode() for name in ("xen.tar", "xen-doc.tar", "a.deb", "b.deb", "c.deb")}
+SHA = {name: hashlib.sha256(data).hexdigest() for name, data in BYTES.items()}
+MANIFEST = """[release]
+name = "example"
+version = "1.0"
+keyring = "keyring"
+signers = ["manager-a"]
+[policy]
+signers = ["manager-a"]
+[memory]
+evidence = ["earlier"]
+[environment]
+mirror = "{mirror}"
+[[waiver]]
+item = "xen/file-signature/tallow.tar.gz"
+code = "key-expired-since"
+person = "manager-a"
+reason = "the key was extended, the file is as upstream has it"
+sha256 = "{file}"
+policy_sha256 = "{policy}"
+[[component]]
+name = "notes"
+[[component.file]]
+url = "https://files.example.org/notes.txt"
+sha256 = "{notes}"
+[[component]]
+name = "catdoc"
+dsc = "debian:bookworm/catdoc"
+uploaders = "debian-keyring"
+[component.build]
+environment = "debian:bookworm"
+recipe = "deb"
+[[component]]
+name = "xen"
+git = "https://example.org/xen.git"
+tag = "v1"
+signers = ["release-key-a"]
+needs = ["catdoc", "notes"]
+[[component.file]]
+url = "https://files.example.org/tallow.tar.gz"
+sha256 = "{file}"
+signature = "https://files.example.org/tallow.tar.gz.asc"
+signers = ["release-key-a"]
+[component.build]
+environment = "debian:bookworm"
+packages = ["gcc"]
+recipe = "commands"
+commands = ["make"]
+products = ["*.tar"]
+"""
+
+
+@dataclass
+class Teller:
+    """Writes a story down; `runs` and `spilled` name its streams as the journal does."""
+
+    declared: Declaration
+    tool: str
+    sums: bytes
+    steps: list[Step] = field(default_factory=list)
+    runs: int = 0
+    spilled: int = 0
+
+    def say(self, *steps: Step) -> None:
+        """Say it."""
+        self.steps += steps
+
+    def spill(self, evidence: Mapping[str, object]) -> tuple[str, str, str]:
+        """Evidence on a stream of its own, as it stands in an event."""
+        data = json.dumps(evidence, sort_keys=True).encode()
+        self.spilled += 1
+        name = f"evidence/{self.runs}-{self.spilled}"
+        self.say(Eof(name, data=data))
+        return "", hashlib.sha256(data).hexdigest(), name
+
+    def run(self) -> None:
+        """A run begins."""
+        self.say(begun(self.declared, self.tool, resumed=self.runs > 0))
+        self.runs, self.spilled = self.runs + 1, 0
+        told = self.spill({"persons": ["manager-a"], "threshold": 1})
+        sums = hashlib.sha256(self.sums).hexdigest()
+        self.say(ev.PolicySigned(self.declared.policy_sha256, sums, "manager-a", 1, *told))
+
+    def judge(self, item: str, evidence: Mapping[str, object], subject: str, *, spilled: bool = False) -> None:
+        """It is green, with its evidence in the event or on a stream."""
+        told = self.spill(evidence) if spilled else placed(evidence)
+        self.say(ev.ItemVerdict(item, "passed", "ok", "good", "", subject, *told))
+
+    def warn(self, item: str, code: str, evidence: Mapping[str, object], subject: str) -> None:
+        """It is yellow."""
+        self.say(ev.ItemVerdict(item, "warned", code, "imperfect", "waive it", subject, *placed(evidence)))
+
+    def arrive(self, item: str, *verify: str) -> None:
+        """Something arrived, and is looked at."""
+        self.say(ev.ItemStarted(item), ev.ItemProgress(item, 5, 10, "of 10"), passed(item, {"size": 10}, ""))
+        self.say(*(ev.ItemStarted(each) for each in verify))
+
+    def promote(self, component: str, facts: Mapping[str, object], *, spilled: bool = False) -> None:
+        """It leaves the quarantine."""
+        told = self.spill(facts) if spilled else placed(facts)
+        self.say(ev.SourcesPromoted(component, sha(f"{component} list"), 3, 300, *told))
+
+    def stages(self, *ok: bool) -> None:
+        """The first two stages end."""
+        self.say(*(ev.StageEnded(s, o) for s, o in zip((Stage.GET_SOURCES, Stage.VERIFY), ok, strict=True)))
+
+    def build(self, name: str, attempt: int, recipe: str, epoch: int, status: int = 0) -> None:
+        """A build runs to its end."""
+        stream = f"build/{name}/{self.runs}-{attempt}"
+        self.say(ev.ItemStarted(f"{name}/build"))
+        words = recipe, "debian:bookworm", ROOT, sha(f"{name} list"), epoch
+        self.say(ev.BuildStarted(name, f"{name}/build", stream, *words))
+        self.say(ev.BuildSample(name, 90, 1 << 20, 3, 10, 20), Eof(stream, exit=status))
+        self.say(ev.BuildEnded(name, status, 1200, ""))
+
+
+GIT_EVIDENCE = {
+    "url": "https://example.org/xen.git",
+    "tag": "v1",
+    "object_sha256": TAG,
+    "tagged": 1_690_000_000,
+    "committed": 1_690_000_000,
+    "signature": {"persons": ["release-key-a"], "threshold": 1},
+}
+SIGNED = {"url": "https://files.example.org/tallow.tar.gz", "pinned": True, "persons": ["release-key-a"]}
+PINNED = {"url": "https://files.example.org/tallow.tar.gz", "pinned": True, "found": FILE}
+IN_ARCHIVE = {"archive": ARCHIVE, "package": "catdoc", "version": "0.95-5", "files": {"catdoc.dsc": DSC}}
+PACKAGES = {"archive": ARCHIVE, "packages": [f"gcc 12.2 amd64 {sha('gcc')}", f"make 4.3 amd64 {sha('make')}"]}
+NOTES_EVIDENCE = {"url": "https://files.example.org/notes.txt", "pinned": True, "found": NOTES}
+REFERENCES = {"a.deb": SHA["a.deb"], "b.deb": sha("another b.deb")}
+APT = "environment debian:bookworm/apt"
+XEN = ("xen/git/v1", "xen/file/tallow.tar.gz", "xen/file-signature/tallow.tar.gz")
+
+
+def first_run(teller: Teller) -> None:
+    """It declares all, reads the memory, finds bad bytes, and dies while it fetches."""
+    teller.run()
+    teller.say(EARLIER)
+    specs = teller.declared.items.values()
+    teller.say(*(ev.ItemDeclared(s.id, s.component, s.stage, s.kind, s.title) for s in specs))
+    teller.say(ev.StageStarted(Stage.GET_SOURCES), ev.StageStarted(Stage.VERIFY))
+    teller.arrive("notes/fetch/notes.txt", "notes/file/notes.txt")
+    red = "failed", "digest-mismatch", "other bytes", "get it elsewhere", sha("evil"), *placed({"found": "evil"})
+    teller.say(ev.FileDeleted("notes/file/notes.txt", "notes.txt", sha("evil"), 4, "other bytes"))
+    teller.say(ev.ItemVerdict("notes/file/notes.txt", *red), ev.ItemStarted("xen/fetch/v1"))
+    teller.say(Eof("evidence/1-9", clean=True, data=b"never named"), Eof("engine", clean=False, exit=None))
+
+
+def sources(teller: Teller) -> None:
+    """The second run fetches all anew, waits at a closed gate, and is given a waiver."""
+    teller.run()
+    teller.say(ev.ItemReset("xen/fetch/v1", "left half done"))
+    teller.say(ev.FileDeleted("xen/fetch/v1", "xen/repository.git", "", 0, "left over"))
+    teller.say(ev.StageStarted(Stage.GET_SOURCES), ev.StageStarted(Stage.VERIFY))
+    teller.say(
+        *(ev.ItemReset(item, "fetched again") for item in ("notes/fetch/notes.txt", "notes/file/notes.txt"))
+    )
+    teller.arrive("notes/fetch/notes.txt", "notes/file/notes.txt")
+    teller.judge("notes/file/notes.txt", NOTES_EVIDENCE, NOTES)
+    teller.promote("notes", {})
+    teller.arrive("catdoc/fetch/catdoc", "catdoc/archive/catdoc", "catdoc/uploader/catdoc")
+    teller.judge("catdoc/archive/catdoc", IN_ARCHIVE, DSC, spilled=True)
+    teller.warn("catdoc/uploader/catdoc", "uploader-rights-unproven", {"keyring": "debian-keyring"}, DSC)
+    teller.arrive("xen/fetch/v1", XEN[0])
+    teller.judge(XEN[0], GIT_EVIDENCE, TAG)
+    teller.arrive("xen/fetch/tallow.tar.gz", *XEN[1:])
+    teller.judge(XEN[1], PINNED, FILE)
+    teller.warn(XEN[2], "key-expired-since", SIGNED, FILE)
+    waiver = teller.declared.manifest.waivers[0]
+    words = waiver.person, waiver.reason, waiver.item_sha256, waiver.policy_sha256
+    teller.say(ev.ItemWaived(waiver.item, waiver.code, *words))
+    teller.promote("xen", {"epoch": 1_690_000_000})
+    teller.say(ev.ItemStarted(APT), ev.ItemReset(APT, "made once all is verified"))
+    teller.stages(True, False)
+    teller.say(ev.GateDecided(Stage.BUILD, False, 0, 0, 0, 0))
+    typed = "manager-a", "known to us", DSC, teller.declared.policy_sha256
+    teller.say(ev.ItemWaived("catdoc/uploader/catdoc", "uploader-rights-unproven", *typed))
+    teller.promote(
+        "catdoc", {"epoch": 1_680_000_000, "references": REFERENCES, "build_depends": "gcc"}, spilled=True
+    )
+    teller.say(ev.ItemStarted(APT))
+    teller.judge(APT, PACKAGES, ROOT, spilled=True)
+    teller.say(ev.GateDecided(Stage.BUILD, True, 0, 0, 0, 0))
+
+
+def builds(teller: Teller) -> None:
+    """One build goes well, one fails and is built again."""
+    teller.say(ev.StageStarted(Stage.BUILD))
+    teller.build("catdoc", 1, "deb", 1_680_000_000)
+    for name, result in (("a.deb", "identical"), ("b.deb", "differs"), ("c.deb", "absent")):
+        teller.say(ev.ProductCollected("catdoc", name, SHA[name], len(BYTES[name])))
+        teller.say(ev.ProductCompared("catdoc", name, result, REFERENCES.get(name, ""), "the archive"))
+    teller.say(built("catdoc", {name: SHA[name] for name in ("a.deb", "b.deb", "c.deb")}))
+    teller.build("xen", 1, "commands", 1_690_000_000, status=2)
+    red = "failed", "build-failed", "exit 2", "read its log", "", "", "", ""
+    teller.say(ev.ItemVerdict("xen/build", *red), ev.StageEnded(Stage.BUILD, False))
+    teller.say(ev.GateDecided(Stage.SEAL, False, 0, 0, 0, 0))
+    teller.say(ev.StageStarted(Stage.BUILD), ev.ItemReset("xen/build", "it is built again"))
+    teller.build("xen", 2, "commands", 1_690_000_000)
+    for name in ("xen.tar", "xen-doc.tar"):
+        teller.say(ev.ProductCollected("xen", name, SHA[name], len(BYTES[name])))
+    teller.say(built("xen", {name: SHA[name] for name in ("xen.tar", "xen-doc.tar")}))
+    teller.say(ev.StageEnded(Stage.BUILD, True), ev.GateDecided(Stage.SEAL, True, 0, 0, 0, 0))
+    teller.say(ev.RunEnded(130, "it was interrupted", "run again"), Eof("engine"))
+
+
+def last_run(teller: Teller) -> None:
+    """The third run finds all as it was, and seals."""
+    teller.run()
+    teller.say(ev.StageStarted(Stage.GET_SOURCES), ev.StageStarted(Stage.VERIFY))
+    teller.stages(True, True)
+    teller.say(ev.StageStarted(Stage.BUILD), ev.StageEnded(Stage.BUILD, True), ev.StageStarted(Stage.SEAL))
+
+
+def rich(forger: Forger) -> list[Step]:
+    """Give the forger the rich release to tell, with its policy signed; gives what it says, gates counted."""
+    ring = forger.folder / "keyring"
+    policy = load_policy(ring)
+    forger.text = MANIFEST.format(mirror=MIRROR, file=FILE, notes=NOTES, policy=policy.sha256)
+    sums = sums_text(ring, policy.files)
+    forger.more = {"policy/SHA256SUMS": sums, "policy/SHA256SUMS.asc": forger.signed(sums)}
+    forger.bytes = {SHA[name]: data for name, data in BYTES.items()}
+
+    def tale(declared: Declaration, tool: str) -> list[Step]:
+        teller = Teller(declared, tool, sums)
+        for part in (first_run, sources, builds, last_run):
+            part(teller)
+        return teller.steps
+
+    forger.tale = tale
+    return list(counted(tale(forger.declared()[0], forger.tool)))
