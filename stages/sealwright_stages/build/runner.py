@@ -69,7 +69,7 @@ def run(
     with prepare(box, argv) as start, _started(start) as (child, life), RoomWatch(room, child.pid) as taken:
         pump = _Pump(child, watched.output, limits.disk)
         try:
-            killed = _watch(child, pump, limits, watched, taken, begun)
+            killed = _watch(child, pump, limits, watched, taken, begun, start.groups)
         finally:
             life.kill()
             kill_group(child)
@@ -140,6 +140,7 @@ def _watch(
     watched: Watched,
     taken: RoomWatch,
     begun: float,
+    groups: Groups,
 ) -> str:
     """Stand by until the build ends or must be ended; returns why it must, or nothing."""
     tree = TreeWatch(child.pid)
@@ -151,7 +152,8 @@ def _watch(
         now = time.monotonic()
         if pump.lost.is_set():
             return "its log is lost"
-        if reason := watched.stop() or _over(limits, now - begun, taken.used, pump.said):
+        over = _over(limits, now - begun, taken.used, pump.said) or _starved(groups, limits)
+        if reason := watched.stop() or over:
             return reason
         if now >= sample_at:
             sample_at = now + _SAMPLE_EVERY

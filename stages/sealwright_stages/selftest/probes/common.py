@@ -100,7 +100,8 @@ def open_one(paths: list[str], flags: int) -> None:
 
 
 def leave_behind(name: str, program: str) -> None:
-    """Start a Python program as a daemon called `name`, which no signal but the last ends."""
+    """Start a Python program as a daemon called `name`, which no signal but the last ends; it runs on return."""
+    reading, writing = os.pipe()  # closed when the program takes the daemon's place
     if (child := os.fork()) == 0:
         os.setsid()
         if os.fork() == 0:
@@ -112,6 +113,9 @@ def leave_behind(name: str, program: str) -> None:
                 os.dup2(nothing, standard)
             os.execv(sys.executable, [sys.executable, "-c", program, name])  # noqa: S606 - a program of ours
         os._exit(0)
+    os.close(writing)
+    os.read(reading, 1)
+    os.close(reading)
     reap(child)
 
 

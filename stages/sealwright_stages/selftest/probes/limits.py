@@ -150,4 +150,3 @@ def endless_noise(_bait: Bait) -> None:
 def daemon(bait: Bait) -> None:
     """Go on after the build, forked twice and deaf to signals."""
     leave_behind(f"{bait.token}-daemon", "import time; time.sleep(60)")
-    time.sleep(0.3)

@@ -116,4 +116,4 @@ def product_raced(bait: Bait) -> None:
     loop = "f = open('x.deb', 'r+b', 0)\nwhile True:\n f.seek(0)\n f.write(b'bad!good')\n"
     os.chdir(place)
     leave_behind(f"{bait.token}-racer", loop)
-    time.sleep(0.3)
+    time.sleep(0.2)
