@@ -25,6 +25,16 @@ from sealwright_stages.selftest.attempts import Result, Tried
 from sealwright_stages.selftest.trial import selftest
 
 _CODE = ("sandbox", "build", "selftest")
+_SETTINGS = (
+    *(
+        "user/max_user_namespaces",
+        "kernel/unprivileged_userns_clone",
+        "kernel/apparmor_restrict_unprivileged_userns",
+    ),
+    *("kernel/io_uring_disabled", "vm/unprivileged_userfaultfd", "kernel/unprivileged_bpf_disabled"),
+    *("kernel/perf_event_paranoid", "kernel/yama/ptrace_scope", "kernel/dmesg_restrict", "kernel/core_pattern"),
+    *("dev/tty/legacy_tiocsti", "net/ipv4/ping_group_range"),
+)
 _BOOT = Path("/proc/sys/kernel/random/boot_id")
 
 
@@ -95,6 +105,9 @@ def _parts() -> Iterator[bytes]:
     yield os.uname().release.encode() + os.uname().version.encode()
     yield str(os.geteuid()).encode() + Path("/proc/self/uid_map").read_bytes()
     yield repr(own_places()).encode()
+    for name in _SETTINGS:
+        path = Path("/proc/sys", name)
+        yield path.read_bytes() if path.exists() else b"none"
     yield program(local_sockets=True)
     for name in PROGRAMS:
         yield found(name).read_bytes()
