@@ -71,11 +71,14 @@ def _few(part: Sequence[Finding]) -> list[Finding]:
 
 
 def _first(wrong: Sequence[Finding]) -> Iterator[str]:
-    first = min(wrong, key=lambda finding: finding.n if finding.n >= 0 else 1 << 60)
+    others = [finding for finding in wrong if finding.what != "file"]  # what is wrong with the evidence goes first
+    first = min(others or wrong, key=lambda finding: finding.n if finding.n >= 0 else 1 << 60)
     where = f"record {first.n}" + (f" on stream {clean(first.stream)}" if first.stream else "")
     rule = RULES.get(first.rule, "")
     yield f"first: {where if first.n >= 0 else clean(first.what)}" + (f"; the rule: {rule}" if rule else "")
-    if first.rule in _DAMAGE:
+    if first.what == "file" and not first.rule:
+        told = "get the file again from where the release was published; until this says yes, don't use it"
+    elif first.rule in _DAMAGE:
         told = "fetch the folder again, whole; if it says the same, it was changed or made so: use nothing of it"
     elif first.rule == "saved-checkpoint":
         told = "keep this folder and both notes as evidence, use nothing of it, and show them to the log's keeper"

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
+import io
 import os
 import sys
+import traceback
 from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import NoReturn
 
-from sealwright_console.complaints import complain, print_json, print_result, say
+from sealwright_console.complaints import complain, print_json, print_refused, say
 from sealwright_console.diffing import add_diffing
 from sealwright_console.publishing import add_publishing
 from sealwright_console.reviewing import add_reviewing
@@ -20,26 +23,43 @@ from sealwright_stages.errors import Exit, InterruptedRunError, MachineError, Ma
 from sealwright_stages.events import STAGES, Stage
 
 _EXIT_CODES = """exit codes: 0 done; 1 gate closed, audit, check or diff says no, publish refuses; 2 usage, manifest or
-no terminal; 3 a tool, permission or service is missing; 4 log or seal failure; 5 signing refused; 130 interrupted"""
+no terminal; 3 a tool, permission or service is missing; 4 log or seal failure; 5 signing refused; 130 interrupted;
+141 nobody read what it said"""
+_UNREAD = 141  # as a shell tells of SIGPIPE: what was not read is no yes
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the program; gives its exit code."""
     words = sys.argv[1:] if argv is None else list(argv)
     end_by_signals()
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # it was closed by whoever called: then the exit code says all
+            setattr(sys, name, Path(os.devnull).open("w"))  # noqa: SIM115 - open until the end
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(
+            errors="backslashreplace"
+        )  # a terminal without these characters is no reason to fail
     try:
-        options = _parser().parse_args(words)
-        return int(options.run(options))
+        return _run_words(words)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        return int(Exit.DONE)
-    except (SealwrightError, KeyboardInterrupt, OSError) as error:
+        return _UNREAD
+
+
+def _run_words(words: Sequence[str]) -> int:
+    try:
+        options = _parser().parse_args(words)
+        code = int(options.run(options))
+        sys.stdout.flush()
+        return code
+    except BrokenPipeError:
+        raise
+    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - whatever it is, it has a code and three lines
         refusal = _refusal(error)
         complain(refusal)
-        if words[:1] == ["run"] and "--json" in words:
-            print_result(
-                int(refusal.exit_code), refusal.what, refusal.because, refusal.next_step, refusal.exhibits
-            )
+        if "--json" in words:
+            with contextlib.suppress(OSError):  # where it can't be said, the exit code must do
+                print_refused(refusal, words[0])
         return int(refusal.exit_code)
 
 
@@ -50,7 +70,11 @@ def _refusal(error: BaseException) -> SealwrightError:
     if isinstance(error, OSError):
         because = error.strerror or str(error)
         return MachineError(f"{error.filename or 'a file'} can't be used", because, "mend that, then run again")
-    return InterruptedRunError("the program was stopped", "Interrupt", "run again to resume")
+    if isinstance(error, KeyboardInterrupt):
+        return InterruptedRunError("the program was stopped", "Interrupt", "run again to resume")
+    where = traceback.extract_tb(error.__traceback__)[-1]
+    because = f"{type(error).__name__}: {error} ({Path(where.filename).name}:{where.lineno})"
+    return MachineError("Sealwright itself failed", because, "it said neither yes nor no: report this")
 
 
 class _Parser(argparse.ArgumentParser):

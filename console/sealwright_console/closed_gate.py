@@ -26,9 +26,16 @@ def reasons(decision: Decision, state: State) -> Iterator[tuple[str, str]]:
             code = f" [{item.code}]" if item else ""
             yield f"{blocker.what}{code}: {blocker.why}", blocker.next_step
     if waiting:
-        names = ", ".join(each.what for each in waiting[:_NAMED])
+        names = ", ".join(_waiting(each, state) for each in waiting[:_NAMED])
         more = f" and {len(waiting) - _NAMED} more" if len(waiting) > _NAMED else ""
         yield f"not checked yet: {names}{more}", "mend what is above, then run again"
+
+
+def _waiting(blocker: Blocker, state: State) -> str:
+    """What waits, and why if that is known."""
+    item = state.items.get(blocker.item)
+    note = item.note if item is not None and item.status is Status.PENDING else ""
+    return f"{blocker.what} ({note})" if note else blocker.what
 
 
 def waivers(decision: Decision, state: State) -> Iterator[str]:

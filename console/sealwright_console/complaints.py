@@ -45,6 +45,14 @@ def print_json(value: dict[str, object]) -> None:
     sys.stdout.flush()
 
 
+def print_refused(error: SealwrightError, command: str) -> None:
+    """Print the last line of `--json` where a command was refused; `publish` says that it published nothing."""
+    if command == "publish":
+        print_json({"published": "no", "what": error.what, "because": error.because, "next": error.next_step})
+    else:
+        print_result(int(error.exit_code), error.what, error.because, error.next_step, error.exhibits)
+
+
 def print_result(
     exit_code: int, what: str, because: str, next_step: str, exhibits: Sequence[Exhibit] = ()
 ) -> None:

@@ -16,7 +16,7 @@ from sealwright_console.auditing import verdict
 from sealwright_console.complaints import print_json
 from sealwright_console.reviewing import add_reviewer, reviewer_of, told
 from sealwright_console.sanitise import clean
-from sealwright_stages.errors import Exit, ManifestError, SealwrightError
+from sealwright_stages.errors import Exit, ManifestError
 
 if TYPE_CHECKING:
     from sealwright_stages.publish.publish import Landed, Published
@@ -32,7 +32,7 @@ def add_publishing(commands: argparse._SubParsersAction[Any]) -> None:
     publish.add_argument("evidence", type=Path, nargs="?", metavar="EVIDENCE_DIR")
     publish.add_argument("--to", type=Path, required=True, metavar="DIR", help="the site's folder")
     publish.add_argument("--as", dest="signer", default="", metavar="NAME", help="as whose, if several signed")
-    add_reviewer(publish)
+    add_reviewer(publish, "leave the products out, for ones that lie elsewhere; they are audited all the same")
     publish.add_argument("--json", action="store_true")
     publish.set_defaults(run=_publish)
 
@@ -40,18 +40,13 @@ def add_publishing(commands: argparse._SubParsersAction[Any]) -> None:
 def _publish(options: argparse.Namespace) -> int:
     from sealwright_stages.publish.publish import publish, relist  # noqa: PLC0415 - quick help needs none of this
 
-    try:
-        reviewer = reviewer_of(options)
-        if options.evidence is None:
-            if options.signer or reviewer.keyring or reviewer.witnesses:
-                raise ManifestError("publish", "nothing is audited without EVIDENCE_DIR", "name the evidence")
-            pages, notices = relist(options.to)
-            return _relisted(pages, notices, as_json=options.json)
-        done = publish(options.evidence, options.to, reviewer, options.signer)
-    except SealwrightError as error:
-        if options.json:
-            print_json({"published": "no", "what": error.what, "because": error.because, "next": error.next_step})
-        raise
+    reviewer = reviewer_of(options)
+    if options.evidence is None:
+        if options.signer or reviewer.keyring or reviewer.witnesses:
+            raise ManifestError("publish", "nothing is audited without EVIDENCE_DIR", "name the evidence")
+        pages, notices = relist(options.to)
+        return _relisted(pages, notices, as_json=options.json)
+    done = publish(options.evidence, options.to, reviewer, options.signer)
     if options.json:
         return _as_json(done, options.to)
     if done.landed is None:

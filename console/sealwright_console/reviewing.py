@@ -43,7 +43,9 @@ def add_reviewing(commands: argparse._SubParsersAction[Any]) -> None:
     check.set_defaults(run=_check)
 
 
-def add_reviewer(command: argparse.ArgumentParser) -> None:
+def add_reviewer(
+    command: argparse.ArgumentParser, without: str = "only the log was published: do not look for products"
+) -> None:
     """Add the options by which a reviewer says whose word counts, and what else there is to compare."""
     command.add_argument("--keyring", type=Path, metavar="DIR", help="your own keyring folder with signers.toml")
     command.add_argument("--signers", default="", metavar="NAME,NAME", help="who of it must have signed")
@@ -59,9 +61,7 @@ def add_reviewer(command: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="a checkpoint that was saved of this log earlier: the log must continue it",
     )
-    command.add_argument(
-        "--without-products", action="store_true", help="only the log was published: do not look for products"
-    )
+    command.add_argument("--without-products", action="store_true", help=without)
 
 
 def _add_looking(review: argparse.ArgumentParser) -> None:

@@ -47,8 +47,8 @@ sha256 = "0000000000000000000000000000000000000000000000000000000000000000"
 # signers = ["manager-1"]
 
 [component.build]
-environment = "host"              # or "debian:bookworm"
-recipe = "commands"
+environment = "host"              # or "debian:bookworm", or "tar:<sha256>" with an [[environment.tar]]
+recipe = "commands"               # or "deb" or "rpm", without commands; docs/how-to/build-packages.md
 commands = ["make", "make install DESTDIR=$OUT"]
 products = ["*.tar.gz"]
 limits = { wall = "1h", memory = "4G", disk = "10G", processes = 256 }

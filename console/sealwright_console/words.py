@@ -57,6 +57,8 @@ def event_line(event: ev.Event) -> str:  # noqa: C901, PLR0912 - one line for ea
         return f"! waived  {event.item} by {event.person}: {event.reason}"
     if isinstance(event, ev.BuildStarted):
         return f"building  {event.component} in {event.environment}, its log is stream {event.stream}"
+    if isinstance(event, ev.BuildStopped):
+        return f"waits     {event.component}, for {event.by}"
     if isinstance(event, ev.BuildEnded):
         return f"built     {event.component}: exit {event.exit}, {event.wall_ms / 1000:.1f} s {event.because}"
     if isinstance(event, ev.ProductCollected):

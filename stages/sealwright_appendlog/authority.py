@@ -23,7 +23,7 @@ import time
 from collections.abc import Collection, Iterator
 
 from sealwright_appendlog import layout, record
-from sealwright_appendlog.admission import admit
+from sealwright_appendlog.admission import admit, superseded
 from sealwright_appendlog.clients import MOST_CLIENTS, Client, Due, Refused
 from sealwright_appendlog.export import export_frames
 from sealwright_appendlog.following import line_frames
@@ -127,8 +127,8 @@ class Authority:
                 self._drop(client)
             elif client.silent(now):
                 self._reject(client, "it said no hello")
-        if isinstance(self.listener, Handed):
-            self.listener.look(now, alone=not self.clients)
+        if isinstance(self.listener, Handed) and not self.clients:
+            self.listener.tell_idle()
 
     # -- clients ----------------------------------------------------------------------------------------
 
@@ -224,6 +224,7 @@ class Authority:
         elif not client.stream:
             raise Refused("a frame before the hello")
         elif kind == "P":
+            client.pinged = True
             self._say(client, "A", b"%d %d" % (self.store.durable - 1, client.durable))
         elif kind == "X":
             if not self.store.sealed:
@@ -256,6 +257,8 @@ class Authority:
         stream = hello.stream
         if hello.origin not in (None, self.store.origin):
             raise Refused("this is another log")
+        for other in superseded(client, stream, self.clients, time.monotonic()):
+            self._drop(other)
         admit(client, stream, self.clients, self.store, sealing=self._sealing is not None)
         if not self.store.sealed:
             self._settle()

@@ -21,6 +21,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from sealwright_appendlog.frames import AUTHORITY_TYPES, Decoder, FrameError, frame
+from sealwright_appendlog.note import told_name
 from sealwright_appendlog.recovery import StoreError
 from sealwright_appendlog.requests import RAW
 
@@ -41,7 +42,12 @@ def qube(environment: Mapping[str, str]) -> str:
 
 
 def carry(path: Path, identity: str) -> None:
-    """Carry stdin to the socket and what comes from there to stdout, until one of them ends."""
+    """Carry stdin to the socket and what comes from there to stdout, until one of them ends.
+
+    Raises:
+        ValueError: nobody can have that identity.
+        OSError: nobody serves the socket.
+    """
     with _connected(path, identity) as sock, selectors.DefaultSelector() as watch:
         watch.register(0, selectors.EVENT_READ, "in")
         watch.register(sock, selectors.EVENT_READ, "out")
@@ -62,6 +68,7 @@ def append(path: Path, identity: str, stream: str, origin: str, *, raw: bool) ->
 
     Raises:
         StoreError: the authority refuses, or is gone before it acknowledged.
+        ValueError, OSError: as `carry`.
     """
     if raw != stream.startswith(RAW):
         raise StoreError(f"a stream below {RAW} is one that nobody waits for, and no other is")
@@ -82,10 +89,12 @@ def append(path: Path, identity: str, stream: str, origin: str, *, raw: bool) ->
 
 
 def _connected(path: Path, identity: str) -> socket.socket:
+    if not identity.isascii():
+        raise ValueError("an identity is ASCII: two that are not could be taken for one")
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         sock.connect(str(path))
-        sock.sendall(frame("I", identity.encode("ascii", "replace")))
+        sock.sendall(frame("I", identity.encode("ascii")))
     except OSError as error:
         sock.close()
         raise OSError(f"nobody serves {path}: {error.strerror}") from error
@@ -105,7 +114,7 @@ def _listen_for_end(sock: socket.socket, said: list[str]) -> None:
         while data := sock.recv(_BLOCK):
             for kind, payload in decoder.feed(data):
                 if kind == "R":
-                    said.append(payload.decode("utf-8", "replace"))
+                    said.append(told_name(payload.decode("utf-8", "replace"), 1000))
                     return
                 if kind == "A" and b"\n" in payload:
                     return

@@ -13,6 +13,7 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NoReturn
 
 from sealwright_appendlog import layout
 from sealwright_appendlog.audit import LogBroken, check_log
@@ -23,7 +24,7 @@ from sealwright_appendlog.folder import lock
 from sealwright_appendlog.handed import Handed
 from sealwright_appendlog.host import Host, host_key
 from sealwright_appendlog.keyfile import read_key, read_or_make_key
-from sealwright_appendlog.note import VerifierKey, key_name, told_name
+from sealwright_appendlog.note import VerifierKey, key_name, shown, told_name
 from sealwright_appendlog.proof import check_carried, is_product, make_proof, parse_proof
 from sealwright_appendlog.saved import Saved
 from sealwright_appendlog.service import SETUP, setup_file
@@ -36,7 +37,8 @@ EXIT_LOG = 4
 _TRIES = 3
 _HANDOVER = 10.0  # seconds that the authority before may take to end
 _IDLE = 300.0
-_CODECS = ("ascii",)  # loaded when first used, which may be after the uid was dropped
+_INTERRUPTED = 130
+_CODECS = ("ascii", "unicode_escape")  # loaded when first used, which may be after the uid was dropped
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -46,10 +48,43 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return int(options.run(options))
     except (StoreError, LogBroken, ProofError, WitnessError, OSError, ValueError) as error:
-        generic = "look at the folder and its permissions, then run it again"
-        following = error.next_step if isinstance(error, WitnessError) else generic
-        _complain(f"error: {options.command} failed\nbecause: {error}\nnext: {following}\n")
+        _tell(f"{options.command} failed", str(error), _next(error, options.command))
         return EXIT_LOG
+    except KeyboardInterrupt:
+        _tell(f"{options.command} was interrupted", "of Ctrl-C", "run it again")
+        return _INTERRUPTED
+
+
+def _tell(what: str, because: str, next_step: str) -> None:
+    told = (("error", what), ("because", because), ("next", next_step))
+    _complain("".join(f"{word}: {_line(text)}\n" for word, text in told))
+
+
+def _line(text: str) -> str:
+    """Text from outside as one line: a file's name may hold a line feed, and after it what looks like a verdict."""
+    return shown(text).replace("\n", "\\n")
+
+
+def _next(error: Exception, command: str) -> str:
+    if isinstance(error, WitnessError):
+        return error.next_step
+    if isinstance(error, LogBroken) and error.notes:
+        return "keep the log and both notes as evidence, and show them to whoever keeps the log"
+    if isinstance(error, LogBroken):
+        return "get the log again, whole; if it says the same, believe nothing of it and ask whoever keeps it"
+    if isinstance(error, ProofError) and command == "verify-proof":
+        return "don't use the file on this proof's word; get file, proof and key again, the key from elsewhere"
+    if isinstance(error, OSError):
+        return "look at that file or folder and its permissions, then run it again"
+    return "mend what is named, then run it again"
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong with the command line as every error is said."""
+
+    def error(self, message: str) -> NoReturn:
+        _tell("the command line", message, f"see `{self.prog} --help`")
+        sys.exit(2)
 
 
 def _complain(text: str) -> None:
@@ -61,9 +96,10 @@ def _complain(text: str) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser: argparse.ArgumentParser = _Parser(
         prog="sealwright-appendlog",
         description="An append-only, sealed build log in a trust domain of its own.",
+        epilog="exit codes: 0 done; 2 usage; 4 it failed, or says no; 130 interrupted",
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     serve = commands.add_parser("serve", help="own a log folder and serve it on a unix socket")
@@ -74,7 +110,6 @@ def _parser() -> argparse.ArgumentParser:
     place = serve.add_mutually_exclusive_group(required=True)
     place.add_argument("--socket", type=Path, help="where to listen")
     place.add_argument("--handed", type=int, help="a file descriptor over which a host hands connections on")
-    serve.add_argument("--idle", type=float, default=_IDLE, help="seconds without a client until the host is told")
     serve.add_argument("--origin", required=True, help="the log's name for good, if it is new")
     serve.add_argument("--uid", type=int, help="become this user once all is open")
     serve.add_argument("--gid", type=int, help="and this group")
@@ -130,7 +165,7 @@ def _add_remote(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     )
     host.add_argument("--idle", type=float, default=_IDLE, help="seconds until a log without clients is put away")
     host.set_defaults(run=_host)
-    key = commands.add_parser("host-key", help="print a host's verifier key, for a release's keyring/log.vkey")
+    key = commands.add_parser("host-key", help="print a host's verifier key, for [log] key in a manifest")
     key.set_defaults(run=_host_key)
     for each in (host, key):
         each.add_argument("--root", type=Path, required=True, help="the folder of the key and of all logs")
@@ -138,13 +173,13 @@ def _add_remote(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     connect = commands.add_parser("connect", help="carry stdin and stdout to a served socket (for ssh and qrexec)")
     connect.add_argument("--qrexec", action="store_true", help="it carries the qube that qrexec says calls")
     append = commands.add_parser("append", help="append stdin to a stream, as a plain pipe")
-    append.add_argument("--stream", required=True)
+    append.add_argument("--stream", required=True, help="its name; with --raw below raw/")
     append.add_argument("--origin", default="", help="the log, where a host serves many")
     append.add_argument("--raw", action="store_true", help="nobody waits for an acknowledgement: a stream raw/...")
     append.set_defaults(run=_append)
     connect.set_defaults(run=_connect)
     for each in (connect, append):
-        each.add_argument("--socket", type=Path, required=True)
+        each.add_argument("--socket", type=Path, required=True, help="where the log, or the host, is served")
         each.add_argument("--as", dest="identity", default="local", metavar="NAME", help="whom it carries")
     setup = commands.add_parser("setup", help="print a file of systemd, ssh or Qubes; without a name, their list")
     setup.add_argument("file", nargs="?", choices=SETUP, metavar="FILE")
@@ -179,7 +214,7 @@ def _serve(options: argparse.Namespace) -> int:
     key = read_or_make_key(options.key)  # before the uid is dropped: it may belong to whoever starts us
     options.dir.mkdir(parents=True, exist_ok=True)
     held = lock(options.dir, _HANDOVER)
-    handed = None if options.handed is None else Handed(options.handed, options.idle)
+    handed = None if options.handed is None else Handed(options.handed)
     mode = 0o600 if allowed == {os.getuid()} and options.uid is None else 0o666
     listener = handed or listening(options.socket, mode)
     if options.uid is not None:
@@ -254,7 +289,7 @@ def _host(options: argparse.Namespace) -> int:
 
 def _host_key(options: argparse.Namespace) -> int:
     options.root.mkdir(parents=True, exist_ok=True)
-    print(host_key(options.root, options.name)[1])
+    print(host_key(options.root, options.name, for_owner=True)[1])
     return 0
 
 
@@ -280,7 +315,7 @@ def _verify(options: argparse.Namespace) -> int:
         report = check_log(options.dir, sums=options.sums, witnesses=witnesses, saved=saved)
     except LogBroken as error:
         for what, note in zip(("saved earlier", "sealed here"), error.notes, strict=False):
-            print(f"{what}:\n{note.decode('utf-8', 'backslashreplace')}")
+            print(f"{what}:\n{shown(note)}")
         raise
     print(f"whole: {report.records} records, {report.data_bytes} bytes, root {report.checkpoint.root.hex()}")
     for line in [*report.notices, *(f"stream {name} ended unclean" for name in report.unclean)]:
@@ -288,7 +323,7 @@ def _verify(options: argparse.Namespace) -> int:
     for cosigned in report.cosigned:
         print(f"cosigned: by {cosigned.witness.name} at {cosigned.when()}")
     for each in report.continued:
-        print(f"continues: the checkpoint of {each.size} records in {each.name}")
+        print(f"continues: the checkpoint of {each.size} records in {_line(each.name)}")
     return 0
 
 
@@ -314,7 +349,7 @@ def _verify_proof(options: argparse.Namespace) -> int:
         print(parse_proof(proof).extra.decode("ascii"))
         print("yes: this record is in the log")
         return 0
-    if not is_product(carried, layout.sha256(options.file)):
+    if not is_product(carried, layout.sha256(Path(os.path.realpath(options.file)))):
         raise ProofError(f"the record does not say that {options.file} was a product")
     body = record["body"]
     print(f"yes: it was collected as the product {body.get('name')} of {body.get('component')}")
@@ -328,7 +363,7 @@ def _cosign(options: argparse.Namespace) -> int:
         done = cosign(witness, options.dir, VerifierKey.parse(options.log), int(time.time()), first=options.first)
     except WitnessError as error:
         for what, note in zip(("seen last", "shown now"), error.notes, strict=False):
-            print(f"{what}:\n{note.decode()}")
+            print(f"{what}:\n{shown(note)}")
         raise
     print(f"cosigned: by {done.witness.name} at {done.when()}")
     return 0

@@ -52,6 +52,7 @@ class Client:
     durable: int = 0
     finished: bool = False
     heard_at: float = 0.0
+    pinged: bool = False
     seen: int = 0
     follows: bool = False
     refused_at: float = 0.0
@@ -166,6 +167,15 @@ class Client:
         self.say("R", why.encode("utf-8", "replace")[:1000])
         self.supply = None
         self.refused_at = time.monotonic()
+
+    def silent_since(self, then: float) -> bool:
+        """Whether it has said nothing since then, though it pings."""
+        if not self.pinged or self.heard_at > then:
+            return False
+        try:
+            return not self.sock.recv(1, socket.MSG_PEEK)
+        except OSError:
+            return True
 
     @property
     def interest(self) -> int:

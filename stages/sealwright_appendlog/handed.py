@@ -1,7 +1,7 @@
 """Connections that a host hands on: the host's end of the channel, and the end of the authority of one log.
 
 - A connection goes over with the bytes that it said so far; the kernel still tells whose it is.
-- An authority without clients tells how many connections it took; the host lets it end only if it sent no more.
+- An authority without clients tells how many connections it took; to the host it is idle only if it sent no more.
 - The end of the channel is the end of the authority.
 """
 
@@ -24,11 +24,9 @@ class HostGone(Exception):  # noqa: N818 - it is what happened
 class Handed:
     """Stands in for a listening socket, at the end of the authority."""
 
-    def __init__(self, descriptor: int, idle: float) -> None:
+    def __init__(self, descriptor: int) -> None:
         self._channel = socket.socket(fileno=descriptor)
-        self._idle = idle
-        self._taken = 0
-        self._busy = time.monotonic()
+        self._taken = self._told = 0
 
     def fileno(self) -> int:
         """The channel's descriptor."""
@@ -50,9 +48,11 @@ class Handed:
             OSError: there is none now.
         """
         early, descriptors, _, _ = socket.recv_fds(self._channel, EARLY + 4096, 1)
-        if not descriptors:
+        if not early:
             raise HostGone
         self._taken += 1
+        if not descriptors:
+            raise OSError("this process has no descriptor left for it")
         return socket.socket(fileno=descriptors[0]), early
 
     def refuse_all(self, why: str) -> None:
@@ -63,14 +63,12 @@ class Handed:
                 with self.accept()[0] as sock:
                     sock.sendall(frame("R", why.encode("utf-8", "replace")[:1000]))
 
-    def look(self, now: float, *, alone: bool) -> None:
-        """Tell the host that nobody was here for a while, so that it may end this authority."""
-        if not alone:
-            self._busy = now
-        elif now - self._busy > self._idle:
-            self._busy = now
+    def tell_idle(self) -> None:
+        """Tell the host once that nobody is here any more."""
+        if self._told != self._taken:
             with contextlib.suppress(OSError):  # the host is gone, or has enough to read
                 self._channel.send(b"%d" % self._taken)
+                self._told = self._taken
 
 
 class Channel:
@@ -80,6 +78,9 @@ class Channel:
         self._ours, self.theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._ours.setblocking(False)
         self._handed = 0
+        self._taken = -1
+        self.idle_since = 0.0
+        """When the authority said last that nobody was there, on the monotonic clock."""
 
     def fileno(self) -> int:
         """The descriptor, to be watched."""
@@ -89,21 +90,29 @@ class Channel:
         """Hand on a connection, which is the host's no more.
 
         Raises:
-            OSError: the authority is gone, or takes nothing.
+            BlockingIOError: the authority has enough to take for now.
+            OSError: it is gone.
         """
         socket.send_fds(self._ours, [early], [sock.fileno()])
         self._handed += 1
         sock.close()
 
+    @property
+    def idle(self) -> bool:
+        """Whether nobody is there, and nobody is on the way."""
+        return self._taken == self._handed
+
     def ended(self) -> bool:
-        """Read what the authority says: whether it is gone, or has nothing left to do and may go."""
+        """Read what the authority says: whether it is gone."""
         try:
             said = self._ours.recv(64)
         except BlockingIOError:
             return False
         except OSError:
             return True
-        return not said or said == b"%d" % self._handed
+        if said:
+            self._taken, self.idle_since = int(said), time.monotonic()
+        return not said
 
     def close(self) -> None:
         """Let go, which ends the authority."""

@@ -7,7 +7,8 @@
 - A hello that names no stream is answered with the host's key, and begins nothing.
 - Who says nothing in ten seconds, or too much before the hello, is turned away, the oldest first where many wait: no
   client holds up another.
-- A log that nobody has used for a while gives its process back; one that breaks takes no other along.
+- A log that nobody has used for a while gives its process back, and at once where there are too many; one that breaks
+  takes no other along. No identity has more than a quarter of all processes in use.
 """
 
 from __future__ import annotations
@@ -42,16 +43,18 @@ _OWNER = "owner"
 _PATIENCE = 10.0
 _MOST_WAITING = 64
 _MOST_LOGS = 64
+_MOST_EACH = 16
 _TURN = 0.5
 _BLOCK = 4096
 
 
 @dataclass
 class _Log:
-    """A log in use: its process, and the channel to it."""
+    """A log with a process: that, the channel to it, and the identity for which it was started."""
 
     process: subprocess.Popen[bytes]
     channel: Channel
+    starter: str
 
 
 @dataclass
@@ -64,15 +67,22 @@ class _Guest:
     asks: bool = False
 
 
-def host_key(root: Path, name: str) -> tuple[Ed25519PrivateKey, VerifierKey]:
+def host_key(root: Path, name: str, *, for_owner: bool = False) -> tuple[Ed25519PrivateKey, VerifierKey]:
     """The host's key, made if missing; all its logs are signed with it, each under its own name.
+
+    With `for_owner` a key that root makes belongs to whoever owns the folder: a host, which root may not be.
 
     Raises:
         OSError: it can't be read or made.
         ValueError: no host can have that name, or the file holds no key.
     """
+    called = authority_name(name)
+    missing = not (root / KEY).exists()
     key = read_or_make_key(root / KEY)
-    return key, VerifierKey(authority_name(name), key.public_key().public_bytes_raw())
+    if for_owner and missing and os.geteuid() == 0:
+        owner = root.stat()
+        os.chown(root / KEY, owner.st_uid, owner.st_gid, follow_symlinks=False)
+    return key, VerifierKey(called, key.public_key().public_bytes_raw())
 
 
 class Host:
@@ -203,10 +213,12 @@ class Host:
     def _hand_on(self, guest: _Guest, hello: Hello) -> None:
         origin = log_origin(hello.origin or "", self.vkey.name)
         self._admit(guest.client, hello, self.root / _LOGS / folder_name(origin))
-        log = self._logs.get(origin) or self._start(origin)
+        log = self._logs.get(origin) or self._start(origin, guest.client.src)
         self._forget(guest)
         try:
             log.channel.hand_on(guest.client.sock, guest.said)
+        except BlockingIOError:  # it lives, and whom it has it keeps
+            raise Refused("too many come to this log at once; try again") from None
         except OSError:
             self._let_go(origin)
             raise Refused("the log's process takes nothing; try again") from None
@@ -223,19 +235,27 @@ class Host:
         if owner != client.src and not hello.stream.startswith(RAW):
             raise Refused("this log was begun by somebody else")
 
-    def _start(self, origin: str) -> _Log:
-        if len(self._logs) >= _MOST_LOGS:
-            raise Refused("too many logs are in use")
+    def _start(self, origin: str, starter: str) -> _Log:
+        self._make_room(starter)
         channel = Channel()
         words = {"--dir": self.root / _LOGS / folder_name(origin) / "log", "--key": self.root / KEY}
         argv = [sys.executable, "-I", "-m", "sealwright_appendlog.cli", "serve", "--origin", origin]
         argv += [str(word) for pair in words.items() for word in pair]
-        argv += ["--handed", str(channel.theirs.fileno()), "--idle", str(self._idle)]
+        argv += ["--handed", str(channel.theirs.fileno())]
         with channel.theirs as theirs:
             process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, pass_fds=(theirs.fileno(),))
-        self._logs[origin] = _Log(process, channel)
+        self._logs[origin] = _Log(process, channel, starter)
         self._watch.register(channel, selectors.EVENT_READ, origin)
         return self._logs[origin]
+
+    def _make_room(self, starter: str) -> None:
+        """See to it that one more log can be in use."""
+        used = [log for log in self._logs.values() if not log.channel.idle]
+        if len(used) >= _MOST_LOGS or sum(log.starter == starter for log in used) >= _MOST_EACH:
+            raise Refused("too many logs are in use")
+        if len(self._logs) >= _MOST_LOGS:
+            idle = {origin: log.channel for origin, log in self._logs.items() if log.channel.idle}
+            self._let_go(min(idle, key=lambda origin: idle[origin].idle_since))
 
     def _listen(self, origin: str) -> None:
         if origin in self._logs and self._logs[origin].channel.ended():
@@ -249,6 +269,9 @@ class Host:
         self._ending.append(log.process)
 
     def _tidy(self, now: float) -> None:
+        for origin, log in list(self._logs.items()):
+            if log.channel.idle and now - log.channel.idle_since > self._idle:
+                self._let_go(origin)
         self._ending = [process for process in self._ending if process.poll() is None]
         for guest in [guest for guest in self._guests.values() if now - guest.since > _PATIENCE]:
             self._refuse(guest, f"nothing was asked for in {_PATIENCE:.0f} s")

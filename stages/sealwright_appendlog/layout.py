@@ -69,9 +69,19 @@ def lines(path: Path, *, strict: bool = False) -> Iterator[bytes]:
 
 
 def segments(log: Path) -> list[str]:
-    """The paths of all that lies below data/ and is no folder, relative to the log, sorted."""
-    found = (p for p in (log / "data").rglob("*") if p.is_symlink() or not p.is_dir())
-    return sorted(p.relative_to(log).as_posix() for p in found)
+    """The paths of all that lies below data/ and is no folder, relative to the log, sorted.
+
+    Raises:
+        OSError: a folder can't be read, or lies too deep.
+    """
+    found: list[str] = []
+    waiting = ["data"] if (log / "data").is_dir() else []
+    while waiting:
+        parent = waiting.pop()
+        with os.scandir(log / parent) as entries:
+            for entry in entries:
+                (waiting if entry.is_dir(follow_symlinks=False) else found).append(f"{parent}/{entry.name}")
+    return sorted(found)
 
 
 def sha256(path: Path) -> str:

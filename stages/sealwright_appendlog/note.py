@@ -213,9 +213,18 @@ def key_name(name: str) -> str:
     return _name(name)
 
 
-def told_name(name: str) -> str:
-    """A name from a note as it can be told: whoever wrote it, and whatever is in it."""
-    return ascii(name[:100])[1:-1]
+def told_name(name: str, most: int = 100) -> str:
+    """A name from a note, or whatever else comes from outside, as it can be told."""
+    return ascii(name[:most])[1:-1]
+
+
+def shown(text: bytes | str) -> str:
+    """Text from outside as a terminal may get it: what can't be printed is escaped, only line feeds stay."""
+    if isinstance(text, bytes):
+        text = text.decode("utf-8", "backslashreplace")
+    return "".join(
+        each if each.isprintable() or each == "\n" else each.encode("unicode_escape").decode() for each in text
+    )
 
 
 def decode_base64(text: str) -> bytes:

@@ -63,6 +63,8 @@ _DATA_KEYS = ("boot", "ch", "len", "n", "off", "s", "seg", "sha256", "src", "t",
 _INTEGERS = frozenset({"len", "n", "off", "up"})
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT([01]\d|2[0-3]):[0-5]\d:[0-5]\d\.\d{6}Z", re.ASCII)
 _PART = r"[A-Za-z0-9][A-Za-z0-9._+~#@-]{0,99}"
+_LONGEST_STREAM = 160
+"""A file's name in recovery/ is made of it and of a hash, and has 255 characters at most."""
 _STREAM = re.compile(rf"{_PART}(/{_PART}){{0,3}}", re.ASCII)
 
 
@@ -96,8 +98,15 @@ def stream_name(name: str) -> str:
     Raises:
         RecordError: it may not.
     """
-    if len(name) > 200 or not _STREAM.fullmatch(name) or any(part.endswith(".log") for part in name.split("/")):
-        raise RecordError("a stream has one to four plain names, joined by slashes, none of which ends in .log")
+    if (
+        len(name) > _LONGEST_STREAM
+        or not _STREAM.fullmatch(name)
+        or any(part.endswith(".log") for part in name.split("/"))
+    ):
+        raise RecordError(
+            f"a stream has one to four plain names, joined by slashes, none of which ends in .log, and "
+            f"{_LONGEST_STREAM} characters at most"
+        )
     return name
 
 

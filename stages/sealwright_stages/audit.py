@@ -99,7 +99,7 @@ def _audit(evidence: Path, reviewer: Reviewer, watch: OnRecord | None) -> Audit:
         signed, more = policy_signature(evidence / "policy", manifest, own, state, reviewer)
         findings += more
         if wants is not None:
-            provided = wants.provided
+            provided = ", ".join(filter(None, (wants.provided, _without(reviewer, report))))
             said = statement(state, manifest, sorted(state.products.values(), key=published_path))
             findings += [*signatures(evidence, wants, state.last_t), *provenance(evidence, wants, said)]
         segments = [name for names in reading.segments.values() for name in names]
@@ -131,14 +131,14 @@ def check_file(path: Path, evidence: Path, reviewer: Reviewer | None = None, don
     in the log.
     """
     try:
-        digest = sha256_file(path)
+        digest = sha256_file(path, follow=True)  # it is the person's own name for it
     except OSError as error:
-        return Checked("", (bad("file", f"{path}: {error.strerror or error}", "products"),))
+        return Checked("", (bad("file", f"{path}: {error.strerror or error}"),))
     result = done or audit(evidence, reviewer)
     same = [product for product in result.state.products.values() if product.sha256 == digest]
     wrong = [finding for finding in result.findings if finding.ok == "bad"]
     if not same:
-        return Checked(digest, (bad("product", "no product of this release has these bytes", "products"), *wrong))
+        return Checked(digest, (bad("file", "no product of this release has these bytes"), *wrong))
     findings = [*wrong, *(good("product", f"{published_path(p)}, record {p.n} of the sealed log") for p in same)]
     proof = ""
     if not wrong:
@@ -160,6 +160,14 @@ def _inputs(state: State, product: Product) -> list[Finding]:
         waived = f" (waived by {item.waiver.person}: {item.waiver.reason})" if item.waiver else ""
         found.append(Finding("good" if item.green else "bad", item.title, f"{item.status}: {item.reason}{waived}"))
     return found
+
+
+def _without(reviewer: Reviewer, report: LogReport) -> str:
+    """Which of the witnesses that the reviewer named have not cosigned: a yes says so, since whoever hands the folder on
+    can take a cosignature away."""
+    by = {cosigned.witness for cosigned in report.cosigned}
+    names = [witness.name for witness in reviewer.witnesses if witness not in by]
+    return f"though {', '.join(names)} has not cosigned it" if names else ""
 
 
 def _authority(manifest: Manifest, log: VerifierKey) -> list[Finding]:

@@ -15,11 +15,10 @@ from sealwright_appendlog.audit import LogBroken, LogReport, OnRecord
 from sealwright_appendlog.record import stream_name
 from sealwright_stages.declared import Declaration
 from sealwright_stages.findings import Finding, advice, bad, good
-from sealwright_stages.log.entries import entry_from
+from sealwright_stages.log.entries import MAX_EVIDENCE, entry_from
 from sealwright_stages.replay import Replay
 from sealwright_stages.rules.story import is_raw
 
-_MAX_EVIDENCE = 64 << 20
 _MOST = 20
 _RULE = {"whole": "log-whole", "cosignatures": "cosignatures", "saved": "saved-checkpoint"}
 
@@ -52,7 +51,7 @@ class Reading:
             OSError: it can't be read, or is too long for evidence.
             ValueError: no stream is called so.
         """
-        parts, left = [], _MAX_EVIDENCE
+        parts, left = [], MAX_EVIDENCE
         for segment in self.segments.get(stream_name(stream), []):
             parts.append(layout.whole(self.log / segment, left))
             left -= len(parts[-1])

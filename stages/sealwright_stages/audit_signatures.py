@@ -109,12 +109,16 @@ def signatures(evidence: Path, wants: Required, sealed: str) -> list[Finding]:
     if len(persons) < wants.threshold:
         return [bad("signatures", told, "signers")]
     late = [finding for each in counted for name in persons if (finding := _too_early(name, each[name], sealed))]
+    late.sort(key=lambda finding: finding.ok != "bad")
     return late[:1] if late and late[0].ok == "bad" else [good("signatures", told, "signers"), *late[:1]]
 
 
 def _too_early(name: str, signed: datetime, sealed: str) -> Finding | None:
-    """What was signed before there was anything to sign: a clock is wrong, or a time is made up."""
-    before = datetime.fromisoformat(sealed) - signed.astimezone(UTC)
+    """What was signed before there was anything to sign: a clock is wrong, or a time is made up.
+
+    A signature's time has whole seconds, and so the seal's is compared without its fraction.
+    """
+    before = datetime.fromisoformat(sealed).replace(microsecond=0) - signed.astimezone(UTC)
     if before <= timedelta(0):
         return None
     told = f"{name} signed at {signed:%Y-%m-%dT%H:%M:%SZ}, and the log says that it was sealed at {sealed}"

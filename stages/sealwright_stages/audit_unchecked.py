@@ -48,6 +48,10 @@ def _roots(state: State) -> Iterator[Finding]:
     for name in names:
         if name == "host":
             yield unchecked("build root", "host: it was the builder's own /usr, for which nothing vouches")
+        elif name.startswith("tar:"):
+            yield unchecked(
+                "build root", f"{name}: its tar is not in the folder; nothing vouches for it but the pin"
+            )
         else:
             told = "it was not made again; its packages are in the evidence of its item, by SHA-256"
             yield unchecked("build root", f"{name}: {told}")
@@ -62,7 +66,7 @@ def root_packages(manifest: Manifest, roots: Mapping[str, Collection[str]]) -> I
     for component in manifest.components:
         build = component.build
         names = roots.get(f"environment {build.environment}") if build else None
-        if build is None or names is None:
+        if build is None or names is None or build.environment.startswith("tar:"):
             continue
         if lacking := sorted(set(build.packages) - set(names)):
             told = f"{component.name} asks for {', '.join(lacking)}, and its root has no package of that name"

@@ -20,6 +20,7 @@ from sealwright_stages.get_sources.debian import DebianArchive
 from sealwright_stages.journal import clip
 from sealwright_stages.make_sources import sources_of
 from sealwright_stages.manifest import ComponentSpec, Manifest
+from sealwright_stages.needed import seen_by
 from sealwright_stages.plan import Plan
 from sealwright_stages.ports import Archive, ItemSpec, Trust
 from sealwright_stages.sandbox.identity import Identities
@@ -51,6 +52,14 @@ class Declaration:
             found |= new
             waiting += new
         return frozenset(found)
+
+    def sees(self, name: str) -> tuple[str, ...]:
+        """The components whose products a component's build sees."""
+        return self._sees.get(name, ())
+
+    @cached_property
+    def _sees(self) -> Mapping[str, tuple[str, ...]]:
+        return seen_by(self.manifest.components)
 
     @cached_property
     def asked(self) -> dict[str, Any]:

@@ -5,6 +5,7 @@
   objects. Any other string is `{"b64": base64 of its UTF-8}`; a float or None can't be said at all.
 - Half a character (a lone surrogate, a byte of a file name that is no UTF-8) is replaced, never an error.
 - An unknown name, a missing or surplus field, a wrong type: `BadEventError`. A reviewer must not guess.
+- A field with a default is younger than its event: left out where it holds that, so older logs say what they said.
 """
 
 from __future__ import annotations
@@ -195,7 +196,10 @@ class GateDecided:
 
 @dataclass(frozen=True)
 class BuildStarted:
-    """A component's build began; its whole output is on `stream`."""
+    """A component's build began; its whole output is on `stream`.
+
+    `needs` is JSON text of the products that it sees: component/name -> SHA-256; placed like evidence.
+    """
 
     component: str
     item: str
@@ -205,6 +209,18 @@ class BuildStarted:
     environment_sha256: str
     manifest_sha256: str
     epoch: int
+    needs: str = ""
+    needs_sha256: str = ""
+    needs_stream: str = ""
+
+
+@dataclass(frozen=True)
+class BuildStopped:
+    """A build can't begin, for want of what it needs and is not green: `by` names some of that, joined by blanks."""
+
+    component: str
+    item: str
+    by: str
 
 
 @dataclass(frozen=True)
@@ -275,6 +291,7 @@ Event = (
     | SourcesPromoted
     | GateDecided
     | BuildStarted
+    | BuildStopped
     | BuildSample
     | BuildEnded
     | ProductCollected
@@ -298,6 +315,7 @@ NAMES: Mapping[str, type[Any]] = {
     "sources.promoted": SourcesPromoted,
     "gate.decided": GateDecided,
     "build.started": BuildStarted,
+    "build.stopped": BuildStopped,
     "build.sample": BuildSample,
     "build.ended": BuildEnded,
     "product.collected": ProductCollected,
@@ -313,6 +331,8 @@ def to_body(event: Event) -> dict[str, object]:
     body: dict[str, object] = {"e": _NAME_OF[type(event)]}
     for field in dataclasses.fields(event):
         value = getattr(event, field.name)
+        if value == field.default:
+            continue
         body[field.name] = _encode_text(value) if isinstance(value, str) else value
     return body
 
@@ -332,10 +352,14 @@ def from_body(body: Mapping[str, object]) -> Event:
     values: dict[str, object] = {}
     for name, wants in wanted.items():
         if name not in body:
+            if hasattr(kind, name):  # a dataclass keeps a field's default as its own attribute
+                continue
             raise BadEventError(f"{body['e']}: no field {name!r}")
         value = _decode_text(body[name]) if wants is str else body[name]
         if type(value) is not wants:
             raise BadEventError(f"{body['e']}: {name} is not {wants.__name__}")
+        if value == getattr(kind, name, None):
+            raise BadEventError(f"{body['e']}: {name} says nothing, and is left out then")
         values[name] = value
     return typing.cast(Event, kind(**values))
 

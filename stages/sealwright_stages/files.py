@@ -76,13 +76,13 @@ def read_small(path: Path, limit: int, *, follow: bool = False) -> bytes:
     return data
 
 
-def sha256_file(path: Path) -> str:
-    """SHA-256 of a regular file that is no symbolic link, as 64 hex digits.
+def sha256_file(path: Path, *, follow: bool = False) -> str:
+    """SHA-256 of a regular file, as 64 hex digits; a symbolic link counts as one only with `follow`.
 
     Raises:
         OSError: it can't be read, or is not a regular file.
     """
-    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | (0 if follow else os.O_NOFOLLOW))
     with os.fdopen(descriptor, "rb") as stream:
         if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
             raise OSError(f"{path} is not a regular file")

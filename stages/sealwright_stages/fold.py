@@ -5,10 +5,14 @@
 - An event about something that was never declared is `BadEventError`: the log is not one of ours.
 - A verdict replaces the one before it; a reset takes it away together with its waiver.
 - A reset of a source takes its promotion away, a reset of a build its products.
+- For whom a build waits stays with its item until it begins.
 - A waiver counts only while the verdict that it names stands.
 - A policy's own signature counts for the run that checked it, and for the policy that the run goes by.
 - A log goes on only under the release, manifest and policy that it began with.
 - What was accepted once (promoted; of a build root, green) is kept with its evidence, whatever becomes of it later.
+- Of the files of an item that were deleted the first 100 are named, and all are counted.
+- A component has at most 200,000 items, more than a manifest can declare: what a forged log says costs no more time
+  than what it takes to read it.
 - What earlier releases tell is read before the first item is declared, each of them once.
 """
 
@@ -25,6 +29,8 @@ from sealwright_stages.verdict import Status, Waiver, covers
 
 _SAMPLES = 120
 """Samples of a build that are kept, the newest."""
+_DELETED = 100
+_ITEMS = 200_000
 
 
 def fold(entries: Iterable[Record], state: State | None = None) -> State:
@@ -117,8 +123,10 @@ def _item_declared(state: State, event: ev.ItemDeclared, entry: Record) -> None:
     if event.item in state.items:
         raise BadEventError(f"item {event.item!r} was declared twice")
     stage = _stage(event.stage)
-    state.components.setdefault(event.component, Component(event.component))
-    _turn(state, event.component, items=(*state.components[event.component].items, event.item))
+    known = state.components.setdefault(event.component, Component(event.component)).items
+    if len(known) >= _ITEMS:
+        raise BadEventError(f"{event.component!r} has more items than a manifest can declare")
+    _turn(state, event.component, items=(*known, event.item))
     _put(state, Item(event.item, event.component, stage, event.kind, event.title), entry)
 
 
@@ -136,7 +144,8 @@ def _stage_ended(state: State, event: ev.StageEnded, entry: Record) -> None:
 def _item_started(state: State, event: ev.ItemStarted, entry: Record) -> None:
     item = _item(state, event.item)
     tries = item.tries + 1
-    _put(state, replace(item, status=Status.RUNNING, tries=tries, waiver=None, began=entry.t, judged=""), entry)
+    running = replace(item, status=Status.RUNNING, tries=tries, waiver=None, note="", began=entry.t, judged="")
+    _put(state, running, entry)
 
 
 def _item_progress(state: State, event: ev.ItemProgress, entry: Record) -> None:
@@ -189,7 +198,8 @@ def _item_reset(state: State, event: ev.ItemReset, entry: Record) -> None:
 
 def _file_deleted(state: State, event: ev.FileDeleted, entry: Record) -> None:
     item = _item(state, event.item)
-    _put(state, replace(item, deleted=(*item.deleted, event.name)), entry)
+    named = item.deleted if len(item.deleted) >= _DELETED else (*item.deleted, event.name)
+    _put(state, replace(item, deleted=named, gone=item.gone + 1), entry)
 
 
 def _item_waived(state: State, event: ev.ItemWaived, entry: Record) -> None:
@@ -237,7 +247,14 @@ def _build_started(state: State, event: ev.BuildStarted, entry: Record) -> None:
         epoch=event.epoch,
         samples=(),
         built_from=event.manifest_sha256,
+        built_with=event.needs_sha256,
     )
+
+
+def _build_stopped(state: State, event: ev.BuildStopped, entry: Record) -> None:
+    item = _item(state, event.item)
+    because = f"stopped by {', '.join(event.by.split())}, which it needs and which is not built"
+    _put(state, replace(item, note=because), entry)
 
 
 def _build_sample(state: State, event: ev.BuildSample, entry: Record) -> None:
@@ -291,6 +308,7 @@ _HANDLERS: Mapping[type[object], Callable[[State, Any, Record], None]] = {
     ev.SourcesPromoted: _sources_promoted,
     ev.GateDecided: _gate_decided,
     ev.BuildStarted: _build_started,
+    ev.BuildStopped: _build_stopped,
     ev.BuildSample: _build_sample,
     ev.BuildEnded: _build_ended,
     ev.ProductCollected: _product_collected,

@@ -90,7 +90,10 @@ def _blocker(item: Item) -> Blocker:
         return Blocker(
             f"{item.component}: {item.title}", f"warning not waived: {item.reason}", item.next_step, item.id
         )
-    return Blocker(f"{item.component}: {item.title}", f"it is {item.status}", "wait for it", item.id)
+    why = f"it is {item.status}"
+    if item.status is Status.PENDING and item.note:
+        why = f"{why}: {item.note}"
+    return Blocker(f"{item.component}: {item.title}", why, "wait for it", item.id)
 
 
 def _unpromoted(state: State) -> list[Blocker]:

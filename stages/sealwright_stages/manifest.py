@@ -5,6 +5,7 @@
 - Every signer is a person of signers.toml; a threshold is at least 1 and no larger than its signers.
 - A source over ssh can't do without `known_hosts`. No other file than the manifest itself is read here.
 - A waiver names a person, a reason, and the whole SHA-256 of what it covers and of the policy.
+- A build root from a tar names one of the declared tars, each with address and SHA-256, and none is declared in vain.
 - What concerns one component is said in `manifest_component` and `manifest_build`, and memory in
   `manifest_memory`.
 """
@@ -15,7 +16,7 @@ import graphlib
 import hashlib
 import re
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -27,7 +28,7 @@ from sealwright_stages.manifest_build import Build
 from sealwright_stages.manifest_component import ComponentSpec, DscSource, FileSource, read_component
 from sealwright_stages.manifest_git import GitSource
 from sealwright_stages.manifest_memory import MemorySpec, read_memory
-from sealwright_stages.manifest_table import HEX64, Reader, Table, threshold_of
+from sealwright_stages.manifest_table import HEX64, Reader, Table, address, threshold_of
 from sealwright_stages.verdict import Waiver
 
 __all__ = ["Build", "ComponentSpec", "DscSource", "FileSource", "GitSource", "Manifest", "load"]
@@ -61,6 +62,7 @@ class Manifest:
     signer_policy: Path | None
     mirror: str | None
     archive_keyring: Path
+    tars: Mapping[str, str]
     components: tuple[ComponentSpec, ...]
     waivers: tuple[Waiver, ...]
     memory: MemorySpec = field(default_factory=MemorySpec)
@@ -135,6 +137,7 @@ def _read(top: Table, data: bytes) -> Manifest:
         signer_policy=locate(policy) if policy else None,
         mirror=_mirror(environment),
         archive_keyring=locate(keyring),
+        tars=_tars(environment),
         components=tuple(read_component(table) for table in top.tables("component")),
         waivers=tuple(_waiver(table) for table in top.tables("waiver")),
         memory=read_memory(top.table("memory"), signers, threshold),
@@ -147,6 +150,7 @@ def _read(top: Table, data: bytes) -> Manifest:
     for table in (release, egress, log, signer, builder, environment, policy_table, top):
         table.done()
     _check_components(manifest, top)
+    _check_tars(manifest, top)
     return manifest
 
 
@@ -181,6 +185,40 @@ def _mirror(environment: Table) -> str | None:
     if mirror is not None and not re.match(r"(https?|file)://[^\s\x00-\x1f-]", mirror):
         environment.fail(("mirror",), f"mirror = {mirror!r} is no archive's address", "use https, http or file")
     return mirror
+
+
+def _tars(environment: Table) -> dict[str, str]:
+    """Build roots that come from a tar: SHA-256 -> address."""
+    tars: dict[str, str] = {}
+    for table in environment.tables("tar"):
+        sha256, url = table.take("sha256", str), table.take("url", str)
+        if not HEX64.match(sha256):
+            table.fail(("sha256",), "sha256 is not 64 lower-case hex digits", "copy the whole digest")
+        if sha256 in tars:
+            table.fail(("sha256",), "two tars have one digest", "name each once")
+        tars[sha256] = address(table, "url", url)
+        table.done()
+    return tars
+
+
+def _check_tars(manifest: Manifest, top: Table) -> None:
+    """Each environment from a tar names one that is declared, and each of those is used."""
+    used = {
+        component.build.environment.removeprefix("tar:"): number
+        for number, component in enumerate(manifest.components)
+        if component.build and component.build.environment.startswith("tar:")
+    }
+    for sha256, number in used.items():
+        if sha256 not in manifest.tars:
+            where = ("component", number, "build", "environment")
+            top.fail(
+                where, f"no tar is declared with the SHA-256 {sha256[:16]}...", "add it as [[environment.tar]]"
+            )
+    for number, sha256 in enumerate(manifest.tars):
+        if sha256 not in used:
+            top.fail(
+                ("environment", "tar", number, "sha256"), "nothing is built in this tar", "remove it, or use it"
+            )
 
 
 def _waiver(table: Table) -> Waiver:

@@ -216,6 +216,14 @@ class Limits:
 
 
 @dataclass(frozen=True)
+class Need:
+    """A component whose products a build sees, and the folder that holds them and nothing else."""
+
+    component: str
+    folder: Path
+
+
+@dataclass(frozen=True)
 class BuildJob:
     """One component's build: what goes in, how, and within which limits."""
 
@@ -227,6 +235,8 @@ class BuildJob:
     epoch: int
     limits: Limits
     products: tuple[str, ...]
+    needs: tuple[Need, ...] = ()
+    spec: str = ""
 
 
 @dataclass(frozen=True)
@@ -244,12 +254,14 @@ class Sampled:
 class BuildResult:
     """How a build ended: its exit status (negative: a signal), milliseconds, and why it was killed, if it was.
 
+    `last_line` is the last that a build said that failed; it is a stranger's text.
     `limited_by` says what held its `processes` and its `memory`.
     """
 
     exit: int
     wall_ms: int
     killed_because: str = ""
+    last_line: str = ""
     limited_by: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -282,6 +294,9 @@ class Builder(Protocol):
         stop: Callable[[], str],
     ) -> BuildResult:
         """Build into `out` (a fresh folder). `stop()` is asked often; a sentence from it kills the build."""
+
+    def spare_memory(self) -> int:
+        """Bytes of memory that builds may take, as it is now."""
 
     def collect(self, job: BuildJob, out: Path, destination: Path) -> tuple[Collected, ...]:
         """Store the products below `destination`, strictly; raises BuildError and leaves nothing."""

@@ -160,7 +160,7 @@ def opened(
         remove_abandoned(verifier())
         cache = cache_folder()
         archives = Archives(manifest)
-        builder = SandboxBuilder(identities, Environments(archives.of))
+        builder = SandboxBuilder(identities, Environments(archives.of, manifest.tars))
         sources = {c.name: make_sources(c, policy, archives, known_hosts) for c in manifest.components}
         plan = Plan(manifest, policy, sources, builder, policy_signature)
         log = open_log(manifest, work, identities)

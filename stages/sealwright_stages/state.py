@@ -52,6 +52,7 @@ class Item:
     tries: int = 0
     waiver: Waiver | None = None
     deleted: tuple[str, ...] = ()
+    gone: int = 0
     began: str = ""
     judged: str = ""
     n: int = 0
@@ -130,6 +131,7 @@ class Component:
     facts_stream: str = ""
     build_stream: str = ""
     built_from: str = ""
+    built_with: str = ""
     building: bool = False
     build_started: str = ""
     build_ended: str = ""

@@ -18,8 +18,9 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from sealwright_stages import events as ev
+from sealwright_stages.build_depends import depends_of
 from sealwright_stages.context import Context
-from sealwright_stages.crew import work
+from sealwright_stages.crew import Bounds, work
 from sealwright_stages.errors import BuildError, FetchError, SealwrightError
 from sealwright_stages.events import Stage
 from sealwright_stages.files import remove_tree
@@ -61,7 +62,7 @@ class SourceWalk:
         jobs: dict[str, Callable[[], bool]] = {
             component.name: self._job(component.name) for component in self.context.plan.components()
         }
-        work(jobs, {}, self.context.jobs, self.context.cancel)
+        work(jobs, {}, Bounds(self.context.jobs), self.context.cancel)
         self._environments()
         for stage in begin:
             items = [item for item in self.journal.state.items.values() if item.stage is stage]
@@ -275,13 +276,14 @@ class SourceWalk:
         context = self.context
         components = context.plan.environments()[name]
         packages = sorted({p for c in components if c.build for p in c.build.packages})
-        depends = sorted({str(d) for c in components if (d := context.facts(c.name).get("build_depends"))})
+        folders = context.work.sources
+        depends = {depends_of(each, context.facts(each.name), folders / each.name) for each in components} - {""}
         folder = context.work.quarantine / re.sub("[ :]", "%", environment_component(name))
         remove_tree(folder)
         folder.mkdir(parents=True)
         progress = self._progress(items[0]) if items else (lambda done, total, note: None)
         workshop = Workshop(folder, context.cache, context.cancel, progress, context.fetch_sandbox)
-        prepared = context.plan.builder.prepare(name, packages, depends, workshop)
+        prepared = context.plan.builder.prepare(name, packages, sorted(depends), workshop)
         verdicts = context.remembered(environment_component(name), Outcome(prepared.verdicts)).verdicts
         context.prepared[name] = prepared
         for item in items:

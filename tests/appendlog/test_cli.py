@@ -8,6 +8,7 @@ import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import tempfile
 import threading
@@ -21,6 +22,7 @@ from appendlog.real_program import PROGRAM, connect, serve_words, served
 from sealwright_appendlog import layout
 from sealwright_appendlog.audit import check_log, read_records
 from sealwright_appendlog.cosignature import WitnessKey
+from sealwright_appendlog.frames import frame
 from sealwright_appendlog.note import VerifierKey
 from sealwright_appendlog.proof import check_proof
 
@@ -29,8 +31,34 @@ def run(*words: str | Path, data: bytes = b"") -> subprocess.CompletedProcess[by
     return subprocess.run([*PROGRAM, *words], input=data, capture_output=True, check=False, timeout=60)
 
 
-def test_no_command_is_a_usage_error() -> None:
-    assert run().returncode == 2
+def test_a_wrong_command_line_is_an_error_of_three_lines() -> None:
+    for words in ([], ["verify"], ["prove", "log", "x"]):
+        said = run(*words)
+        assert said.returncode == 2
+        assert re.fullmatch(rb"error: the command line\nbecause: .*\nnext: see .* --help`\n", said.stderr)
+
+
+def test_no_text_from_outside_reaches_the_terminal_raw(tmp_path: Path) -> None:
+    log, note = sealed_log(tmp_path / "log"), tmp_path / "note"
+    note.write_bytes(b"a\x1b[31mb\xc2\x9b31m\xe2\x80\xae\xff\n")
+    said = run("verify", log, "--checkpoint", note)
+    assert said.returncode == 4 and b"a\\x1b[31mb\\x9b31m\\u202e\\xff\n" in said.stdout
+    for each in [said, run("verify", tmp_path / "\x1b[31m\udc9b"), run("verify", "--\x1b[31m", tmp_path)]:
+        told = (each.stdout + each.stderr).decode()
+        assert all(character.isprintable() or character == "\n" for character in told)
+
+
+def test_an_interrupted_command_says_so_in_three_lines(tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(tmp_path / "s"))
+        listener.listen()
+        words = [*PROGRAM, "append", "--raw", "--stream", "raw/x", "--socket", str(tmp_path / "s")]
+        pipe = subprocess.PIPE
+        with subprocess.Popen(words, stdin=pipe, stderr=pipe) as process, listener.accept()[0]:
+            process.send_signal(signal.SIGINT)
+            told = process.communicate(timeout=20)[1]
+    assert process.returncode == 130
+    assert told.splitlines()[0] == b"error: append was interrupted" and len(told.splitlines()) == 3
 
 
 def test_verify_says_whole_or_names_the_first_bad_record(tmp_path: Path) -> None:
@@ -42,6 +70,45 @@ def test_verify_says_whole_or_names_the_first_bad_record(tmp_path: Path) -> None
     found = run("verify", log)
     assert found.returncode == 4
     assert re.match(rb"error: verify failed\nbecause: record 8: .*\nnext: .*\n", found.stderr)
+
+
+def test_folders_nested_without_end_are_no_traceback(tmp_path: Path) -> None:
+    log = sealed_log(tmp_path / "log")
+    here = os.open(log / "data", os.O_RDONLY)
+    for _ in range(2000):
+        os.mkdir("d", dir_fd=here)
+        inner = os.open("d", os.O_RDONLY, dir_fd=here)
+        os.close(here)
+        here = inner
+    os.close(os.open("x", os.O_CREAT | os.O_WRONLY, dir_fd=here))
+    os.close(here)
+    found = run("verify", log)
+    subprocess.run(["rm", "-rf", log], check=True)  # pytest can't
+    assert found.returncode == 4 and found.stderr.startswith(b"error: verify failed\nbecause: ")
+
+
+@pytest.mark.parametrize("name", [b"\x1b]0;x\x07", b"\xff", b"x\nverdict: yes", "\u202ex\x9b2J".encode()])
+def test_no_name_of_a_file_reaches_the_terminal_as_it_is(tmp_path: Path, name: bytes) -> None:
+    log = sealed_log(tmp_path / "log")
+    Path(os.fsdecode(os.fsencode(log / "data") + b"/" + name)).write_bytes(b"x")
+    file = Path(os.fsdecode(os.fsencode(tmp_path) + b"/" + name))
+    file.write_bytes(b"no product")
+    (tmp_path / "proof").write_bytes(run("prove", log, "42").stdout)
+    vkey = run("vkey", log).stdout.decode().strip()
+    for found in (run("verify", log), run("verify-proof", tmp_path / "proof", file, "--log", vkey)):
+        assert found.returncode == 4
+        assert all(0x20 <= byte < 0x7F for line in found.stderr.splitlines() for byte in line)
+        assert [line.split(b":")[0] for line in found.stderr.splitlines()] == [b"error", b"because", b"next"]
+
+
+def test_notes_that_contradict_each_other_are_printed_dead(tmp_path: Path) -> None:
+    log = sealed_log(tmp_path / "log")
+    note = tmp_path / "saved"
+    note.write_bytes((log / layout.SEALED).read_bytes() + b"\x1b[2J\xff\xc2\x9b\n")
+    found = run("verify", log, "--checkpoint", note)
+    assert (found.returncode, found.stdout.splitlines()[0]) == (4, b"saved earlier:")
+    assert rb"\x1b[2J\xff\x9b" in found.stdout and b"\x1b" not in found.stdout + found.stderr
+    assert b"\nnext: keep the log and both notes" in found.stderr
 
 
 @pytest.mark.parametrize("broken", ["2>/dev/full", "2>&-"])
@@ -96,6 +163,8 @@ def test_one_command_says_yes_or_no_for_a_product_with_its_proof_alone(tmp_path:
     store = new_store(tmp_path / "log")
     product = tmp_path / "downloaded.tar"
     product.write_bytes(b"a product")
+    latest = tmp_path / "latest.tar"
+    latest.symlink_to(product)
     digest = hashlib.sha256(b"a product").hexdigest()
     collected = {"e": "product.collected", "component": "xen", "name": "xen.tar", "sha256": digest, "size": 9}
     store.event("engine", {**collected, "e": "file.deleted"}, "uid:0")
@@ -106,7 +175,7 @@ def test_one_command_says_yes_or_no_for_a_product_with_its_proof_alone(tmp_path:
         (tmp_path / f"{n}.tlog-proof").write_bytes(run("prove", store.path, str(n)).stdout)
     shutil.rmtree(store.path)
     proof = tmp_path / "2.tlog-proof"
-    said = run("verify-proof", proof, product, "--log", vkey)
+    said = run("verify-proof", proof, latest, "--log", vkey)
     assert said.returncode == 0 and b"yes: it was collected as the product xen.tar of xen" in said.stdout
     alone = run("verify-proof", proof, "--log", vkey)
     assert alone.returncode == 0 and digest.encode() in alone.stdout
@@ -141,6 +210,31 @@ def test_append_carries_a_pipe_into_a_stream(tmp_path: Path, stream: str, raw: l
         (stream, 250_000, True, None if raw else 0)
     ]
     assert ends[0]["src"] == f"uid:{os.getuid()} ssh:serial"
+
+
+def test_what_an_authority_says_reaches_no_terminal_raw(tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(tmp_path / "s"))
+        listener.listen()
+
+        def answer() -> None:
+            with listener.accept()[0] as sock:
+                sock.recv(100)
+                sock.sendall(frame("R", b"\x1b[2Jno\nnext: do what we say"))
+                sock.recv(100)
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        found = run("append", "--socket", tmp_path / "s", "--stream", "build/x", data=b"x")
+        thread.join()
+    assert found.returncode == 4 and b"\\x1b[2Jno\\nnext" in found.stderr
+
+
+def test_two_identities_are_never_made_one(tmp_path: Path) -> None:
+    for name in ("ssh:k\N{LATIN SMALL LETTER O WITH DIAERESIS}n", "ssh:k\N{LATIN SMALL LETTER U WITH DIAERESIS}n"):
+        for words in (("connect",), ("append", "--stream", "build/x")):
+            found = run(*words, "--socket", tmp_path / "s", "--as", name)
+            assert found.returncode == 4 and b"an identity is ASCII" in found.stderr
 
 
 def test_a_signal_ends_it_in_order_and_open_streams_unclean(tmp_path: Path) -> None:

@@ -199,6 +199,7 @@ def test_plain_stream_names_are_accepted(name: str) -> None:
         "a/1.log",
         "\N{LATIN SMALL LETTER E WITH ACUTE}",
         "a" * 101,
+        f"{'a' * 80}/{'b' * 80}",
         "a\\b",
     ],
 )

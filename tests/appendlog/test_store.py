@@ -146,6 +146,21 @@ def test_what_is_cut_off_is_kept_and_recorded_as_torn(tmp_path: Path) -> None:
     assert not (stray / "00000099.log").exists()
 
 
+def test_what_is_cut_off_of_a_stream_with_the_longest_name_is_kept(tmp_path: Path) -> None:
+    name = f"raw/{'x' * 100}/{'y' * 55}"
+    store = new_store(tmp_path)
+    store.data(name, "D", b"whole", "uid:0")
+    store.commit()
+    store.close()
+    (segment,) = layout.segments(tmp_path)
+    with (tmp_path / segment).open("ab") as stream:
+        stream.write(b"nor this")
+    new_store(tmp_path).close()
+    assert [path.read_bytes() for path in (tmp_path / "recovery").iterdir()] == [b"nor this"]
+    with pytest.raises(record.RecordError):
+        record.stream_name(f"{name}y")
+
+
 def test_a_crash_during_recovery_is_made_good_by_the_next(tmp_path: Path) -> None:
     """The tail is put aside and cut off, and then the machine dies before the torn record is written."""
     log = unsealed(tmp_path)

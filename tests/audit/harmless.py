@@ -73,6 +73,8 @@ def harmless(mutation: Mutation) -> str:
         return FIGURE
     if "file.deleted" in kind:
         return GONE
+    if kind.startswith("build.stopped") and way in ("dropped", "doubled", "hastened"):
+        return RED
     if way == "swapped":
         return SIDE if kind in _BESIDE or "eof evidence" in kind else ""
     if kind == "eof evidence" and way == "dropped":

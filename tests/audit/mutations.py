@@ -158,11 +158,14 @@ def _fitted(step: Step, prefix: str, table: Mapping[str, object]) -> Step:
     return replace(step, **{prefix: text, f"{prefix}_sha256": digest, f"{prefix}_stream": ""})  # type: ignore[arg-type]
 
 
+_PLACED = {ev.SourcesPromoted: "facts", ev.BuildStarted: "needs"}
+
+
 def evidences(steps: Sequence[Step]) -> Iterator[Mutation]:
     """Evidence and facts say something else, and everything hashes as it should."""
     streams = {step.stream: step.data for step in steps if isinstance(step, Eof)}
     for at, step in enumerate(steps):
-        prefix = "facts" if isinstance(step, ev.SourcesPromoted) else "evidence"
+        prefix = _PLACED.get(type(step), "evidence")
         if not getattr(step, f"{prefix}_sha256", ""):
             continue
         stream = getattr(step, f"{prefix}_stream")

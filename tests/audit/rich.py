@@ -135,12 +135,16 @@ class Teller:
         """The first two stages end."""
         self.say(*(ev.StageEnded(s, o) for s, o in zip((Stage.GET_SOURCES, Stage.VERIFY), ok, strict=True)))
 
-    def build(self, name: str, attempt: int, recipe: str, epoch: int, status: int = 0) -> None:
-        """A build runs to its end."""
+    def build(
+        self, name: str, attempt: int, recipe: str, epoch: int, status: int = 0, *, spilled: bool = False
+    ) -> None:
+        """A build runs to its end; that of xen sees the products of catdoc."""
         stream = f"build/{name}/{self.runs}-{attempt}"
         self.say(ev.ItemStarted(f"{name}/build"))
         words = recipe, "debian:bookworm", ROOT, sha(f"{name} list"), epoch
-        self.say(ev.BuildStarted(name, f"{name}/build", stream, *words))
+        seen = {f"catdoc/{each}": SHA[each] for each in ("a.deb", "b.deb", "c.deb")} if name == "xen" else {}
+        told = self.spill(seen) if spilled else placed(seen)
+        self.say(ev.BuildStarted(name, f"{name}/build", stream, *words, *told))
         self.say(ev.BuildSample(name, 90, 1 << 20, 3, 10, 20), Eof(stream, exit=status))
         self.say(ev.BuildEnded(name, status, 1200, ""))
 
@@ -215,19 +219,23 @@ def sources(teller: Teller) -> None:
 
 
 def builds(teller: Teller) -> None:
-    """One build goes well, one fails and is built again."""
+    """Both builds fail at first, the first one before the other can begin, and are built again."""
+    red = "failed", "build-failed", "exit 2", "read its log", "", "", "", ""
     teller.say(ev.StageStarted(Stage.BUILD))
-    teller.build("catdoc", 1, "deb", 1_680_000_000)
+    teller.build("catdoc", 1, "deb", 1_680_000_000, status=2)
+    teller.say(ev.ItemVerdict("catdoc/build", *red), ev.BuildStopped("xen", "xen/build", "catdoc"))
+    teller.say(ev.StageEnded(Stage.BUILD, False), ev.GateDecided(Stage.SEAL, False, 0, 0, 0, 0))
+    teller.say(ev.StageStarted(Stage.BUILD), ev.ItemReset("catdoc/build", "it is built again"))
+    teller.build("catdoc", 2, "deb", 1_680_000_000)
     for name, result in (("a.deb", "identical"), ("b.deb", "differs"), ("c.deb", "absent")):
         teller.say(ev.ProductCollected("catdoc", name, SHA[name], len(BYTES[name])))
         teller.say(ev.ProductCompared("catdoc", name, result, REFERENCES.get(name, ""), "the archive"))
     teller.say(built("catdoc", {name: SHA[name] for name in ("a.deb", "b.deb", "c.deb")}))
     teller.build("xen", 1, "commands", 1_690_000_000, status=2)
-    red = "failed", "build-failed", "exit 2", "read its log", "", "", "", ""
     teller.say(ev.ItemVerdict("xen/build", *red), ev.StageEnded(Stage.BUILD, False))
     teller.say(ev.GateDecided(Stage.SEAL, False, 0, 0, 0, 0))
     teller.say(ev.StageStarted(Stage.BUILD), ev.ItemReset("xen/build", "it is built again"))
-    teller.build("xen", 2, "commands", 1_690_000_000)
+    teller.build("xen", 2, "commands", 1_690_000_000, spilled=True)
     for name in ("xen.tar", "xen-doc.tar"):
         teller.say(ev.ProductCollected("xen", name, SHA[name], len(BYTES[name])))
     teller.say(built("xen", {name: SHA[name] for name in ("xen.tar", "xen-doc.tar")}))

@@ -15,7 +15,7 @@ from sealwright_appendlog.proof import check_proof
 from sealwright_console.auditing import lines
 from sealwright_console.cli import main
 from sealwright_stages import events as ev
-from sealwright_stages.findings import Finding, good, unchecked
+from sealwright_stages.findings import Finding, bad, good, unchecked
 from sealwright_stages.rules import RULES, known
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -60,7 +60,7 @@ def test_the_report_has_the_keys_of_its_page(forger: Forger, capsys: pytest.Capt
     assert table["verdict"] == "yes" and table["first"] == {} and table["format"] == 1
     told = {each["what"] for each in table["not_checked"]}  # type: ignore[attr-defined]
     assert told >= {"signatures", "witness", "checkpoint", "sources", "build root", "memory", "waivers", "times"}
-    counts = {"records": 135, "runs": 3, "items": 13, "products": 5, "waivers": 2, "findings_bad": 0}
+    counts = {"records": 149, "runs": 3, "items": 13, "products": 5, "waivers": 2, "findings_bad": 0}
     assert counts.items() <= table["counts"].items()  # type: ignore[attr-defined]
     assert "null" not in json.dumps(table)
 
@@ -112,6 +112,23 @@ def test_check_gives_the_proof_of_a_product(forger: Forger, capsys: pytest.Captu
     assert said(capsys, "check", other, "--evidence", evidence, "--json")["proof"] == ""
 
 
+def test_check_follows_the_name_that_a_person_gives_and_says_what_is_wrong_with_that_file(
+    forger: Forger, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    evidence, latest = forger.evidence(), tmp_path / "latest.tar"
+    latest.symlink_to(evidence / "products/xen/xen.tar")
+    assert main(["check", str(latest), "--evidence", str(evidence)]) == 0
+    capsys.readouterr()
+    other = tmp_path / "other.tar"
+    other.write_bytes(b"other")
+    for path in (other, tmp_path / "none"):
+        assert main(["check", str(path), "--evidence", str(evidence)]) == 1
+        assert "next: get the file again" in capsys.readouterr().out
+    (evidence / "log/index.jsonl").write_bytes(b"")
+    assert main(["check", str(other), "--evidence", str(evidence)]) == 1
+    assert "next: fetch the folder again" in capsys.readouterr().out
+
+
 def test_what_was_checked_takes_twelve_lines_at_most() -> None:
     many = [good("memory", f"number {n}") for n in range(40)]
     every = [*many, *(good(f"thing {n}", "as it should be") for n in range(20)), unchecked("witness", "nobody")]
@@ -127,3 +144,10 @@ def test_nothing_of_the_evidence_is_printed_as_it_is() -> None:
     told = "\n".join(lines([evil], ""))
     assert "\x1b" not in told and "\x07" not in told and told.splitlines()[-1] == "verdict: NO"
     assert [line for line in told.splitlines() if line.startswith("verdict")] == ["verdict: NO"]
+
+
+def test_a_file_that_is_no_product_sends_nobody_to_the_evidence() -> None:
+    told = list(lines([bad("file", "no product of this release has these bytes")], ""))
+    assert told[-3] == "first: file" and told[-2].startswith("next: get the file again")
+    folder = [bad("file", "no product"), bad("products", "xen.tar has 2 bytes", "products", 7)]
+    assert list(lines(folder, ""))[-2].startswith("next: fetch the folder again")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import shutil
 import subprocess
@@ -12,11 +13,13 @@ from pathlib import Path
 
 import pytest
 
-from audit.forge import LOG_KEY, STREAM, Change, Eof, Forger, Step, passed
+from audit.forge import LOG_KEY, STREAM, Change, Eof, Forger, Step, begun, passed
 from sealwright_appendlog.note import VerifierKey
 from sealwright_stages import events as ev
 from sealwright_stages.audit import Audit, Reviewer, audit, check_file
 from sealwright_stages.events import Stage
+from sealwright_stages.log.entries import Entry
+from sealwright_stages.replay import Replay
 from sealwright_stages.sign.provenance import envelope, opened, pae
 from support.small_release import Key, stop_agent, write_keyring
 
@@ -36,6 +39,28 @@ def test_lawful_evidence_is_a_plain_yes_for_whoever_names_the_signers(forger: Fo
     product = evidence / "products" / "xen" / "xen.tar"
     found = check_file(product, evidence, mine(forger, "manager-a"))
     assert {finding.ok for finding in found.findings} == {"good", "unchecked"} and found.provided == ""
+
+
+def test_evidence_is_read_once_and_nothing_is_judged_after_twenty_broken_rules(forger: Forger) -> None:
+    declared, _ = forger.declared()
+    reads: list[str] = []
+
+    def read(stream: str) -> bytes:
+        reads.append(stream)
+        return b"{}"
+
+    replay = Replay(read, declared)
+    red = ev.ItemVerdict(
+        "xen/git/v1", "failed", "x", "x", "x", "", "", hashlib.sha256(b"{}").hexdigest(), "evidence/1-1"
+    )
+    known = [ev.ItemDeclared(s.id, s.component, s.stage, s.kind, s.title) for s in declared.items.values()]
+    for n, told in enumerate(
+        [begun(declared, forger.tool), *known, *[red] * 500, ev.ItemReset("xen/git/v1", "x")]
+    ):
+        body = json.loads(json.dumps(ev.to_body(told)))
+        replay.take(Entry(n, "2026-01-01T00:00:00.000000Z", "ev", "engine", "uid:0", b"", body))
+    assert reads == ["evidence/1-1"] and len(replay.findings) == 20
+    assert replay.state.items["xen/git/v1"].status == "pending"  # folded all the same
 
 
 # The folder

@@ -142,6 +142,16 @@ def test_a_record_stands_where_its_kind_belongs(
     assert any(finding.rule == "event-source" and says in finding.detail for finding in replay.findings)
 
 
+def test_a_build_whose_console_was_killed_may_be_heard_of_after_the_console(
+    forger: Forger, story: list[Step]
+) -> None:
+    at = next(n for n, step in enumerate(story) if isinstance(step, ev.BuildStarted))
+    died = Eof("engine", clean=False, exit=None)
+    for stream, right in (("build/catdoc/2-1", True), ("build/xen/2-1", False)):
+        told = replayed([*story[: at + 1], died, Eof(stream, clean=False, exit=None)], forger.declared()[0])
+        assert any(finding.rule == "stream-named" and finding.stream == stream for finding in told) is not right
+
+
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("count", [FEW, pytest.param(0, marks=pytest.mark.slow)], ids=["some", "all"])
 def test_every_lie_in_a_well_sealed_log_is_found_or_known_to_be_harmless(

@@ -41,6 +41,20 @@ def test_an_audit_says_which_witnesses_cosigned_and_when(evidence: Path) -> None
     assert ("advice", nobody) in told(evidence)
 
 
+def test_a_yes_says_which_of_the_witnesses_that_were_named_is_missing(evidence: Path) -> None:
+    log, both = evidence / "log", (VKEY, WitnessKey("witness.example/w2", bytes(range(32))))
+    assert audit(evidence, Reviewer(witnesses=both)).provided.endswith(
+        "w1, witness.example/w2 has not cosigned it"
+    )
+    vkey = VerifierKey.parse((log / layout.VKEY).read_text().strip())
+    cosign(Witness(NAME, KEY, evidence.parent / "seen"), log, vkey, 1_800_000_000, first=True)
+    said = audit(evidence, Reviewer(evidence.parent / "keyring", ("manager-a",), witnesses=both))
+    assert said.passed and said.provided == "though witness.example/w2 has not cosigned it"
+    assert (
+        audit(evidence, Reviewer(evidence.parent / "keyring", ("manager-a",), witnesses=both[:1])).provided == ""
+    )
+
+
 def test_a_bad_cosignature_of_a_known_witness_is_a_no(evidence: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = evidence / "log" / layout.CHECKPOINT
     bad = cosignature_line(split_note(path.read_bytes())[0] + "\n", NAME, KEY, 1_800_000_000)

@@ -5,6 +5,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from build.workbench import no_archive
+from sealwright_stages.build.builder import SandboxBuilder
+from sealwright_stages.build.environments import Environments
 from sealwright_stages.errors import MachineError
 from sealwright_stages.sandbox.identity import Identities
 from sealwright_stages.sandbox.readiness import require_sandbox
@@ -22,3 +25,9 @@ def identities() -> Iterator[Identities]:
     chosen = Identities.choose()
     yield chosen
     chosen.release()
+
+
+@pytest.fixture
+def builder(identities: Identities) -> SandboxBuilder:
+    """Builds on the host's /usr."""
+    return SandboxBuilder(identities, Environments(no_archive))

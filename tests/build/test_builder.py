@@ -3,29 +3,23 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
 import pytest
 
-from build.workbench import LostError, Remembered, job, no_archive
+from build.workbench import LostError, Remembered, job
 from sealwright_stages.build.builder import SandboxBuilder
-from sealwright_stages.build.environments import Environments
 from sealwright_stages.errors import BuildError
 from sealwright_stages.files import remove_tree
-from sealwright_stages.ports import BuildJob, BuildResult, Limits, Sampled
+from sealwright_stages.ports import BuildJob, BuildResult, Limits, Need, Sampled
 from sealwright_stages.sandbox.cgroups import WATCHED
-from sealwright_stages.sandbox.identity import Identities
 from sealwright_stages.tree_walk import READ, walk
 
 pytestmark = pytest.mark.sandbox
 
 _PYTHON = "python3 -c"
-
-
-@pytest.fixture
-def builder(identities: Identities) -> SandboxBuilder:
-    return SandboxBuilder(identities, Environments(no_archive))
 
 
 @pytest.fixture
@@ -99,12 +93,48 @@ def test_unpacked_archives_are_a_writable_copy_of_one_date(
     assert (tree / "README").read_text() == "read\n"
 
 
+def test_a_build_sees_the_products_of_what_it_needs_and_can_not_change_them(
+    builder: SandboxBuilder, tmp_path: Path, out: Path
+) -> None:
+    needs = []
+    for name in ("lib", "tool"):
+        (tmp_path / name).mkdir(mode=0o700)
+        (tmp_path / name / f"{name}.tar").write_text(f"{name}\n")
+        needs.append(Need(name, tmp_path / name))
+    tries = [
+        'echo evil > "$NEEDS/lib/lib.tar"',
+        'touch "$NEEDS/lib/more"',
+        'mkdir "$NEEDS/other"',
+        'rm "$NEEDS/lib/lib.tar"',
+    ]
+    what = job(
+        tmp_path,
+        'cat "$NEEDS/lib/lib.tar" "$NEEDS/tool/tool.tar" > "$OUT/both"; ls "$NEEDS"',
+        *(f"if {each}; then echo THROUGH; fi" for each in tries),
+    )
+    stream = Remembered()
+    assert _run(builder, replace(what, needs=tuple(needs)), out, stream).exit == 0, stream.data
+    assert stream.data["D"] == b"lib\ntool\n"
+    assert stream.data["E"].count(b"Read-only file system") == len(tries)
+    builder.collect(what, out, tmp_path / "products")
+    assert (tmp_path / "products" / "both").read_text() == "lib\ntool\n"
+
+
+def test_a_build_that_needs_nothing_is_told_of_no_place_for_it(
+    builder: SandboxBuilder, tmp_path: Path, out: Path
+) -> None:
+    stream = Remembered()
+    _run(builder, job(tmp_path, 'echo "${NEEDS:-nothing}"; ls / | grep -c needs || true'), out, stream)
+    assert stream.data["D"] == b"nothing\n0\n"
+
+
 def test_a_failed_command_ends_the_build_with_its_status(
     builder: SandboxBuilder, tmp_path: Path, out: Path
 ) -> None:
     stream = Remembered()
     done = _run(builder, job(tmp_path, "exit 7", "echo never"), out, stream)
     assert done.exit == 7
+    assert done.last_line == "+ exit 7"
     assert stream.data["D"] == b""
 
 

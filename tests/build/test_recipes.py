@@ -29,8 +29,8 @@ def test_nothing_of_the_manifest_becomes_part_of_a_script() -> None:
 
 
 def test_a_recipe_that_is_not_offered_is_refused() -> None:
-    with pytest.raises(BuildError, match="no recipe 'rpm'"):
-        recipe(replace(JOB, recipe="rpm"))
+    with pytest.raises(BuildError, match="no recipe 'pacman'"):
+        recipe(replace(JOB, recipe="pacman"))
 
 
 @pytest.mark.parametrize("name", ["..", ".", "", "a/b", "-x", "a b", "a\n"])

@@ -185,6 +185,7 @@ def test_a_product_that_differs_from_the_same_inputs_is_an_alarm() -> None:
         {"recipe": "deb"},
         {"environment": "host"},
         {"environment_sha256": sha("other")},
+        {"needs_sha256": sha("other")},
         {"epoch": 1},
         {"declared": {**greeting().declared, "build": {"commands": '["make all"]'}}},
     ],

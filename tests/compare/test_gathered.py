@@ -18,6 +18,7 @@ from sealwright_stages.compare.difference import Change
 from sealwright_stages.compare.facts import Signature
 from sealwright_stages.compare.gather import milliseconds
 from sealwright_stages.compare.told import IGNORED, TOLD, listed_of, signatures_of, told_of
+from sealwright_stages.log import entries
 from support.stories import sha
 
 
@@ -43,6 +44,19 @@ def test_a_subkey_counts_as_its_primary_key() -> None:
     owners = {"SUB": Signature("author", "PRIMARY")}
     evidence = {"signature": {"signatures": [{"key": "SUB"}, {"key": "STRANGE"}]}}
     assert signatures_of(evidence, owners) == {Signature("author", "PRIMARY"), Signature("", "STRANGE")}
+
+
+def test_a_stream_that_is_too_long_for_evidence_is_not_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(entries, "MAX_EVIDENCE", 10)
+    folder = tmp_path / "data" / "build" / "xen"
+    folder.mkdir(parents=True)
+    (folder / "00000001.log").write_bytes(b"123456")
+    assert entries.read_stream(tmp_path, "build/xen") == b"123456"
+    (folder / "00000002.log").write_bytes(b"78901")
+    with pytest.raises(OSError, match="more than 4 bytes"):
+        entries.read_stream(tmp_path, "build/xen")
 
 
 def test_declarations_stand_as_they_are_written() -> None:
@@ -99,7 +113,10 @@ def swapped(kind: type, **fields: object) -> Callable[[list[Step]], list[Step]]:
     return lambda steps: [replace(step, **fields) if isinstance(step, kind) else step for step in steps]
 
 
-BUILT = (ev.BuildStarted, {"environment_sha256": sha("other"), "recipe": "deb", "epoch": 7})
+BUILT = (
+    ev.BuildStarted,
+    {"environment_sha256": sha("other"), "recipe": "deb", "epoch": 7, "needs_sha256": sha("needs")},
+)
 
 
 def test_what_the_events_say_is_gathered(forger: Forger) -> None:

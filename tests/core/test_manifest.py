@@ -301,15 +301,43 @@ def test_limits_are_in_seconds_and_bytes(tmp_path: Path) -> None:
 
 
 BUILDS = [
-    ('recipe = "commands"', 'recipe = "rpm"', "recipe", "not offered"),
+    ('recipe = "commands"', 'recipe = "pacman"', "recipe", "not offered"),
+    ('recipe = "commands"', 'recipe = "rpm"', "commands =", "takes no commands"),
+    ('recipe = "commands"', 'recipe = "commands"\nspec = "x.spec"', "spec", "for the recipe rpm alone"),
+    (
+        'recipe = "commands"\ncommands = ["make"]',
+        'recipe = "rpm"\nspec = "../x.spec"',
+        "spec",
+        "no path of a .spec",
+    ),
+    ('recipe = "commands"\ncommands = ["make"]', 'recipe = "rpm"\nspec = "/x.spec"', "spec", "no path of a .spec"),
+    ('recipe = "commands"\ncommands = ["make"]', 'recipe = "rpm"\nspec = "x.txt"', "spec", "no path of a .spec"),
     ('commands = ["make"]\n', "", "recipe", "wants commands and products"),
     ('products = ["*.tar"]\n', "", "recipe", "wants commands and products"),
     ('recipe = "commands"', 'recipe = "deb"', "commands =", "takes no commands"),
     ('products = ["*.tar"]\n', 'products = ["*.tar"]\nenvironment = "fedora:40"\n', "environment", "is unknown"),
-    ('products = ["*.tar"]\n', f'products = ["*.tar"]\nenvironment = "tar:{SHA}"\n', "environment", "not offered"),
+    (
+        'products = ["*.tar"]\n',
+        f'products = ["*.tar"]\nenvironment = "tar:{SHA}"\n',
+        "environment",
+        "no tar is declared",
+    ),
     ('products = ["*.tar"]\n', 'products = ["*.tar"]\npackages = ["-o"]\n', "packages", "no package name"),
     ('products = ["*.tar"]\n', 'products = ["*.tar"]\npackages = ["a b"]\n', "packages", "no package name"),
 ]
+
+
+TAR = f'\n[[environment.tar]]\nsha256 = "{SHA}"\nurl = "root.tar.xz"\n'
+
+
+def test_a_build_root_from_a_tar_names_one_that_is_declared(tmp_path: Path) -> None:
+    there = XEN.replace('products = ["*.tar"]', f'products = ["*.tar"]\nenvironment = "tar:{SHA}"')
+    assert read(tmp_path, HEAD + there + TAR).tars == {SHA: str(tmp_path / "root.tar.xz")}
+    refused(tmp_path, HEAD + XEN + TAR, "sha256", "nothing is built in this tar")
+    again = TAR.replace("sha256 =", "sha256  =")
+    refused(tmp_path, HEAD + there + TAR + again, "sha256  =", "two tars have one digest")
+    refused(tmp_path, HEAD + there + TAR.replace(SHA, SHA[1:]), "sha256", "not 64 lower-case hex")
+    refused(tmp_path, HEAD + there + TAR + 'mode = "fast"\n', "mode", "unknown key")
 
 
 @pytest.mark.parametrize(("old", "new", "line", "because"), BUILDS)

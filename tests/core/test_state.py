@@ -42,6 +42,19 @@ def refuse(*events: ev.Event) -> None:
         after(*events)
 
 
+def test_of_deleted_files_a_hundred_are_named_and_all_counted() -> None:
+    item = after(*(ev.FileDeleted("xen/tag", f"f{n}", "", 1, "") for n in range(300))).items["xen/tag"]
+    assert (item.deleted, item.gone) == (tuple(f"f{n}" for n in range(100)), 300)
+
+
+def test_a_component_has_no_more_items_than_a_manifest_can_declare() -> None:
+    state = after()
+    known = state.components["xen"]
+    state.components["xen"] = replace(known, items=(*known.items, *(f"xen/{n}" for n in range(199_999))))
+    with pytest.raises(BadEventError, match="more items"):
+        fold(entries_of([declared("xen/one-more")]), state)
+
+
 @given(histories(), st.integers(0, 60))
 def test_a_prefix_and_the_rest_fold_to_the_same_state(history: list[ev.Event], cut: int) -> None:
     entries = entries_of(history, sealed=True)

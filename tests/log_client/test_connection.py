@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import socket
 import threading
 import time
@@ -86,3 +88,20 @@ def test_who_owes_nothing_is_not_lost() -> None:
             connection.close()
             connection.wait_line()
         assert lost == []
+
+
+def test_a_frame_that_can_not_be_kept_is_a_lost_log_and_nobody_waits_for_the_next(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    def full(kind: str, payload: bytes) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    ours, theirs = socket.socketpair()
+    lost: list[str] = []
+    connection = Connection(ours.fileno(), ours.fileno(), full, lost.append, ours.close)
+    theirs.sendall(frame("L", b"a line\n"))
+    with pytest.raises(LogLost, match="No space left on device"):
+        connection.wait_line()
+    assert len(lost) == 1 and "Traceback" not in capfd.readouterr().err
+    connection.close()
+    theirs.close()

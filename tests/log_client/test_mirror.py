@@ -75,3 +75,16 @@ def test_what_is_not_the_next_record_is_not_taken_and_no_checkpoint_agrees_any_m
     assert (mirror.count, (tmp_path / layout.INDEX).read_bytes().splitlines()) == (5, lines[:5])
     with pytest.raises(ProofError, match="record"):
         mirror.agrees(checkpoint(lines[:5]))
+
+
+@pytest.mark.parametrize("damage", [b"\0" * 40 + b"\n", b"nonsense\n", b"\n"])
+def test_what_a_power_cut_left_of_the_copy_is_dropped_and_comes_again(
+    lines: list[bytes], tmp_path: Path, damage: bytes
+) -> None:
+    told(Mirror(tmp_path), lines[:20])
+    index = tmp_path / layout.INDEX
+    index.write_bytes(b"".join(line + b"\n" for line in lines[:10]) + damage + lines[12] + b"\n")
+    mirror = Mirror(tmp_path)
+    assert mirror.count == 10
+    told(mirror, lines[10:])
+    mirror.agrees(checkpoint(lines))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -46,6 +48,39 @@ def test_a_record_that_is_another_or_missing_is_named(log: Path, tmp_path: Path)
         promises.check_records(lines[:10])
     assert (caught.value.promised, caught.value.found) == (lines[10], b"")
     promises.check_records([*lines[:5], lines[0], *lines[6:]])  # nobody was told of record 5
+
+
+def test_no_two_records_are_acknowledged_under_one_number(log: Path, tmp_path: Path) -> None:
+    lines = forging.lines_of(log)
+    kept(log, tmp_path / "seen")
+    promises = Promises(tmp_path / "seen")
+    for again in (lines[4], lines[4].replace(b'"number":3', b'"number":4')):
+        with pytest.raises(BrokenPromise, match="record 4 was acknowledged twice") as caught:
+            promises.record(again)
+        assert (caught.value.promised, caught.value.found) == (lines[4], again)
+    Promises(tmp_path / "seen").check_records(lines)
+
+
+def test_a_full_disk_leaves_no_half_line_before_the_next(log: Path, tmp_path: Path) -> None:
+    file = tmp_path / "seen"
+    whole, lines = len(kept(log, file)), forging.lines_of(log)
+    code = (
+        "import resource, signal, sys; from pathlib import Path\n"
+        "from sealwright_stages.errors import MachineError; from sealwright_stages.log.promises import Promises\n"
+        "promises = Promises(Path(sys.argv[1])); full, lost, later = (line.encode() for line in sys.argv[2:])\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN); no = resource.RLIM_INFINITY\n"
+        "promises.record(full)\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (Path(sys.argv[1]).stat().st_size + 20, no))\n"
+        "try: promises.record(lost)\n"
+        "except MachineError: print('full')\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (no, no))\n"
+        "promises.record(later)\n"
+    )
+    argv = [sys.executable, "-c", code, str(file), *(line.decode() for line in (lines[2], lines[3], lines[5]))]
+    assert subprocess.run(argv, check=True, capture_output=True, timeout=20).stdout == b"full\n"
+    again = Promises(file)
+    assert len(again) == whole + 2
+    again.check_records([*lines[:3], lines[0], *lines[4:]])  # nobody believed record 3
 
 
 def test_what_a_crash_cut_off_is_dropped_and_anything_else_is_damage(log: Path, tmp_path: Path) -> None:

@@ -320,3 +320,39 @@ def test_nothing_acknowledged_is_lost_when_the_authority_is_killed_under_load(
     again.export(place.root / "out")
     assert check_log(place.root / "out").unclean == (["build/loud"] if kept else [])
     again.close()
+
+
+def test_a_number_that_is_acknowledged_twice_is_a_contradiction(place: Place) -> None:
+    session = place.open()
+    entry = session.append({"e": "made.up"})
+    with pytest.raises(LogRollback, match=f"record {entry.n} was acknowledged twice") as caught:
+        session._acknowledged(entry, true=True)
+    assert session.lost.is_set() and session.exhibits == caught.value.exhibits
+    assert entry.line in {exhibit.data for exhibit in session.exhibits}
+
+
+def test_a_stream_that_floods_does_not_starve_the_others(place: Place) -> None:
+    session = place.open()
+    over, said = threading.Event(), [0]
+    most = 100 * (8 << 20)  # eight windows for each word of another
+
+    def flood() -> None:
+        stream = session.open_stream("build/flood/1-1")
+        while not over.is_set() and said[0] < most:
+            stream.write("D", b"x" * 65536)
+            said[0] += 65536
+        stream.finish(0)
+
+    flooding = [threading.Thread(target=flood)]
+    flooding[0].start()
+    try:
+        quiet = session.open_stream("build/quiet/1-1")
+        begun = said[0]
+        for number in range(100):
+            quiet.write("D", b"%d\n" % number)
+            session.append({"e": "made.up"})
+        quiet.finish(0)
+        assert said[0] - begun < most
+    finally:
+        over.set()
+        flooding[0].join(60)

@@ -268,7 +268,15 @@ def _a_link(folder: Path) -> None:
     (folder / "FILES").symlink_to("/etc/passwd")
 
 
-@pytest.mark.parametrize("change", [_stranger, _page, _attributes, _no_list, _a_link])
+def _evidence(folder: Path) -> None:
+    (folder / "evidence/index.html").write_text("<p>")
+
+
+def _no_product(folder: Path) -> None:
+    (folder / "evidence/products/xen/xen.tar").unlink()
+
+
+@pytest.mark.parametrize("change", [_stranger, _page, _attributes, _no_list, _a_link, _evidence, _no_product])
 def test_a_publication_that_was_changed_is_refused(
     forger: Forger, tmp_path: Path, change: Callable[[Path], None]
 ) -> None:

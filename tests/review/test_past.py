@@ -36,6 +36,18 @@ def mixed(history: list[ev.Event], chance: random.Random) -> list[Told]:
     return [*told, Seal()]
 
 
+def test_a_clock_before_1970_is_a_clock(tmp_path: Path) -> None:
+    log = write_past(tmp_path / "log", [*entries_told(), Seal()])
+    index = log / "index.jsonl"
+    index.write_bytes(index.read_bytes().replace(b'"t":"2026-', b'"t":"1926-'))
+    past = read_past(log)
+    assert (past.broken, past.place("1926-03-03"), past.place("12:39")) == ("", past.size - 1, past.size - 1)
+
+
+def entries_told() -> list[Told]:
+    return [begun(), declared("xen/tag")]
+
+
 @settings(max_examples=60, deadline=None)
 @given(
     st.lists(histories(), min_size=1, max_size=3),

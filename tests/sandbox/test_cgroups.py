@@ -46,6 +46,8 @@ def test_groups_of_version_1_are_made_below_our_own(proc: Path) -> None:
 def test_groups_of_version_2_are_made_beside_our_own(proc: Path) -> None:
     (proc.parent / "user").mkdir()
     (proc.parent / "user" / "cgroup.subtree_control").write_text("cpu memory pids\n")
+    assert _told(proc, _V2, "0::/user/us.scope\n") == (), "no process can be moved there"
+    (proc.parent / "user" / "cgroup.procs").touch()
     places = {place.what: place for place in _told(proc, _V2, "0::/user/us.scope\n")}
     assert {place.parent for place in places.values()} == {proc.parent / "user"}
     assert {(place.what, place.files[0]) for place in places.values()} == {

@@ -107,6 +107,7 @@ class ScriptedBuilder:
     with_items: bool = True
     refuses: dict[str, BuildError] = field(default_factory=dict)
     runs: list[str] = field(default_factory=list)
+    spare: int = 1 << 40
 
     def environment_items(self, name: str) -> tuple[ItemSpec, ...]:
         component = environment_component(name)
@@ -142,6 +143,9 @@ class ScriptedBuilder:
         (out / f"{job.component}.tar").write_bytes(b"built from " + data)
         exits = self.exits.get(job.component, [])
         return BuildResult(exits.pop(0) if exits else 0, 1200)
+
+    def spare_memory(self) -> int:
+        return self.spare
 
     def collect(self, job: BuildJob, out: Path, destination: Path) -> tuple[Collected, ...]:
         if "collect" in self.refuses:

@@ -78,6 +78,7 @@ def make_repository(
     work = bare.with_suffix(".work")
     work.mkdir(parents=True)
     for name, text in files.items():
+        (work / name).parent.mkdir(parents=True, exist_ok=True)
         (work / name).write_text(text)
     person, address = key.person, f"{key.person}@example.org"
     env = {

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import socket
 import subprocess
+import threading
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
 import pytest
 
+from sealwright_appendlog import host
 from sealwright_appendlog.audit import check_log, read_records
 from sealwright_appendlog.clients import Refused
+from sealwright_appendlog.frames import frame
 from sealwright_appendlog.origins import authority_name, folder_name, log_origin
 from sealwright_stages.errors import LogError
 from sealwright_stages.log import LogLost, open_transport
@@ -165,6 +171,70 @@ def test_a_log_that_nobody_uses_gives_its_process_back_and_goes_on_later(root: P
         assert [e["k"] for e, _ in read_records(far.log)].count("ev") == 6
 
 
+@pytest.fixture
+def small(root: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[End]:
+    """A host, in a thread, that has three logs in use at most, two of them of one identity."""
+    monkeypatch.setattr(host, "_MOST_LOGS", 3)
+    monkeypatch.setattr(host, "_MOST_EACH", 2)
+    (root / "host").mkdir()
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(root / "s"))
+        listener.listen()
+        served = host.Host(root / "host", NAME, listener, None, 300.0)
+        thread = threading.Thread(target=served.serve)
+        thread.start()
+        far = End("socket", root, [*PROGRAM, "connect", "--socket", str(root / "s")], host_key(root))
+        try:
+            yield far
+        finally:
+            far.close()
+            served.stopped = True
+            thread.join(20)
+
+
+def test_logs_that_nobody_uses_any_more_make_room_for_the_next_release(small: End) -> None:
+    for number in range(5):
+        session = small.open(f"release-{number}")
+        session.append({"number": number})
+        session.seal()
+        session.close()
+    assert len(below("serve")) <= 3
+
+
+def test_no_identity_has_all_the_logs_that_can_be_in_use(small: End) -> None:
+    one, two = small.open("one"), small.open("two")
+    with pytest.raises(LogLost, match="too many logs are in use"):
+        small.open("three")
+    other = End("socket", small.root, [*small.argv, "--as", "ssh:other"], small.key)
+    other.open("other").append({"e": "there is room"})
+    one.append({"e": "goes on"})
+    two.close()
+    wait_for(lambda: _opens(small, "three"))
+    other.close()
+
+
+def _opens(far: End, work: str) -> bool:
+    with contextlib.suppress(LogLost):
+        far.open(work).append({"e": "one"})
+        return True
+    return False
+
+
+def test_plain_pipes_of_others_leave_room_for_those_who_have_the_log(near: End) -> None:
+    session = near.open()
+    origin = str(session._hello["origin"])
+    with contextlib.ExitStack() as stack:
+        for number in range(65):
+            sock = stack.enter_context(socket.socket(socket.AF_UNIX))
+            sock.settimeout(20)
+            sock.connect(str(near.root / "s"))
+            hello = json.dumps({"format": 1, "stream": f"raw/{number}", "origin": origin}).encode()
+            sock.sendall(frame("I", b"ssh:other") + frame("H", hello))
+            told = sock.recv(1000)
+        assert b"64 plain pipes are open already" in told
+        session.open_stream("build/xen/1-1").finish(0)
+
+
 def test_one_log_that_breaks_takes_no_other_along(near: End) -> None:
     first, second = near.open("one"), near.open("two")
     first.append({"e": "one"})
@@ -175,6 +245,47 @@ def test_one_log_that_breaks_takes_no_other_along(near: End) -> None:
     assert first.lost.wait(5)
     second.append({"e": "goes on"})
     near.open("one").append({"e": "and so does this"})
+
+
+def test_strangers_who_come_all_at_once_take_no_log_from_those_who_have_it(near: End) -> None:
+    session = near.open()
+    origin = str(session._hello["origin"])
+    process = near.authority()
+    process.suspend()  # as one is that has much to do
+    with contextlib.ExitStack() as stack:
+        for number in range(60):
+            sock = stack.enter_context(socket.socket(socket.AF_UNIX))
+            sock.settimeout(20)
+            sock.connect(str(near.root / "s"))
+            hello = json.dumps({"format": 1, "stream": f"raw/{number}", "origin": origin}).encode()
+            sock.sendall(frame("I", b"ssh:other") + frame("H", hello) + frame("D", b"x" * 7000))
+        assert b"too many come to this log at once" in sock.recv(1000)
+        process.resume()
+        session.append({"e": "goes on"})
+    assert near.authority() == process
+
+
+@pytest.mark.slow
+def test_a_console_that_a_cut_network_silenced_makes_way_for_the_next_and_a_live_one_does_not(near: End) -> None:
+    session = near.open()
+    stream = session.open_stream("build/xen/1-1")
+    stream.write("D", b"half")
+    session.append({"e": "one"})
+    with pytest.raises(LogError, match="open already"):
+        near.open()
+    time.sleep(3)
+    for process in below("connect"):
+        process.suspend()
+    assert session.lost.wait(10)
+    time.sleep(6)
+    again = near.open()
+    again.append({"e": "two"})
+    again.seal()
+    for process in below("connect"):
+        process.resume()
+    again.export(near.root / "out")
+    report = check_log(near.root / "out")
+    assert (report.resumed, list(report.unclean)) == (1, ["build/xen/1-1"])
 
 
 def test_a_log_that_can_not_be_opened_says_why(near: End) -> None:
@@ -191,8 +302,8 @@ def test_a_host_that_is_killed_takes_its_logs_along_and_the_next_goes_on(root: P
     with hosted(root):
         session = far.open()
         session.append({"e": "one"})
-        host = next(p for p in psutil.Process().children(recursive=True) if "host" in p.cmdline())
-        host.kill()
+        process = next(p for p in psutil.Process().children(recursive=True) if "host" in p.cmdline())
+        process.kill()
         assert session.lost.wait(5)
         wait_for(lambda: not below("serve"))
     with hosted(root):
@@ -229,6 +340,16 @@ def test_a_socket_that_is_open_to_everybody_is_refused(root: Path) -> None:
     finally:
         os.umask(before)
     assert done.returncode == 4 and "everybody may open the socket" in done.stderr
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root makes keys for others")
+def test_a_key_that_root_makes_belongs_to_whoever_owns_the_folder(tmp_path: Path) -> None:
+    os.chown(tmp_path, 61999, 61998)
+    words = [*PROGRAM, "host-key", "--root", str(tmp_path), "--name", NAME]
+    printed = subprocess.run(words, check=True, capture_output=True, timeout=20).stdout
+    made = (tmp_path / "key").stat()
+    assert (made.st_uid, made.st_gid, made.st_mode & 0o777) == (61999, 61998, 0o600)
+    assert subprocess.run(words, check=True, capture_output=True, timeout=20).stdout == printed
 
 
 def test_a_work_folder_of_another_host_is_refused(near: End) -> None:

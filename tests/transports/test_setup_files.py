@@ -39,6 +39,13 @@ def test_setup_lists_its_files_and_prints_each() -> None:
         assert "@PROGRAM@" not in text and (str(INSTALLED) in text) == ("@PROGRAM@" in _raw(name))
 
 
+def test_a_program_whose_path_would_need_quotes_is_refused(tmp_path: Path) -> None:
+    for name in ("a b", "a;b", "a%b", 'a"b', "a$b"):
+        (tmp_path / name).symlink_to(INSTALLED)
+        said = subprocess.run([tmp_path / name, "setup", SETUP[3]], capture_output=True, check=False)
+        assert (said.returncode, said.stdout) == (4, b"") and b"is no plain path" in said.stderr
+
+
 def _raw(name: str) -> str:
     import sealwright_appendlog.service
 

@@ -54,10 +54,17 @@ def item_row(item: Item, bare: bool = False) -> Row:
     if item.next_step and not item.green:
         lines.append(labelled("do", item.next_step))
     lines += waiver_lines(item)
-    lines += [labelled("deleted", name, Tone.FAILED) for name in item.deleted]
+    lines += deleted_lines(item)
     if not bare:
         lines += _proof_lines(item)
     return Row(item.id, tuple(lines))
+
+
+def deleted_lines(item: Item) -> list[Line]:
+    """The files of an item that are gone: those that are named, and how many more."""
+    lines = [labelled("deleted", name, Tone.FAILED) for name in item.deleted]
+    more = item.gone - len(item.deleted)
+    return [*lines, labelled("deleted", f"and {more} more", Tone.FAILED)] if more > 0 else lines
 
 
 def waiver_lines(item: Item) -> list[Line]:

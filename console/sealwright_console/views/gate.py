@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 from sealwright_console.lines import Line, Part, Row, Tone, blank, heading, labelled, mark
-from sealwright_console.views.detail import waiver_lines
+from sealwright_console.views.detail import deleted_lines, waiver_lines
 from sealwright_stages.gate import Blocker, Decision
 from sealwright_stages.state import State
 from sealwright_stages.verdict import Status
@@ -60,7 +60,7 @@ def _row(state: State, blocker: Blocker, status: Status) -> Row:
     ]
     item = state.items.get(blocker.item)
     if item is not None:
-        lines += [labelled("deleted", name, Tone.FAILED) for name in item.deleted]
+        lines += deleted_lines(item)
         if item.tries > 1:
             lines.append(labelled("tries", str(item.tries), Tone.DIM))
     if status is Status.WARNED:

@@ -61,7 +61,7 @@ def sentence(items: list[Item]) -> str:
 def doing(item: Item) -> str:
     """The item's reason once it has one; before, how far it is."""
     if item.status is Status.PENDING:
-        return "waits"
+        return f"waits: {item.note}" if item.note else "waits"
     if item.status is Status.RUNNING:
         return " ".join(text for text in (progress(item.done, item.total), item.note) if text) or "runs"
     return item.reason
@@ -74,7 +74,7 @@ def selected_lines(state: State, name: str, stage: Stage | None = None) -> tuple
     first = next((item for item in items if shown_status(item) is status), None)
     if first is None:
         return ((Part("nothing is selected", Tone.DIM),), ())
-    deleted = f" · {len(first.deleted)} file(s) DELETED" if first.deleted else ""
+    deleted = f" · {first.gone} file(s) DELETED" if first.deleted else ""
     what = f"{name} · {first.title}: {doing(first)}{deleted}"
     step = first.next_step or ("nothing to do" if status is Status.PASSED else "wait for it")
     return ((Part("now  ", Tone.DIM), Part(what)), (Part("next ", Tone.DIM), Part(step)))

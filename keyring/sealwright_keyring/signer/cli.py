@@ -15,6 +15,7 @@ import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NoReturn
 
 from sealwright_keyring.errors import KeyringError, SignerError
 from sealwright_keyring.signer.gpg_sign import make_throwaway_key, own_agent
@@ -23,6 +24,7 @@ from sealwright_keyring.signer.server import SignerServer
 from sealwright_keyring.signer.terminal import Terminal
 
 EXIT_REFUSED = 5
+EXIT_USAGE = 2
 _CODECS = ("ascii", "unicode_escape")
 
 
@@ -32,20 +34,26 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return int(options.run(options))
     except KeyringError as error:
-        print(
-            f"error: {error.what}",
-            f"because: {error.because}",
-            f"next: {error.next_step}",
-            sep="\n",
-            file=sys.stderr,
-        )
+        _tell(error.what, error.because, error.next_step)
     except OSError as error:
-        print(f"error: {error.filename}", f"because: {error.strerror}", "next: mend it", sep="\n", file=sys.stderr)
+        _tell(str(error.filename), str(error.strerror), "look at that file and its permissions, then run it again")
     return EXIT_REFUSED
 
 
+def _tell(what: str, because: str, next_step: str) -> None:
+    print(f"error: {what}", f"because: {because}", f"next: {next_step}", sep="\n", file=sys.stderr)
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong with the command line as every error is said."""
+
+    def error(self, message: str) -> NoReturn:
+        _tell("the command line", message, f"see `{self.prog} --help`")
+        sys.exit(EXIT_USAGE)
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="sealwright-signer",
         description="Sign a release's checksums, sealed log and provenance, and nothing that it can't parse.",
         epilog="exit codes: 0 done, 2 usage, 5 refused at the start; a refused request is an answer, not an exit",

@@ -1,19 +1,21 @@
 """The engine's builder on this machine: build roots, sandboxed runs, collected products.
 
-- A build sees its own verified sources, read-only; a folder to work in and a folder for products; nothing else.
+- A build sees its own verified sources and the products of what it needs, read-only; a folder to work in and a
+  folder for products; nothing else.
 - It has no network, and a uid that no other build has at that time.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from sealwright_stages.build import runner
 from sealwright_stages.build.collector import collect
 from sealwright_stages.build.environments import Environments
-from sealwright_stages.build.recipes import Recipe, recipe
+from sealwright_stages.build.recipes import NEEDS, Recipe, recipe
+from sealwright_stages.build.spare import spare_memory
 from sealwright_stages.errors import BuildError
 from sealwright_stages.ports import (
     BuildJob,
@@ -31,6 +33,7 @@ from sealwright_stages.sandbox.ownership import hand_over, take_back
 
 _PASSWD = b"root:x:0:0:root:/nonexistent:/bin/sh\nnobody:x:65534:65534:nobody:/nonexistent:/bin/false\n"
 _GROUP = b"root:x:0:\nnogroup:x:65534:\n"
+_DPKG = Path("/var/lib/dpkg")
 _SCRATCH = 2 << 30
 _HOSTS = b"127.0.0.1 localhost\n::1 localhost\n"
 
@@ -82,6 +85,10 @@ class SandboxBuilder:
                 for folder in folders:
                     take_back(folder, uid)
 
+    def spare_memory(self) -> int:
+        """Bytes of memory that builds may take on this machine, as it is now."""
+        return spare_memory()
+
     def collect(self, job: BuildJob, out: Path, destination: Path) -> tuple[Collected, ...]:
         """Store the products below `destination`, strictly; raises BuildError and leaves nothing."""
         patterns = job.products or recipe(job).products
@@ -101,6 +108,8 @@ def _box(job: BuildJob, how: Recipe, out: Path, uid: int | None) -> Sandbox:
             Bind(job.sources, "/sources"),
             Bind(out / "build", "/build", writable=True),
             Bind(out / "products", "/out", writable=True),
+            *_needs(job, out),
+            *_dpkg(job),
         ),
         files=files,
         environment=how.environment,
@@ -112,3 +121,23 @@ def _box(job: BuildJob, how: Recipe, out: Path, uid: int | None) -> Sandbox:
         scratch=min(_SCRATCH, job.limits.memory),
         grouped=True,
     )
+
+
+def _dpkg(job: BuildJob) -> Iterator[Bind]:
+    """For a Debian package on the host's /usr, what dpkg knows of that: its tools ask which package a file is of."""
+    if job.recipe == "deb" and job.environment.root is None and _DPKG.is_dir():
+        yield Bind(_DPKG, str(_DPKG))
+
+
+def _needs(job: BuildJob, out: Path) -> Iterator[Bind]:
+    """A folder of places, read-only, and in each the products of a component."""
+    if not job.needs:
+        return
+    places = out / "needs"
+    places.mkdir()
+    yield Bind(places, NEEDS)
+    for need in job.needs:
+        (places / need.component).mkdir()
+        for folder in (places, places / need.component, need.folder):
+            folder.chmod(0o755)  # another uid is to read it, whatever our umask is
+        yield Bind(need.folder, f"{NEEDS}/{need.component}")

@@ -1,9 +1,8 @@
-"""Build roots: the host's /usr, or a Debian suite of which every package is in the verified index.
+"""Build roots: the host's /usr, a pinned tar, or a Debian suite of which every package is in the verified index.
 
 - A root is known by what went into it: suite, packages, build dependencies, architecture, the index's SHA-256.
 - A cached root is read again, every byte, before every use; one that differs from its record is made anew, and
   its packages are judged by the index anew: a record vouches for nothing.
-- A record counts only where nobody but its owner's group can write: fetchers and builders are in none.
 - A root's identity is the SHA-256 of the tar file that it came from, which anybody can make again from the
   same index; the tar itself is not kept.
 - Every installed package must be in the list that the signed index names, with its SHA-256, or the root is red.
@@ -12,31 +11,30 @@
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import hashlib
 import json
-import os
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from sealwright_stages import process
 from sealwright_stages.build.bootstrap import Wish, bootstrap
 from sealwright_stages.build.host import prepare_host
 from sealwright_stages.build.packages import packages_of
+from sealwright_stages.build.root_cache import add_mount_points, held, out_of_reach
+from sealwright_stages.build.tar_root import KIND, prepare_tar
 from sealwright_stages.build.tree_digest import tree_digest
 from sealwright_stages.errors import BuildError
 from sealwright_stages.events import Stage
 from sealwright_stages.files import remove_tree, sha256_file, sync_folder, write_whole
 from sealwright_stages.get_sources.debian import DebianArchive, architecture
+from sealwright_stages.manifest_table import HEX64
 from sealwright_stages.ports import ItemSpec, Package, Prepared, Workshop
 from sealwright_stages.verdict import Evidence, Passed, Verdict, Warned
 from sealwright_stages.verify.archive import Release
 
-_MOUNT_POINTS = ("build", "sources", "out")
-_FORM = 2  # of a cached root; a change of how roots are made counts it up
+_FORM = 3  # of a cached root; a change of how roots are made counts it up
 
 
 _Listed = Mapping[tuple[str, str, str], Package]
@@ -45,9 +43,13 @@ _Listed = Mapping[tuple[str, str, str], Package]
 
 @dataclass(frozen=True)
 class Environments:
-    """Makes build roots in the cache; `archive` gives the Debian archive of a suite."""
+    """Makes build roots in the cache.
+
+    `archive` gives the Debian archive of a suite, `tars` where the tar with a SHA-256 is.
+    """
 
     archive: Callable[[str], DebianArchive]
+    tars: Mapping[str, str] = field(default_factory=dict)
 
     def items(self, name: str) -> tuple[ItemSpec, ...]:
         """The items that preparing environment `name` will judge.
@@ -55,12 +57,14 @@ class Environments:
         Raises:
             BuildError: there is no such kind of environment.
         """
-        suite = _suite(name)
-        if suite is None:
-            return ()
-        component = f"environment {name}"
-        title = f"packages of Debian {suite}, by its signed index"
-        return (ItemSpec(_item(name), component, Stage.VERIFY, "apt", title),)
+        suite, component = _suite(name), f"environment {name}"
+        if suite is not None:
+            title = f"packages of Debian {suite}, by its signed index"
+            return (ItemSpec(_item(name), component, Stage.VERIFY, "apt", title),)
+        if name.startswith(KIND):
+            title = "build root from a tar, pinned by the manifest"
+            return (ItemSpec(_item(name), component, Stage.VERIFY, "digest", title),)
+        return ()
 
     def prepare(
         self, name: str, packages: Sequence[str], build_depends: Sequence[str], workshop: Workshop
@@ -72,6 +76,8 @@ class Environments:
             FetchError: the index did not arrive.
         """
         suite = _suite(name)
+        if name.startswith(KIND):
+            return prepare_tar(name, _item(name), self.tars[name.removeprefix(KIND)], packages, workshop)
         if suite is None:
             return prepare_host(packages, build_depends)
         wish = Wish.of(suite, architecture(), packages, build_depends)
@@ -82,7 +88,7 @@ class Environments:
             for package in packages_of(text.decode("utf-8", "surrogateescape"))
         }
         folder = workshop.cache / "environments" / _key(wish, release)
-        with _held(folder):
+        with held(folder):
             record = usable(folder, listed, suite)
             if record is None:
                 try:
@@ -124,18 +130,18 @@ def _verdict(release: Release, record: _Record, archive: DebianArchive) -> Verdi
 
 
 def _suite(name: str) -> str | None:
-    """The suite of `debian:SUITE`, None for `host`."""
+    """The suite of `debian:SUITE`, None for `host` and `tar:SHA256`."""
     kind, _, rest = name.partition(":")
-    if name == "host":
+    if name == "host" or (kind == "tar" and HEX64.match(rest)):
         return None
     if kind == "debian" and rest:
         return rest
-    next_step = "use `host` or `debian:SUITE`"
-    raise BuildError(f"environment {name!r} is refused", "only host and Debian roots are made", next_step)
+    next_step = "use `host`, `debian:SUITE` or `tar:` with a SHA-256"
+    raise BuildError(f"environment {name!r} is refused", "no such build root is made", next_step)
 
 
 def _item(name: str) -> str:
-    return f"environment {name}/apt"
+    return f"environment {name}/{'tar' if name.startswith(KIND) else 'apt'}"
 
 
 def _key(wish: Wish, release: Release) -> str:
@@ -143,23 +149,10 @@ def _key(wish: Wish, release: Release) -> str:
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
 
-@contextlib.contextmanager
-def _held(folder: Path) -> Iterator[None]:
-    """Hold a cached root, so that two consoles don't make it at once."""
-    folder.mkdir(parents=True, exist_ok=True)
-    folder.chmod(0o755)
-    descriptor = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)
-
-
 def usable(folder: Path, listed: _Listed, suite: str) -> _Record | None:
     """The record of a cached root that still is what was recorded and listed; None if it must be made."""
     try:
-        if not _out_of_reach(folder, folder / "root.json"):
+        if not out_of_reach(folder, folder / "root.json"):
             return None
         told = json.loads((folder / "root.json").read_bytes())
         packages = tuple(_judged(installed(folder / "root"), listed, suite))
@@ -167,12 +160,6 @@ def usable(folder: Path, listed: _Listed, suite: str) -> _Record | None:
         return record if tree_digest(folder / "root") == record.tree else None
     except (OSError, ValueError, KeyError, TypeError, BuildError):
         return None
-
-
-def _out_of_reach(*paths: Path) -> bool:
-    """Whether these are ours, and no stranger can write them."""
-    held = [path.lstat() for path in paths]
-    return all(each.st_uid == os.geteuid() and not each.st_mode & 0o002 for each in held)
 
 
 def _make(
@@ -237,6 +224,4 @@ def _unpack(tar: Path, root: Path) -> None:
         raise BuildError(
             "the build root can't be unpacked", done.complaint(), "make room, run again", "environment-failed"
         )
-    root.chmod(0o755)
-    for name in _MOUNT_POINTS:
-        (root / name).mkdir(exist_ok=True)
+    add_mount_points(root)

@@ -82,8 +82,9 @@ def run(
         raise MachineError(
             "the build sandbox can't be made", pump.last_words(), "run `sealwright doctor`, then run again"
         )
-    wall_ms = round((time.monotonic() - begun) * 1000)
-    return BuildResult(child.returncode, wall_ms, killed, start.groups.limited_by)
+    wall = round((time.monotonic() - begun) * 1000)
+    last = pump.last_line() if child.returncode else ""
+    return BuildResult(child.returncode, wall, killed, last, start.groups.limited_by)
 
 
 class _Life:
@@ -233,6 +234,11 @@ class _Pump:
         """Raise what the log raised."""
         if self._error is not None:
             raise self._error
+
+    def last_line(self) -> str:
+        """The last line that is not empty, as far as it is kept; a stranger's text."""
+        lines = self._tail.decode("utf-8", "replace").split("\n")
+        return next((line.strip() for line in reversed(lines) if line.strip()), "")
 
     def last_words(self) -> str:
         """The end of the output as one line."""

@@ -74,6 +74,7 @@ class Component:
     environment: str = ""
     environment_sha256: str = ""
     epoch: int = 0
+    needs_sha256: str = ""
     products: Mapping[str, Product] = field(default_factory=dict)
     took: Mapping[str, int] = field(default_factory=dict)
     output: int = 0
@@ -82,11 +83,11 @@ class Component:
     def inputs(self) -> tuple[object, ...]:
         """All that its products are made from. Limits are none of it: they can end a build, and not change it."""
         build = {name: text for name, text in self.declared.get("build", {}).items() if name in _BUILD_INPUTS}
-        made_in = self.recipe, self.environment, self.environment_sha256, self.epoch
+        made_in = self.recipe, self.environment, self.environment_sha256, self.epoch, self.needs_sha256
         return self.sources_sha256, *made_in, tuple(sorted(build.items()))
 
 
-_BUILD_INPUTS = ("commands", "packages", "products")
+_BUILD_INPUTS = ("commands", "packages", "products", "spec")
 
 
 @dataclass(frozen=True)

@@ -127,6 +127,7 @@ class Gathering:
             environment=known.environment,
             environment_sha256=known.environment_sha256,
             epoch=known.epoch,
+            needs_sha256=known.built_with,
             products=products.get(name, {}),
             took=dict(_took(items, known.wall_ms)),
             output=self._output(known.build_stream),

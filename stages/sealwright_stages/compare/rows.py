@@ -132,8 +132,14 @@ def _verdict(check: Check | None) -> str:
     return check.status if check.code in ("", "ok") else f"{check.status} {check.code}"
 
 
+_INPUTS = (
+    *("sources_sha256", "files", "bytes", "recipe", "environment", "environment_sha256", "epoch"),
+    "needs_sha256",
+)
+
+
 def _built(component: str, names: Names, a: Component, b: Component) -> Rows:
-    for field in ("sources_sha256", "files", "bytes", "recipe", "environment", "environment_sha256", "epoch"):
+    for field in _INPUTS:
         before, after = (str(getattr(side, field) or "") for side in (a, b))
         yield Change(Section.INPUTS, component, names, field, before, after)
     for inner, one, other in paired(a.products, b.products):

@@ -251,7 +251,8 @@ class LogSession:
                 )
         if self._mirror is not None and self._mirror.doubt:
             self._await_checkpoint(1 << 62)  # the next one ends this
-        self._promises.record(entry.line)
+        with self._contradicting():
+            self._promises.record(entry.line)
 
     def _stream_ended(self, entry: Entry, true: bool, held: Held) -> None:
         self._acknowledged(entry, true=true)
@@ -260,16 +261,16 @@ class LogSession:
     def _check_promises(self, log_dir: Path) -> None:
         """Look whether the log that is taken up again has all that was acknowledged before."""
         with self._contradicting():
-            try:
-                self._promises.check_records(layout.lines(log_dir / layout.INDEX))
-            except BrokenPromise as error:
-                raise exhibits.broken(self._saved, self._memory.first_note, self._memory.note, error) from error
+            self._promises.check_records(layout.lines(log_dir / layout.INDEX))
 
     @contextlib.contextmanager
     def _contradicting(self) -> Iterator[None]:
         """The log is lost by a contradiction inside the block."""
         try:
-            yield
+            try:
+                yield
+            except BrokenPromise as error:
+                raise exhibits.broken(self._saved, self._memory.first_note, self._memory.note, error) from error
         except LogRollback as error:
             self._contradiction = self._contradiction or error
             self._connection.fail(str(error))

@@ -268,6 +268,9 @@ class Connection:
         except (FrameError, ValueError) as error:
             nonsense = f"the log authority talks nonsense: {error}"
             self.fail(self._why(nonsense) if self._early else nonsense)
+        except Exception as error:  # noqa: BLE001 - a listener that is gone would leave everybody waiting
+            why = (isinstance(error, OSError) and error.strerror) or f"{type(error).__name__}: {error}"
+            self.fail(f"what the log authority said can't be kept here: {why}")
 
     def _why(self, why: str) -> str:
         return self._explain(why, bytes(self._early or b""))

@@ -57,7 +57,10 @@ _REFUSALS = (
         "put what `sealwright-appendlog host-key` prints there into [log] key",
     ),
     ("may not use this log", "let this uid use the socket at the far end"),
-    ("is open already", "another console writes to this log; end that one first"),
+    (
+        "is open already",
+        "another console writes to this log; end that one first, or wait ten seconds if it is dead",
+    ),
 )
 
 

@@ -7,8 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sealwright_appendlog import record
+from sealwright_appendlog import layout, record
 from sealwright_appendlog.audit import LogBroken, read_records
+
+MAX_EVIDENCE = 64 << 20
+"""Bytes of a stream that are read as evidence at most."""
 
 
 @dataclass(frozen=True)
@@ -54,10 +57,17 @@ def read_entries(log: Path) -> Iterator[Entry]:
 
 
 def read_stream(log: Path | None, stream: str) -> bytes:
-    """The bytes of a finished stream, from the log's files."""
-    if log is None:
-        return b""
-    return b"".join(path.read_bytes() for path in sorted((log / "data" / stream).glob("*.log")))
+    """The bytes of a finished stream that holds evidence, from the log's files.
+
+    Raises:
+        OSError: it can't be read, or is too long for evidence, as a build's output may be.
+    """
+    parts: list[bytes] = []
+    left = MAX_EVIDENCE
+    for path in sorted((log / "data" / stream).glob("*.log")) if log is not None else ():
+        parts.append(layout.whole(path, left))
+        left -= len(parts[-1])
+    return b"".join(parts)
 
 
-__all__ = ["Entry", "LogBroken", "entry_from", "entry_of", "read_entries", "read_stream"]
+__all__ = ["MAX_EVIDENCE", "Entry", "LogBroken", "entry_from", "entry_of", "read_entries", "read_stream"]

@@ -4,7 +4,8 @@
   resumed is what the log's key has signed.
 - What is no record, or not the next one, is not taken; it is a doubt, and no checkpoint agrees any more. The next one
   is waited for, since it is what the log's key has signed beside the one that was seen.
-- What follows the last line feed a crash cut off, and is dropped.
+- What follows the last line feed a crash cut off, and is dropped; so is all from the first line on that is not the next
+  record, since a machine that lost its power may leave that. It comes again.
 """
 
 from __future__ import annotations
@@ -32,6 +33,8 @@ class Mirror:
         if self._index.exists():
             whole = 0
             for line in layout.lines(self._index):
+                if self._next(line):
+                    break
                 whole += len(line) + 1
                 self._count(line)
             with self._index.open("r+b") as stream:

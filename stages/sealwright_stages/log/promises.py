@@ -4,12 +4,16 @@
   in the log that is taken up again, and in the one that is exported. A checkpoint alone can't show that, since it
   comes up to a second later and proves only that the log continues itself.
 - A stream that was finished holds just the bytes that were sent.
-- The file is the console's own and only appended to. What follows its last line feed a crash cut off, and is dropped.
+- No two records that were acknowledged have the same number.
+- The file is the console's own and only appended to. What follows its last line feed a crash cut off, and is dropped;
+  so is what a full disk left of a line.
 """
 
 from __future__ import annotations
 
+import errno
 import hashlib
+import os
 import re
 import threading
 from collections.abc import Iterable
@@ -70,8 +74,13 @@ class Promises:
 
         Raises:
             MachineError: it can't be written.
+            BrokenPromise: another one was acknowledged under its number.
         """
-        self._keep(line)
+        n = record.decode(line)["n"]
+        with self._lock:
+            if n in self._records:
+                raise BrokenPromise(f"record {n} was acknowledged twice", self._line(n), line)
+            self._keep(line)
 
     def stream(self, name: str, held: Held) -> None:
         """Keep what a finished stream held.
@@ -79,7 +88,8 @@ class Promises:
         Raises:
             MachineError: it can't be written.
         """
-        self._keep(f"stream {name} {held.length} {held.sha256}".encode())
+        with self._lock:
+            self._keep(f"stream {name} {held.length} {held.sha256}".encode())
 
     def check_records(self, lines: Iterable[bytes]) -> None:
         """Look for every acknowledged record among the index's lines.
@@ -119,9 +129,15 @@ class Promises:
 
     def _keep(self, line: bytes) -> None:
         try:
-            with self._lock, self._file.open("ab") as stream:
-                self._take(line)
-                stream.write(line + b"\n")
+            with self._file.open("ab", buffering=0) as stream:
+                whole = stream.tell()
+                try:
+                    if stream.write(line + b"\n") <= len(line):
+                        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+                except OSError:
+                    stream.truncate(whole)  # the next line must not follow half of this one
+                    raise
+            self._take(line)
         except OSError as error:
             because = error.strerror or str(error)
             raise MachineError(f"{self._file} can't be written", because, "make room, then run again") from error

@@ -62,13 +62,20 @@ def place_of(facts: Facts, signer: str) -> Place:
     return place
 
 
+def _resolved(path: Path) -> Path:
+    try:
+        return path.resolve()
+    except (OSError, RuntimeError) as error:  # Python says of links that go round that they are a RuntimeError
+        raise ManifestError(str(path), "no folder can be reached by that name", "name one that can be") from error
+
+
 def refuse_nested(evidence: Path, site: Path) -> None:
     """Refuse evidence and site that lie in one another, by whatever name they are reached.
 
     Raises:
-        ManifestError: they do.
+        ManifestError: they do, or one can't be reached.
     """
-    one, other = evidence.resolve(), site.resolve()
+    one, other = _resolved(evidence), _resolved(site)
     for inner, outer in ((one, other), (other, one)):
         if inner.is_relative_to(outer):
             raise ManifestError(

@@ -171,6 +171,11 @@ def _compare(standing: int, evidence: Path, told: Facts, place: Place, leave: st
         os.close(top)
     ours, theirs = _digest(files), _digest(_standing_files(standing))
     aside = "a published release never changes: give this one another version, or publish it elsewhere"
+    listed = listing(files, f"{EVIDENCE}/")
+    if ours != theirs and read_file(FILES, standing, _MAX_PAGE) == listed:
+        unlike = set(listing(_standing_files(standing), f"{EVIDENCE}/").splitlines()) ^ set(listed.splitlines())
+        because = f"{min(line[66:] for line in unlike).decode()} is not what was published then"
+        raise PublishError(f"{place} was changed since it was published", because, "put it back as it was")
     if ours != theirs:
         raise PublishError(f"{place} is published with other bytes", f"it is {theirs}, this is {ours}", aside)
     expected = _beside(told, place, files)

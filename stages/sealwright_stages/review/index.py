@@ -39,11 +39,11 @@ class Index:
         """Know nothing yet; the file is opened when something is first read again."""
         self.size = 0
         self.told = array("Q")
-        self.times = array("Q")
+        self.times = array("q")  # a clock may stand before 1970
         self._path = path
         self._end = 0
         self._offsets, self._lengths, self._digests = array("Q"), array("H"), bytearray()
-        self._block_offsets, self._block_times, self._block_digests = array("Q"), array("Q"), bytearray()
+        self._block_offsets, self._block_times, self._block_digests = array("Q"), array("q"), bytearray()
         self._hash = hashlib.sha256()
         self._fd = -1
         self._lock = threading.Lock()

@@ -82,7 +82,13 @@ def _whose(event: ev.Event, items: Mapping[str, Item]) -> tuple[str, Stage | Non
     if isinstance(event, ev.RunStarted | ev.RunEnded | ev.PolicySigned | ev.MemoryRead):
         return "", None
     if isinstance(
-        event, ev.BuildStarted | ev.BuildSample | ev.BuildEnded | ev.ProductCollected | ev.ProductCompared
+        event,
+        ev.BuildStarted
+        | ev.BuildStopped
+        | ev.BuildSample
+        | ev.BuildEnded
+        | ev.ProductCollected
+        | ev.ProductCompared,
     ):
         return event.component, Stage.BUILD
     item = items.get(event.item)
@@ -106,7 +112,9 @@ def _severity(event: ev.Event) -> Severity:
         return Severity.INFO if event.ok else Severity.WARNED
     if isinstance(event, ev.ProductCompared):
         return Severity.WARNED if event.result == "differs" else Severity.INFO
-    return Severity.WARNED if isinstance(event, (ev.FileDeleted, ev.ItemWaived)) else Severity.INFO
+    return (
+        Severity.WARNED if isinstance(event, (ev.FileDeleted, ev.ItemWaived, ev.BuildStopped)) else Severity.INFO
+    )
 
 
 def _plain_severity(entry: Record, stream: str) -> Severity:

@@ -54,7 +54,7 @@ RULES: Mapping[str, str] = {
     # builds
     "build-declared": "A build has the recipe and environment of the manifest, an item that runs, a stream of its own.",
     "build-inputs": "It was built from the promoted sources, under their manifest, epoch and verified build root.",
-    "build-needs": "Everything that it needs had been built well before.",
+    "build-needs": "All that it needs was built before; it saw the products of that, as they stand at the seal.",
     "build-ended": "A build's stream ended, as the build says it did, before it said so.",
     "product-of-build": "A product is of a build that ended well, by the manifest's patterns, collected once.",
     "products-judged": "A build is green for exactly the products that were collected, by SHA-256.",

@@ -3,6 +3,8 @@
 - A build has an item that runs, the recipe and environment of the manifest, and a stream named after run and try.
 - It began while the gate before build was open, from sources that were promoted, under their manifest and epoch, in
   the build root that was judged, and after all that it needs.
+- It saw the products of what the manifest says it needs, as they were in the log then, and they stand so at the seal.
+- A build is said to be stopped while it waits, by what it needs and is not green.
 - Its stream ended before it said its end, with the same exit.
 - A product is of a build that ended with exit 0 and was not killed; it has a plain name that a pattern of the manifest
   asks for.
@@ -20,6 +22,7 @@ from typing import Any
 from sealwright_stages import events as ev
 from sealwright_stages.events import Stage
 from sealwright_stages.log.entries import Entry
+from sealwright_stages.needed import digest_now
 from sealwright_stages.rules.runs import gate_open
 from sealwright_stages.rules.story import Story, sha256_of
 from sealwright_stages.state import Component, Item, Product
@@ -44,6 +47,7 @@ def build_started(story: Story, event: ev.BuildStarted, entry: Entry) -> None:
         story.breaks("build-declared", entry, f"{name} was built while it was being built")
     story.run.building[name] = event.stream
     story.made[name] = []
+    story.placed(event.needs, event.needs_stream, event.needs_sha256, entry)
     _inputs(story, event, component, entry)
     _as_declared(story, event, entry)
 
@@ -78,6 +82,23 @@ def _as_declared(story: Story, event: ev.BuildStarted, entry: Entry) -> None:
         needed = story.state.items.get(f"{need}/build")
         if needed is not None and not needed.green:
             story.breaks("build-needs", entry, f"{event.component} was built before {need}, which it needs")
+    if event.needs_sha256 != digest_now(story.state, declared.sees(event.component)):
+        what = f"{event.component} was built with other products than those of what it needs"
+        story.breaks("build-needs", entry, what)
+
+
+def build_stopped(story: Story, event: ev.BuildStopped, entry: Entry) -> None:
+    """A build that waits, and for whom."""
+    item, by = story.state.items.get(event.item), event.by.split(" ")
+    if item is None or item.stage is not Stage.BUILD or item.component != event.component:
+        story.breaks("build-declared", entry, f"{event.item} is no build of {event.component} that was declared")
+    elif item.status is not Status.PENDING or story.run.stages.get(Stage.BUILD) is not False:
+        story.breaks("item-order", entry, f"{item.id} was stopped while it was {item.status}")
+    needs = story.declared.needs(event.component) if story.declared else frozenset(by)
+    for name in by:
+        needed = story.state.items.get(f"{name}/build")
+        if name not in needs or needed is None or needed.green:
+            story.breaks("build-needs", entry, f"{event.component} was stopped by what does not keep it waiting")
 
 
 def build_sample(story: Story, event: ev.BuildSample, entry: Entry) -> None:
@@ -171,10 +192,13 @@ def sealed_products(story: Story, entry: Entry) -> None:
         component = story.state.components.get(name)
         if component is None or not _ended_well(story, component):
             story.breaks("sealed", entry, f"the last build of {name}, which has products, did not end well")
+        elif story.declared and component.built_with != digest_now(story.state, story.declared.sees(name)):
+            story.breaks("build-needs", entry, f"{name} was built with products that are not those of the release")
 
 
 BUILDS: Mapping[type[Any], Callable[[Story, Any, Entry], None]] = {
     ev.BuildStarted: build_started,
+    ev.BuildStopped: build_stopped,
     ev.BuildSample: build_sample,
     ev.BuildEnded: build_ended,
     ev.ProductCollected: product_collected,

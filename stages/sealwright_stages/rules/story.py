@@ -1,7 +1,7 @@
 """What the rules of a story share: the state so far, the run that speaks, the streams, and a way to say no.
 
 - What is kept grows with items, streams and products, not with records or bytes.
-- Evidence is read with a limit: what is named as evidence could be a build's whole output.
+- Evidence is read once, and with a limit: what is named as evidence could be a build's whole output.
 """
 
 from __future__ import annotations
@@ -25,7 +25,14 @@ from sealwright_stages.state import Item, State
 
 HEX64 = re.compile(r"[0-9a-f]{64}\Z")
 _MOST = 20  # findings: what follows the first ones follows from them
-_OF_BUILDS = (ev.BuildStarted, ev.BuildSample, ev.BuildEnded, ev.ProductCollected, ev.ProductCompared)
+_OF_BUILDS = (
+    ev.BuildStarted,
+    ev.BuildStopped,
+    ev.BuildSample,
+    ev.BuildEnded,
+    ev.ProductCollected,
+    ev.ProductCompared,
+)
 
 
 @dataclass
@@ -86,8 +93,13 @@ class Story:
 
     def breaks(self, rule: str, entry: Entry, what: str) -> None:
         """Say that `entry` breaks a rule."""
-        if len(self.findings) < _MOST:
+        if not self.lost:
             self.findings.append(bad("rules", f"record {entry.n}: {what}", known(rule), entry.n, entry.stream))
+
+    @property
+    def lost(self) -> bool:
+        """Whether so much is wrong that nothing more is told of it."""
+        return len(self.findings) >= _MOST
 
     def demand(self, kept: bool, rule: str, entry: Entry, what: str) -> None:
         """Say that `entry` breaks a rule, unless it is kept."""
@@ -105,6 +117,9 @@ class Story:
     def placed(self, text: str, stream: str, sha256: str, entry: Entry) -> Mapping[str, Any]:
         """The table that evidence or facts are, whether they stand in the event or on a stream of their own."""
         data = b"" if stream else text.encode()
+        if stream in self.streams.named:
+            self.name(stream, entry)  # breaks a rule; reading it over and over could take days
+            return {}
         if stream:
             self.name(stream, entry)
             if self.streams.ended.get(stream) != 0:

@@ -141,6 +141,8 @@ def _version_2(own: Path) -> tuple[Place, ...]:
         given = (own.parent / "cgroup.subtree_control").read_text(encoding="ascii").split()
     except OSError:
         return ()
+    if not os.access(own.parent / "cgroup.procs", os.W_OK):
+        return ()  # who may not write here may not move a process from one group to another below it
     kinds = {"pids": ("processes", ("pids.max",)), "memory": ("memory", ("memory.max", "memory.swap.max"))}
     return tuple(Place(kinds[kind][0], own.parent, kinds[kind][1], 2) for kind in given if kind in kinds)
 

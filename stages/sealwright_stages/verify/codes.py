@@ -76,6 +76,7 @@ CODES: Mapping[str, str] = {
     "rpm-unsigned-extra": "The package carries file signatures that its own signature does not cover.",
     # the verified folder
     "sources-changed": "The verified sources are not as they were when they were promoted.",
+    "need-changed": "The products that the build was to see are not as they were logged.",
     "sources-missing": "The verified sources, or their manifest, are not there.",
     "path-taken": "Two sources of the component want to write the same path.",
     # memory

@@ -76,3 +76,9 @@ def listed(fields: Mapping[str, str], field: str) -> dict[str, Listed]:
             raise Deb822Error(f"{field} names {match.group(3)} twice")
         found[match.group(3)] = Listed(match.group(1), int(match.group(2)), match.group(3))
     return found
+
+
+def build_depends(fields: Mapping[str, str]) -> str:
+    """All build dependencies of a source's paragraph, as one relation field."""
+    named = (fields.get(f"build-depends{kind}", "") for kind in ("", "-arch", "-indep"))
+    return ", ".join(part.replace("\n", " ").strip().rstrip(",") for part in named if part)

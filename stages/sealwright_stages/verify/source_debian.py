@@ -31,7 +31,7 @@ from sealwright_stages.verdict import Failed, Green, Verdict, Warned
 from sealwright_stages.verify.archive import Release
 from sealwright_stages.verify.codes import RefusedError, failed, not_fetched, passed, warned
 from sealwright_stages.verify.copy import copy_judged
-from sealwright_stages.verify.deb822 import Deb822Error, Listed, listed, paragraphs
+from sealwright_stages.verify.deb822 import Deb822Error, Listed, build_depends, listed, paragraphs
 from sealwright_stages.verify.uploaders import lacking_right, uploaders
 from sealwright_stages.verify.verifier import keyring_of
 
@@ -232,9 +232,7 @@ class DebianSource:
 
 def _facts(verdict: Good | Weak, fields: Mapping[str, str]) -> dict[str, object]:
     """What a build wants to know: build dependencies, and the time of the signature."""
-    named = (fields.get(f"build-depends{kind}", "") for kind in ("", "-arch", "-indep"))
-    depends = ", ".join(part.replace("\n", " ").strip().rstrip(",") for part in named if part)
-    return {"build_depends": depends, "epoch": int(verdict.created.timestamp())}
+    return {"build_depends": build_depends(fields), "epoch": int(verdict.created.timestamp())}
 
 
 def _weakly_listed(text: str) -> dict[str, int]:

@@ -2,15 +2,17 @@
 
 - Nothing of the manifest becomes part of a script's text: it arrives as positional parameters.
 - A recipe that is not one of these is refused before anything starts.
-- A Debian package gets no date from us: its own changelog dates it, as in the archive.
+- A package is dated by its own changelog, as in its archive: a Debian package gets no date from us, and an RPM only
+  one to fall back on.
+- The products of what a component needs are at one place, which nothing is told of that needs nothing.
 """
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sealwright_stages.errors import BuildError
@@ -18,6 +20,8 @@ from sealwright_stages.ports import BuildJob
 from sealwright_stages.process import BASE_ENVIRONMENT
 
 _FOLDER = Path(__file__).parent
+NEEDS = "/needs"
+"""Where a build sees the products of what it needs, each component's in a folder of its name."""
 _COMPONENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,99}")
 
 
@@ -38,11 +42,10 @@ def recipe(job: BuildJob) -> Recipe:
     """
     if not _COMPONENT.fullmatch(job.component):
         raise _refused(job, "the component's name can't name a folder", "choose a plain name")
-    if job.recipe == "commands":
-        return _commands(job)
-    if job.recipe == "deb":
-        return _deb(job)
-    raise _refused(job, f"there is no recipe {job.recipe!r}", "use `commands` or `deb`")
+    if job.recipe not in _RECIPES:
+        raise _refused(job, f"there is no recipe {job.recipe!r}", "use `commands`, `deb` or `rpm`")
+    how = _RECIPES[job.recipe](job)
+    return replace(how, environment={**how.environment, "NEEDS": NEEDS}) if job.needs else how
 
 
 def _commands(job: BuildJob) -> Recipe:
@@ -61,6 +64,14 @@ def _commands(job: BuildJob) -> Recipe:
 def _deb(job: BuildJob) -> Recipe:
     variables = {"DEB_BUILD_OPTIONS": f"parallel={len(os.sched_getaffinity(0))}"}
     return Recipe(_script("deb"), {**BASE_ENVIRONMENT, **variables}, ("*.deb",))
+
+
+def _rpm(job: BuildJob) -> Recipe:
+    variables = {"SOURCE_DATE_EPOCH": str(job.epoch)}
+    return Recipe((*_script("rpm"), job.spec), {**BASE_ENVIRONMENT, **variables}, ("*.rpm",))
+
+
+_RECIPES: Mapping[str, Callable[[BuildJob], Recipe]] = {"commands": _commands, "deb": _deb, "rpm": _rpm}
 
 
 def _script(name: str) -> tuple[str, ...]:

@@ -1,0 +1,61 @@
+# The recipe "rpm": sh -c THIS recipe SPEC
+# Builds binary and source packages from one spec file. What the spec names as source or patch is one of the component's
+# verified files, or lies beside the spec in its verified tree; nothing is fetched. Its changelog dates the packages.
+set -eu
+umask 022
+refuse() {
+    printf '%s\n' "$1" >&2
+    exit 64
+}
+
+wanted=$1
+if [ -n "$wanted" ]; then
+    set -- "/sources/source/$wanted" "/sources/files/$wanted" "/sources/unpacked/$wanted"
+else
+    set -- /sources/source/*.spec /sources/files/*.spec
+fi
+spec=
+for found in "$@"; do
+    if [ -f "$found" ]; then
+        [ -z "$spec" ] || refuse "more than one spec file among the sources: name one with spec = \"...\""
+        spec=$found
+    fi
+done
+[ -n "$spec" ] || refuse "there is no spec file ${wanted:-*.spec} among the sources"
+
+top=/build/rpmbuild
+mkdir "$top" "$top/BUILD" "$top/RPMS" "$top/SOURCES" "$top/SPECS" "$top/SRPMS" "$top/tmp"
+cp -- "$spec" "$top/SPECS/"
+set -- \
+    --define "_topdir $top" --define "_tmppath $top/tmp" --define "_dbpath $top/db" --define "_buildhost build" \
+    --define "use_source_date_epoch_as_buildtime 1" --define "clamp_mtime_to_source_date_epoch 1" \
+    --define "build_mtime_policy clamp_to_source_date_epoch" --define "source_date_epoch_from_changelog 0" \
+    --define "_disable_source_fetch 1"
+
+rpmspec "$@" --query --srpm --queryformat '[%{SOURCE}\n][%{PATCH}\n]' "$spec" > "$top/tmp/named"
+missing=
+while IFS= read -r name; do
+    for place in /sources/files "$(dirname -- "$spec")"; do
+        if [ ! -f "$place/$name" ]; then
+            continue
+        elif [ ! -e "$top/SOURCES/$name" ]; then
+            cp -- "$place/$name" "$top/SOURCES/"
+        elif ! cmp -s -- "$place/$name" "$top/SOURCES/$name"; then
+            refuse "two different files among the sources are called $name"
+        fi
+    done
+    [ -e "$top/SOURCES/$name" ] || missing="$missing $name"
+done < "$top/tmp/named"
+[ -z "$missing" ] || refuse "the spec names what is not among the verified sources:$missing"
+
+dated=$(rpmspec "$@" --query --srpm --queryformat '[%{CHANGELOGTIME}\n]' "$spec" | head -n 1)
+case $dated in
+    '' | *[!0-9]*) ;;
+    *) SOURCE_DATE_EPOCH=$dated ;;
+esac
+export SOURCE_DATE_EPOCH
+[ "$SOURCE_DATE_EPOCH" -le "$(date +%s)" ] || refuse "the spec's changelog is dated in the future"
+find "$top" -exec touch --no-dereference --date="@$SOURCE_DATE_EPOCH" -- {} +
+
+rpmbuild "$@" -ba --nodeps "$top/SPECS/$(basename -- "$spec")"
+find "$top/RPMS" "$top/SRPMS" -name '*.rpm' -exec mv -t /out -- {} +

@@ -1,0 +1,43 @@
+"""What a Debian package needs to be built: from its verified .dsc, or from debian/control of its verified git tree.
+
+- The .dsc has the word where there is one; what a tree says counts only for the recipe that builds from it.
+- Comments of a control file are no fields, and its first paragraph alone speaks of the source.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from sealwright_stages.errors import BuildError
+from sealwright_stages.files import read_small
+from sealwright_stages.manifest import ComponentSpec
+from sealwright_stages.verify.codes import shown
+from sealwright_stages.verify.deb822 import Deb822Error, build_depends, paragraphs
+
+_MAX_CONTROL = 1 << 20
+
+
+def depends_of(component: ComponentSpec, facts: Mapping[str, object], sources: Path) -> str:
+    """A relation field, or nothing; `sources` is the component's folder.
+
+    Raises:
+        BuildError: its debian/control can't be read.
+    """
+    if told := facts.get("build_depends"):
+        return str(told)
+    if component.build is None or component.build.recipe != "deb" or component.dsc or component.git is None:
+        return ""
+    try:
+        text = read_small(sources / "source" / "debian" / "control", _MAX_CONTROL).decode("utf-8")
+        lines = [line for line in text.split("\n") if not line.startswith("#")]
+        return build_depends(next(iter(paragraphs("\n".join(lines))), {}))
+    except (OSError, ValueError) as error:
+        because = error.strerror if isinstance(error, OSError) else str(error)
+        what = "no control file" if isinstance(error, Deb822Error) else "not readable"
+        raise BuildError(
+            f"{component.name}: its debian/control is {what}",
+            shown(because or "it is odd"),
+            "mend the source, or build it by another recipe",
+            "environment-refused",
+        ) from error
