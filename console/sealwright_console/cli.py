@@ -13,7 +13,6 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import NoReturn
 
-from sealwright_console.auditing import MARK
 from sealwright_console.complaints import complain, print_json, print_refused, say
 from sealwright_console.diffing import add_diffing
 from sealwright_console.publishing import add_publishing
@@ -199,19 +198,9 @@ def _only_work_folder() -> Path:
 
 
 def _doctor(options: argparse.Namespace) -> int:
-    from sealwright_stages.doctor import examine, selftest  # noqa: PLC0415
-    from sealwright_stages.release import read_release, work_folder  # noqa: PLC0415
+    from sealwright_console.fitness import run_doctor  # noqa: PLC0415
 
-    folder = manifest = None
-    if options.manifest is not None:
-        manifest = read_release(options.manifest)[0]
-        folder = work_folder(manifest, None).root
-    findings = [*examine(folder, manifest), *(selftest() if options.selftest else ())]
-    for finding in findings:
-        print(f"{MARK[finding.ok]} {finding.name}: {clean(finding.found)}")
-        if finding.ok != "good":
-            print(f"         next: {clean(finding.next)}")
-    return int(Exit.ENVIRONMENT if any(finding.ok == "bad" for finding in findings) else Exit.DONE)
+    return run_doctor(options)
 
 
 def _explain(options: argparse.Namespace) -> int:

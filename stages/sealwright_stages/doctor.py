@@ -23,13 +23,12 @@ from sealwright_stages import process
 from sealwright_stages.errors import SealwrightError
 from sealwright_stages.log.transport import probe
 from sealwright_stages.manifest import Manifest
-from sealwright_stages.sandbox.escapes import ATTEMPTS, Attempt, Canary, Result
-from sealwright_stages.sandbox.identity import Identities
+from sealwright_stages.sandbox.cgroups import WATCHED, grouped
 from sealwright_stages.sandbox.readiness import require_sandbox
 from sealwright_stages.sandbox.seccomp import DENIED, program
 from sealwright_stages.verify.verifier import fixes
 
-__all__ = ["Finding", "examine", "fit", "require_sandbox", "selftest"]
+__all__ = ["Finding", "examine", "fit", "require_sandbox"]
 
 _SECONDS = 20.0
 _ROOM = 5 << 30
@@ -88,30 +87,6 @@ def _asks(transport: Sequence[str]) -> list[Finding]:
     return [Finding("ssh", "advice", "it may wait for an answer that nobody gives", advice)]
 
 
-def selftest() -> list[Finding]:
-    """Try to break out of the sandbox in every known way; each attempt that is not held is bad.
-
-    Raises:
-        MachineError: the sandbox can't be made.
-    """
-    chosen = Identities.choose()
-    uid = chosen.builders[0] if chosen.builders else None
-    try:
-        with Canary() as canary:
-            return [_judged(attempt, canary.try_out(attempt, uid)) for attempt in ATTEMPTS]
-    finally:
-        chosen.release()
-
-
-def _judged(attempt: Attempt, result: Result) -> Finding:
-    name = f"escape: {attempt.name}"
-    if result is Result.HELD:
-        return Finding(name, "good", f"held: {attempt.tries}")
-    if result is Result.BROKEN:
-        return Finding(name, "bad", f"could not be tried: {attempt.tries}", "install python3 below /usr/bin")
-    return Finding(name, "bad", f"got out: {attempt.tries}", "don't build on this machine; report this")
-
-
 def fit(findings: list[Finding]) -> bool:
     """Whether nothing is bad."""
     return all(finding.ok != "bad" for finding in findings)
@@ -124,6 +99,7 @@ def _findings(folder: Path, root: bool) -> Iterator[Finding]:
     yield _gpg_fixes()
     yield _attempt("sandbox", _sandbox)
     yield _attempt("seccomp", _seccomp)
+    yield _limits()
     yield _tmpfs()
     yield _room(folder)
     yield _clock(time.time())
@@ -186,6 +162,17 @@ def _sandbox() -> str:
 
 def _seccomp() -> str:
     return f"{len(DENIED)} system calls refused by a filter of {len(program(local_sockets=True))} bytes"
+
+
+def _limits() -> Finding:
+    """By what a build's processes and memory would be limited: groups are made, not guessed at."""
+    with grouped(64, 64 << 20) as groups:
+        held = groups.limited_by
+    shown = "; ".join(f"{what} by {how}" for what, how in held.items())
+    if not set(held.items()) & set(WATCHED.items()):
+        return Finding("limits", "good", shown)
+    cure = "for exact limits start where control groups with pids and memory may be made: as root, or delegated to you"
+    return Finding("limits", "advice", shown, cure)
 
 
 def _tmpfs() -> Finding:

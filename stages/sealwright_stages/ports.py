@@ -255,12 +255,14 @@ class BuildResult:
     """How a build ended: its exit status (negative: a signal), milliseconds, and why it was killed, if it was.
 
     `last_line` is the last that a build said that failed; it is a stranger's text.
+    `limited_by` says what held its `processes` and its `memory`.
     """
 
     exit: int
     wall_ms: int
     killed_because: str = ""
     last_line: str = ""
+    limited_by: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """Open a release: from `release.toml` and a work folder to an engine that can walk it.
 
 - Everything that can be refused without touching anything is refused first: manifest, policy and its signature,
-  sandbox, memory.
+  sandbox, memory, and last, since it takes a few seconds where it was not yet tried, whether the sandbox holds.
 - Who is to sign the release has an OpenPGP key: the signer signs with nothing else.
 - The log is opened before anything else happens; the state is folded from it, never from elsewhere.
 - What a console that was killed could not remove (private keyrings, half-made sandboxes) is removed then.
@@ -43,6 +43,7 @@ from sealwright_stages.policy_signature import PolicySignature, signed_policy
 from sealwright_stages.sandbox.fetch import BwrapFetchSandbox
 from sealwright_stages.sandbox.identity import Identities
 from sealwright_stages.sandbox.life import end_unborn
+from sealwright_stages.selftest.vouch import require_held
 from sealwright_stages.sign.client import open_signer
 from sealwright_stages.sign.signing import Confirm, SigningRequest, Typed
 from sealwright_stages.state import Record, State
@@ -146,7 +147,10 @@ def opened(
     work = work_folder(manifest, wish.work)
     require_sandbox()
     require_verifier()
-    memory = None if (work.log / layout.SEALED).exists() else recall(manifest)
+    memory = None
+    if not (work.log / layout.SEALED).exists():  # nothing more is fetched or built after the seal
+        memory = recall(manifest)
+        require_held(cache_folder())
     identities = Identities.choose()
     cancel = threading.Event()
     with contextlib.ExitStack() as stack:

@@ -239,7 +239,10 @@ class BuildWalk:
         return Passed(
             f"built in {result.wall_ms / 1000:.1f} s, {len(products)} products",
             products_sha256(products),
-            {"products": {product.name: product.sha256 for product in products}},
+            {
+                "products": {product.name: product.sha256 for product in products},
+                "limited_by": dict(result.limited_by),
+            },
         )
 
     def _compare(self, component: str, product: Collected, references: object) -> None:

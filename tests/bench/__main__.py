@@ -19,7 +19,7 @@ def lines() -> Iterator[Line]:
         yield from bench_diff.lines(Path(folder) / "diff")
     yield from bench_log.lines()
     yield from bench_review.lines()
-    yield bench_sandbox.start()
+    yield from bench_sandbox.lines()
     yield bench_console.first_paint()
 
 

@@ -1,41 +1,196 @@
-"""How long a sandbox takes to start: ours, with every rule, against bare bwrap."""
+"""What a sandbox costs: its start, a build's time inside, and how long it takes to die."""
 
 from __future__ import annotations
 
+import contextlib
+import os
+import random
+import shutil
 import statistics
 import subprocess
+import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from bench.report import Line
+from bench.report import Line, timed
+from sealwright_stages.build import runner
+from sealwright_stages.ports import Limits
 from sealwright_stages.process import BASE_ENVIRONMENT
-from sealwright_stages.sandbox.bwrap import Sandbox, prepared
+from sealwright_stages.sandbox.bwrap import Bind, Sandbox, prepared
 from sealwright_stages.sandbox.identity import Identities
+from sealwright_stages.sandbox.ownership import hand_over
+from sealwright_stages.selftest.trial import selftest
 
 _BARE = ("--ro-bind", "/usr", "/usr", "--symlink", "usr/bin", "/bin", "--symlink", "usr/lib", "/lib")
 _BARE_REST = ("--symlink", "usr/lib64", "/lib64", "--proc", "/proc", "--dev", "/dev", "--unshare-all")
-
-
-def start(rounds: int = 30) -> Line:
-    """Median time of `true` in the builders' full profile, and of `true` in a bare bwrap; taken in turn."""
-    chosen = Identities.choose()
-    uid = chosen.builders[0] if chosen.builders else None
-    ours: list[float] = []
-    peer: list[float] = []
+_STORM = """
+import os, signal, time
+for number in range(1, 32):
+    if number not in (signal.SIGKILL, signal.SIGSTOP):
+        signal.signal(number, signal.SIG_IGN)
+print("storm", flush=True)
+while True:
     try:
-        for _ in range(rounds):
-            begun = time.perf_counter()
-            with prepared(Sandbox(uid=uid), ["true"]) as ready:
-                _run(ready.argv, ready.descriptors)
-            middle = time.perf_counter()
-            _run(("bwrap", *_BARE, *_BARE_REST, "true"), ())
-            ours.append(middle - begun)
-            peer.append(time.perf_counter() - middle)
+        if os.fork() == 0:
+            os.setsid()
+    except OSError:
+        time.sleep(0.01)
+"""
+_BUILD = """
+set -e
+mkdir -p {place}/work
+i=0
+while [ $i -lt 40 ]; do
+    echo "int f$i(int x) {{ return x * $i; }}" > {place}/work/$i.c
+    {compiler} {place}/work/$i.c > {place}/work/$i.o
+    i=$((i+1))
+done
+cat {place}/work/*.o | sha256sum > {place}/sum
+rm -r {place}/work
+"""
+
+
+def lines() -> Iterator[Line]:
+    """All rows."""
+    yield from start()
+    yield build()
+    yield death()
+    yield ways_out()
+
+
+def _uid(chosen: Identities) -> int | None:
+    return chosen.builders[0] if chosen.builders else None
+
+
+@contextlib.contextmanager
+def _identities() -> Iterator[Identities]:
+    chosen = Identities.choose()
+    try:
+        yield chosen
     finally:
         chosen.release()
-    return Line("start of a sandbox", statistics.median(ours), statistics.median(peer), "bare bwrap")
+
+
+def start(rounds: int = 60) -> Iterator[Line]:
+    """`true` in the builders' full profile, in a bare bwrap, and bare; in random order."""
+    with _identities() as chosen:
+        kinds: dict[str, Callable[[], None]] = {
+            "ours": lambda: _in_profile(_uid(chosen)),
+            "bwrap": lambda: _run(("bwrap", *_BARE, *_BARE_REST, "true"), ()),
+            "bare": lambda: _run(("true",), ()),
+        }
+        taken = _interleaved(kinds, rounds)
+    over = [ours - bare for ours, bare in zip(taken["ours"], taken["bare"], strict=True)]
+    note = f"over a bare process: p50 {statistics.median(over) * 1000:.1f} ms, p95 {_p95(over) * 1000:.1f} ms"
+    middle = {kind: statistics.median(times) for kind, times in taken.items()}
+    yield Line("start of a sandbox", middle["ours"], middle["bwrap"], "bare bwrap", note)
+
+
+def build(pairs: int = 20) -> Line:
+    """A build of many small processes inside, and the same in a plain chroot of the same /usr; in random order."""
+    with _identities() as chosen, tempfile.TemporaryDirectory(prefix="sealwright-bench-") as scratch:
+        folder = Path(scratch)
+        folder.chmod(0o755)
+        out, plain = folder / "out", folder / "plain"
+        for place in (out, plain):
+            place.mkdir()
+            hand_over(place, _uid(chosen))
+        kinds: dict[str, Callable[[], None]] = {
+            "inside": lambda: _build_inside(_uid(chosen), out),
+            "plain": lambda: _build_plainly(_uid(chosen), plain),
+        }
+        taken = _interleaved(kinds, pairs)
+    ratios = sorted(inside / plain for inside, plain in zip(taken["inside"], taken["plain"], strict=True))
+    note = f"inside/chroot of {pairs} pairs: median {statistics.median(ratios):.3f}"
+    inside, outside = statistics.median(taken["inside"]), statistics.median(taken["plain"])
+    return Line("a build", inside, outside, "plain chroot", note)
+
+
+def death(tries: int = 50) -> Line:
+    """From the stop of a build that forks as fast as it can, deaf to signals, until nothing of it lives."""
+    taken = []
+    with _identities() as chosen:
+        for _ in range(tries):
+            with tempfile.TemporaryDirectory(prefix="sealwright-bench-") as room:
+                taken.append(_killed(_uid(chosen), Path(room)))
+    note = f"{tries} fork storms, p95 {_p95(taken) * 1000:.0f} ms, longest {max(taken) * 1000:.0f} ms"
+    return Line("a stopped build is dead", statistics.median(taken), note=note)
+
+
+def ways_out() -> Line:
+    """What a machine's first run waits for: all that `sealwright doctor --selftest` tries."""
+    return Line("all ways out tried", timed(selftest))
+
+
+@dataclass
+class _Storm:
+    """Takes output; wants the build stopped a while after its first word, and knows when it said so."""
+
+    said: float = 0.0
+    stopped: float = 0.0
+    ready: float = field(default=0.3)
+
+    def write(self, _channel: str, _data: bytes) -> None:
+        self.said = self.said or time.monotonic()
+
+    def finish(self, exit_status: int) -> None:
+        raise AssertionError("there is no log")
+
+    def abort(self) -> None:
+        raise AssertionError("there is no log")
+
+    def stop(self) -> str:
+        if not self.said or time.monotonic() < self.said + self.ready:
+            return ""
+        self.stopped = self.stopped or time.monotonic()
+        return "enough"
+
+
+def _killed(uid: int | None, room: Path) -> float:
+    storm = _Storm()
+    box = Sandbox(uid=uid, environment=BASE_ENVIRONMENT, processes=200, memory=2 << 30, grouped=True)
+    words = ("/usr/bin/python3", "-c", _STORM)
+    watched = runner.Watched(storm, lambda sample: None, storm.stop)  # type: ignore[arg-type]
+    runner.run(box, words, Limits(wall=60, memory=2 << 30), room, watched)
+    return time.monotonic() - storm.stopped
+
+
+def _in_profile(uid: int | None) -> None:
+    with prepared(Sandbox(uid=uid, grouped=True), ["true"]) as ready:
+        _run(ready.argv, ready.descriptors)
+
+
+def _script(place: str) -> str:
+    compiler = "gcc -O2 -c -o /dev/stdout" if shutil.which("gcc") else "sha512sum"
+    return _BUILD.format(place=place, compiler=compiler)
+
+
+def _build_inside(uid: int | None, out: Path) -> None:
+    box = Sandbox(uid=uid, binds=(Bind(out, "/out", writable=True),), environment=BASE_ENVIRONMENT, grouped=True)
+    with prepared(box, ["sh", "-c", _script("/out")]) as ready:
+        _run(ready.argv, ready.descriptors)
+
+
+def _build_plainly(uid: int | None, out: Path) -> None:
+    drop = () if uid is None else ("setpriv", f"--reuid={uid}", f"--regid={uid}", "--clear-groups")
+    root = ("unshare", "--root=/") if os.geteuid() == 0 else ()
+    _run((*root, *drop, "sh", "-c", _script(str(out))), ())
 
 
 def _run(argv: Sequence[str], descriptors: tuple[int, ...]) -> None:
     subprocess.run(argv, env=dict(BASE_ENVIRONMENT), cwd=Path("/"), pass_fds=descriptors, check=True)
+
+
+def _interleaved(kinds: dict[str, Callable[[], None]], rounds: int) -> dict[str, list[float]]:
+    chance = random.Random(5)  # noqa: S311 - an order, no secret
+    taken: dict[str, list[float]] = {kind: [] for kind in kinds}
+    for _ in range(rounds):
+        for kind in chance.sample(list(kinds), len(kinds)):
+            taken[kind].append(timed(kinds[kind]))
+    return taken
+
+
+def _p95(times: Sequence[float]) -> float:
+    return sorted(times)[int(len(times) * 0.95)]

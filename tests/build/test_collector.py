@@ -7,6 +7,7 @@ import re
 import socket
 import stat
 import tempfile
+import threading
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 
 from sealwright_stages.build.collector import MAX_PRODUCTS, collect
 from sealwright_stages.errors import BuildError
+from sealwright_stages.files import remove_tree
 from sealwright_stages.ports import Collected
 
 _PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+~-]{0,199}")
@@ -172,3 +174,92 @@ def _make(path: Path, kind: str) -> None:
         path.mkdir()
     else:
         path.hardlink_to(path.parent / "base")
+
+
+def test_a_product_that_is_exchanged_while_it_is_collected_is_never_another_than_its_hash(tmp_path: Path) -> None:
+    """As if something of the build still lived: by each way a name can come to mean something else."""
+    secret = tmp_path / "secret"
+    secret.write_bytes(b"of the host")
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "x.deb").write_bytes(b"a" * 4096)
+    ended = threading.Event()
+    thread = threading.Thread(target=_exchange, args=(out, secret, ended))
+    thread.start()
+    collected = 0
+    try:
+        for number in range(300):
+            place = tmp_path / f"kept-{number}"
+            try:
+                (product,) = collect(out, ("x.deb",), 1 << 20, place)
+            except BuildError:
+                assert not place.exists()
+                continue
+            collected += 1
+            data = (place / "x.deb").read_bytes()
+            assert hashlib.sha256(data).hexdigest() == product.sha256
+            assert len(data) == product.size
+            assert data != b"of the host"
+            assert not (place / "x.deb").is_symlink()
+            assert (place / "x.deb").stat().st_nlink == 1
+    finally:
+        ended.set()
+        thread.join()
+    assert collected, "some of them must have been sound, or nothing was tried"
+    assert secret.read_bytes() == b"of the host"
+
+
+def _exchange(out: Path, secret: Path, ended: threading.Event) -> None:
+    """Let x.deb be a sound file, a link, a second name, a FIFO and a growing file, one after the other."""
+    new = out / "new"
+    while not ended.is_set():
+        for kind in range(5):
+            if kind == 0:
+                new.write_bytes(b"b" * 4096)
+            elif kind == 1:
+                new.symlink_to(secret)
+            elif kind == 2:
+                new.hardlink_to(secret)
+            elif kind == 3:
+                os.mkfifo(new)
+            else:
+                new.write_bytes(b"c")
+            new.rename(out / "x.deb")
+            if kind == 2:
+                (out / "new").unlink(missing_ok=True)  # renaming one name of a file over another does nothing
+            if kind == 4:
+                with (out / "x.deb").open("ab") as growing:
+                    growing.write(b"c" * 100_000)
+
+
+def test_a_product_that_grows_while_it_is_read_is_refused(out: Path) -> None:
+    ended = threading.Event()
+    fed = threading.Event()
+
+    def grow() -> None:
+        with (out / "good.deb").open("ab", buffering=0) as growing:
+            while not ended.is_set():
+                growing.write(b"x" * 65536)
+                fed.set()
+                if growing.tell() > 32 << 20:
+                    growing.truncate(0)
+
+    thread = threading.Thread(target=grow)
+    thread.start()
+    said: set[str] = set()
+    try:
+        assert fed.wait(10)
+        for number in range(1000):
+            place = out.with_name(f"kept-{number}")
+            try:
+                (product,) = collect(out, ("*.deb",), 1 << 30, place)
+                assert (place / "good.deb").stat().st_size == product.size
+                remove_tree(place)
+            except BuildError as error:
+                said.add(error.because)
+                break
+    finally:
+        ended.set()
+        thread.join()
+    assert said == {"it changed while it was read"}
+    assert not list(out.parent.glob("*kept*"))

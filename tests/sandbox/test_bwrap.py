@@ -35,25 +35,25 @@ def test_bwrap_never_runs_as_the_machines_root() -> None:
 
 
 def test_every_rule_of_the_profile_is_in_the_argument_list() -> None:
-    argv = _argv(Sandbox(uid=None))
+    argv = _argv(Sandbox(uid=61184))
     rules = "--unshare-user --unshare-all --disable-userns --die-with-parent --new-session --clearenv --seccomp"
     assert set(rules.split()) < set(argv)
     assert argv[argv.index("--cap-drop") + 1] == "ALL"
     assert "--share-net" not in argv
-    assert "--share-net" in _argv(Sandbox(uid=None, network=True))
+    assert "--share-net" in _argv(Sandbox(uid=61184, network=True))
 
 
 def test_a_variables_name_is_a_name() -> None:
     with pytest.raises(ValueError, match="no variable name"):
-        _argv(Sandbox(uid=None, environment={"A B": "x"}))
+        _argv(Sandbox(uid=61184, environment={"A B": "x"}))
 
 
 def test_no_descriptor_is_left_open() -> None:
     before = len(list(Path("/proc/self/fd").iterdir()))
     for _ in range(3):
-        _argv(Sandbox(uid=None, files={"/etc/passwd": b"x"}))
+        _argv(Sandbox(uid=61184, files={"/etc/passwd": b"x"}))
     with pytest.raises(ValueError, match="no variable name"):
-        _argv(Sandbox(uid=None, environment={"-": "x"}))
+        _argv(Sandbox(uid=61184, environment={"-": "x"}))
     assert len(list(Path("/proc/self/fd").iterdir())) == before
 
 
@@ -196,3 +196,12 @@ def test_a_link_in_the_folders_place_is_refused(tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to("/etc")
     with pytest.raises(MachineError, match="can't be handed"):
         hand_over(tmp_path / "link", 61500)
+
+
+@pytest.mark.sandbox
+def test_a_build_may_say_that_it_wants_no_core_dumps(identities: Identities) -> None:
+    uid = identities.builders[0] if identities.builders else None
+    script = "ulimit -c 0 && ulimit -c && ulimit -n 64 && ulimit -n"
+    with prepared(Sandbox(uid=uid, environment=process.BASE_ENVIRONMENT), ["sh", "-c", script]) as start:
+        done = process.run(start.argv, timeout=20, pass_fds=start.descriptors, cwd=Path("/"))
+    assert done.stdout.split() == [b"0", b"64"], "a limit of 1 byte is shown as 0 blocks; other limits can be set"

@@ -29,12 +29,37 @@ def test_a_relative_path_is_refused() -> None:
         reach({"a": Path("usr")}, ["true"])
 
 
-def test_names_and_paths_are_positional_parameters() -> None:
-    argv = reach({"a": Path("/x; touch /y")}, ["true", "$(reboot)"])
-    assert argv[-3:] == ("--", "true", "$(reboot)")
-    assert "/x; touch /y" in argv
+def test_a_path_is_one_field_of_the_table_and_the_table_one_parameter() -> None:
+    argv = reach({"a": Path("/x; touch /y\n\\ #$(reboot)")}, ["true", "$(reboot)"])
+    assert argv[-2:] == ("true", "$(reboot)")
     assert argv[4] == "sh"
     assert Path(argv[5]).is_file()
+    (line,) = argv[6].splitlines()
+    assert len(line.split()) == 6
+    assert line.startswith("/x;\\040touch\\040/y\\012\\134\\040\\043$(reboot) /mnt/a none bind 0 0")
+
+
+@pytest.mark.sandbox
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root mounts")
+@pytest.mark.parametrize(
+    "name", ["plain", "a b", "a\nb", "tab\there", "back\\slash", "#x", "ä", "\udcff", "a\\040b"]
+)
+def test_folders_and_files_of_any_name_are_staged(tmp_path: Path, identities: Identities, name: str) -> None:
+    folder, file = tmp_path / name, tmp_path / f"{name}.file"
+    folder.mkdir()
+    (folder / "within").write_text("folder")
+    file.write_text("file")
+    look = ["cat", str(staged("one") / "within"), str(staged("two"))]
+    done = process.run(reach({"one": folder, "two": file}, look), timeout=10)
+    assert done.stdout == b"folderfile", done.stderr
+
+
+@pytest.mark.sandbox
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root mounts")
+def test_what_can_not_be_staged_ends_it(tmp_path: Path, identities: Identities) -> None:
+    done = process.run(reach({"it": tmp_path / "gone", "usr": Path("/usr")}, ["echo", "on"]), timeout=10)
+    assert done.returncode != 0
+    assert done.stdout == b""
 
 
 @pytest.mark.sandbox

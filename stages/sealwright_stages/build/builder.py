@@ -119,6 +119,7 @@ def _box(job: BuildJob, how: Recipe, out: Path, uid: int | None) -> Sandbox:
         memory=job.limits.memory,
         file_size=job.limits.disk,
         scratch=min(_SCRATCH, job.limits.memory),
+        grouped=True,
     )
 
 

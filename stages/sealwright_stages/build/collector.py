@@ -5,6 +5,7 @@
 - Its name is plain: letters, digits and `. _ + ~ -`, at most 200, starting with a letter or digit.
 - At most 1000 products, and together no larger than the build's disk limit, however sparse they are.
 - Each declared pattern finds at least one product.
+- After it was read, its name must still be that file, unchanged: a second name that was taken away just in time shows.
 - What is stored is hashed as stored, on disk, and mode 0644; all products appear at once or none does.
 """
 
@@ -92,8 +93,8 @@ def _take_all(top: int, names: list[str], max_bytes: int, staging: Path) -> Iter
 
 def _take(top: int, name: str, max_bytes: int, staging: Path) -> Collected:
     """Copy one product; nothing about it is believed that was not read from its open descriptor."""
-    with _opened(top, name) as source:
-        size = os.fstat(source).st_size
+    with _opened(top, name) as (source, before):
+        size = before.st_size
         if size > max_bytes:
             raise _refused(f"product {name!r}", f"with {size} bytes it is over the limit of the products")
         path = staging / name
@@ -103,7 +104,7 @@ def _take(top: int, name: str, max_bytes: int, staging: Path) -> Collected:
             while left and (chunk := os.read(source, min(_CHUNK, left))):
                 writing.write(chunk)
                 left -= len(chunk)
-            if left or os.read(source, 1):
+            if left or os.read(source, 1) or not _unchanged(top, name, before):
                 raise _refused(f"product {name!r}", "it changed while it was read")
             writing.flush()
             os.fchmod(created, 0o644)
@@ -112,8 +113,8 @@ def _take(top: int, name: str, max_bytes: int, staging: Path) -> Collected:
 
 
 @contextlib.contextmanager
-def _opened(top: int, name: str) -> Iterator[int]:
-    """A descriptor of a regular file with one name."""
+def _opened(top: int, name: str) -> Iterator[tuple[int, os.stat_result]]:
+    """A descriptor of a regular file with one name, and what it is."""
     flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
     try:
         source = os.open(name, flags, dir_fd=top)
@@ -125,9 +126,23 @@ def _opened(top: int, name: str) -> Iterator[int]:
             raise _refused(f"product {name!r}", "it is not a regular file")
         if held.st_nlink != 1:
             raise _refused(f"product {name!r}", f"it has {held.st_nlink} names")
-        yield source
+        yield source, held
     finally:
         os.close(source)
+
+
+def _unchanged(top: int, name: str, before: os.stat_result) -> bool:
+    """Whether the name still is the file that was opened, and nothing about that has changed: the time of a change
+    moves with each write and with each name that comes or goes, and nobody can set it back."""
+    try:
+        now = os.stat(name, dir_fd=top, follow_symlinks=False)
+    except OSError:
+        return False
+    return os.path.samestat(now, before) and (now.st_ctime_ns, now.st_nlink, now.st_size) == (
+        before.st_ctime_ns,
+        1,
+        before.st_size,
+    )
 
 
 def _refused(what: str, because: str, code: str = "product-refused") -> BuildError:

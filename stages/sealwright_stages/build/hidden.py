@@ -1,6 +1,6 @@
 """What a build holds that neither its folder nor its processes' memory shows, looked for from outside.
 
-- Its tmpfs (/tmp and the like) are memory: what lies in them counts as such.
+- Its tmpfs (/tmp and the like) are memory: what lies in them counts as such, an empty file as 1 KiB.
 - A file that has lost its last name takes room as long as a process holds it open or mapped.
 - A look never fails because a process ended meanwhile, or because the machine refuses one to an ordinary user.
 
@@ -18,6 +18,7 @@ from pathlib import Path
 from sealwright_stages.sandbox.bwrap import SCRATCH
 
 _BLOCK = 512  # bytes of st_blocks
+_INODE = 1024  # bytes of the kernel's memory that an inode of a tmpfs takes, about
 
 
 def in_scratch(pids: Iterable[int]) -> int:
@@ -29,7 +30,8 @@ def in_scratch(pids: Iterable[int]) -> int:
             if os.path.samestat(root.stat(), ours):
                 continue
             held = [os.statvfs(f"{root}{folder}") for folder in SCRATCH]
-            return sum((each.f_blocks - each.f_bfree) * each.f_frsize for each in held)
+            bytes_held = sum((each.f_blocks - each.f_bfree) * each.f_frsize for each in held)
+            return bytes_held + sum(each.f_files - each.f_ffree for each in held) * _INODE
     return 0
 
 

@@ -3,7 +3,10 @@
 - All output goes to the log as it comes; a build waits while the log does.
 - A build that has lost its log is dead before the loss is raised, also when it says nothing.
 - The caller is asked ten times a second whether to stop, the build is measured once a second.
-- Over its time, memory or room it is killed, and the result says which, and how much.
+- Over its time, memory or room it is killed, and the result says which, and how much. Room is bytes, and one file for
+  each 4 KiB of them.
+- What the kernel ended for want of memory in the build's control group counts as killed, whatever the build made of it.
+- The result says by what its processes and memory were limited.
 - Its output takes room too: what is beyond the limit is not written, and the build that said it is killed.
 - `run` returns, or raises, only after every process of the build is dead, daemons included.
 """
@@ -21,18 +24,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from sealwright_stages.build.watch import RoomWatch, TreeWatch
+from sealwright_stages.build.watch import RoomWatch, Taken, TreeWatch
 from sealwright_stages.errors import LogError, MachineError
 from sealwright_stages.ports import BuildResult, Limits, OutputStream, Sampled
 from sealwright_stages.process import BASE_ENVIRONMENT, kill_group
-from sealwright_stages.sandbox.bwrap import Sandbox, Start, prepared
-from sealwright_stages.sandbox.life import first_process, wait_dead
+from sealwright_stages.sandbox.bwrap import Prepare, Sandbox, Start, prepared
+from sealwright_stages.sandbox.cgroups import Groups
+from sealwright_stages.sandbox.life import first_process, kill, wait_dead
 
 _TICK = 0.1
 _SAMPLE_EVERY = 1.0
 _CHUNK = 64 << 10
 _BIRTH = 30.0  # seconds that bwrap may take to begin
 _DEATH = 30.0  # seconds until a killed sandbox must be gone
+_BYTES_PER_FILE = 4096
 _DRAIN = 120.0  # seconds until the log must have taken what a dead build had said
 
 
@@ -45,22 +50,32 @@ class Watched:
     stop: Callable[[], str]
 
 
-def run(box: Sandbox, argv: tuple[str, ...], limits: Limits, room: Path, watched: Watched) -> BuildResult:
-    """Run `argv` in `box`; `room` is the folder whose size `limits.disk` bounds.
+def run(
+    box: Sandbox,
+    argv: tuple[str, ...],
+    limits: Limits,
+    room: Path,
+    watched: Watched,
+    *,
+    prepare: Prepare = prepared,
+) -> BuildResult:
+    """Run `argv` in `box`; `room` is the folder whose size `limits.disk` bounds. `prepare` is another's in tests only.
 
     Raises:
         MachineError: the sandbox can't be made, or its processes can't be ended.
         Exception: whatever `watched` raises, after the build is dead.
     """
     begun = time.monotonic()
-    with prepared(box, argv) as start, _started(start) as (child, life), RoomWatch(room, child.pid) as taken:
+    with prepare(box, argv) as start, _started(start) as (child, life), RoomWatch(room, child.pid) as taken:
         pump = _Pump(child, watched.output, limits.disk)
         try:
-            killed = _watch(child, pump, limits, watched, taken, begun)
+            killed = _watch(child, pump, limits, watched, taken, begun, start.groups)
         finally:
+            life.kill()
             kill_group(child)
             life.wait()
             pump.join()
+        killed = killed or _starved(start.groups, limits)
     pump.check()
     killed = killed or _flood(limits, 0, pump.said)
     if child.returncode != 0 and not killed and life.never_began:
@@ -68,7 +83,8 @@ def run(box: Sandbox, argv: tuple[str, ...], limits: Limits, room: Path, watched
             "the build sandbox can't be made", pump.last_words(), "run `sealwright doctor`, then run again"
         )
     wall = round((time.monotonic() - begun) * 1000)
-    return BuildResult(child.returncode, wall, killed, pump.last_line() if child.returncode else "")
+    last = pump.last_line() if child.returncode else ""
+    return BuildResult(child.returncode, wall, killed, last, start.groups.limited_by)
 
 
 class _Life:
@@ -78,6 +94,10 @@ class _Life:
         self._info = info
         self._first = first_process(info, _BIRTH)
         self.never_began = self._first is None
+
+    def kill(self) -> None:
+        """Kill the sandbox from within, before its outermost process is."""
+        kill(self._first)
 
     def wait(self) -> None:
         """Wait until the sandbox is dead, once its outermost process is."""
@@ -121,6 +141,7 @@ def _watch(
     watched: Watched,
     taken: RoomWatch,
     begun: float,
+    groups: Groups,
 ) -> str:
     """Stand by until the build ends or must be ended; returns why it must, or nothing."""
     tree = TreeWatch(child.pid)
@@ -132,7 +153,8 @@ def _watch(
         now = time.monotonic()
         if pump.lost.is_set():
             return "its log is lost"
-        if reason := watched.stop() or _over(limits, now - begun, taken.used, pump.said):
+        over = _over(limits, now - begun, taken.used, pump.said) or _starved(groups, limits)
+        if reason := watched.stop() or over:
             return reason
         if now >= sample_at:
             sample_at = now + _SAMPLE_EVERY
@@ -142,18 +164,24 @@ def _watch(
                 return f"it used {sample.memory >> 20} MiB of memory, more than {limits.memory >> 20}"
 
 
-def _over(limits: Limits, seconds: float, room: int, said: int) -> str:
+def _over(limits: Limits, seconds: float, taken: Taken, said: int) -> str:
     if seconds > limits.wall:
         return f"it took longer than {limits.wall} s"
-    if room > limits.disk:
-        return f"it took {room >> 20} MiB of disk, more than {limits.disk >> 20}"
-    return _flood(limits, room, said)
+    if taken.bytes > limits.disk:
+        return f"it took {taken.bytes >> 20} MiB of disk, more than {limits.disk >> 20}"
+    if taken.files > limits.disk // _BYTES_PER_FILE:
+        return f"it made {taken.files} files, more than {limits.disk // _BYTES_PER_FILE}"
+    return _flood(limits, taken.bytes, said)
 
 
 def _flood(limits: Limits, room: int, said: int) -> str:
     if room + said <= limits.disk:
         return ""
     return f"it took {room >> 20} MiB of disk and said {said >> 20} MiB, more than {limits.disk >> 20} together"
+
+
+def _starved(groups: Groups, limits: Limits) -> str:
+    return f"it wanted more than {limits.memory >> 20} MiB of memory" if groups.out_of_memory() else ""
 
 
 class _Pump:

@@ -1,7 +1,8 @@
 """Looks at a running build from outside: processor, memory, processes, bytes moved, and room taken.
 
 - Memory is what the processes have in it, and what lies in the sandbox's tmpfs.
-- Room is what the folder takes, and its files without a name that a process still holds.
+- Room is what the folder takes, and its files without a name that a process still holds; and how many entries it has,
+  since a disk that has room for no further file is full too.
 - Time and bytes of processes that have ended count on through the parent that reaped them.
 - A look never fails because a process ended meanwhile.
 - The room that a tree takes is measured in a thread of its own, at most a tenth of the time; if that thread
@@ -14,6 +15,7 @@ import contextlib
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
@@ -63,28 +65,37 @@ def family(top: psutil.Process) -> list[psutil.Process]:
         return []
 
 
-def room(folder: Path, end: threading.Event | None = None) -> int:
-    """Bytes of disk that `folder` takes, following nothing; a part of it when `end` is set meanwhile."""
-    total = 0
+@dataclass(frozen=True)
+class Taken:
+    """What a folder takes of a disk: bytes, and entries of any kind."""
+
+    bytes: int = 0
+    files: int = 0
+
+
+def room(folder: Path, end: threading.Event | None = None) -> Taken:
+    """What `folder` takes, following nothing; a part of it when `end` is set meanwhile."""
+    total = files = 0
     with contextlib.suppress(OSError):  # a folder vanished while it was read; the next look counts again
         for entry in walk(folder, READ, restless=True):
             total += entry.held.st_blocks * _BLOCK
+            files += 1
             if end is not None and end.is_set():
                 break
-    return total
+    return Taken(total, files)
 
 
 class RoomWatch:
-    """Measures, again and again, how many bytes of disk a folder, and the process that works in it, takes."""
+    """Measures, again and again, what a folder, and the process that works in it, takes of a disk."""
 
     def __init__(
         self,
         folder: Path,
         pid: int,
         pause: float = 2.0,
-        measure: Callable[[Path, threading.Event], int] = room,
+        measure: Callable[[Path, threading.Event], Taken] = room,
     ) -> None:
-        self._used = 0
+        self._used = Taken()
         self._error: Exception | None = None
         self._measure = measure
         self._folder = folder
@@ -95,8 +106,8 @@ class RoomWatch:
         self._thread = threading.Thread(target=self._watch, name="room", daemon=True)
 
     @property
-    def used(self) -> int:
-        """Bytes, at the last look; raises what made the looking fail."""
+    def used(self) -> Taken:
+        """What it was at the last look; raises what made the looking fail."""
         if self._error is not None:
             raise self._error
         return self._used
@@ -114,7 +125,8 @@ class RoomWatch:
             while not self._end.is_set():
                 begun = time.monotonic()
                 nameless = unlinked((process.pid for process in family(self._top)), self._device)
-                self._used = self._measure(self._folder, self._end) + nameless
+                named = self._measure(self._folder, self._end)
+                self._used = Taken(named.bytes + nameless, named.files)
                 self._end.wait(max(self._pause, 9 * (time.monotonic() - begun)))
         except Exception as error:  # noqa: BLE001 - carried to the thread that asks
             self._error = error

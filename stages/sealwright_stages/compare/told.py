@@ -68,6 +68,7 @@ IGNORED = {
     "history_ms": _HOW,
     "history_read": _HOW,
     "cached": _HOW,
+    "limited_by": _HOW,
     "broken_connections": _HOW,
     "reader": _HOW,
     "rpmkeys": _HOW,

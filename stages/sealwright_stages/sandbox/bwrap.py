@@ -5,7 +5,8 @@
 - Nothing is inherited: no variable, no file descriptor, no capability, no terminal.
 - Nothing is writable but what is named, and tmpfs of a set size; the root itself is read-only.
 - What /proc tells about the host's keys, memory and kernel is masked.
-- Processes, file sizes and memory are limited from outside before anything runs.
+- Processes, file sizes and memory are limited from outside before anything runs; those of a whole build by a
+  control group where the machine lets us make one.
 """
 
 from __future__ import annotations
@@ -19,6 +20,9 @@ from pathlib import Path
 
 import psutil
 
+from sealwright_stages.errors import MachineError
+from sealwright_stages.sandbox.cgroups import Groups, grouped
+from sealwright_stages.sandbox.identity import is_machine_root
 from sealwright_stages.sandbox.reach import reach, staged
 from sealwright_stages.sandbox.seccomp import program
 
@@ -42,7 +46,7 @@ _USR_LINKS = ("bin", "sbin", "lib", "lib32", "lib64", "libx32")
 SCRATCH = ("/tmp", "/dev/shm", "/var/tmp", "/run")  # noqa: S108 - inside the sandbox these are its own
 """The tmpfs of a sandbox; the first two hold `scratch` bytes each, the others little."""
 _LITTLE = 64 << 20
-_SPARE_PROCESSES = 4  # bwrap's own
+SPARE_PROCESSES = 4  # bwrap's own
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
@@ -72,6 +76,8 @@ class Sandbox:
     memory: int = 8 << 30
     file_size: int = 20 << 30
     scratch: int = 2 << 30
+    grouped: bool = False
+    """Whether all its processes together are limited by a control group, where the machine has one for us."""
 
 
 @dataclass(frozen=True)
@@ -83,6 +89,11 @@ class Start:
     info: int
     release: Callable[[], None]
     """To be called once the program runs: closes our end of `info`, so that its end is seen."""
+    groups: Groups = field(default_factory=Groups)
+    """To be asked before the block ends, when the program is dead."""
+
+
+Prepare = Callable[["Sandbox", Sequence[str]], contextlib.AbstractContextManager[Start]]
 
 
 @contextlib.contextmanager
@@ -90,7 +101,7 @@ def prepared(box: Sandbox, argv: Sequence[str]) -> Iterator[Start]:
     """Give what is needed to start `argv` in `box`; the descriptors are ours until the block ends.
 
     Raises:
-        MachineError: the system call filter can't be made.
+        MachineError: the system call filter can't be made, or bwrap would run as the machine's root.
         ValueError: a variable's name is none.
     """
     with contextlib.ExitStack() as stack:
@@ -107,6 +118,9 @@ def prepared(box: Sandbox, argv: Sequence[str]) -> Iterator[Start]:
             handed.append(descriptor)
             return str(descriptor)
 
+        groups = (
+            stack.enter_context(grouped(box.processes + SPARE_PROCESSES, box.memory)) if box.grouped else Groups()
+        )
         binds, staging = _stage(box)
         words = [
             *_identity(box),
@@ -128,7 +142,7 @@ def prepared(box: Sandbox, argv: Sequence[str]) -> Iterator[Start]:
             *("--chdir", box.folder, "--"),
             *argv,
         ]
-        yield Start(reach(staging, words), tuple(handed), reading, writer.close)
+        yield Start((*groups.join(), *reach(staging, words)), tuple(handed), reading, writer.close, groups)
 
 
 def _stage(box: Sandbox) -> tuple[list[Bind], dict[str, Path]]:
@@ -143,6 +157,12 @@ def _stage(box: Sandbox) -> tuple[list[Bind], dict[str, Path]]:
 
 
 def _identity(box: Sandbox) -> tuple[str, ...]:
+    if box.uid == 0 or (box.uid is None and is_machine_root()):
+        raise MachineError(
+            "the sandbox is not made",
+            "it would run as the machine's root",
+            "start as root with uids, or as a user",
+        )
     if box.uid is None:
         return ("setpriv", "--no-new-privs", "--inh-caps=-all")
     drop = ("setpriv", f"--reuid={box.uid}", f"--regid={box.uid}", "--clear-groups")
@@ -151,7 +171,7 @@ def _identity(box: Sandbox) -> tuple[str, ...]:
 
 def _limits(box: Sandbox) -> tuple[str, ...]:
     """Limits of each process, and of the uid's number of processes; those of the tree are the runner's."""
-    processes = box.processes + _SPARE_PROCESSES
+    processes = box.processes + SPARE_PROCESSES
     if box.uid is None:
         processes += _tasks_of(os.geteuid())
     return (
@@ -159,7 +179,7 @@ def _limits(box: Sandbox) -> tuple[str, ...]:
         f"--nproc={processes}",
         f"--fsize={box.file_size}",
         f"--data={box.memory}",
-        "--core=0",
+        "--core=1",  # 0 would not keep the host's core_pattern program from being started: see `seccomp`
         "--memlock=65536",
         "--",
     )
@@ -202,14 +222,19 @@ def _root(box: Sandbox) -> Iterator[str]:
         yield from _tmpfs(folder, min(_LITTLE, box.scratch))
 
 
+def masked() -> tuple[str, ...]:
+    """What of /proc is covered inside, on this machine."""
+    files = (f"/proc/{name}" for name in _MASKED_FILES if _open_to_others(Path("/proc", name)))
+    return (*files, *(f"/proc/{name}" for name in _MASKED_FOLDERS if Path("/proc", name).is_dir()))
+
+
 def _kernel(box: Sandbox) -> Iterator[str]:
     yield from ("--proc", "/proc", "--ro-bind", "/proc/sys", "/proc/sys")
-    for name in _MASKED_FILES:
-        if _open_to_others(Path("/proc", name)):
-            yield from ("--ro-bind", "/dev/null", f"/proc/{name}")
-    for name in _MASKED_FOLDERS:
-        if Path("/proc", name).is_dir():
-            yield from ("--size", "4096", "--tmpfs", f"/proc/{name}", "--remount-ro", f"/proc/{name}")
+    for path in masked():
+        if Path(path).is_dir():
+            yield from ("--size", "4096", "--tmpfs", path, "--remount-ro", path)
+        else:
+            yield from ("--ro-bind", "/dev/null", path)
     yield from ("--dev", "/dev", *_tmpfs("/dev/shm", box.scratch), "--remount-ro", "/dev")  # noqa: S108
 
 

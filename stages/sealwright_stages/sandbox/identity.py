@@ -92,14 +92,23 @@ def is_ephemeral(uid: int) -> bool:
     return _FIRST <= uid <= _LAST
 
 
+def is_machine_root() -> bool:
+    """Whether we are uid 0 of the machine itself, in whatever namespace."""
+    return os.geteuid() == 0 and any(inside == outside == 0 for inside, outside, _ in _spans())
+
+
+def _spans() -> list[list[int]]:
+    """The ranges of uids that this namespace knows: first inside, first outside, count. See user_namespaces(7)."""
+    return [[int(word) for word in line.split()] for line in Path("/proc/self/uid_map").read_text().splitlines()]
+
+
 def _may_change() -> bool:
     """Whether we can become the uids of the range."""
     if os.geteuid() != 0:
         return False
-    spans = [[int(word) for word in line.split()] for line in Path("/proc/self/uid_map").read_text().splitlines()]
-    if any(inside <= _FIRST and inside + count > _LAST for inside, _, count in spans):
+    if any(inside <= _FIRST and inside + count > _LAST for inside, _, count in _spans()):
         return True
-    if any(inside == outside == 0 for inside, outside, _ in spans):
+    if is_machine_root():
         raise MachineError(
             "no uids for the sandboxes",
             "this is the machine's root in a namespace without other uids",

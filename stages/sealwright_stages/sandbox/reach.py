@@ -4,7 +4,7 @@
   tree sees.
 - A program that is to take all it started with it when it dies gets a process namespace of its own.
 - A name is a plain word, so it can't leave /mnt.
-- The script is shipped and constant; names and paths are its positional parameters.
+- The script is shipped and constant; what it mounts is a table in the form of fstab(5), in its positional parameters.
 """
 
 from __future__ import annotations
@@ -28,16 +28,26 @@ def reach(binds: Mapping[str, Path], argv: Sequence[str], *, own_processes: bool
     """
     if not binds:
         return tuple(argv)
-    pairs: list[str] = []
     for name, path in binds.items():
         if not _NAME.fullmatch(name):
             raise ValueError(f"{name!r} is no name for a staged folder")
         if not path.is_absolute():
             raise ValueError(f"{path} is not absolute")
-        pairs += [name, str(path)]
+    files = [name for name, path in binds.items() if not path.is_dir()]
+    table = "".join(_line(name, path, name in files) for name, path in binds.items())
     alone = ("--pid", "--fork", "--kill-child") if own_processes else ()
     head = ("unshare", "--mount", "--propagation", "private", *alone, "sh", str(_SCRIPT))
-    return (*head, *pairs, "--", *argv)
+    return (*head, table, " ".join(files), *argv)
+
+
+def _line(name: str, path: Path, is_file: bool) -> str:
+    """A line of fstab(5), whose fields are parted by blanks: those of a path are written in octal."""
+    options = "bind" if is_file else "bind,X-mount.mkdir=0755"
+    return f"{_quoted(str(path))} {staged(name)} none {options} 0 0\n"
+
+
+def _quoted(path: str) -> str:
+    return "".join(f"\\{ord(char):03o}" if char in "\\ \t\n\r#" else char for char in path)
 
 
 def staged(name: str) -> Path:
