@@ -19,8 +19,9 @@ demo: setup
 demo-tampered: setup
 	@$(PY) scripts/demo.py demo --tampered
 
+# Most of a test is waiting for programs and disks: two workers a core.
 test: setup
-	@$(PY) -m pytest -q -n 2 -m "not slow and not network"
+	@$(PY) -m pytest -q -n 4 -m "not slow and not network"
 
 test-slow: setup
 	@$(PY) -m pytest -q -m "slow or network"
