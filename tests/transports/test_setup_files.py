@@ -81,6 +81,7 @@ def test_the_unit_leaves_little_exposed(units: Path) -> None:
 
 @needs_systemd
 @pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not here")
+@pytest.mark.slow
 def test_the_unit_allows_every_system_call_that_a_host_makes(root: Path) -> None:
     """A filter can't be tried without systemd, so what it would see is listed and compared."""
     trace = root / "trace"

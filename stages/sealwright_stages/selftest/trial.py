@@ -12,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import json
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -36,6 +37,7 @@ _PROBES = Path(__file__).with_name("probes")
 _PACKAGE = "sealwright_stages.selftest.probes"
 _ORDER = ("common", "network", "host", "kernel", "limits", "products", "main")
 _SECONDS = 60.0
+_DEATH = 10.0  # seconds that what was killed may take to end
 _LIMITS = Limits(wall=20, memory=96 << 20, disk=16 << 20, processes=64)
 _WIDE = {
     "shared_memory": {"disk": 1 << 30},
@@ -210,11 +212,14 @@ class Trial:
                 take_back(place, uid)
 
     def _left(self, kind: str) -> int:
-        """End what an attempt left behind; how many there were."""
+        """End what an attempt left behind, and wait until it has ended; how many there were."""
         left = self.canary.living(kind)
         for each in left:
             with contextlib.suppress(Exception):
                 each.kill()
+        deadline = time.monotonic() + _DEATH
+        while self.canary.living(kind) and time.monotonic() < deadline:
+            time.sleep(0.02)
         return len(left)
 
 
