@@ -40,15 +40,15 @@ while True:
 """
 _BUILD = """
 set -e
-mkdir -p {place}/work
+mkdir -p {place}/made
 i=0
 while [ $i -lt 40 ]; do
-    echo "int f$i(int x) {{ return x * $i; }}" > {place}/work/$i.c
-    {compiler} {place}/work/$i.c > {place}/work/$i.o
+    echo "int f$i(int x) {{ return x * $i; }}" > {place}/made/$i.c
+    {compiler} {place}/made/$i.c > {place}/made/$i.o
     i=$((i+1))
 done
-cat {place}/work/*.o | sha256sum > {place}/sum
-rm -r {place}/work
+cat {place}/made/*.o | sha256sum > {place}/sum
+rm -r {place}/made
 """
 
 
