@@ -42,8 +42,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return _run_words(words)
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return _UNREAD
+    finally:
+        _let_go()
+
+
+def _let_go() -> None:
+    """Drop what can't be told any more: at its end Python would try once again, and change the exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _run_words(words: Sequence[str]) -> int:

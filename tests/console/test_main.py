@@ -70,11 +70,13 @@ def test_what_nobody_read_is_no_yes() -> None:
 
 @pytest.mark.parametrize(("broken", "code"), [(">/dev/full", 3), (">&-", 1), ("2>&-", 1), (">&- 2>&-", 1)])
 @pytest.mark.parametrize("more", [(), ("--json",)])
+@pytest.mark.parametrize("unbuffered", ["", "1"])
 def test_where_nobody_can_be_told_the_exit_code_is_no_yes_and_no_traceback(
-    tmp_path: Path, broken: str, code: int, more: tuple[str, ...]
+    tmp_path: Path, broken: str, code: int, more: tuple[str, ...], unbuffered: str
 ) -> None:
+    environment = {**os.environ, "PYTHONUNBUFFERED": unbuffered}
     words = ["sh", "-c", f'exec "$@" {broken}', "sh", SEALWRIGHT, "audit", tmp_path, *more]
-    done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=60)
+    done = subprocess.run(words, env=environment, capture_output=True, text=True, check=False, timeout=60)
     assert (done.returncode, "Traceback" in done.stderr) == (code, False)
     assert not more or code == 3 or done.stdout == "" or json.loads(done.stdout)["verdict"] == "no"
 
