@@ -192,6 +192,8 @@ def _item_reset(state: State, event: ev.ItemReset, entry: Record) -> None:
     if old.stage is not Stage.BUILD:
         _turn(state, old.component, manifest_sha256="")
         return
+    if old.id != f"{old.component}/build":
+        return  # a comparison that is made again changes no product
     for key in [key for key in state.products if key[0] == old.component]:
         del state.products[key]
 

@@ -10,6 +10,8 @@
 - A build that lost its log is dead, its products are thrown away, and it is never resumed.
 - A build that failed on a full disk is no verdict on its sources: it ends the run, and is built again.
 - Products are collected after every process of the build is dead, strictly, and each one is in the log.
+- What the manifest wants compared is compared once the build is green; the comparison is an item of its own, and is
+  undone with the build.
 - A component that an earlier run built is kept only if each of its products still hashes as logged, and was
   made from the sources that stand in its folder now, and with the products that now stand of what it needs.
 """
@@ -30,10 +32,11 @@ from sealwright_stages.journal import clip
 from sealwright_stages.manifest import Build, ComponentSpec
 from sealwright_stages.memory_room import MemoryRoom
 from sealwright_stages.needed import changed, digest, listed, seen_by
-from sealwright_stages.plan import build_item
+from sealwright_stages.plan import build_item, build_items
 from sealwright_stages.ports import BuildJob, BuildResult, Collected, Need, OutputStream, Sampled
 from sealwright_stages.verdict import Failed, Passed, Status, Verdict
 from sealwright_stages.verify.codes import shown
+from sealwright_stages.walk_reference import ReferenceWalk
 from sealwright_stages.walk_sources import SourceWalk
 
 _NAMED = 3  # of those that a build waits for, how many it names
@@ -47,6 +50,7 @@ class BuildWalk:
         self.context = context
         self.journal = context.journal
         self.sources = sources
+        self.reference = ReferenceWalk(context, sources)
         components = context.plan.components()
         self._built = {component.name: component for component in components if component.build}
         self._sees = seen_by(components)
@@ -84,14 +88,21 @@ class BuildWalk:
         if self._waits_for(component):
             self._stopped(component)
             return False
-        if self._still_stands(component):
-            return True
-        if self.journal.state.items[item].status is not Status.PENDING:
-            self.journal.tell(ev.ItemReset(item, "it is built again"))
-        self.journal.tell(ev.ItemStarted(item))
-        verdict = self._refusal(component) or self._run(component, item)
-        self.journal.verdict(item, verdict)
-        return isinstance(verdict, Passed)
+        if not self._still_stands(component):
+            self._reset(component, "it is built again")
+            self.journal.tell(ev.ItemStarted(item))
+            verdict = self._refusal(component) or self._run(component, item)
+            self.journal.verdict(item, verdict)
+            if not isinstance(verdict, Passed):
+                return False
+        self.reference.walk(component)
+        return True
+
+    def _reset(self, component: ComponentSpec, because: str) -> None:
+        """Make its build pending, and what was compared with it."""
+        for spec in build_items(component):
+            if self.journal.state.items[spec.id].status is not Status.PENDING:
+                self.journal.tell(ev.ItemReset(spec.id, because))
 
     def _waits_for(self, component: ComponentSpec) -> list[str]:
         """What it needs and is not green; those that failed, if some did."""
@@ -108,8 +119,7 @@ class BuildWalk:
         if item.green or (item.status is Status.PENDING and item.note and by == self._told.get(item.id)):
             return
         self._told[item.id] = by
-        if item.status is not Status.PENDING:
-            self.journal.tell(ev.ItemReset(item.id, "what it needs is not built"))
+        self._reset(component, "what it needs is not built")
         self.journal.tell(ev.BuildStopped(component.name, item.id, " ".join(by)))
 
     def _needs_of(self, component: ComponentSpec) -> list[str]:

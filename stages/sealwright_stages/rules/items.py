@@ -18,6 +18,7 @@ from sealwright_stages.journal import clip
 from sealwright_stages.log.entries import Entry
 from sealwright_stages.rules.asked import as_asked
 from sealwright_stages.rules.builds import judged_build
+from sealwright_stages.rules.references import judged_reference
 from sealwright_stages.rules.story import Story, is_root, sha256_of
 from sealwright_stages.state import Item
 from sealwright_stages.verdict import Status, Waiver
@@ -82,7 +83,8 @@ def item_verdict(story: Story, event: ev.ItemVerdict, entry: Entry) -> None:
         named = sha256_of(event.subject_sha256)
         story.demand(named, "verdict-form", entry, f"{item.id} does not name the bytes that it is about")
     if item.stage is Stage.BUILD:
-        judged_build(story, item, event, found, entry)
+        judge = judged_reference if item.kind == "reference" else judged_build
+        judge(story, item, event, found, entry)
     elif item.stage is Stage.VERIFY:
         _verified(story, item, event.subject_sha256, found, entry)
 
