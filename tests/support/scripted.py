@@ -167,7 +167,17 @@ class ScriptedBuilder:
         said = self.references.pop(0) if self.references else Passed("as in the archive", subject)
         if isinstance(said, BuildError):
             raise said
-        return Outcome({asked.item: replace(said, subject_sha256=subject)})
+        rows: dict[str, object] = {}
+        for name, sha256 in asked.products.items():
+            other = sha256 if isinstance(said, Passed) else "0" * 64
+            rows[name] = {
+                "result": "identical" if other == sha256 else "differs",
+                "built": sha256,
+                "published": other,
+            }
+        archive = {"suite": asked.suite, "date": "2023-11-01T10:00:00+00:00", "valid_until": ""}
+        evidence = {"archive": {**archive, "inrelease_sha256": "1" * 64}, "compared": rows}
+        return Outcome({asked.item: replace(said, subject_sha256=subject, evidence=evidence)})
 
     def report(
         self, sides: tuple[Side, Side], names: Collection[str], folder: Path, stop: Callable[[], str]
