@@ -52,6 +52,7 @@ class Plan:
         for environment in self.environments():
             items += self.builder.environment_items(environment)
         items += [build_item(c) for c in self.components() if c.build]
+        items += [reproduce_item(c) for c in self.components() if c.build and c.build.reproduce == 2]
         return items
 
 
@@ -64,6 +65,11 @@ def build_item(component: ComponentSpec) -> ItemSpec:
     """The item that a component's build must turn green."""
     recipe = component.build.recipe if component.build else ""
     return ItemSpec(f"{component.name}/build", component.name, Stage.BUILD, "build", f"build ({recipe})")
+
+
+def reproduce_item(component: ComponentSpec) -> ItemSpec:
+    """The item that a component's second build must turn green, where the manifest asks for one."""
+    return ItemSpec(f"{component.name}/reproduce", component.name, Stage.BUILD, "reproduce", "built again, the same")
 
 
 def environment_component(name: str) -> str:
