@@ -51,8 +51,8 @@ class Plan:
                 items += items_of(source)
         for environment in self.environments():
             items += self.builder.environment_items(environment)
-        items += [build_item(c) for c in self.components() if c.build]
-        items += [reproduce_item(c) for c in self.components() if c.build and c.build.reproduce == 2]
+        for component in self.components():
+            items += build_items(component)
         return items
 
 
@@ -65,6 +65,14 @@ def build_item(component: ComponentSpec) -> ItemSpec:
     """The item that a component's build must turn green."""
     recipe = component.build.recipe if component.build else ""
     return ItemSpec(f"{component.name}/build", component.name, Stage.BUILD, "build", f"build ({recipe})")
+
+
+def build_items(component: ComponentSpec) -> tuple[ItemSpec, ...]:
+    """The items of the stage build that a component has: its build, and what that is compared with."""
+    if component.build is None:
+        return ()
+    again = (reproduce_item(component),) if component.build.reproduce == 2 else ()  # noqa: PLR2004
+    return (build_item(component), *again)
 
 
 def reproduce_item(component: ComponentSpec) -> ItemSpec:

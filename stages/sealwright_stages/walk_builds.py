@@ -31,7 +31,7 @@ from sealwright_stages.files import remove_tree, sha256_file
 from sealwright_stages.manifest import Build, ComponentSpec
 from sealwright_stages.memory_room import MemoryRoom
 from sealwright_stages.needed import changed, digest, listed, seen_by
-from sealwright_stages.plan import build_item, reproduce_item
+from sealwright_stages.plan import build_item, build_items, reproduce_item
 from sealwright_stages.ports import BuildResult, Collected
 from sealwright_stages.state import Item
 from sealwright_stages.verdict import Failed, Passed, Status, Verdict
@@ -105,13 +105,17 @@ class BuildWalk:
             return False
         if self._still_stands(component):
             return True
-        self.seconds.reset(component, "its component is built again")
-        if self.journal.state.items[item].status is not Status.PENDING:
-            self.journal.tell(ev.ItemReset(item, "it is built again"))
+        self._reset(component, "it is built again")
         self.journal.tell(ev.ItemStarted(item))
         verdict = self._refusal(component) or self._run(component, item)
         self.journal.verdict(item, verdict)
         return isinstance(verdict, Passed)
+
+    def _reset(self, component: ComponentSpec, because: str) -> None:
+        """Make its build pending, and what was compared with it."""
+        for spec in build_items(component):
+            if self.journal.state.items[spec.id].status is not Status.PENDING:
+                self.journal.tell(ev.ItemReset(spec.id, because))
 
     def _waits_for(self, component: ComponentSpec) -> list[str]:
         """What it needs and is not green; those that failed, if some did."""
@@ -128,9 +132,7 @@ class BuildWalk:
         if item.green or (item.status is Status.PENDING and item.note and by == self._told.get(item.id)):
             return
         self._told[item.id] = by
-        self.seconds.reset(component, "its component is not built")
-        if item.status is not Status.PENDING:
-            self.journal.tell(ev.ItemReset(item.id, "what it needs is not built"))
+        self._reset(component, "what it needs is not built")
         self.journal.tell(ev.BuildStopped(component.name, item.id, " ".join(by)))
 
     def _needs_of(self, component: ComponentSpec) -> list[str]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from sealwright_stages.errors import BuildError
 from sealwright_stages.events import Stage
+from sealwright_stages.manifest_build import VARIATIONS
 from sealwright_stages.plan import environment_component
 from sealwright_stages.ports import (
     BuildJob,
@@ -19,7 +20,11 @@ from sealwright_stages.ports import (
     Outcome,
     OutputStream,
     Prepared,
+    Report,
     Sampled,
+    Side,
+    Surroundings,
+    Varied,
     Workshop,
 )
 from sealwright_stages.verdict import Failed, Green, Passed, Verdict, Warned
@@ -108,6 +113,8 @@ class ScriptedBuilder:
     refuses: dict[str, BuildError] = field(default_factory=dict)
     runs: list[str] = field(default_factory=list)
     spare: int = 1 << 40
+    leaks: Callable[[BuildJob], bytes] = lambda job: b""
+    """What of its surroundings a build writes into its product."""
 
     def environment_items(self, name: str) -> tuple[ItemSpec, ...]:
         component = environment_component(name)
@@ -140,7 +147,7 @@ class ScriptedBuilder:
         if reason := stop():
             return BuildResult(-9, 5, reason)
         data = (job.sources / "source" / "payload").read_bytes()
-        (out / f"{job.component}.tar").write_bytes(b"built from " + data)
+        (out / f"{job.component}.tar").write_bytes(b"built from " + data + self.leaks(job))
         exits = self.exits.get(job.component, [])
         return BuildResult(exits.pop(0) if exits else 0, 1200)
 
@@ -155,6 +162,19 @@ class ScriptedBuilder:
         data = (out / name).read_bytes()
         (destination / name).write_bytes(data)
         return (Collected(name, sha_of(data), len(data)),)
+
+    def vary(self, job: BuildJob, asked: Sequence[str] | None, out: Path) -> Varied:
+        assert out.is_dir()
+        names = [name for name in VARIATIONS if asked is None or name in asked]
+        around = Surroundings(hostname="rebuild" if "hostname" in names else "build")
+        kept = {name: "the manifest leaves it out" for name in VARIATIONS if name not in names}
+        return Varied(around, {name: ("one", "two") for name in names}, kept)
+
+    def report(
+        self, sides: tuple[Side, Side], names: Collection[str], folder: Path, stop: Callable[[], str]
+    ) -> Report:
+        texts = [(side.label, sorted(p.name for p in side.folder.iterdir() if p.name in names)) for side in sides]
+        return Report(f"{texts[0]} differs from {texts[1]}\n", "240")
 
 
 class NoSandbox:
