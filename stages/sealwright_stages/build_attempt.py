@@ -57,7 +57,9 @@ def job_of(
 
 def out_of(context: Context, component: str, *, second: bool = False) -> Path:
     """The folder that a build of a component writes below."""
-    return context.work.build / (f"{component}{SECOND}" if second else component)
+    return context.work.build / (
+        f".{component}{SECOND}" if second else component
+    )  # no component begins with a dot
 
 
 @contextlib.contextmanager

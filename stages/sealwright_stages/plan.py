@@ -71,13 +71,15 @@ def build_items(component: ComponentSpec) -> tuple[ItemSpec, ...]:
     """The items of the stage build that a component has: its build, and what that is compared with."""
     if component.build is None:
         return ()
-    again = (reproduce_item(component),) if component.build.reproduce == 2 else ()  # noqa: PLR2004
+    again = (reproduce_item(component),) if component.build.reproduce == 2 else ()
     return (build_item(component), *again)
 
 
 def reproduce_item(component: ComponentSpec) -> ItemSpec:
     """The item that a component's second build must turn green, where the manifest asks for one."""
-    return ItemSpec(f"{component.name}/reproduce", component.name, Stage.BUILD, "reproduce", "built again, the same")
+    return ItemSpec(
+        f"{component.name}/reproduce", component.name, Stage.BUILD, "reproduce", "built again, the same"
+    )
 
 
 def environment_component(name: str) -> str:

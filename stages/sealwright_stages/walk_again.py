@@ -16,8 +16,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from sealwright_stages import events as ev
-from sealwright_stages.build_attempt import attempted, job_of, out_of
-from sealwright_stages.compare.twice import Twice
+from sealwright_stages.build_attempt import attempted, job_of
 from sealwright_stages.context import Context
 from sealwright_stages.errors import BuildError
 from sealwright_stages.files import remove_tree
@@ -25,6 +24,7 @@ from sealwright_stages.manifest import ComponentSpec
 from sealwright_stages.needed import listed
 from sealwright_stages.plan import build_item, reproduce_item
 from sealwright_stages.ports import Collected, Report, Side
+from sealwright_stages.twice import Twice
 from sealwright_stages.verdict import Failed, Passed, Status, Verdict, Warned
 from sealwright_stages.verify.codes import failed
 
@@ -49,7 +49,7 @@ class SecondBuilds:
 
     def wanted(self, component: ComponentSpec) -> bool:
         """Whether the manifest asks for it."""
-        return component.build is not None and component.build.reproduce == 2  # noqa: PLR2004 - built twice
+        return component.build is not None and component.build.reproduce == 2
 
     def forget(self, name: str) -> None:
         """Let no verdict stand that a component's second build may have."""
@@ -91,7 +91,7 @@ class SecondBuilds:
     def _run(self, component: ComponentSpec, item: str) -> Verdict:
         context, build = self.context, component.build
         assert build is not None  # noqa: S101 - see `wanted`
-        kept = out_of(context, component.name, second=True).with_suffix(".products")
+        kept = context.work.build / f".{component.name}.products"
         sees = self._sees[component.name]
         job = job_of(context, component, sees, context.facts(component.name))
         seen = listed(product for need in sees for product in self.journal.products(need))
@@ -120,7 +120,7 @@ class SecondBuilds:
         evidence = {**told, "began": began, "twice": twice.told()}
         if twice.same:
             return Passed(f"{len(first)} products, the same bytes{_varied(told)}", subject, evidence)
-        folder = context.work.build / f"{name}.report"
+        folder = context.work.build / f".{name}.report"
         sides = Side(_LABELS[0], context.work.products / name), second
         report = Report(why_none="no product differs: some are there only once", cure="compare the two logs")
         if twice.differing:

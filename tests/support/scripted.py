@@ -168,7 +168,7 @@ class ScriptedBuilder:
         names = [name for name in VARIATIONS if asked is None or name in asked]
         around = Surroundings(hostname="rebuild" if "hostname" in names else "build")
         kept = {name: "the manifest leaves it out" for name in VARIATIONS if name not in names}
-        return Varied(around, {name: ("one", "two") for name in names}, kept)
+        return Varied(around, dict.fromkeys(names, ("one", "two")), kept)
 
     def report(
         self, sides: tuple[Side, Side], names: Collection[str], folder: Path, stop: Callable[[], str]

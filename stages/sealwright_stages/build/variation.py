@@ -16,21 +16,21 @@ from __future__ import annotations
 
 import os
 import re
+import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from sealwright_stages.files import remove_tree
 from sealwright_stages.manifest_build import VARIATIONS
-from sealwright_stages.ports import BuildJob, Surroundings, Varied
+from sealwright_stages.ports import BuildJob, Varied
 
 OTHER_UID = 1000
 _LOCALE = re.compile(r"[a-z]{2,3}_[A-Z]{2}(@[a-z]+)?\.(utf8|UTF-8)\Z")
 _PLACE = "/build/a-second/place"
 _NOON = 12
-_FILES = ("b", "d", "a", "e", "c")
+_FILES = ["b", "d", "a", "e", "c"]
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Machine:
     def of(cls, root: Path | None, out: Path) -> Machine:
         """This machine, the root (None: the host's /usr), and the file system of `out`."""
         try:
-            locales = frozenset(os.listdir((root or Path("/")) / "usr" / "lib" / "locale"))
+            locales = frozenset(path.name for path in ((root or Path("/")) / "usr/lib/locale").iterdir())
         except OSError:
             locales = frozenset()
         return cls(tuple(sorted(os.sched_getaffinity(0))), locales, time.gmtime().tm_hour, listing(out))
@@ -55,15 +55,11 @@ class Machine:
 
 def listing(folder: Path) -> str:
     """Which entry the file system of `folder` lists first: the `newest`, the `oldest`, or neither (empty)."""
-    probe = folder / "order"
-    try:
-        probe.mkdir()
-        for name in _FILES:
-            (probe / name).touch()
-        found = tuple(os.listdir(probe))
-    finally:
-        remove_tree(probe)
-    return {_FILES: "oldest", _FILES[::-1]: "newest"}.get(found, "")
+    with tempfile.TemporaryDirectory(prefix=".order-", dir=folder) as name:
+        for each in _FILES:
+            Path(name, each).touch()
+        found = [path.name for path in Path(name).iterdir()]
+    return "oldest" if found == _FILES else "newest" if found == _FILES[::-1] else ""
 
 
 def vary(job: BuildJob, asked: Sequence[str] | None, machine: Machine) -> Varied:
@@ -142,5 +138,3 @@ _ONE: Mapping[str, _How] = {
     "order": _order,
 }
 assert tuple(_ONE) == VARIATIONS  # noqa: S101 - what a manifest may name is what there is
-
-

@@ -94,7 +94,7 @@ CODES: Mapping[str, str] = {
     "build-failed": "The build did not end with exit 0, was killed at a limit, or could not be run.",
     "recipe-refused": "The recipe is unknown, or the component lacks what it needs.",
     "products-missing": "A declared pattern found nothing.",
-    "second-build-failed": "The second build, which was to give the same, failed, could not be run, or had refused products.",
+    "second-build-failed": "The second build of the component failed, could not be run, or had a product that is refused.",
     "not-reproduced": "A second build gave other bytes, or other products.",
     "product-refused": "A product is no plain file with one plain name, or there are too many, or they are too large.",
     "environment-refused": "What the manifest or a Build-Depends asks for names no package, suite or relation.",
