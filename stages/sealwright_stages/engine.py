@@ -210,7 +210,7 @@ class Engine:
             item = state.items[command.item]
             if item.stage is Stage.BUILD:
                 if decide(Stage.BUILD, state).open:
-                    self.builds.again(item.component)
+                    self.builds.again(item)
             else:
                 self.sources.again(item.component)
 

@@ -71,8 +71,9 @@ def build_items(component: ComponentSpec) -> tuple[ItemSpec, ...]:
     """The items of the stage build that a component has: its build, and what that is compared with."""
     if component.build is None:
         return ()
+    again = (reproduce_item(component),) if component.build.reproduce == 2 else ()
     compared = (reference_item(component),) if component.build.reference else ()
-    return (build_item(component), *compared)
+    return (build_item(component), *again, *compared)
 
 
 def reference_item(component: ComponentSpec) -> ItemSpec:
@@ -80,6 +81,13 @@ def reference_item(component: ComponentSpec) -> ItemSpec:
     suite = component.build.suite if component.build else ""
     title = f"its packages beside those of Debian {suite}"
     return ItemSpec(f"{component.name}/reference", component.name, Stage.BUILD, "reference", title)
+
+
+def reproduce_item(component: ComponentSpec) -> ItemSpec:
+    """The item that a component's second build must turn green, where the manifest asks for one."""
+    return ItemSpec(
+        f"{component.name}/reproduce", component.name, Stage.BUILD, "reproduce", "built again, the same"
+    )
 
 
 def environment_component(name: str) -> str:

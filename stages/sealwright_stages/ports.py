@@ -224,6 +224,36 @@ class Need:
 
 
 @dataclass(frozen=True)
+class Surroundings:
+    """What a build finds around it and should leave no trace of; as it stands here, that of every first build.
+
+    `uid` is the one inside, `place` the folder below which it works, `processors` those that it may run on (empty: all),
+    `order` in which order the entries of its folders are made anew (empty: they are left as they came).
+    """
+
+    hostname: str = "build"
+    locale: str = "C.UTF-8"
+    timezone: str = "UTC"
+    uid: int = 0
+    place: str = "/build"
+    processors: tuple[int, ...] = ()
+    order: str = ""
+
+
+@dataclass(frozen=True)
+class Varied:
+    """The surroundings of a second build: what is another, with both values, and what is not, with the reason."""
+
+    around: Surroundings
+    changed: Mapping[str, tuple[str, str]]
+    kept: Mapping[str, str]
+
+    def told(self) -> dict[str, object]:
+        """As evidence has it."""
+        return {"varied": {name: list(both) for name, both in self.changed.items()}, "kept": dict(self.kept)}
+
+
+@dataclass(frozen=True)
 class BuildJob:
     """One component's build: what goes in, how, and within which limits."""
 
@@ -237,6 +267,7 @@ class BuildJob:
     products: tuple[str, ...]
     needs: tuple[Need, ...] = ()
     spec: str = ""
+    around: Surroundings = Surroundings()
 
 
 @dataclass(frozen=True)
@@ -331,6 +362,9 @@ class Builder(Protocol):
         stop: Callable[[], str],
     ) -> BuildResult:
         """Build into `out` (a fresh folder). `stop()` is asked often; a sentence from it kills the build."""
+
+    def vary(self, job: BuildJob, asked: Sequence[str] | None, out: Path) -> Varied:
+        """Other surroundings for a second build of `job` below `out`; `asked` names what (None: all that can be)."""
 
     def spare_memory(self) -> int:
         """Bytes of memory that builds may take, as it is now."""

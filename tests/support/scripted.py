@@ -9,6 +9,7 @@ from pathlib import Path
 
 from sealwright_stages.errors import BuildError
 from sealwright_stages.events import Stage
+from sealwright_stages.manifest_build import VARIATIONS
 from sealwright_stages.plan import environment_component
 from sealwright_stages.ports import (
     BuildJob,
@@ -23,6 +24,8 @@ from sealwright_stages.ports import (
     Report,
     Sampled,
     Side,
+    Surroundings,
+    Varied,
     Workshop,
 )
 from sealwright_stages.verdict import Failed, Green, Passed, Verdict, Warned
@@ -113,6 +116,8 @@ class ScriptedBuilder:
     spare: int = 1 << 40
     references: list[Verdict | BuildError] = field(default_factory=list)
     compared: list[Reference] = field(default_factory=list)
+    leaks: Callable[[BuildJob], bytes] = lambda job: b""
+    """What of its surroundings a build writes into its product."""
 
     def environment_items(self, name: str) -> tuple[ItemSpec, ...]:
         component = environment_component(name)
@@ -145,7 +150,7 @@ class ScriptedBuilder:
         if reason := stop():
             return BuildResult(-9, 5, reason)
         data = (job.sources / "source" / "payload").read_bytes()
-        (out / f"{job.component}.tar").write_bytes(b"built from " + data)
+        (out / f"{job.component}.tar").write_bytes(b"built from " + data + self.leaks(job))
         exits = self.exits.get(job.component, [])
         return BuildResult(exits.pop(0) if exits else 0, 1200)
 
@@ -178,6 +183,13 @@ class ScriptedBuilder:
         archive = {"suite": asked.suite, "date": "2023-11-01T10:00:00+00:00", "valid_until": ""}
         evidence = {"archive": {**archive, "inrelease_sha256": "1" * 64}, "compared": rows}
         return Outcome({asked.item: replace(said, subject_sha256=subject, evidence=evidence)})
+
+    def vary(self, job: BuildJob, asked: Sequence[str] | None, out: Path) -> Varied:
+        assert out.is_dir()
+        names = [name for name in VARIATIONS if asked is None or name in asked]
+        around = Surroundings(hostname="rebuild" if "hostname" in names else "build")
+        kept = {name: "the manifest leaves it out" for name in VARIATIONS if name not in names}
+        return Varied(around, dict.fromkeys(names, ("one", "two")), kept)
 
     def report(
         self, sides: tuple[Side, Side], names: Collection[str], folder: Path, stop: Callable[[], str]
