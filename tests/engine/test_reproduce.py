@@ -29,7 +29,9 @@ ITEM = "lib/reproduce"
 
 def bench_of(folder: Path, *, more: str = "", chain: bool = False) -> Bench:
     """A release whose component `lib` is built twice; with `chain`, `tool` needs it."""
-    return Bench(folder, manifest=HEAD + component("lib") + TWICE + more + (component("tool", "lib") if chain else ""))
+    return Bench(
+        folder, manifest=HEAD + component("lib") + TWICE + more + (component("tool", "lib") if chain else "")
+    )
 
 
 def second(job: BuildJob) -> bool:
@@ -62,7 +64,10 @@ def test_a_component_that_gives_the_same_twice_is_green_and_the_log_tells_the_tw
     assert [second(job) for job in jobs] == [False, True]
     assert replace(jobs[1], around=jobs[0].around) == jobs[0]
     begun = bench.told(ev.BuildStarted)
-    assert [(each.stream, each.second) for each in begun] == [("build/lib/1-1", False), ("build/lib/1-1-second", True)]
+    assert [(each.stream, each.second) for each in begun] == [
+        ("build/lib/1-1", False),
+        ("build/lib/1-1-second", True),
+    ]
     assert replace(begun[1], item=begun[0].item, stream=begun[0].stream, varied="", varied_sha256="") == begun[0]
     assert [each.second for each in (*bench.told(ev.BuildSample), *bench.told(ev.BuildEnded))] == [False, True] * 2
     known, again = state.components["lib"], state.seconds["lib"]
@@ -115,7 +120,10 @@ def test_another_try_builds_only_the_second_again(folder: Path) -> None:
         ("lib", False), ("tool", False), ("lib", True), ("lib", True)
     ]  # fmt: skip
     assert bench.state().items[ITEM].status is Status.PASSED
-    assert [each.stream for each in bench.told(ev.BuildStarted)][2:] == ["build/lib/1-1-second", "build/lib/1-2-second"]
+    assert [each.stream for each in bench.told(ev.BuildStarted)][2:] == [
+        "build/lib/1-1-second",
+        "build/lib/1-2-second",
+    ]
     assert bench.broken_rules() == []
 
 
@@ -285,17 +293,23 @@ def test_an_audit_refuses_each_lie_about_a_second_build(folder: Path) -> None:
     assert "is no build of lib that was declared" in broken(begun, item="lib/build")
     assert "does not tell truly what its second build varied" in broken(begun, **fitted("varied", {"varied": {}}))
     right = evidence(bench)
-    assert "tells otherwise how it was built" in broken(verdict, **fitted("evidence", {**right, "kept": {"x": "y"}}))
-    assert "tells otherwise how it was built" in broken(verdict, **fitted("evidence", {**right, "began": []}))
+    assert "tells otherwise how it was built" in broken(
+        verdict, **fitted("evidence", {**right, "kept": {"x": "y"}})
+    )
     row = right["twice"]["lib.tar"]
-    for lie in ({}, {"lib.tar": {**row, "second_sha256": "0" * 64}}, {"other.tar": row}, {"lib.tar": {**row, "size": 1}}):
+    for lie in (
+        {},
+        {"lib.tar": {**row, "second_sha256": "0" * 64}},
+        {"other.tar": row},
+        {"lib.tar": {**row, "size": 1}},
+    ):
         assert "and its products say otherwise" in broken(verdict, **fitted("evidence", {**right, "twice": lie}))
     assert "is about other products than those that stand" in broken(verdict, subject_sha256="0" * 64)
     assert "no second build ended well before" in broken(ended, because="it took too long")
     bench.kept.entries[begun : ended + 1] = []
     assert "no second build ended well before" in told()
     declared = next(n for n, each in enumerate(entries) if each.body.get("item") == ITEM)
-    bench.kept.entries[declared:declared + 1] = []
+    bench.kept.entries[declared : declared + 1] = []
     assert "lib/reproduce, which the manifest wants, was never declared" in told()
 
 
@@ -305,14 +319,16 @@ def test_a_first_build_never_begins_while_its_second_stands(folder: Path) -> Non
     (bench.work.products / "lib" / "lib.tar").unlink()
     assert bench.run().exit is Exit.DONE
     at = next(
-        n for n, each in enumerate(bench.kept.entries) if each.body.get("e") == "item.reset" and each.body["item"] == ITEM
+        n
+        for n, each in enumerate(bench.kept.entries)
+        if each.body.get("e") == "item.reset" and each.body["item"] == ITEM
     )
     del bench.kept.entries[at]
     assert "lib was built while its second build stood" in " / ".join(bench.broken_rules())
 
 
 def test_the_gate_is_closed_by_a_second_build_of_other_products(folder: Path) -> None:
-    from sealwright_stages.gate import decide  # noqa: PLC0415
+    from sealwright_stages.gate import decide
 
     bench = bench_of(folder)
     assert bench.run(until=Stage.BUILD).exit is Exit.DONE
