@@ -2,6 +2,8 @@
 
 - A recipe is `commands`, with commands and products, or `deb` or `rpm`, without commands; `spec` is for `rpm` alone.
 - An environment is `host`, `debian:SUITE`, or `tar:` with the SHA-256 of a tar that the manifest names.
+- What the archive built is a reference for packages that the recipe `deb` made in a root of a suite of it, since the
+  suite says which archive that is.
 - A build is done once or, with `reproduce = 2`, twice; `vary` says what is another the second time.
 - Numbers of `limits` are positive; durations end in s, m or h, sizes in K, M, G or T.
 """
@@ -35,9 +37,15 @@ class Build:
     products: tuple[str, ...]
     limits: Limits
     spec: str = ""
+    reference: str = ""
     reproduce: int = 1
     vary: tuple[str, ...] | None = None
     """What of `VARIATIONS` a second build varies; None: all that the recipe and the machine allow."""
+
+    @property
+    def suite(self) -> str:
+        """The Debian suite whose root it is built in; empty for another environment."""
+        return self.environment.removeprefix("debian:") if self.environment.startswith("debian:") else ""
 
 
 def read_build(table: Table) -> Build:
@@ -45,7 +53,7 @@ def read_build(table: Table) -> Build:
     recipe, environment = table.take("recipe", str), table.take("environment", str, "host")
     commands, products = table.texts("commands"), table.texts("products")
     packages = table.texts("packages")
-    spec = table.take("spec", str, "")
+    spec, reference = table.take("spec", str, ""), table.take_optional("reference", str)
     if recipe not in _PRODUCTS:
         table.fail(("recipe",), f"recipe {recipe!r} is not offered", 'use "commands", "deb" or "rpm"')
     if recipe == "commands" and not (commands and products):
@@ -62,11 +70,25 @@ def read_build(table: Table) -> Build:
     for package in packages:
         if not re.match(r"[a-z0-9][a-z0-9+.-]+\Z", package):
             table.fail(("packages",), f"{package!r} is no package name", "name Debian packages")
+    _check_reference(table, reference, recipe, environment)
     reproduce, vary = _reproduce(table)
     limits = _limits(table.table("limits"))
     table.done()
     products = products or _PRODUCTS[recipe]
-    return Build(environment, packages, recipe, commands, products, limits, spec, reproduce, vary)
+    words = recipe, commands, products, limits, spec, reference or "", reproduce, vary
+    return Build(environment, packages, *words)
+
+
+def _check_reference(table: Table, reference: str | None, recipe: str, environment: str) -> None:
+    if reference is None:
+        return
+    if reference != "debian":
+        table.fail(("reference",), f"reference {reference!r} is not offered", 'use "debian", or remove it')
+    if recipe != "deb":
+        table.fail(("reference",), 'the archive has a reference for recipe "deb" alone', "remove it")
+    if not environment.startswith("debian:"):
+        because = f"no suite says what to compare with: the environment is {environment[:20]}"
+        table.fail(("reference",), because, 'build in environment "debian:SUITE", or remove it')
 
 
 def _reproduce(table: Table) -> tuple[int, tuple[str, ...] | None]:

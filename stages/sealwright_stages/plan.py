@@ -72,7 +72,15 @@ def build_items(component: ComponentSpec) -> tuple[ItemSpec, ...]:
     if component.build is None:
         return ()
     again = (reproduce_item(component),) if component.build.reproduce == 2 else ()
-    return (build_item(component), *again)
+    compared = (reference_item(component),) if component.build.reference else ()
+    return (build_item(component), *again, *compared)
+
+
+def reference_item(component: ComponentSpec) -> ItemSpec:
+    """The item that the comparison with the archive's packages must turn green."""
+    suite = component.build.suite if component.build else ""
+    title = f"its packages beside those of Debian {suite}"
+    return ItemSpec(f"{component.name}/reference", component.name, Stage.BUILD, "reference", title)
 
 
 def reproduce_item(component: ComponentSpec) -> ItemSpec:

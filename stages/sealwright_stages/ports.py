@@ -325,6 +325,16 @@ class Report:
 
 
 @dataclass(frozen=True)
+class Reference:
+    """What is set beside the archive's packages: for which item, of which suite; products by name, and their folder."""
+
+    item: str
+    suite: str
+    products: Mapping[str, str]
+    folder: Path
+
+
+@dataclass(frozen=True)
 class Side:
     """One of two folders of plain files that are compared, and what it is called in the report."""
 
@@ -361,6 +371,9 @@ class Builder(Protocol):
 
     def collect(self, job: BuildJob, out: Path, destination: Path) -> tuple[Collected, ...]:
         """Store the products below `destination`, strictly; raises BuildError and leaves nothing."""
+
+    def compare(self, asked: Reference, subject: str, workshop: Workshop, stop: Callable[[], str]) -> Outcome:
+        """Set products beside the archive's packages; `subject` names them all. Raises FetchError."""
 
     def report(
         self, sides: tuple[Side, Side], names: Collection[str], folder: Path, stop: Callable[[], str]

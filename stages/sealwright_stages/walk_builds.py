@@ -12,6 +12,8 @@
 - A second build waits for the first of its component, and nobody waits for it but the gate. It takes its room as any.
 - A component that is built again is to be built again twice, if it was: see `walk_again`.
 - Products are collected after every process of the build is dead, strictly, and each one is in the log.
+- What the manifest wants compared is compared once the build is green; the comparison is an item of its own, and is
+  undone with the build.
 - A component that an earlier run built is kept only if each of its products still hashes as logged, and was
   made from the sources that stand in its folder now, and with the products that now stand of what it needs.
 """
@@ -36,6 +38,7 @@ from sealwright_stages.ports import BuildResult, Collected
 from sealwright_stages.state import Item
 from sealwright_stages.verdict import Failed, Passed, Status, Verdict
 from sealwright_stages.walk_again import SecondBuilds
+from sealwright_stages.walk_reference import ReferenceWalk
 from sealwright_stages.walk_sources import SourceWalk
 
 _NAMED = 3  # of those that a build waits for, how many it names
@@ -48,6 +51,7 @@ class BuildWalk:
         self.context = context
         self.journal = context.journal
         self.sources = sources
+        self.reference = ReferenceWalk(context, sources)
         components = context.plan.components()
         self._built = {component.name: component for component in components if component.build}
         self._sees = seen_by(components)
@@ -64,10 +68,11 @@ class BuildWalk:
 
     def again(self, item: Item) -> None:
         """Build the component of a build's item, and what depends on it as far as that must be; if it is the item of a
-        second build, that alone. Everything else is left alone."""
+        second build or of a comparison, that alone. Everything else is left alone."""
         name = item.component
         if item.kind == "reproduce":
             self.seconds.forget(name)
+        if item.id != f"{name}/build":
             self._walk({name})
         else:
             self._walk({each for each in self._built if each == name or name in self._needs[each]})
@@ -103,13 +108,15 @@ class BuildWalk:
         if self._waits_for(component):
             self._stopped(component)
             return False
-        if self._still_stands(component):
-            return True
-        self._reset(component, "it is built again")
-        self.journal.tell(ev.ItemStarted(item))
-        verdict = self._refusal(component) or self._run(component, item)
-        self.journal.verdict(item, verdict)
-        return isinstance(verdict, Passed)
+        if not self._still_stands(component):
+            self._reset(component, "it is built again")
+            self.journal.tell(ev.ItemStarted(item))
+            verdict = self._refusal(component) or self._run(component, item)
+            self.journal.verdict(item, verdict)
+            if not isinstance(verdict, Passed):
+                return False
+        self.reference.walk(component)
+        return True
 
     def _reset(self, component: ComponentSpec, because: str) -> None:
         """Make its build pending, and what was compared with it."""

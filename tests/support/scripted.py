@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from sealwright_stages.errors import BuildError
@@ -20,6 +20,7 @@ from sealwright_stages.ports import (
     Outcome,
     OutputStream,
     Prepared,
+    Reference,
     Report,
     Sampled,
     Side,
@@ -113,6 +114,8 @@ class ScriptedBuilder:
     refuses: dict[str, BuildError] = field(default_factory=dict)
     runs: list[str] = field(default_factory=list)
     spare: int = 1 << 40
+    references: list[Verdict | BuildError] = field(default_factory=list)
+    compared: list[Reference] = field(default_factory=list)
     leaks: Callable[[BuildJob], bytes] = lambda job: b""
     """What of its surroundings a build writes into its product."""
 
@@ -162,6 +165,24 @@ class ScriptedBuilder:
         data = (out / name).read_bytes()
         (destination / name).write_bytes(data)
         return (Collected(name, sha_of(data), len(data)),)
+
+    def compare(self, asked: Reference, subject: str, workshop: Workshop, stop: Callable[[], str]) -> Outcome:
+        self.compared.append(asked)
+        (workshop.quarantine / "official.deb").write_bytes(b"a stranger's")
+        said = self.references.pop(0) if self.references else Passed("as in the archive", subject)
+        if isinstance(said, BuildError):
+            raise said
+        rows: dict[str, object] = {}
+        for name, sha256 in asked.products.items():
+            other = sha256 if isinstance(said, Passed) else "0" * 64
+            rows[name] = {
+                "result": "identical" if other == sha256 else "differs",
+                "built": sha256,
+                "published": other,
+            }
+        archive = {"suite": asked.suite, "date": "2023-11-01T10:00:00+00:00", "valid_until": ""}
+        evidence = {"archive": {**archive, "inrelease_sha256": "1" * 64}, "compared": rows}
+        return Outcome({asked.item: replace(said, subject_sha256=subject, evidence=evidence)})
 
     def vary(self, job: BuildJob, asked: Sequence[str] | None, out: Path) -> Varied:
         assert out.is_dir()

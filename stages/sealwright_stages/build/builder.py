@@ -10,9 +10,10 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
-from sealwright_stages.build import diffoscope, runner
+from sealwright_stages.build import diffoscope, reference, runner
 from sealwright_stages.build.collector import collect
 from sealwright_stages.build.environments import Environments
 from sealwright_stages.build.recipes import NEEDS, Recipe, recipe
@@ -25,8 +26,10 @@ from sealwright_stages.ports import (
     BuildResult,
     Collected,
     ItemSpec,
+    Outcome,
     OutputStream,
     Prepared,
+    Reference,
     Report,
     Sampled,
     Side,
@@ -105,6 +108,11 @@ class SandboxBuilder:
         """Store the products below `destination`, strictly; raises BuildError and leaves nothing."""
         patterns = job.products or recipe(job).products
         return collect(out / "products", patterns, job.limits.disk, destination)
+
+    def compare(self, asked: Reference, subject: str, workshop: Workshop, stop: Callable[[], str]) -> Outcome:
+        """Set products beside the archive's packages; `subject` names them all. Raises FetchError."""
+        archive = self.environments.archive(asked.suite)
+        return reference.compare(asked, subject, archive, workshop, partial(self.report, stop=stop))
 
     def report(
         self, sides: tuple[Side, Side], names: Collection[str], folder: Path, stop: Callable[[], str]

@@ -109,7 +109,8 @@ def _as_declared(story: Story, event: ev.BuildStarted, entry: Entry) -> None:
 def build_stopped(story: Story, event: ev.BuildStopped, entry: Entry) -> None:
     """A build that waits, and for whom."""
     item, by = story.state.items.get(event.item), event.by.split(" ")
-    if item is None or item.stage is not Stage.BUILD or item.component != event.component:
+    builds = f"{event.component}/build", f"{event.component}/reproduce"
+    if item is None or item.stage is not Stage.BUILD or item.id not in builds:
         story.breaks("build-declared", entry, f"{event.item} is no build of {event.component} that was declared")
     elif item.status is not Status.PENDING or story.run.stages.get(Stage.BUILD) is not False:
         story.breaks("item-order", entry, f"{item.id} was stopped while it was {item.status}")
@@ -216,6 +217,11 @@ def sealed_products(story: Story, entry: Entry) -> None:
             story.breaks("sealed", entry, f"the last build of {name}, which has products, did not end well")
         elif story.declared and component.built_with != digest_now(story.state, story.declared.sees(name)):
             story.breaks("build-needs", entry, f"{name} was built with products that are not those of the release")
+        reference, build = (story.state.items.get(f"{name}/{what}") for what in ("reference", "build"))
+        if reference and build and reference.subject_sha256 != build.subject_sha256:
+            story.breaks(
+                "reference-judged", entry, f"{reference.id} is about other products than those of the release"
+            )
 
 
 BUILDS: Mapping[type[Any], Callable[[Story, Any, Entry], None]] = {

@@ -18,6 +18,7 @@ from sealwright_stages.journal import clip
 from sealwright_stages.log.entries import Entry
 from sealwright_stages.rules.asked import as_asked
 from sealwright_stages.rules.builds import judged_build
+from sealwright_stages.rules.references import judged_reference
 from sealwright_stages.rules.seconds import judged_second
 from sealwright_stages.rules.story import Story, is_root, of_build, sha256_of
 from sealwright_stages.state import Item
@@ -83,7 +84,7 @@ def item_verdict(story: Story, event: ev.ItemVerdict, entry: Entry) -> None:
         named = sha256_of(event.subject_sha256)
         story.demand(named, "verdict-form", entry, f"{item.id} does not name the bytes that it is about")
     if item.stage is Stage.BUILD:
-        judge = judged_second if item.kind == "reproduce" else judged_build
+        judge = {"reproduce": judged_second, "reference": judged_reference}.get(item.kind, judged_build)
         judge(story, item, event, found, entry)
     elif item.stage is Stage.VERIFY:
         _verified(story, item, event.subject_sha256, found, entry)
