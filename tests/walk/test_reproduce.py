@@ -19,7 +19,9 @@ def test_a_component_that_comes_out_the_same_is_sealed_and_stands_up_to_an_audit
     done = walk.run().well()
     assert "building  greeting a second time in host, its log is stream build/greeting/1-1-second" in done.err
     assert "built     greeting a second time: exit 0" in done.err
-    assert "greeting/reproduce: 1 products, the same bytes; varied: hostname, locale, timezone, uid, path" in done.err
+    assert (
+        "greeting/reproduce: 1 products, the same bytes; varied: hostname, locale, timezone, uid, path" in done.err
+    )
     walk.is_done()
     assert [path.name for path in (walk.evidence / "products" / "greeting").iterdir()] == ["greeting.out"]
     begun = [each for each in events(walk.work) if each["e"] == "build.started"]
