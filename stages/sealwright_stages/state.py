@@ -144,6 +144,14 @@ class Component:
     samples: tuple[Sample, ...] = ()
 
 
+def reproduced(state: State, component: str) -> str:
+    """Whether a component's products came out the same of a second build, in words; empty if none was asked for."""
+    item = state.items.get(f"{component}/reproduce")
+    if item is None:
+        return ""
+    return "the same bytes" if item.status is Status.PASSED else "not all the same"
+
+
 @dataclass
 class State:
     """A release as the log tells it; `updated` is when something was last said of a component, `seconds` what there is to

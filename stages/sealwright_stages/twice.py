@@ -79,7 +79,9 @@ def is_told(told: object, first: tuple[Collected, ...], *, same: bool) -> bool:
         if not isinstance(row, dict):
             return False
         sha256, size = row.get("second_sha256"), row.get("second_size")
-        if not isinstance(sha256, str) or type(size) is not int:
+        if not isinstance(sha256, str) or type(size) is not int or (sha256 and size < 0):
+            return False
+        if sha256 == row.get("sha256") and size != row.get("size"):
             return False
         if sha256:
             seconds.append(Collected(name, sha256, size))

@@ -115,9 +115,8 @@ class SecondBuilds:
         context, state, name = self.context, self.journal.state, component.name
         first = tuple(Collected(each.name, each.sha256, each.size) for each in self.journal.products(name))
         twice = Twice(first, products)
-        began = [state.components[name].build_started, state.seconds[name].build_started]
         subject = state.items[build_item(component).id].subject_sha256
-        evidence = {**told, "began": began, "twice": twice.told()}
+        evidence = {**told, "twice": twice.told()}
         if twice.same:
             return Passed(f"{len(first)} products, the same bytes{_varied(told)}", subject, evidence)
         folder = context.work.build / f".{name}.report"

@@ -39,11 +39,12 @@ def build_started(story: Story, event: ev.BuildStarted, entry: Entry) -> None:
     gate_open(story, Stage.BUILD, entry)
     _begun(story, event, entry)
     story.placed(event.needs, event.needs_stream, event.needs_sha256, entry)
+    varied = story.placed(event.varied, event.varied_stream, event.varied_sha256, entry)
     _inputs(story, event, story.state.components.get(name), entry)
     _as_declared(story, event, entry)
     again = story.state.items.get(f"{name}/reproduce")
     if event.second:
-        second_started(story, event, entry)
+        second_started(story, event, varied, entry)
     else:
         story.made[name] = []
         fresh = again is None or again.status is Status.PENDING

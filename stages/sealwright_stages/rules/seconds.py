@@ -23,7 +23,7 @@ from sealwright_stages.twice import is_told
 from sealwright_stages.verdict import Status
 
 
-def second_started(story: Story, event: ev.BuildStarted, entry: Entry) -> None:
+def second_started(story: Story, event: ev.BuildStarted, told: Mapping[str, Any], entry: Entry) -> None:
     """A second build begins; that its item runs and its stream is its own is judged as of any build."""
     name, state = event.component, story.state
     first, build = state.components.get(name), state.items.get(f"{name}/build")
@@ -37,7 +37,7 @@ def second_started(story: Story, event: ev.BuildStarted, entry: Entry) -> None:
         first.epoch,
     ) or event.needs_sha256 != first.built_with:
         story.breaks("second-build", entry, f"{name} was built a second time from something else than the first")
-    told = story.varied[name] = story.placed(event.varied, event.varied_stream, event.varied_sha256, entry)
+    story.varied[name] = told
     asked = _asked(story, name)
     if set(told) != {"varied", "kept"} or not _all_told(told["varied"], told["kept"], asked):
         story.breaks("second-build", entry, f"{name} does not tell truly what its second build varied")
@@ -65,7 +65,7 @@ def _all_told(varied: Any, kept: Any, asked: frozenset[str]) -> bool:
 def judged_second(story: Story, item: Item, event: ev.ItemVerdict, found: Mapping[str, Any], entry: Entry) -> None:
     """A second build that is green or a warning: for just what the two builds made."""
     name, state, which = item.component, story.state, of_build(item.component, second=True)
-    first, second, build = state.components[name], state.seconds.get(name), state.items.get(f"{name}/build")
+    second, build = state.seconds.get(name), state.items.get(f"{name}/build")
     ended = second is not None and second.build_exit == 0 and story.streams.ended.get(second.build_stream) == 0
     if which in story.run.building or not ended or story.killed.get(which):
         story.breaks("build-ended", entry, f"{item.id} was judged, and no second build ended well before")
@@ -77,11 +77,19 @@ def judged_second(story: Story, item: Item, event: ev.ItemVerdict, found: Mappin
     same = event.verdict == Status.PASSED
     if not is_told(found.get("twice"), products, same=same) or (not same and event.code != "not-reproduced"):
         story.breaks("second-judged", entry, f"{item.id} is {event.verdict}, and its products say otherwise")
-    if isinstance(found.get("report"), dict) is same:
+    if ("report" in found) is same or (not same and not _is_report(found["report"])):
         story.breaks(
             "second-judged", entry, f"{item.id} has a report where nothing differs, or none where it does"
         )
     told = {key: found.get(key) for key in ("varied", "kept")}
-    began = [first.build_started, second.build_started if second else ""]
-    if told != story.varied.get(name) or found.get("began") != began:
+    if told != story.varied.get(name):
         story.breaks("second-judged", entry, f"{item.id} tells otherwise how it was built than its build did")
+
+
+def _is_report(report: Any) -> bool:
+    """Whether it says how products differ, or why that can't be said."""
+    return (
+        isinstance(report, dict)
+        and bool(report.get("tool"))
+        and bool(report.get("text") or report.get("why_none"))
+    )
