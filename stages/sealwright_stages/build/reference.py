@@ -6,7 +6,7 @@
 - What can't be fetched or is another file than the index names is red: there is no reference then.
 - What the archive doesn't have is named, with what it has instead, and needs a waiver like a difference.
 - Debug symbols are in another archive. They are let pass unseen, and named, only where the package whose symbols they
-  are is the archive's byte for byte.
+  are is in this one: if it is the same they describe the same, and if it differs the warning stands.
 - A product that is no .deb is named and not compared; where there is no package at all, nothing was compared: red.
 """
 
@@ -116,7 +116,7 @@ def besides(index: bytes, products: Mapping[str, str]) -> list[Beside]:
         found[name] = Beside(name, sha256, result, there, shown(why))
     for name, row in found.items():
         stripped = found.get(name.replace(_DEBUG, "_", 1))
-        if row.result == "absent" and _DEBUG in name and stripped is not None and stripped.result == "identical":
+        if row.result == "absent" and _DEBUG in name and stripped is not None and stripped.there is not None:
             found[name] = Beside(name, row.sha256, "debug", None, "debug symbols are in an archive of their own")
     return list(found.values())
 

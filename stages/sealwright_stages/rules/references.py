@@ -61,7 +61,9 @@ def _untrue(name: str, sha256: str, row: Any, rows: Mapping[str, Any]) -> str:
         right = isinstance(published, str) and sha256_of(published) and same is (result == "identical")
     elif result == "debug":
         stripped = rows.get(name.replace("-dbgsym_", "_", 1)) if "-dbgsym_" in name else None
-        right = published == "" and isinstance(stripped, dict) and stripped.get("result") == "identical"
+        right = (
+            published == "" and isinstance(stripped, dict) and stripped.get("result") in ("identical", "differs")
+        )
     elif result == "no-package":
         right = published == "" and not name.endswith(".deb")
     else:
