@@ -43,6 +43,7 @@ _EVIDENCE = {  # facts of bytes that are not in the folder
     "evidence: version other",
     "evidence: signature without threshold",
     "evidence: without threshold",
+    "evidence: compared c_1_all.deb why other",
     "facts: build_depends other",
     "facts: without build_depends",
     "evidence: report text other",

@@ -30,7 +30,9 @@ def sha(text: str) -> str:
 ARCHIVE = {**SUITE, "inrelease_sha256": sha("index")}
 FILE, NOTES, DSC, TAG, ROOT = sha("tallow"), sha("notes"), sha("catdoc.dsc"), sha("tag object"), sha("root")
 EARLIER = ev.MemoryRead("example-0.9", "2023-03-02T00:00:00.000000Z", sha("earlier"), 345, 12)
-BYTES = {name: f"{name}\n".encode() for name in ("xen.tar", "xen-doc.tar", "a.deb", "b.deb", "c.deb")}
+DEBS = ("a_1_all.deb", "a-dbgsym_1_all.deb", "b_1_all.deb", "c_1_all.deb")
+CATDOC = (*DEBS, "notes.txt")
+BYTES = {name: f"{name}\n".encode() for name in ("xen.tar", "xen-doc.tar", "notes.txt", *DEBS)}
 SHA = {name: hashlib.sha256(data).hexdigest() for name, data in BYTES.items()}
 MANIFEST = """[release]
 name = "example"
@@ -50,6 +52,13 @@ person = "manager-a"
 reason = "the key was extended, the file is as upstream has it"
 sha256 = "{file}"
 policy_sha256 = "{policy}"
+[[waiver]]
+item = "catdoc/reference"
+code = "differs-from-archive+not-in-archive"
+person = "manager-a"
+reason = "the archive has another compiler"
+sha256 = "{catdoc}"
+policy_sha256 = "{policy}"
 [[component]]
 name = "notes"
 [[component.file]]
@@ -62,6 +71,8 @@ uploaders = "debian-keyring"
 [component.build]
 environment = "debian:bookworm"
 recipe = "deb"
+reference = "debian"
+products = ["*.deb", "*.txt"]
 reproduce = 2
 vary = ["hostname", "parallel"]
 [[component]]
@@ -125,6 +136,12 @@ class Teller:
         """It is yellow."""
         self.say(ev.ItemVerdict(item, "warned", code, "imperfect", "waive it", subject, *placed(evidence)))
 
+    def waive(self, number: int) -> None:
+        """It is waived, as the manifest says."""
+        waiver = self.declared.manifest.waivers[number]
+        words = waiver.person, waiver.reason, waiver.item_sha256, waiver.policy_sha256
+        self.say(ev.ItemWaived(waiver.item, waiver.code, *words))
+
     def arrive(self, item: str, *verify: str) -> None:
         """Something arrived, and is looked at."""
         self.say(ev.ItemStarted(item), ev.ItemProgress(item, 5, 10, "of 10"), passed(item, {"size": 10}, ""))
@@ -156,7 +173,7 @@ class Teller:
         item = f"{name}/{'reproduce' if second else 'build'}"
         self.say(ev.ItemStarted(item))
         words = recipe, "debian:bookworm", ROOT, sha(f"{name} list"), epoch
-        seen = {f"catdoc/{each}": SHA[each] for each in ("a.deb", "b.deb", "c.deb")} if name == "xen" else {}
+        seen = {f"catdoc/{each}": SHA[each] for each in CATDOC} if name == "xen" else {}
         told = self.spill(seen) if spilled else placed(seen)
         more = placed(varied) if varied is not None else ()
         self.say(ev.BuildStarted(name, item, stream, *words, *told, *more))
@@ -177,7 +194,14 @@ PINNED = {"url": "https://files.example.org/tallow.tar.gz", "pinned": True, "fou
 IN_ARCHIVE = {"archive": ARCHIVE, "package": "catdoc", "version": "0.95-5", "files": {"catdoc.dsc": DSC}}
 PACKAGES = {"archive": ARCHIVE, "packages": [f"gcc 12.2 amd64 {sha('gcc')}", f"make 4.3 amd64 {sha('make')}"]}
 NOTES_EVIDENCE = {"url": "https://files.example.org/notes.txt", "pinned": True, "found": NOTES}
-REFERENCES = {"a.deb": SHA["a.deb"], "b.deb": sha("another b.deb")}
+REFERENCES = {"a_1_all.deb": SHA["a_1_all.deb"], "b_1_all.deb": sha("another b.deb")}
+COMPARED = {
+    "a_1_all.deb": {"result": "identical", "built": SHA["a_1_all.deb"], "published": SHA["a_1_all.deb"]},
+    "a-dbgsym_1_all.deb": {"result": "debug", "built": SHA["a-dbgsym_1_all.deb"], "published": ""},
+    "b_1_all.deb": {"result": "differs", "built": SHA["b_1_all.deb"], "published": sha("another b.deb")},
+    "c_1_all.deb": {"result": "absent", "built": SHA["c_1_all.deb"], "published": "", "why": "not there"},
+    "notes.txt": {"result": "no-package", "built": SHA["notes.txt"], "published": ""},
+}
 APT = "environment debian:bookworm/apt"
 XEN = ("xen/git/v1", "xen/file/tallow.tar.gz", "xen/file-signature/tallow.tar.gz")
 
@@ -216,9 +240,7 @@ def sources(teller: Teller) -> None:
     teller.arrive("xen/fetch/tallow.tar.gz", *XEN[1:])
     teller.judge(XEN[1], PINNED, FILE)
     teller.warn(XEN[2], "key-expired-since", SIGNED, FILE)
-    waiver = teller.declared.manifest.waivers[0]
-    words = waiver.person, waiver.reason, waiver.item_sha256, waiver.policy_sha256
-    teller.say(ev.ItemWaived(waiver.item, waiver.code, *words))
+    teller.waive(0)
     teller.promote("xen", {"epoch": 1_690_000_000})
     teller.say(ev.ItemStarted(APT), ev.ItemReset(APT, "made once all is verified"))
     teller.stages(True, False)
@@ -254,8 +276,7 @@ def seconds(teller: Teller) -> None:
     red = "failed", "second-build-failed", "exit 2", "read its log", "", "", "", ""
     told = varied("hostname", "parallel")
     teller.build("catdoc", 1, "deb", 1_680_000_000, varied=told)
-    debs = ("a.deb", "b.deb", "c.deb")
-    teller.judge("catdoc/reproduce", {**told, **twice(debs)}, subject_of(debs), spilled=True)
+    teller.judge("catdoc/reproduce", {**told, **twice(CATDOC)}, subject_of(CATDOC), spilled=True)
     told = varied(*VARIATIONS)
     teller.build("xen", 1, "commands", 1_690_000_000, status=2, varied=told)
     teller.say(ev.ItemVerdict("xen/reproduce", *red), ev.StageEnded(Stage.BUILD, False))
@@ -288,10 +309,15 @@ def builds(teller: Teller) -> None:
     teller.say(ev.StageEnded(Stage.BUILD, False), ev.GateDecided(Stage.SEAL, False, 0, 0, 0, 0))
     teller.say(ev.StageStarted(Stage.BUILD), ev.ItemReset("catdoc/build", "it is built again"))
     teller.build("catdoc", 2, "deb", 1_680_000_000)
-    for name, result in (("a.deb", "identical"), ("b.deb", "differs"), ("c.deb", "absent")):
+    for name in CATDOC:
+        result = {"a_1_all.deb": "identical", "b_1_all.deb": "differs"}.get(name, "absent")
         teller.say(ev.ProductCollected("catdoc", name, SHA[name], len(BYTES[name])))
         teller.say(ev.ProductCompared("catdoc", name, result, REFERENCES.get(name, ""), "the archive"))
-    teller.say(built("catdoc", {name: SHA[name] for name in ("a.deb", "b.deb", "c.deb")}))
+    green = built("catdoc", {name: SHA[name] for name in CATDOC})
+    teller.say(green, ev.ItemStarted("catdoc/reference"))
+    evidence = {"archive": ARCHIVE, "compared": COMPARED}
+    teller.warn("catdoc/reference", "differs-from-archive+not-in-archive", evidence, green.subject_sha256)
+    teller.waive(1)
     teller.build("xen", 1, "commands", 1_690_000_000, status=2)
     teller.say(ev.ItemVerdict("xen/build", *red), ev.StageEnded(Stage.BUILD, False))
     teller.say(ev.GateDecided(Stage.SEAL, False, 0, 0, 0, 0))
@@ -317,7 +343,9 @@ def rich(forger: Forger) -> list[Step]:
     """Give the forger the rich release to tell, with its policy signed; gives what it says, gates counted."""
     ring = forger.folder / "keyring"
     policy = load_policy(ring)
-    forger.text = MANIFEST.format(mirror=MIRROR, file=FILE, notes=NOTES, policy=policy.sha256)
+    forger.text = MANIFEST.format(
+        mirror=MIRROR, file=FILE, notes=NOTES, policy=policy.sha256, catdoc=subject_of(CATDOC)
+    )
     sums = sums_text(ring, policy.files)
     forger.more = {"policy/SHA256SUMS": sums, "policy/SHA256SUMS.asc": forger.signed(sums)}
     forger.bytes = {SHA[name]: data for name, data in BYTES.items()}

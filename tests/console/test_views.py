@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from dataclasses import replace
+from pathlib import Path
 
 from console import made_up
+from sealwright_console.feed import spilled
 from sealwright_console.lines import Row, Tone, plain
 from sealwright_console.views.build import build_lines, builds, busiest, component_of, seal_rows
 from sealwright_console.views.detail import detail_rows, evidence_lines
@@ -114,6 +118,27 @@ def test_deep_and_long_evidence_is_cut_and_says_so() -> None:
     assert evidence_lines("[" * 200_000)
     lines = evidence_lines(str(list(range(5000))))
     assert len(lines) == 401 and "4600 more lines" in plain(lines[-1])
+
+
+def test_a_report_in_the_evidence_is_shown_line_by_line_and_clean() -> None:
+    lines = [
+        plain(line)
+        for line in evidence_lines(json.dumps({"report": {"text": "--- a\n+++ b\x1b[2J\n", "cut": False}}))
+    ]
+    assert [line.strip() for line in lines] == ["report:", "text:", "--- a", "+++ b␛[2J", "cut: false"]
+
+
+def test_evidence_on_a_stream_is_shown_if_it_is_what_its_verdict_names(tmp_path: Path) -> None:
+    said = json.dumps({"report": {"text": "-ours\n+theirs\n"}})
+    halves = [tmp_path / "00000000.log", tmp_path / "00000001.log"]
+    for path, part in zip(halves, (said[:9], said[9:]), strict=True):
+        path.write_text(part)
+    sha256 = hashlib.sha256(said.encode()).hexdigest()
+    assert spilled(halves, sha256) == said
+    assert spilled(halves[:1], sha256) == ""
+    assert spilled([tmp_path / "gone"], sha256) == ""
+    rows = detail_rows(TROUBLED, "kde-desktop", lambda item: "" if item.evidence else said)
+    assert "+theirs" in text(rows)
 
 
 def test_the_log_opens_at_the_running_build() -> None:
