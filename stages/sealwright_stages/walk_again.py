@@ -67,9 +67,10 @@ class SecondBuilds:
         return root is None or root.sha256 == self.journal.state.components[component.name].environment_sha256
 
     def stopped(self, component: ComponentSpec) -> None:
-        """Say that it waits for the first build."""
-        item = self.journal.state.items[reproduce_item(component).id]
-        if item.status is Status.PENDING and not item.note:
+        """Say that it waits for the first build; where that is green and waits itself, there is nothing new to say."""
+        items = self.journal.state.items
+        item, first = items[reproduce_item(component).id], items[build_item(component).id]
+        if item.status is Status.PENDING and not item.note and not first.green:
             self.journal.tell(ev.BuildStopped(component.name, item.id, component.name))
 
     def _stands(self, component: ComponentSpec) -> bool:
@@ -103,7 +104,8 @@ class SecondBuilds:
                 if isinstance(attempt.ended, Failed):
                     return failed("second-build-failed", attempt.ended.reason, _AGAIN)
                 products = context.plan.builder.collect(again, attempt.out, kept)
-            return self._compared(component, products, Side(_LABELS[1], kept), varied.told())
+            told = {**varied.told(), "limited_by": dict(attempt.ended.limited_by)}
+            return self._compared(component, products, Side(_LABELS[1], kept), told)
         except BuildError as error:
             return failed("second-build-failed", f"{error.what}: {error.because}", _AGAIN)
         finally:

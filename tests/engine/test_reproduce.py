@@ -338,3 +338,21 @@ def test_the_gate_is_closed_by_a_second_build_of_other_products(folder: Path) ->
     state.items[ITEM] = replace(known, subject_sha256="0" * 64)
     (blocker,) = decide(Stage.SEAL, state).blockers
     assert blocker.why == "its second build was held against other products"
+
+
+def test_a_second_build_of_what_is_green_and_waits_for_its_need_says_nothing_untrue(
+    folder: Path, tmp_path: Path
+) -> None:
+    text = HEAD + component("lib") + component("tool", "lib") + TWICE
+    whole = Bench(folder, manifest=text)
+    assert whole.run().exit is Exit.DONE
+    begun = [(each.body.get("e"), each.body.get("item")) for each in whole.kept.entries]
+    bench = Bench(tmp_path / "died", manifest=text)
+    bench.run(die_at=begun.index(("item.started", "tool/reproduce")) + 1)
+    assert bench.state().items["tool/build"].status is Status.PASSED
+    (bench.work.products / "lib" / "lib.tar").unlink()
+    bench.builder.exits["lib"] = [2]
+    assert bench.run().exit is Exit.CLOSED
+    assert [(each.component, each.item) for each in bench.told(ev.BuildStopped)] == []
+    assert bench.run().exit is Exit.DONE
+    assert bench.broken_rules() == []

@@ -5,7 +5,7 @@
 - The sandbox is never loosened: a host name, a uid inside, variables, a folder, fewer processors and an order of names
   are all that changes.
 - The zone of the time is one in which another day is, so that a date that a build writes down differs with it.
-- The clock is left alone, and goes on by itself: a build that writes down the second is found, too. See ADR-twi.
+- The clock is left alone, and goes on by itself: a build that writes down the second is found, too.
 - The folder is varied for `deb` only where the manifest names it: its packages are made to be compared with the archive's.
 - An order can be given to names only where the file system lists them as they were made; ext4 lists them by a hash.
 
