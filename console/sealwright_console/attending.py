@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from sealwright_stages.attended.protocol import Hello, Over
     from sealwright_stages.events import Stage
     from sealwright_stages.manifest import Manifest
-    from sealwright_stages.release import Wish
+    from sealwright_stages.wish import Wish
 
 
 def add_attending(commands: argparse._SubParsersAction[Any]) -> None:
@@ -65,10 +65,11 @@ def run_attended(wish: Wish, until: Stage, *, ascii_only: bool) -> int:
     from sealwright_stages.attended.client import attached, start  # noqa: PLC0415 - quick errors need none of this
     from sealwright_stages.attended.place import Place  # noqa: PLC0415
     from sealwright_stages.attended.protocol import Over  # noqa: PLC0415
-    from sealwright_stages.release import read_release, work_folder  # noqa: PLC0415
+    from sealwright_stages.manifest import load  # noqa: PLC0415
+    from sealwright_stages.work import work_folder  # noqa: PLC0415
 
-    manifest = read_release(wish.manifest)[0]
-    place = Place(work_folder(manifest, wish.work))
+    manifest = load(wish.manifest)
+    place = Place(work_folder(manifest.release, wish.work))
     link = attached(place, wish.tool)
     if link is not None:
         _same(link.hello, manifest, wish, until)

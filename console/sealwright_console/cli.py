@@ -141,7 +141,7 @@ def _add_run(commands: argparse._SubParsersAction[_Parser]) -> None:
 
 
 def _run(options: argparse.Namespace) -> int:
-    from sealwright_stages.release import Wish  # noqa: PLC0415 - quick help and errors need none of this
+    from sealwright_stages.wish import Wish  # noqa: PLC0415 - quick help and errors need none of this
 
     attended = not options.batch and not options.json
     if attended:

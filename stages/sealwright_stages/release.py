@@ -48,20 +48,10 @@ from sealwright_stages.sign.client import open_signer
 from sealwright_stages.sign.signing import Confirm, SigningRequest, Typed
 from sealwright_stages.state import Record, State
 from sealwright_stages.verify.verifier import require_verifier, verifier
-from sealwright_stages.work import WorkFolder
+from sealwright_stages.wish import Wish
+from sealwright_stages.work import WorkFolder, work_folder
 
 _MAX_HOSTS = 1 << 20
-
-
-@dataclass(frozen=True)
-class Wish:
-    """How a release is to be run."""
-
-    manifest: Path
-    work: Path | None
-    jobs: int
-    attended: bool
-    tool: str
 
 
 @dataclass(frozen=True)
@@ -126,11 +116,6 @@ def read_known_hosts(manifest: Manifest) -> bytes | None:
     return data
 
 
-def work_folder(manifest: Manifest, asked: Path | None) -> WorkFolder:
-    """The work folder: the one asked for, or `./<name>-<version>.release`."""
-    return WorkFolder((asked or Path(f"{manifest.release}.release")).absolute())
-
-
 @contextlib.contextmanager
 def opened(
     wish: Wish,
@@ -144,7 +129,7 @@ def opened(
     """
     manifest, policy, policy_signature = read_release(wish.manifest)
     known_hosts = read_known_hosts(manifest)
-    work = work_folder(manifest, wish.work)
+    work = work_folder(manifest.release, wish.work)
     require_sandbox()
     require_verifier()
     memory = None

@@ -157,6 +157,11 @@ class WorkFolder:
             os.close(descriptor)
 
 
+def work_folder(release: str, asked: Path | None) -> WorkFolder:
+    """The work folder of a release, as name-version: the one asked for, or `./<name>-<version>.release`."""
+    return WorkFolder((asked or Path(f"{release}.release")).absolute())
+
+
 def _taken(descriptor: int) -> bool:
     """Take the lock; whoever just looks at it holds it for less than a moment."""
     for _ in range(_LOOKS):

@@ -6,7 +6,16 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from bench import bench_console, bench_diff, bench_log, bench_review, bench_sandbox, bench_signatures, bench_verify
+from bench import (
+    bench_attach,
+    bench_console,
+    bench_diff,
+    bench_log,
+    bench_review,
+    bench_sandbox,
+    bench_signatures,
+    bench_verify,
+)
 from bench.report import Line
 
 
@@ -21,6 +30,7 @@ def lines() -> Iterator[Line]:
     yield from bench_review.lines()
     yield from bench_sandbox.lines()
     yield bench_console.first_paint()
+    yield bench_attach.lines()
 
 
 if __name__ == "__main__":

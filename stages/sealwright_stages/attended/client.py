@@ -19,6 +19,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sealwright_stages.attended.picture import Picture
 from sealwright_stages.attended.place import Place
@@ -52,8 +53,10 @@ from sealwright_stages.errors import (
 from sealwright_stages.events import Stage
 from sealwright_stages.files import read_small
 from sealwright_stages.process import last_words
-from sealwright_stages.release import Wish
 from sealwright_stages.state import State
+
+if TYPE_CHECKING:
+    from sealwright_stages.wish import Wish
 
 _PATIENCE = 10.0  # seconds until an engine that listens has said the next thing
 _COMING = 3.0  # seconds that a held lock is waited for

@@ -29,7 +29,8 @@ from sealwright_stages.attended.server import Server
 from sealwright_stages.engine import Ended, failed_itself
 from sealwright_stages.errors import Exit, InterruptedRunError, SealwrightError
 from sealwright_stages.events import STAGES, Stage
-from sealwright_stages.release import Opened, Wish, opened
+from sealwright_stages.release import Opened, opened
+from sealwright_stages.wish import Wish
 
 _STOPPING = (signal.SIGINT, signal.SIGTERM)
 _VISIT = 3.0  # seconds that the one who started it has to come in
