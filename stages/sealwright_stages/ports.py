@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Protocol
@@ -274,6 +274,33 @@ class Collected:
     size: int
 
 
+@dataclass(frozen=True)
+class Report:
+    """How two products differ, as a tool tells it: a stranger's text, perhaps cut; or why there is none, and the cure."""
+
+    text: str = ""
+    version: str = ""
+    cut: bool = False
+    why_none: str = ""
+    cure: str = ""
+    tool: str = "diffoscope"
+
+    def evidence(self) -> dict[str, object]:
+        """The same as JSON."""
+        told = {"tool": self.tool, "version": self.version}
+        if self.why_none:
+            return {**told, "why_none": self.why_none, "cure": self.cure}
+        return {**told, "cut": self.cut, "text": self.text}
+
+
+@dataclass(frozen=True)
+class Side:
+    """One of two folders of plain files that are compared, and what it is called in the report."""
+
+    label: str
+    folder: Path
+
+
 class Builder(Protocol):
     """Runs builds in the sandbox."""
 
@@ -300,6 +327,11 @@ class Builder(Protocol):
 
     def collect(self, job: BuildJob, out: Path, destination: Path) -> tuple[Collected, ...]:
         """Store the products below `destination`, strictly; raises BuildError and leaves nothing."""
+
+    def report(
+        self, sides: tuple[Side, Side], names: Collection[str], folder: Path, stop: Callable[[], str]
+    ) -> Report:
+        """How the files of these names differ between two folders; `folder` is a new one to work in."""
 
 
 class Signer(Protocol):

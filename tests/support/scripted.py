@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -19,7 +19,9 @@ from sealwright_stages.ports import (
     Outcome,
     OutputStream,
     Prepared,
+    Report,
     Sampled,
+    Side,
     Workshop,
 )
 from sealwright_stages.verdict import Failed, Green, Passed, Verdict, Warned
@@ -155,6 +157,12 @@ class ScriptedBuilder:
         data = (out / name).read_bytes()
         (destination / name).write_bytes(data)
         return (Collected(name, sha_of(data), len(data)),)
+
+    def report(
+        self, sides: tuple[Side, Side], names: Collection[str], folder: Path, stop: Callable[[], str]
+    ) -> Report:
+        texts = [(side.label, sorted(p.name for p in side.folder.iterdir() if p.name in names)) for side in sides]
+        return Report(f"{texts[0]} differs from {texts[1]}\n", "240")
 
 
 class NoSandbox:

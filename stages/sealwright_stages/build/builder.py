@@ -7,11 +7,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from sealwright_stages.build import runner
+from sealwright_stages.build import diffoscope, runner
 from sealwright_stages.build.collector import collect
 from sealwright_stages.build.environments import Environments
 from sealwright_stages.build.recipes import NEEDS, Recipe, recipe
@@ -24,7 +24,9 @@ from sealwright_stages.ports import (
     ItemSpec,
     OutputStream,
     Prepared,
+    Report,
     Sampled,
+    Side,
     Workshop,
 )
 from sealwright_stages.sandbox.bwrap import Bind, Sandbox
@@ -93,6 +95,17 @@ class SandboxBuilder:
         """Store the products below `destination`, strictly; raises BuildError and leaves nothing."""
         patterns = job.products or recipe(job).products
         return collect(out / "products", patterns, job.limits.disk, destination)
+
+    def report(
+        self, sides: tuple[Side, Side], names: Collection[str], folder: Path, stop: Callable[[], str]
+    ) -> Report:
+        """How the files of these names differ between two folders; waits for a uid that no build has."""
+        mine, other = sides
+        labels = (mine.label, other.label)
+        with self.identities.builder() as uid:
+            return diffoscope.report(
+                mine.folder, other.folder, folder=folder, uid=uid, labels=labels, only=names, stop=stop
+            )
 
 
 def _box(job: BuildJob, how: Recipe, out: Path, uid: int | None) -> Sandbox:
