@@ -19,7 +19,10 @@ from sealwright_stages.rebuild.results import Cause, Found, Result
 from sealwright_stages.rebuild.strangers import hosts
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from sealwright_stages.compare.facts import Product
+    from sealwright_stages.rebuild.detail import Detail
     from sealwright_stages.rebuild.rebuild import Rebuilt
 
 _MARKS = {
@@ -45,6 +48,7 @@ def lines(rebuilt: Rebuilt) -> Iterator[str]:
     for line in _told(rebuilt):
         for piece in wrap(line, WIDTH):
             yield plain(piece).rstrip()
+    yield plain(_line(_summary(rebuilt)))  # in one line, however long, for who looks for it
 
 
 def _line(*parts: str) -> Line:
@@ -73,12 +77,13 @@ def _told(rebuilt: Rebuilt) -> Iterator[Line]:
     yield _line("PRODUCTS")
     for each in found.products:
         yield from _product(each)
+        if detail := rebuilt.details.get((each.component, each.name)):
+            yield from _detail(detail, rebuilt.work)
     yield ()
     if rebuilt.ended.because:
         yield _line("because: ", f"{rebuilt.ended.what}: {rebuilt.ended.because}")
         yield _line("next: ", rebuilt.ended.next_step)
     yield _line("result: ", f"{rebuilt.work / RESULT}; sums: {rebuilt.work / SUMS}")
-    yield _line(_summary(rebuilt))
 
 
 def _inputs(rebuilt: Rebuilt) -> Iterator[Line]:
@@ -109,6 +114,14 @@ def _product(each: Result) -> Iterator[Line]:
         yield _line("    likely  ", _CAUSES[cause])
     if not each.causes:
         yield _line("    likely  ", _NO_CAUSE)
+
+
+def _detail(detail: Detail, work: Path) -> Iterator[Line]:
+    if detail.file:
+        cut = ", cut" if detail.report.cut else ""
+        yield _line("    how     ", f"{work / detail.file} (diffoscope {detail.report.version}{cut})")
+    else:
+        yield _line("    how     ", f"no report: {detail.report.why_none}; {detail.report.cure}")
 
 
 def _bytes(label: str, product: Product | None) -> Line:

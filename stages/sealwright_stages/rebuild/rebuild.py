@@ -2,7 +2,8 @@
 
 - The rebuild has its own log, which says of itself that it is not official; it ends before the seal, and signs nothing.
 - Everything is fetched anew: verified files and build roots are kept in this work folder, and taken from no other.
-- A work folder is of one rebuild: of one log, and of one component if only that is wanted. It resumes as a run does.
+- A work folder is of one rebuild: of one log, and of one component if only that is wanted. It resumes as a run does,
+  if it was begun here.
 - What an earlier run found is gone before anything begins, so that no old yes stands beside a new no.
 - The result is written whole, the sums last; products are hashed against our own log right before.
 """
@@ -11,7 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,9 +23,11 @@ from sealwright_stages.engine import Ended
 from sealwright_stages.errors import Exit
 from sealwright_stages.events import Stage
 from sealwright_stages.files import write_whole
+from sealwright_stages.rebuild.begun import mark
+from sealwright_stages.rebuild.detail import Detail, details
 from sealwright_stages.rebuild.results import Results, results
 from sealwright_stages.rebuild.taken import Taken
-from sealwright_stages.release import Opened, Subject, Wish, walked
+from sealwright_stages.release import Opened, Subject, Wish, cache_folder, walked
 from sealwright_stages.seal.evidence import EvidenceFolder
 from sealwright_stages.state import Record
 from sealwright_stages.work import WorkFolder
@@ -42,6 +45,7 @@ class Rebuilt:
     ended: Ended
     mine: Release
     results: Results
+    details: Mapping[tuple[str, str], Detail]
 
 
 def work_folder(taken: Taken, asked: Path | None) -> WorkFolder:
@@ -61,11 +65,12 @@ def rebuilding(
     """
     work = work_folder(taken, asked)
     only = f", {taken.brought.only} alone" if taken.brought.only else ""
+    what = f"a rebuild of {taken.manifest.release} by the log {taken.root[:16]}…{only}"
     subject = Subject(
         taken.manifest,
         taken.policy,
         work,
-        mark=f"a rebuild of {taken.manifest.release} by the log {taken.root[:16]}{only}",
+        mark=mark(work.root, what, taken.root, cache_folder()),
         known_hosts=taken.known_hosts,
         cache=work.root / "cache",
         official=False,
@@ -83,6 +88,7 @@ def walk(taken: Taken, release: Opened) -> tuple[Ended, Rebuilt | None]:
 
     Raises:
         LogError: a product on the disk is not the one in our own log.
+        SealwrightError: the comparison was stopped, or the disk is full.
     """
     ended = release.engine.run(Stage.BUILD)
     if ended.exit not in (Exit.DONE, Exit.CLOSED):
@@ -90,7 +96,9 @@ def walk(taken: Taken, release: Opened) -> tuple[Ended, Rebuilt | None]:
     state, work = release.engine.journal.state, release.work
     EvidenceFolder(release.engine.context).check_products()
     mine = Gathering(work.root, state, Reviewer()).release()
-    return ended, Rebuilt(taken, work.root, ended, mine, results(taken.theirs, mine, state))
+    found = results(taken.theirs, mine, state)
+    told = details(release.engine.context, taken.evidence, found.products)
+    return ended, Rebuilt(taken, work.root, ended, mine, found, told)
 
 
 def write(rebuilt: Rebuilt, report: dict[str, object], release: Opened) -> None:

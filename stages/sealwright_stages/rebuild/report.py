@@ -2,7 +2,7 @@
 
 - A key that is there keeps its meaning; new ones may come. `format` counts up if one ever changes.
 - There is no null: what isn't known is an empty text, -1 or an empty list.
-- The same evidence, built with the same result, gives the same object but for the two paths.
+- Nothing of this machine or of now is in it, but for a path where a reason names one: it can be published.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 from sealwright_stages.audit_report import told
 from sealwright_stages.compare.difference import Change
 from sealwright_stages.compare.facts import Product
+from sealwright_stages.rebuild.detail import Detail
 from sealwright_stages.rebuild.rebuild import Rebuilt
 from sealwright_stages.rebuild.results import Found, Result
 from sealwright_stages.rebuild.strangers import hosts
@@ -27,8 +28,6 @@ def report(rebuilt: Rebuilt) -> dict[str, object]:
         "release": taken.manifest.name,
         "version": taken.manifest.version,
         "only": brought.only,
-        "evidence": str(taken.evidence),
-        "work": str(rebuilt.work),
         "log_root": taken.root,
         "audit": {
             "passed": audit.passed,
@@ -36,10 +35,9 @@ def report(rebuilt: Rebuilt) -> dict[str, object]:
             "bad": [told(finding) for finding in audit.findings if finding.ok == "bad"],
         },
         "by": {
-            "sources_judged_by": str(brought.source_keyring) if brought.source_keyring else "the evidence's keys",
+            "own_keyring": brought.source_keyring is not None,
             "policy_sha256": taken.policy.sha256,
             "manifest_sha256": taken.manifest.sha256,
-            "mirror": taken.manifest.mirror or "",
             "fetched_from": list(hosts(taken.manifest)),
             "waivers": [
                 {"item": each.item, "code": each.code, "person": each.person, "reason": each.reason}
@@ -51,7 +49,7 @@ def report(rebuilt: Rebuilt) -> dict[str, object]:
         "ended": {"what": ended.what, "because": ended.because, "next": ended.next_step},
         "counts": {found_.value: found.count(found_) for found_ in Found},
         "inputs": [_change(change) for change in found.inputs],
-        "products": [_product(each) for each in found.products],
+        "products": [_product(each, rebuilt) for each in found.products],
     }
 
 
@@ -68,7 +66,8 @@ def _change(change: Change) -> dict[str, object]:
     }
 
 
-def _product(each: Result) -> dict[str, object]:
+def _product(each: Result, rebuilt: Rebuilt) -> dict[str, object]:
+    detail = rebuilt.details.get((each.component, each.name))
     return {
         "component": each.component,
         "name": each.name,
@@ -78,7 +77,13 @@ def _product(each: Result) -> dict[str, object]:
         "causes": [cause.value for cause in each.causes],
         "why": each.why,
         "next": each.next_step,
+        "report": _detail(detail) if detail else {},
     }
+
+
+def _detail(detail: Detail) -> dict[str, object]:
+    words = {"file": detail.file, "tool": detail.report.tool, "version": detail.report.version}
+    return {**words, "cut": detail.report.cut, "why_none": detail.report.why_none, "cure": detail.report.cure}
 
 
 def _bytes(product: Product | None) -> dict[str, object]:
