@@ -89,3 +89,15 @@ def test_what_was_not_made_is_missing_and_its_inputs_are_no_other_ones() -> None
 def test_what_is_made_here_alone_is_surplus() -> None:
     bare = with_greeting(greeting(products={}))
     assert one(release(), bare).found is Found.SURPLUS
+
+
+def test_a_check_that_nobody_asked_for_here_is_no_other_input() -> None:
+    """As the second build of the release, or the root of a component that is not wanted."""
+    second, other = (
+        replace(git(), stage="build", kind="reproduce"),
+        replace(root().checks[f"{ROOT}/apt"], kind="root"),
+    )
+    theirs = with_greeting(replace(greeting(), checks={**greeting().checks, "greeting/reproduce": second}))
+    roots = replace(root(), checks={**root().checks, "other/environment": other})
+    theirs = replace(theirs, components={**theirs.components, ROOT: roots, "other": greeting(products={})})
+    assert results(theirs, release(), State()).inputs == ()

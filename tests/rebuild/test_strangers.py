@@ -12,10 +12,11 @@ from sealwright_appendlog.note import VerifierKey
 from sealwright_keyring.policy import Policy
 from sealwright_stages.errors import RebuildError
 from sealwright_stages.manifest import Manifest, load
+from sealwright_stages.manifest_build import Build
 from sealwright_stages.manifest_component import ComponentSpec, DscSource, FileSource
 from sealwright_stages.manifest_git import GitSource
 from sealwright_stages.manifest_packages import RpmSpec
-from sealwright_stages.rebuild.strangers import Brought, hosts, tamed
+from sealwright_stages.rebuild.strangers import HELD_AGAINST, Brought, hosts, tamed
 from sealwright_stages.verdict import Waiver
 from support.release_folder import HEAD, component, write_release
 
@@ -124,6 +125,8 @@ def test_every_field_of_a_manifest_has_its_place() -> None:
         DscSource: "suite package uploaders rights",
         RpmSpec: "url name sha256 signers threshold",
     }
+    built = {field.name for field in dataclasses.fields(Build)} - HELD_AGAINST.keys()
+    assert built == set(["environment", "packages", "recipe", "commands", "products", "limits", "spec"])
     for kind, names in told.items():
         assert {field.name for field in dataclasses.fields(kind)} == set(names.split()), kind  # type: ignore[arg-type]
 

@@ -4,13 +4,14 @@
 - Inputs are compared as two builders' are: sources, build root with its packages, epoch, products of needs.
 - What differs in a component's inputs is the likely cause of what differs in its products, and is named as that; where
   nothing does, that is said.
-- What was not fetched, verified or built here is no other input: its own verdict says why.
+- What was not fetched, verified or built here is no other input: its own verdict says why. A check that nobody asked for
+  here (of a component that is not wanted, of a second build) is none either.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from sealwright_stages.compare.compared import compare
@@ -90,7 +91,7 @@ class Results:
 
 def results(theirs: Release, mine: Release, state: State) -> Results:
     """Set a rebuild beside its release; `state` is that of the rebuild's own log."""
-    inputs = tuple(_inputs(theirs, mine))
+    inputs = tuple(dict.fromkeys(_inputs(_asked_here(theirs, mine), mine)))
     tool = theirs.tool != mine.tool
     found: list[Result] = []
     for name in sorted(theirs.components.keys() | mine.components.keys()):
@@ -103,6 +104,18 @@ def results(theirs: Release, mine: Release, state: State) -> Results:
             told = causes if how is not Found.SAME and b is not None else ()
             found.append(Result(name, product, how, a, b, told, why, next_step))
     return Results(tuple(found), inputs)
+
+
+def _asked_here(theirs: Release, mine: Release) -> Release:
+    """The release with the checks that were asked for here, too: each is declared before anything begins."""
+    kept = {
+        name: replace(
+            each, checks={id_: check for id_, check in each.checks.items() if id_ in mine.components[name].checks}
+        )
+        for name, each in theirs.components.items()
+        if name in mine.components
+    }
+    return replace(theirs, components=kept)
 
 
 def _found(theirs: Product | None, mine: Product | None) -> Found:
