@@ -126,7 +126,7 @@ def test_every_field_of_a_manifest_has_its_place() -> None:
         RpmSpec: "url name sha256 signers threshold",
     }
     built = {field.name for field in dataclasses.fields(Build)} - HELD_AGAINST.keys()
-    assert built == set(["environment", "packages", "recipe", "commands", "products", "limits", "spec"])
+    assert built == {"environment", "packages", "recipe", "commands", "products", "limits", "spec"}
     for kind, names in told.items():
         assert {field.name for field in dataclasses.fields(kind)} == set(names.split()), kind  # type: ignore[arg-type]
 

@@ -21,6 +21,8 @@ import pytest
 from audit.forge import Forger
 from sealwright_appendlog.note import VerifierKey
 from support.small_release import Key, make_key, make_repository, sign_file, stop_agent, write_keyring
+from verify.miniature import Miniature
+from verify.workbench import Keys
 from walk.walking import SEALWRIGHT, Done, Running, Walk, events, files
 
 pytestmark = [pytest.mark.sandbox, pytest.mark.usefixtures("sandbox")]
@@ -184,6 +186,49 @@ def test_a_work_folder_that_came_with_the_evidence_is_not_gone_on_with(rebuilder
         rebuilder.walk.folder / "somebody-elses" / "sealwright" / "selftest",
     )
     rebuilder.say().refused(2, "was not begun here")
+
+
+STOCK = """
+[[component]]
+name = "stock"
+[[component.deb]]
+package = "debian:bookworm/hi"
+[component.build]
+recipe = "commands"
+commands = ["sha256sum $FILES/*.deb > $OUT/stock.out"]
+products = ["stock.out"]
+
+[environment]
+mirror = "{mirror}"
+archive_keyring = "archive.gpg"
+"""
+
+
+@pytest.mark.slow  # an archive of our own is made and signed first
+def test_a_snapshot_of_the_archive_is_the_rebuilders_to_name(walk: Walk) -> None:
+    keys = Keys(walk.folder / "packager-home")
+    mirror = Miniature(walk.folder / "mirror", keys)
+    mirror.publish()
+    (walk.folder / "archive.gpg").write_bytes(keys.certificate("archive"))
+    stop_agent(keys.home)
+    walk.text += STOCK.format(mirror=mirror.folder.as_uri())
+    walk.manifest.write_text(walk.text)
+    walk.run().well()
+    made = Rebuilder(walk, walk.evidence)
+    snapshot = mirror.folder.rename(walk.folder / "snapshot")
+    sources = walk.folder / "mine"
+    shutil.copytree(walk.folder / "upstream", sources / "upstream")
+    brought: list[str | Path] = ["--sources", sources, "--archive-keyring", walk.folder / "archive.gpg"]
+    made.say(*brought, sources=False).refused(1, "the archive's mirror is refused", "--mirror URL")
+    assert made.say(*brought, "--mirror", mirror.folder.as_uri(), sources=False).exit == 1
+    found = {each["component"]: each for each in made.result()["products"]}
+    assert found["stock"]["found"] == "missing" and "InRelease" in found["stock"]["why"]
+    assert found["greeting"]["why"].startswith("nothing is built while stock")
+    made.say(*brought, "--mirror", snapshot.as_uri(), sources=False).well()
+    assert made.result()["counts"]["same"] == 2
+
+    alone = made.say(*brought, "--only", "greeting", "--work", walk.folder / "alone", sources=False).well()
+    assert alone.out.splitlines()[-1] == "reproduced: 1 of 1 products have the same bytes"
 
 
 HOSTILE = """[release]
