@@ -21,7 +21,6 @@ from sealwright_stages.rebuild.strangers import hosts
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from sealwright_stages.compare.facts import Product
     from sealwright_stages.rebuild.detail import Detail
     from sealwright_stages.rebuild.rebuild import Rebuilt
 
@@ -32,6 +31,7 @@ _MARKS = {
     Found.SURPLUS: "✗ SURPLUS ",
 }
 _MOST_INPUTS = 60
+_INDENT = " " * 12
 _CAUSES = {
     Cause.SOURCES: "its sources are others",
     Cause.ROOT: "its build root is another",
@@ -69,7 +69,7 @@ def _told(rebuilt: Rebuilt) -> Iterator[Line]:
     yield _line("  log root  ", taken.root)
     keys = taken.brought.source_keyring
     yield _line("  keys      ", f"of the sources: {keys or 'those in the evidence, which its log names'}")
-    yield _line("  from      ", ", ".join(hosts(taken.manifest)) or "the machine's own apt sources")
+    yield _line("  from      ", ", ".join(hosts(taken.manifest)))
     for waiver in taken.accepted:
         yield _line("  ! ", f"accepted by {waiver.person} and not by you: {waiver.item} [{waiver.code}]")
     yield from _inputs(rebuilt)
@@ -98,14 +98,14 @@ def _inputs(rebuilt: Rebuilt) -> Iterator[Line]:
 
 
 def _product(each: Result) -> Iterator[Line]:
-    yield _line(f"{_MARKS[each.found]}", f"{each.component}/{each.name}")
-    if each.found is Found.SAME:
-        yield _bytes("", each.mine)
+    yield _line(_MARKS[each.found], f"{each.component}/{each.name}  {_sizes(each)}")
+    if each.found is Found.SAME and each.mine:
+        yield _line(_INDENT, each.mine.sha256)
         return
     if each.theirs:
-        yield _bytes("theirs", each.theirs)
+        yield _line("    theirs  ", each.theirs.sha256)
     if each.mine:
-        yield _bytes("here", each.mine)
+        yield _line("    here    ", each.mine.sha256)
     if each.found is Found.MISSING:
         yield _line("    why     ", each.why)
         yield _line("    next    ", each.next_step)
@@ -116,16 +116,19 @@ def _product(each: Result) -> Iterator[Line]:
         yield _line("    likely  ", _NO_CAUSE)
 
 
+def _sizes(each: Result) -> str:
+    """The size of a product, or both where they are not the same."""
+    sizes = [size(product.size) for product in (each.theirs, each.mine) if product]
+    same = each.theirs is None or each.mine is None or each.theirs.size == each.mine.size
+    return sizes[0] if same else f"{sizes[0]}, here {sizes[1]}"
+
+
 def _detail(detail: Detail, work: Path) -> Iterator[Line]:
     if detail.file:
         cut = ", cut" if detail.report.cut else ""
         yield _line("    how     ", f"{work / detail.file} (diffoscope {detail.report.version}{cut})")
     else:
         yield _line("    how     ", f"no report: {detail.report.why_none}; {detail.report.cure}")
-
-
-def _bytes(label: str, product: Product | None) -> Line:
-    return _line(f"    {label:<6}  ", f"{product.sha256} {size(product.size)}" if product else "")
 
 
 def _summary(rebuilt: Rebuilt) -> str:

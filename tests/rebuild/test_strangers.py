@@ -147,6 +147,11 @@ def test_the_archive_is_the_rebuilders_or_another_machine(tmp_path: Path) -> Non
     assert tame(tmp_path, keyring, Brought(archive_keyring=Path("/mine"))).archive_keyring == Path("/mine")
     found = tame(tmp_path, DSC.format("debian-keyring"))
     assert found.archive_keyring.parent == Path("/usr/share/keyrings")
+    assert hosts(found) == ("the machine's own apt sources",)
+    assert hosts(tame(tmp_path, XEN + FILE.format("http://files.example.org:8080/words.txt"))) == (
+        "http://files.example.org:8080",
+        "https://example.org",
+    )
 
 
 @pytest.mark.parametrize("uploaders", ["/etc/shadow", "./own.gpg", "/usr/share/keyrings/../../../etc/shadow"])

@@ -112,8 +112,10 @@ def wanted(manifest: Manifest, only: str) -> tuple[ComponentSpec, ...]:
 
 
 def hosts(manifest: Manifest) -> tuple[str, ...]:
-    """The machines that a tamed manifest lets us fetch from, sorted; `this machine` for a folder of sources."""
+    """Where a tamed manifest lets us fetch from, sorted; `this machine` for a folder of sources."""
     found = set()
+    if manifest.mirror is None and _uses_archive(manifest.components):
+        found.add("the machine's own apt sources")
     for url in _addresses(manifest):
         parts = urlsplit(url)
         found.add(f"{parts.scheme}://{parts.netloc}" if parts.netloc and not local(url) else "this machine")
