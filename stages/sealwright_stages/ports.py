@@ -224,6 +224,36 @@ class Need:
 
 
 @dataclass(frozen=True)
+class Surroundings:
+    """What a build finds around it and should leave no trace of; as it stands here, that of every first build.
+
+    `uid` is the one inside, `place` the folder below which it works, `processors` those that it may run on (empty: all),
+    `order` in which order the entries of its folders are made anew (empty: they are left as they came).
+    """
+
+    hostname: str = "build"
+    locale: str = "C.UTF-8"
+    timezone: str = "UTC"
+    uid: int = 0
+    place: str = "/build"
+    processors: tuple[int, ...] = ()
+    order: str = ""
+
+
+@dataclass(frozen=True)
+class Varied:
+    """The surroundings of a second build: what is another, with both values, and what is not, with the reason."""
+
+    around: Surroundings
+    changed: Mapping[str, tuple[str, str]]
+    kept: Mapping[str, str]
+
+    def told(self) -> dict[str, object]:
+        """As evidence has it."""
+        return {"varied": {name: list(both) for name, both in self.changed.items()}, "kept": dict(self.kept)}
+
+
+@dataclass(frozen=True)
 class BuildJob:
     """One component's build: what goes in, how, and within which limits."""
 
@@ -237,6 +267,7 @@ class BuildJob:
     products: tuple[str, ...]
     needs: tuple[Need, ...] = ()
     spec: str = ""
+    around: Surroundings = Surroundings()
 
 
 @dataclass(frozen=True)
@@ -294,6 +325,16 @@ class Report:
 
 
 @dataclass(frozen=True)
+class Reference:
+    """What is set beside the archive's packages: for which item, of which suite; products by name, and their folder."""
+
+    item: str
+    suite: str
+    products: Mapping[str, str]
+    folder: Path
+
+
+@dataclass(frozen=True)
 class Side:
     """One of two folders of plain files that are compared, and what it is called in the report."""
 
@@ -322,11 +363,17 @@ class Builder(Protocol):
     ) -> BuildResult:
         """Build into `out` (a fresh folder). `stop()` is asked often; a sentence from it kills the build."""
 
+    def vary(self, job: BuildJob, asked: Sequence[str] | None, out: Path) -> Varied:
+        """Other surroundings for a second build of `job` below `out`; `asked` names what (None: all that can be)."""
+
     def spare_memory(self) -> int:
         """Bytes of memory that builds may take, as it is now."""
 
     def collect(self, job: BuildJob, out: Path, destination: Path) -> tuple[Collected, ...]:
         """Store the products below `destination`, strictly; raises BuildError and leaves nothing."""
+
+    def compare(self, asked: Reference, subject: str, workshop: Workshop, stop: Callable[[], str]) -> Outcome:
+        """Set products beside the archive's packages; `subject` names them all. Raises FetchError."""
 
     def report(
         self, sides: tuple[Side, Side], names: Collection[str], folder: Path, stop: Callable[[], str]

@@ -146,7 +146,8 @@ class Component:
 
 @dataclass
 class State:
-    """A release as the log tells it; `updated` is when something was last said of a component."""
+    """A release as the log tells it; `updated` is when something was last said of a component, `seconds` what there is to
+    know of its second build, if it had one."""
 
     release: str = ""
     version: str = ""
@@ -159,6 +160,7 @@ class State:
     accepted: list[Item] = field(default_factory=list)
     items: dict[str, Item] = field(default_factory=dict)
     components: dict[str, Component] = field(default_factory=dict)
+    seconds: dict[str, Component] = field(default_factory=dict)
     updated: dict[str, str] = field(default_factory=dict)
     products: dict[tuple[str, str], Product] = field(default_factory=dict)
     stages_started: dict[Stage, str] = field(default_factory=dict)

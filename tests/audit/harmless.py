@@ -43,6 +43,7 @@ _EVIDENCE = {  # facts of bytes that are not in the folder
     "evidence: version other",
     "evidence: signature without threshold",
     "evidence: without threshold",
+    "evidence: compared c_1_all.deb why other",
     "facts: build_depends other",
     "facts: without build_depends",
 }
@@ -101,7 +102,7 @@ def _field(mutation: Mutation) -> str:
         return _unjudged(step) if field in ("code", "next", "subject_sha256") else ""
     if isinstance(step, ev.BuildEnded) and step.exit != 0:
         return RED if field == "because" else ""
-    if isinstance(step, ev.ItemWaived) and step.item == "catdoc/uploader/catdoc":
+    if isinstance(step, ev.ItemWaived) and step.item in ("catdoc/uploader/catdoc", "catdoc/reference"):
         return NOWHERE if field in ("person", "reason") else ""  # it was typed, and that is told
     if isinstance(step, ev.SourcesPromoted) and step.component == "notes":
         return NOWHERE if field == "manifest_sha256" else ""  # nothing is built from it

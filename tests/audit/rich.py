@@ -29,7 +29,9 @@ def sha(text: str) -> str:
 ARCHIVE = {**SUITE, "inrelease_sha256": sha("index")}
 FILE, NOTES, DSC, TAG, ROOT = sha("tallow"), sha("notes"), sha("catdoc.dsc"), sha("tag object"), sha("root")
 EARLIER = ev.MemoryRead("example-0.9", "2023-03-02T00:00:00.000000Z", sha("earlier"), 345, 12)
-BYTES = {name: f"{name}\n".encode() for name in ("xen.tar", "xen-doc.tar", "a.deb", "b.deb", "c.deb")}
+DEBS = ("a_1_all.deb", "a-dbgsym_1_all.deb", "b_1_all.deb", "c_1_all.deb")
+CATDOC = (*DEBS, "notes.txt")
+BYTES = {name: f"{name}\n".encode() for name in ("xen.tar", "xen-doc.tar", "notes.txt", *DEBS)}
 SHA = {name: hashlib.sha256(data).hexdigest() for name, data in BYTES.items()}
 MANIFEST = """[release]
 name = "example"
@@ -61,6 +63,8 @@ uploaders = "debian-keyring"
 [component.build]
 environment = "debian:bookworm"
 recipe = "deb"
+reference = "debian"
+products = ["*.deb", "*.txt"]
 [[component]]
 name = "xen"
 git = "https://example.org/xen.git"
@@ -142,7 +146,7 @@ class Teller:
         stream = f"build/{name}/{self.runs}-{attempt}"
         self.say(ev.ItemStarted(f"{name}/build"))
         words = recipe, "debian:bookworm", ROOT, sha(f"{name} list"), epoch
-        seen = {f"catdoc/{each}": SHA[each] for each in ("a.deb", "b.deb", "c.deb")} if name == "xen" else {}
+        seen = {f"catdoc/{each}": SHA[each] for each in CATDOC} if name == "xen" else {}
         told = self.spill(seen) if spilled else placed(seen)
         self.say(ev.BuildStarted(name, f"{name}/build", stream, *words, *told))
         self.say(ev.BuildSample(name, 90, 1 << 20, 3, 10, 20), Eof(stream, exit=status))
@@ -162,7 +166,14 @@ PINNED = {"url": "https://files.example.org/tallow.tar.gz", "pinned": True, "fou
 IN_ARCHIVE = {"archive": ARCHIVE, "package": "catdoc", "version": "0.95-5", "files": {"catdoc.dsc": DSC}}
 PACKAGES = {"archive": ARCHIVE, "packages": [f"gcc 12.2 amd64 {sha('gcc')}", f"make 4.3 amd64 {sha('make')}"]}
 NOTES_EVIDENCE = {"url": "https://files.example.org/notes.txt", "pinned": True, "found": NOTES}
-REFERENCES = {"a.deb": SHA["a.deb"], "b.deb": sha("another b.deb")}
+REFERENCES = {"a_1_all.deb": SHA["a_1_all.deb"], "b_1_all.deb": sha("another b.deb")}
+COMPARED = {
+    "a_1_all.deb": {"result": "identical", "built": SHA["a_1_all.deb"], "published": SHA["a_1_all.deb"]},
+    "a-dbgsym_1_all.deb": {"result": "debug", "built": SHA["a-dbgsym_1_all.deb"], "published": ""},
+    "b_1_all.deb": {"result": "differs", "built": SHA["b_1_all.deb"], "published": sha("another b.deb")},
+    "c_1_all.deb": {"result": "absent", "built": SHA["c_1_all.deb"], "published": "", "why": "not there"},
+    "notes.txt": {"result": "no-package", "built": SHA["notes.txt"], "published": ""},
+}
 APT = "environment debian:bookworm/apt"
 XEN = ("xen/git/v1", "xen/file/tallow.tar.gz", "xen/file-signature/tallow.tar.gz")
 
@@ -227,10 +238,14 @@ def builds(teller: Teller) -> None:
     teller.say(ev.StageEnded(Stage.BUILD, False), ev.GateDecided(Stage.SEAL, False, 0, 0, 0, 0))
     teller.say(ev.StageStarted(Stage.BUILD), ev.ItemReset("catdoc/build", "it is built again"))
     teller.build("catdoc", 2, "deb", 1_680_000_000)
-    for name, result in (("a.deb", "identical"), ("b.deb", "differs"), ("c.deb", "absent")):
+    for name in CATDOC:
+        result = {"a_1_all.deb": "identical", "b_1_all.deb": "differs"}.get(name, "absent")
         teller.say(ev.ProductCollected("catdoc", name, SHA[name], len(BYTES[name])))
         teller.say(ev.ProductCompared("catdoc", name, result, REFERENCES.get(name, ""), "the archive"))
-    teller.say(built("catdoc", {name: SHA[name] for name in ("a.deb", "b.deb", "c.deb")}))
+    green = built("catdoc", {name: SHA[name] for name in CATDOC})
+    teller.say(green, ev.ItemStarted("catdoc/reference"))
+    evidence = {"archive": ARCHIVE, "compared": COMPARED}
+    teller.warn("catdoc/reference", "differs-from-archive+not-in-archive", evidence, green.subject_sha256)
     teller.build("xen", 1, "commands", 1_690_000_000, status=2)
     teller.say(ev.ItemVerdict("xen/build", *red), ev.StageEnded(Stage.BUILD, False))
     teller.say(ev.GateDecided(Stage.SEAL, False, 0, 0, 0, 0))
@@ -239,7 +254,10 @@ def builds(teller: Teller) -> None:
     for name in ("xen.tar", "xen-doc.tar"):
         teller.say(ev.ProductCollected("xen", name, SHA[name], len(BYTES[name])))
     teller.say(built("xen", {name: SHA[name] for name in ("xen.tar", "xen-doc.tar")}))
-    teller.say(ev.StageEnded(Stage.BUILD, True), ev.GateDecided(Stage.SEAL, True, 0, 0, 0, 0))
+    teller.say(ev.StageEnded(Stage.BUILD, False), ev.GateDecided(Stage.SEAL, False, 0, 0, 0, 0))
+    typed = "manager-a", "another compiler", green.subject_sha256, teller.declared.policy_sha256
+    teller.say(ev.ItemWaived("catdoc/reference", "differs-from-archive+not-in-archive", *typed))
+    teller.say(ev.GateDecided(Stage.SEAL, True, 0, 0, 0, 0))
     teller.say(ev.RunEnded(130, "it was interrupted", "run again"), Eof("engine"))
 
 

@@ -92,6 +92,8 @@ IGNORED = {
     "inrelease_sha256": _ELSEWHERE,
     "index": "the index's SHA-256 says which one it was",
     "products": "products are compared by themselves",
+    "compared": "products are compared by themselves, and the index's SHA-256 says with what they were",
+    "report": _HOW,
     "kind": _SIGNED,
     "key": _SIGNED,
     "persons": _SIGNED,

@@ -1,4 +1,4 @@
-# The recipe "rpm": sh -c THIS recipe SPEC
+# The recipe "rpm": sh -c THIS recipe TOP SPEC
 # Builds binary and source packages from one spec file. What the spec names as source or patch is one of the component's
 # verified files, or lies beside the spec in its verified tree; nothing is fetched. Its changelog dates the packages.
 set -eu
@@ -8,7 +8,8 @@ refuse() {
     exit 64
 }
 
-wanted=$1
+top=$1
+wanted=$2
 if [ -n "$wanted" ]; then
     set -- "/sources/source/$wanted" "/sources/files/$wanted" "/sources/unpacked/$wanted"
 else
@@ -23,8 +24,8 @@ for found in "$@"; do
 done
 [ -n "$spec" ] || refuse "there is no spec file ${wanted:-*.spec} among the sources"
 
-top=/build/rpmbuild
-mkdir "$top" "$top/BUILD" "$top/RPMS" "$top/SOURCES" "$top/SPECS" "$top/SRPMS" "$top/tmp"
+mkdir -p -- "$top"
+mkdir "$top/BUILD" "$top/RPMS" "$top/SOURCES" "$top/SPECS" "$top/SRPMS" "$top/tmp"
 cp -- "$spec" "$top/SPECS/"
 set -- \
     --define "_topdir $top" --define "_tmppath $top/tmp" --define "_dbpath $top/db" --define "_buildhost build" \
