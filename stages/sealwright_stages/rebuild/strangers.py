@@ -15,23 +15,18 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from sealwright_keyring.policy import Policy
 from sealwright_stages.errors import RebuildError
 from sealwright_stages.manifest import Manifest
-from sealwright_stages.manifest_build import Build
 from sealwright_stages.manifest_component import ComponentSpec, DscSource
 from sealwright_stages.manifest_git import GitSource
 from sealwright_stages.manifest_memory import MemorySpec
 from sealwright_stages.verdict import Waiver
 from sealwright_stages.verify.codes import shown
-
-HELD_AGAINST: Mapping[str, Any] = {"reproduce": 1, "vary": None, "reference": ""}
-"""Fields of a build by which the release itself compares it, and what they are where it does not."""
 
 KEYRINGS = Path("/usr/share/keyrings")
 """Where packages put the keyrings that anybody may read."""
@@ -189,14 +184,8 @@ def _component(component: ComponentSpec, door: _Door) -> ComponentSpec:
         ),
         rpms=tuple(replace(each, url=door.address(f"{name}: {each.name}", each.url)) for each in component.rpms),
         fresh_days=None,
-        build=_once(component.build) if component.build else None,
+        build=replace(component.build, reproduce=1, vary=None, reference="") if component.build else None,
     )
-
-
-def _once(build: Build) -> Build:
-    """The build without what the release holds it against."""
-    there = {field.name for field in fields(build)}
-    return replace(build, **{name: value for name, value in HELD_AGAINST.items() if name in there})
 
 
 def _git(git: GitSource, what: str, door: _Door) -> GitSource:
