@@ -157,7 +157,7 @@ def _missing(component: str, state: State) -> tuple[str, str]:
             if item.status is status and not item.green:
                 return _words(item), item.next_step
     if items and all(item.green for item in items):
-        return "its build made no file of that name", "read its log: sealwright status"
+        return "its build made no file of that name", "read what its build said, in log/data"
     blockers = decide(Stage.SEAL, state).blockers
     if not blockers:
         return "it was not built", "run again"
