@@ -21,9 +21,11 @@ from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 
 from sealwright_stages import events as ev
+from sealwright_stages.build_figures import BuildFigures, ended
 from sealwright_stages.context import Context
 from sealwright_stages.crew import Bounds, work
 from sealwright_stages.errors import BuildError, MachineError
+from sealwright_stages.estimate import Kind, earlier_of
 from sealwright_stages.events import Stage
 from sealwright_stages.files import is_full, remove_tree, sha256_file
 from sealwright_stages.journal import clip
@@ -31,7 +33,7 @@ from sealwright_stages.manifest import Build, ComponentSpec
 from sealwright_stages.memory_room import MemoryRoom
 from sealwright_stages.needed import changed, digest, listed, seen_by
 from sealwright_stages.plan import build_item
-from sealwright_stages.ports import BuildJob, BuildResult, Collected, Need, OutputStream, Sampled
+from sealwright_stages.ports import BuildJob, BuildResult, Collected, Need, OutputStream
 from sealwright_stages.verdict import Failed, Passed, Status, Verdict
 from sealwright_stages.verify.codes import shown
 from sealwright_stages.walk_sources import SourceWalk
@@ -209,29 +211,27 @@ class BuildWalk:
         facts: Mapping[str, object],
     ) -> Verdict:
         context, journal = self.context, self.journal
-
-        def sampled(sample: Sampled) -> None:
-            journal.tell(
-                ev.BuildSample(
-                    job.component, sample.cpu, sample.memory, sample.processes, sample.read, sample.written
-                )
-            )
-
+        figures = BuildFigures(job.component, context.live, journal.tell)
         try:
-            result = context.plan.builder.run(job, out, stream, sampled, context.stop_reason)
+            result = context.plan.builder.run(job, out, stream, figures.take, context.stop_reason)
         except BuildError as error:
             stream.finish(_NOT_RUN)
             journal.tell(ev.BuildEnded(job.component, _NOT_RUN, 0, clip(error.because)))
             raise
+        finally:
+            figures.over()
         context.check_cancel()
+        figures.end()
         stream.finish(result.exit)
-        journal.tell(ev.BuildEnded(job.component, result.exit, result.wall_ms, result.killed_because))
+        told = ended(job.component, result, result.killed_because)
+        journal.tell(told)
         if result.exit != 0 and not result.killed_because and is_full(out):
             raise MachineError(
                 f"{job.component} can't be built", f"the disk of {out} is full", "make room, run again"
             )
         if result.exit != 0 or result.killed_because:
             return _failed(job, result)
+        context.durations.keep(Kind(job.component, job.recipe, job.environment.name), earlier_of(told))
         products = context.plan.builder.collect(job, out, destination)
         for product in products:
             journal.tell(ev.ProductCollected(job.component, product.name, product.sha256, product.size))
