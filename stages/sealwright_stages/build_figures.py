@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from sealwright_stages import events as ev
+from sealwright_stages.estimate import marks_of
 from sealwright_stages.live import Live
 from sealwright_stages.ports import BuildResult, Sampled
 
@@ -20,6 +21,9 @@ _SHORTEST_MS, _LONGEST_MS = 1000, 300_000
 _PART = 100
 _FLOORS = (16 << 20, 8, 16 << 20, 1000)
 """Of memory, processes, disk and files what is no peak yet."""
+
+_TRACKED = 1.0025
+"""By so much the time grows until what a build has said is kept again: a few thousand times in two days."""
 
 Peaks = tuple[int, ...]
 
@@ -49,10 +53,13 @@ class BuildFigures:
         self._logged_ms: int | None = None
         self._most: Peaks = (0, 0, 0, 0)
         self._last: Sampled | None = None
+        self._track: list[tuple[float, int]] = []
 
     def take(self, look: Sampled) -> None:
         """Take a look in; raises what the log raises."""
         self._last = look
+        if not self._track or look.elapsed_ms / 1000 > self._track[-1][0] * _TRACKED:
+            self._track.append((look.elapsed_ms / 1000, look.said))
         if worth_logging(look, self._logged_ms, self._most):
             self._log(look)
         self._live.show(self._component, look)
@@ -61,6 +68,10 @@ class BuildFigures:
         """Log the last look, unless it is there already; raises what the log raises."""
         if self._last is not None and self._last.elapsed_ms != self._logged_ms:
             self._log(self._last)
+
+    def marks(self, seconds: float) -> tuple[int, ...]:
+        """What it had said when, for the estimate of the next build."""
+        return marks_of(self._track, seconds)
 
     def over(self) -> None:
         """Nothing is to be seen of it any more."""

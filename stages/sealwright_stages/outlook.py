@@ -16,6 +16,7 @@ from sealwright_stages.estimate import Earlier, Estimate, Kind, earlier_of, expe
 from sealwright_stages.events import Stage
 from sealwright_stages.live import Live, Now
 from sealwright_stages.manifest import ComponentSpec
+from sealwright_stages.plan import build_item
 from sealwright_stages.state import State
 from sealwright_stages.verdict import Status
 
@@ -77,7 +78,7 @@ class Outlook:
         never: set[str] = set()
         unknown = 0
         for name, component in self._components.items():
-            item = state.items.get(f"{name}/build")
+            item = state.items.get(build_item(component).id)
             red = item is not None and item.status is Status.FAILED
             if red or not never.isdisjoint(component.needs):
                 never.add(name)

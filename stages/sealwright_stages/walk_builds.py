@@ -231,7 +231,10 @@ class BuildWalk:
             )
         if result.exit != 0 or result.killed_because:
             return _failed(job, result)
-        context.durations.keep(Kind(job.component, job.recipe, job.environment.name), earlier_of(told))
+        context.durations.keep(
+            Kind(job.component, job.recipe, job.environment.name),
+            earlier_of(told, figures.marks(told.wall_ms / 1000)),
+        )
         products = context.plan.builder.collect(job, out, destination)
         for product in products:
             journal.tell(ev.ProductCollected(job.component, product.name, product.sha256, product.size))

@@ -145,8 +145,9 @@ class Teller:
         seen = {f"catdoc/{each}": SHA[each] for each in ("a.deb", "b.deb", "c.deb")} if name == "xen" else {}
         told = self.spill(seen) if spilled else placed(seen)
         self.say(ev.BuildStarted(name, f"{name}/build", stream, *words, *told))
-        self.say(ev.BuildSample(name, 90, 1 << 20, 3, 10, 20), Eof(stream, exit=status))
-        self.say(ev.BuildEnded(name, status, 1200, ""))
+        self.say(ev.BuildSample(name, 90, 1 << 20, 3, 10, 20, 4096, 7), Eof(stream, exit=status))
+        figures = 900, "cgroup", 1 << 20, 1 << 21, 3, 4096, 7, 10, 20, 30
+        self.say(ev.BuildEnded(name, status, 1200, "", *figures))
 
 
 GIT_EVIDENCE = {
