@@ -139,3 +139,14 @@ def test_nothing_piles_up_while_nobody_looks() -> None:
     assert len(live.__dict__["_now"]) == len(live.__dict__["_since"]) == 2
     live.over("xen")
     assert live.of("xen") is None and live.of("lvm2") is not None
+
+
+def test_a_build_that_begins_again_has_rates_of_its_own() -> None:
+    live = Live()
+    for look in steady(20):
+        live.show("xen", look)
+    live.over("xen")
+    live.show("xen", replace(LOOK, read=0, elapsed_ms=0))
+    live.show("xen", replace(LOOK, read=3000, elapsed_ms=1000))
+    now = live.of("xen")
+    assert now is not None and now.reading == 3000

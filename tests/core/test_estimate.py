@@ -66,6 +66,12 @@ def test_without_marks_the_output_counts_the_more_the_larger_it_is() -> None:
     assert late is not None and late.left == pytest.approx(0.1 * 60 + 0.9 * 40 / 9)
 
 
+def test_builds_with_marks_are_believed_before_those_without() -> None:
+    marked = Earlier(100, 1000, SLOW_START)
+    both = remaining([Earlier(500), Earlier(500), marked], 50, 500)
+    assert both is not None and both.left == pytest.approx(50 / 3)
+
+
 def test_marks_are_what_was_said_at_each_twentieth() -> None:
     marks = marks_of([(n / 10, n) for n in range(1001)], 100)
     assert marks == tuple(range(0, 1001, 50))
