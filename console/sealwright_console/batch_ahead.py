@@ -12,6 +12,7 @@ import threading
 from collections.abc import Callable, Iterator
 
 from sealwright_console.figures import duration, size
+from sealwright_stages.live import build_name
 from sealwright_stages.outlook import Outlook
 from sealwright_stages.state import State
 
@@ -20,7 +21,8 @@ EVERY = 30.0
 
 def lines(state: State, outlook: Outlook) -> Iterator[str]:
     """A line for each build that runs, and one for the stage; not yet clean."""
-    running = [name for name, component in list(state.components.items()) if component.building]
+    running = [name for name, known in list(state.components.items()) if known.building]
+    running += [build_name(name, second=True) for name, known in list(state.seconds.items()) if known.building]
     for name in running:
         now = outlook.now(name)
         if now is None:

@@ -14,7 +14,7 @@ from collections.abc import Callable
 
 from sealwright_stages import events as ev
 from sealwright_stages.estimate import marks_of
-from sealwright_stages.live import Live
+from sealwright_stages.live import Live, build_name
 from sealwright_stages.ports import BuildResult, Sampled
 
 _SHORTEST_MS, _LONGEST_MS = 1000, 300_000
@@ -48,8 +48,11 @@ def worth_logging(look: Sampled, logged_ms: int | None, most: Peaks) -> bool:
 class BuildFigures:
     """Takes the looks at one build."""
 
-    def __init__(self, component: str, live: Live, tell: Callable[[ev.BuildSample], object]) -> None:
-        self._component, self._live, self._tell = component, live, tell
+    def __init__(
+        self, component: str, live: Live, tell: Callable[[ev.BuildSample], object], *, second: bool = False
+    ) -> None:
+        self._component, self._live, self._tell, self._second = component, live, tell, second
+        self._name = build_name(component, second=second)
         self._logged_ms: int | None = None
         self._most: Peaks = (0, 0, 0, 0)
         self._last: Sampled | None = None
@@ -62,7 +65,7 @@ class BuildFigures:
             self._track.append((look.elapsed_ms / 1000, look.said))
         if worth_logging(look, self._logged_ms, self._most):
             self._log(look)
-        self._live.show(self._component, look)
+        self._live.show(self._name, look)
 
     def end(self) -> None:
         """Log the last look, unless it is there already; raises what the log raises."""
@@ -75,31 +78,40 @@ class BuildFigures:
 
     def over(self) -> None:
         """Nothing is to be seen of it any more."""
-        self._live.over(self._component)
+        self._live.over(self._name)
+
+    def ended(self, result: BuildResult) -> ev.BuildEnded:
+        """The end of the build, with what it took."""
+        used = result.used
+        return ev.BuildEnded(
+            self._component,
+            result.exit,
+            result.wall_ms,
+            result.killed_because,
+            self._second,
+            cpu_ms=used.cpu_ms,
+            cpu_by=used.cpu_by,
+            memory=used.memory,
+            charged=used.charged,
+            processes=used.processes,
+            disk=used.disk,
+            files=used.files,
+            read=used.read,
+            written=used.written,
+            said=used.said,
+        )
 
     def _log(self, look: Sampled) -> None:
-        figures = look.cpu, look.memory, look.processes, look.read, look.written, look.disk, look.files
+        figures = (
+            look.cpu,
+            look.memory,
+            look.processes,
+            look.read,
+            look.written,
+            self._second,
+            look.disk,
+            look.files,
+        )
         self._tell(ev.BuildSample(self._component, *figures))
         self._logged_ms = look.elapsed_ms
         self._most = tuple(map(max, self._most, peaks_of(look)))
-
-
-def ended(component: str, result: BuildResult, because: str) -> ev.BuildEnded:
-    """The end of a build, with what it took; `because` says why it was killed, if it was."""
-    used = result.used
-    return ev.BuildEnded(
-        component,
-        result.exit,
-        result.wall_ms,
-        because,
-        cpu_ms=used.cpu_ms,
-        cpu_by=used.cpu_by,
-        memory=used.memory,
-        charged=used.charged,
-        processes=used.processes,
-        disk=used.disk,
-        files=used.files,
-        read=used.read,
-        written=used.written,
-        said=used.said,
-    )

@@ -15,6 +15,11 @@ from sealwright_stages.ports import Sampled
 _OVER_MS = 1000
 
 
+def build_name(component: str, *, second: bool) -> str:
+    """What a build is called here: a first one as its component, a second one as its item."""
+    return f"{component}/reproduce" if second else component
+
+
 @dataclass(frozen=True)
 class Now:
     """The newest look at a build, and bytes a second that it reads and writes."""

@@ -206,7 +206,9 @@ def building() -> Story:
     for step in range(24):
         cpu, memory = 40 + 53 * step % 140, (300 + 61 * step) << 20
         story.tell(
-            ev.BuildSample("xen", cpu, memory, 9, (1 + step) << 20, (4 + 2 * step) << 20, (20 + step) << 20, 3400)
+            ev.BuildSample(
+                "xen", cpu, memory, 9, (1 + step) << 20, (4 + 2 * step) << 20, False, (20 + step) << 20, 3400
+            )
         )
     return story
 
@@ -246,7 +248,7 @@ def built(story: Story, name: str) -> None:
     begin_build(story, name)
     story.tell(
         ev.BuildEnded(
-            name, 0, 95_000, "", 171_000, "cgroup", 310 << 20, 0, 9, 44 << 20, 3400, 1 << 20, 50 << 20, 9000
+            name, 0, 95_000, "", False, 171_000, "cgroup", 310 << 20, 0, 9, 44 << 20, 3400, 1 << 20, 50 << 20, 9000
         ),
         ev.ProductCollected(name, f"{name}_4.2.1_amd64.deb", sha(name), 48_300),
         ev.ProductCompared(name, f"{name}_4.2.1_amd64.deb", "identical", sha(name), "the archive"),

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sealwright_stages import events as ev
-from sealwright_stages.build_figures import BuildFigures, ended, peaks_of, worth_logging
+from sealwright_stages.build_figures import BuildFigures, peaks_of, worth_logging
 from sealwright_stages.live import Live
 from sealwright_stages.ports import BuildResult, Sampled, Used
 
@@ -102,9 +102,20 @@ def test_a_look_is_in_the_log_before_any_face_sees_it(looks: list[Sampled]) -> N
 
 def test_the_end_tells_all_that_was_used() -> None:
     used = Used(1, "cgroup", 2, 3, 4, 5, 6, 7, 8, 9)
-    event = ended("xen", BuildResult(3, 40, used=used), "killed")
-    assert event == ev.BuildEnded("xen", 3, 40, "killed", 1, "cgroup", 2, 3, 4, 5, 6, 7, 8, 9)
-    assert ev.from_body(ev.to_body(event)) == event
+    for second in (False, True):
+        event = BuildFigures("xen", Live(), print, second=second).ended(BuildResult(3, 40, "killed", used=used))
+        assert event == ev.BuildEnded("xen", 3, 40, "killed", second, 1, "cgroup", 2, 3, 4, 5, 6, 7, 8, 9)
+        assert ev.from_body(ev.to_body(event)) == event
+
+
+def test_a_second_build_is_told_apart_from_the_first() -> None:
+    log = Told()
+    figures = BuildFigures("xen", log.live, log.tell, second=True)
+    figures.take(LOOK)
+    assert log.live.of("xen") is None and log.live.of("xen/reproduce") is not None
+    assert [sample.second for sample in log.samples] == [True]
+    figures.over()
+    assert log.live.of("xen/reproduce") is None
 
 
 def test_an_older_log_tells_nothing_of_that() -> None:

@@ -124,6 +124,20 @@ def test_what_waits_for_red_is_waited_for_by_nobody(folder: Path) -> None:
     assert outlook(bench, 1, known).whole(state) == f"about {left} min left", "of other and lib, not of app"
 
 
+def test_a_second_build_is_a_build_of_the_stage_and_takes_as_long_as_the_first(folder: Path) -> None:
+    bench = Bench(folder, manifest=HEAD + component("xen") + "reproduce = 2\n")
+    state = while_building(bench, "xen")
+    environment = state.components["xen"].environment
+    for file in (bench.cache / "durations").iterdir():
+        file.unlink()
+    looking = outlook(bench, remembered={Kind("xen", "commands", environment): (Earlier(600),)})
+    assert looking.whole(state) == "about 20 min left", "one after the other"
+    assert (looking.left(state, "xen"), looking.left(state, "xen/reproduce")) == ("about 10 min left", "")
+    state.seconds["xen"] = dataclasses.replace(state.components["xen"])
+    looking.live.show("xen/reproduce", LOOK)
+    assert looking.left(state, "xen/reproduce") == "about 9 min left"
+
+
 def test_an_earlier_release_tells_how_long_its_builds_took(folder: Path) -> None:
     bench = Bench(folder, "xen")
     bench.run()

@@ -9,6 +9,7 @@ from sealwright_console.figures import clock, progress
 from sealwright_console.lines import Line, Part, Row, Tone, fit, word
 from sealwright_console.views.header import SEVERITY, shown_status, worst
 from sealwright_stages.events import Stage
+from sealwright_stages.live import build_name
 from sealwright_stages.state import Item, State
 from sealwright_stages.verdict import Status
 
@@ -43,7 +44,7 @@ def component_rows(
         if not items:
             continue
         status, said = worst(items), sentence(items)
-        if status is Status.RUNNING and state.components[name].building and (ahead := left(name)):
+        if status is Status.RUNNING and (ahead := left(name) or left(build_name(name, second=True))):
             said = f"{said}, {ahead}"
         if needle and needle.casefold() not in f"{name} {status.value} {said}".casefold():
             continue
