@@ -22,6 +22,7 @@ from sealwright_stages.attended.protocol import (
     Asks,
     AskStop,
     AskWaive,
+    Looks,
     No,
     Over,
     Position,
@@ -32,6 +33,7 @@ from sealwright_stages.attended.protocol import (
 from sealwright_stages.errors import Exit, SealwrightError
 from sealwright_stages.events import BadEventError
 from sealwright_stages.fold import apply
+from sealwright_stages.live import Now
 from sealwright_stages.log.entries import LogBroken
 from sealwright_stages.log.tail import Tail
 from sealwright_stages.state import State
@@ -57,6 +59,7 @@ class AttachedFeed:
         self._position = Position(self._state.last_n, False, "", 1, 0)
         self._heard = clock()
         self._asks = Asks()
+        self._looks = Looks()
         self.over: Over | None = None
 
     def close(self) -> None:
@@ -113,6 +116,8 @@ class AttachedFeed:
             return (before.n, before.lost, before.consoles) != (message.n, message.lost, message.consoles)
         if isinstance(message, Asks):
             self._asks = message
+        elif isinstance(message, Looks):
+            self._looks = message
         elif isinstance(message, Over):
             self.over = message
         elif isinstance(message, No):
@@ -142,11 +147,19 @@ class AttachedFeed:
             next_step = "quit and run `sealwright audit` on a copy; do not go on with it"
             self.over = Over(int(Exit.LOG), f"the log {self._log} can't be read", str(error), next_step)
         if self.over is not None:
-            self._asks = Asks()
+            self._asks, self._looks = Asks(), Looks()
 
     def log_files(self, stream: str) -> list[Path]:
         """The segments of a stream's output."""
         return segments(self._log / "data", stream)
+
+    def now(self, component: str) -> Now | None:
+        """The newest look at a build that runs."""
+        return self._looks.now.get(component)
+
+    def left(self, component: str = "") -> str:
+        """How long a build, or the whole stage, may still take."""
+        return self._looks.left.get(component, "") if component else self._looks.whole
 
     def notices(self) -> Sequence[str]:
         """How the log stands, how the run ended, whether the engine lives, and who else watches."""

@@ -15,6 +15,7 @@ from bench import (
     bench_sandbox,
     bench_signatures,
     bench_verify,
+    bench_watch,
 )
 from bench.report import Line
 
@@ -29,6 +30,7 @@ def lines() -> Iterator[Line]:
     yield from bench_log.lines()
     yield from bench_review.lines()
     yield from bench_sandbox.lines()
+    yield from bench_watch.lines()
     yield bench_console.first_paint()
     yield bench_attach.lines()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 
 from sealwright_stages.attended.protocol import (
@@ -9,6 +10,7 @@ from sealwright_stages.attended.protocol import (
     AskRetry,
     AskStop,
     AskWaive,
+    Looks,
     Refuse,
     Said,
     Sign,
@@ -19,6 +21,8 @@ from sealwright_stages.release import Opened
 from sealwright_stages.sign.signing import Typed
 from sealwright_stages.state import Record, State
 
+_EVERY = 1.0  # seconds that an estimate holds
+
 
 class OpenedDesk:
     """Implements `server.Desk`; records are taken in from before it begins."""
@@ -28,6 +32,7 @@ class OpenedDesk:
         self._release: Opened | None = None
         self._n = -1
         self._ended: tuple[int, bool, str] | None = None
+        self._last, self._changes, self._looked = Looks(), -1, 0.0
 
     def take(self, record: Record) -> None:
         """Take a record that was acknowledged. The engine's threads, in the order of the log."""
@@ -52,8 +57,19 @@ class OpenedDesk:
         return self._ended or (self._n, log.lost.is_set(), log.why_lost)
 
     def news(self) -> Sequence[Said]:
-        """The signer's question."""
-        return (self._question.open,)
+        """The signer's question, and the looks at running builds."""
+        return (self._question.open, self._looks())
+
+    def _looks(self) -> Looks:
+        """The newest looks; made anew only when there are any."""
+        outlook, state = self._opened.outlook, self._opened.engine.journal.state
+        changes, now = outlook.live.changes, time.monotonic()
+        if changes != self._changes or now - self._looked >= _EVERY:
+            self._changes, self._looked = changes, now
+            looks = {name: look for name in outlook.live.names() if (look := outlook.now(name)) is not None}
+            left = {name: outlook.left(state, name) for name in looks}
+            self._last = Looks(looks, left, outlook.whole(state))
+        return self._last
 
     def do(self, wish: Asked) -> None:
         """Do what a console asks for; what is too late or not allowed changes nothing."""

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from sealwright_stages.attended.plain import NotPlainError, hints, plain, reader
+from sealwright_stages.live import Now
 
 PROTOCOL = 1
 MOST_SAID = 16 << 20
@@ -81,6 +82,15 @@ class Asks:
 
 
 @dataclass(frozen=True)
+class Looks:
+    """The newest look at each running build, and how long each (`left`) and the whole stage may still take, in words."""
+
+    now: dict[str, Now] = field(default_factory=dict)
+    left: dict[str, str] = field(default_factory=dict)
+    whole: str = ""
+
+
+@dataclass(frozen=True)
 class Over:
     """The run has ended. `exhibits`: what was kept of a log that contradicted itself, and the file of each."""
 
@@ -143,7 +153,7 @@ class Refuse:
     number: int
 
 
-Said = Hello | Part | Whole | Position | Asks | Over | No
+Said = Hello | Part | Whole | Position | Asks | Looks | Over | No
 Asked = Greet | AskRetry | AskWaive | AskStop | Sign | Refuse
 
 _SAID: Mapping[str, type[Any]] = {
@@ -152,6 +162,7 @@ _SAID: Mapping[str, type[Any]] = {
     "whole": Whole,
     "position": Position,
     "asks": Asks,
+    "looks": Looks,
     "over": Over,
     "no": No,
 }

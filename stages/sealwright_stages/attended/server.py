@@ -124,6 +124,8 @@ class Server:
     def _turn(self, watch: selectors.BaseSelector) -> None:
         """Hear and tell each console."""
         news: dict[type[Said], Said] = {}
+        if not self._consoles:
+            return
         with contextlib.suppress(Exception):  # an engine that can't be looked at is still a running one
             news = self._news()
         for console in list(self._consoles):
