@@ -65,6 +65,7 @@ _AT_ONCE = 1 << 22  # bytes that are taken in at one look
 _EXHIBIT = 1 << 20
 _NOT_HANDED_ON = ("GPG_TTY",)
 _RUN = "run again to resume"
+_OTHER = "look at the version that started it, `sealwright status` says its process, and use that one"
 _FAMILIES: dict[int, type[SealwrightError]] = {
     Exit.USAGE: ManifestError,
     Exit.ENVIRONMENT: MachineError,
@@ -202,7 +203,7 @@ def exhibits(over: Over) -> tuple[Exhibit, ...]:
 
 def refused(no: No) -> MachineError:
     """An engine's no."""
-    return MachineError("the engine lets this console not in", no.because, "use the version that started it")
+    return MachineError("the engine does not let this console in", no.because, _OTHER)
 
 
 def attached(place: Place, tool: str) -> Link | None:
@@ -320,9 +321,12 @@ def _greeted(sock: socket.socket, place: Place, tool: str) -> Link | None:
         return None
     first, rest = told.split(b"\n", 1)
     try:
+        with contextlib.suppress(ProtocolError):
+            if isinstance(no := said(first), No):
+                raise refused(no)
         if (number := protocol_of(first)) != PROTOCOL:
             because = f"it speaks protocol {number}, and this console {PROTOCOL}"
-            raise MachineError(f"the engine of {place.work.root}", because, "use the version that started it")
+            raise MachineError(f"the engine of {place.work.root}", because, _OTHER)
         hello = said(first)
         if not isinstance(hello, Hello):
             raise ProtocolError("it does not say who it is")
@@ -344,4 +348,4 @@ def _silent(place: Place) -> MachineError:
 
 
 def _not_understood(place: Place, why: str) -> MachineError:
-    return MachineError(f"the engine of {place.work.root}", why, "use the version that started it")
+    return MachineError(f"the engine of {place.work.root}", why, _OTHER)

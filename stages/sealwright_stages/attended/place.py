@@ -70,7 +70,7 @@ class Place:
             with self._entered() as folder:
                 door.bind(f"{folder}/{_SOCKET}")
                 Path(folder, _SOCKET).chmod(0o600)
-            door.listen(16)
+            door.listen(64)
         except OSError as error:
             door.close()
             raise MachineError(f"{self.folder} can't be used", error.strerror or str(error), _MEND) from error
@@ -128,7 +128,8 @@ class Place:
                 raise MachineError(f"the engine of {self.work.root}", f"it runs as uid {peer(sock)}", _WHOSE)
         except OSError as error:
             sock.close()
-            raise MachineError(f"the engine of {self.work.root}", error.strerror or str(error), _WHOSE) from error
+            because = error.strerror or str(error)
+            raise MachineError(f"the engine of {self.work.root}", because, "try again in a moment") from error
         except BaseException:
             sock.close()
             raise

@@ -114,10 +114,14 @@ class Server:
     def _let_in(self, watch: selectors.BaseSelector) -> None:
         with contextlib.suppress(OSError):
             sock, _ = self._door.accept()
-            if peer(sock) != self._uid or len(self._consoles) >= _MOST_CONSOLES:
+            sock.setblocking(False)
+            if peer(sock) != self._uid:
                 sock.close()
                 return
-            sock.setblocking(False)
+            if len(self._consoles) >= _MOST_CONSOLES:
+                with sock:
+                    sock.send(line(No(f"{_MOST_CONSOLES} consoles watch it already")))
+                return
             watch.register(sock, selectors.EVENT_READ)
             self._consoles.append(_Console(sock, self._hello, self._clock()))
 
