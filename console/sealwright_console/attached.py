@@ -54,8 +54,9 @@ class AttachedFeed:
         self._link, self._clock = link, clock
         self._log = link.place.work.log
         self._state = link.picture()
-        self._tail: Tail | None = None
+        self._tail = Tail(self._log, self._state.last_n)
         self._broken = False
+        self._moved = clock()
         self._position = Position(self._state.last_n, False, "", 1, 0)
         self._heard = clock()
         self._asks = Asks()
@@ -65,8 +66,7 @@ class AttachedFeed:
     def close(self) -> None:
         """Go; the engine runs on."""
         self._link.close()
-        if self._tail is not None:
-            self._tail.close()
+        self._tail.close()
 
     @property
     def title(self) -> str:
@@ -91,11 +91,15 @@ class AttachedFeed:
     @property
     def finished(self) -> int | None:
         """The exit code once the run has ended and all that it said is shown."""
-        return None if self.over is None or self._behind else self.over.exit
+        return None if self.over is None or (self._behind and not self._stuck) else self.over.exit
 
     @property
     def _behind(self) -> bool:
         return not self._broken and self._state.last_n < self._position.n
+
+    @property
+    def _stuck(self) -> bool:
+        return self._clock() - self._moved > _SILENT
 
     def poll(self) -> bool:
         """Take in what came since the last look."""
@@ -104,7 +108,9 @@ class AttachedFeed:
             with self._ending():
                 for message in self._link.hear():
                     changed = self._take(message) or changed
-        if self._behind:
+        if not self._behind:
+            self._moved = self._clock()
+        else:
             with self._ending():
                 changed = self._read() or changed
         return changed
@@ -126,11 +132,10 @@ class AttachedFeed:
 
     def _read(self) -> bool:
         """Fold what is acknowledged, at most a slice of it."""
-        if self._tail is None:
-            self._tail = Tail(self._log, self._state.last_n)
         before = self._state.last_n
         for record in self._tail.read(self._position.n, _AT_ONCE):
             apply(self._state, record)
+            self._moved = self._clock()
         return self._state.last_n != before
 
     @contextlib.contextmanager
@@ -170,10 +175,12 @@ class AttachedFeed:
             told.append(f"{mark} {self.over.what}{why} · next: {self.over.next}")
         elif (silent := self._clock() - self._heard) > _SILENT:
             told.append(f"! the engine, pid {self._link.hello.pid}, has been silent for {silent:.0f} s")
+        if self._behind and self._stuck:
+            told.append(f"! the log here has {self.state.last_n + 1} of {position.n + 1} acknowledged records")
         line = f"✗ the log is lost: {position.why}" if position.lost else "✓ log authority connected"
         told.append(f"{line} · {self.state.last_n + 1} records acknowledged")
         if position.consoles > 1:
-            told.append(f"{position.consoles} consoles watch this run")
+            told.append(f"{position.consoles} consoles watch")
         return told
 
     def signing(self) -> SigningRequest | None:
