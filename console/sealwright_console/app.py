@@ -170,8 +170,8 @@ class ConsoleApp(App[int]):
         elif not any(isinstance(screen, ChooseScreen) for screen in self.screen_stack):
             question = (
                 (Part("Leave while the release runs?", Tone.HEAD),),
-                (Part("It needs no console: it runs on, and a question to you waits. Come back with"),),
-                (Part(f"  {self.come_back}", Tone.KEY),),
+                (Part("It runs on without a console; what it asks of you waits."),),
+                (Part("Come back with "), Part(self.come_back, Tone.KEY)),
                 (Part("Stopping ends its builds; the next run resumes from the log."),),
             )
             answers = {"leave": "Leave it running", "stop": "Stop the run", "stay": "Stay"}

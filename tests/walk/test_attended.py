@@ -6,7 +6,10 @@ import contextlib
 import json
 import os
 import re
+import shlex
+import shutil
 import signal
+import subprocess
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -121,6 +124,28 @@ def test_a_terminal_that_is_lost_ends_the_console_and_not_the_run(attended: Atte
     console.child.wait(20)
     assert _lives(attended.engine)
     again = attended.open("attach")
+    again.seen("greeting")
+    attended.runs_to_its_end(again)
+
+
+@pytest.mark.skipif(shutil.which("tmux") is None, reason="no tmux here")
+@pytest.mark.parametrize("how", ["kill-pane", "kill-server"])
+def test_a_pane_that_is_closed_ends_the_console_and_not_the_run(attended: Attended, how: str) -> None:
+    def tmux(*words: str | Path) -> str:
+        argv = ["tmux", "-S", attended.folder / "tmux", "-f", "/dev/null", *words]
+        return subprocess.run(
+            argv, env=attended.env, capture_output=True, text=True, check=True, timeout=20
+        ).stdout
+
+    program = shlex.join([str(SEALWRIGHT), "run", str(attended.manifest), "--work", str(attended.work)])
+    tmux("new-session", "-d", "-x", "80", "-y", "24", "-c", attended.folder, program)
+    attended.answers.set()
+    until((attended.work / "build" / "greeting" / "build" / "greeting").exists, "the build runs")
+    until(lambda: "log authority connected" in tmux("capture-pane", "-p"), "the console shows it")
+    pane = psutil.Process(int(tmux("list-panes", "-F", "#{pane_pid}")))
+    tmux(how)
+    until(lambda: not _lives(pane), "the console ends")
+    again = attended.open()
     again.seen("greeting")
     attended.runs_to_its_end(again)
 
