@@ -4,7 +4,7 @@
   sandbox, memory, and last, since it takes a few seconds where it was not yet tried, whether the sandbox holds.
 - Who is to sign the release has an OpenPGP key: the signer signs with nothing else.
 - The log is opened before anything else happens; the state is folded from it, never from elsewhere.
-- What a console that was killed could not remove (private keyrings, half-made sandboxes) is removed then.
+- What a run that was killed could not remove (private keyrings, half-made sandboxes) is removed then.
 - Whatever was opened is closed again, in the opposite order, however the run ends.
 """
 

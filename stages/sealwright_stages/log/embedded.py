@@ -4,7 +4,7 @@
   console's end of a pipe is closed, however the console died.
 - The log's folder belongs to that uid only while the authority lives; when it has ended it is ours again.
 - An authority that does not start is an error with the reason that it gave, or the last line that it said.
-- Its socket lies beside the log's key, so that a killed console leaves nothing elsewhere; it is reached through an
+- Its socket lies beside the log's key, so that a killed run leaves nothing elsewhere; it is reached through an
   open folder, since a socket's path is short and a work folder's may be long.
 """
 
