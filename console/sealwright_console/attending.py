@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from sealwright_console.complaints import print_json, say
 from sealwright_console.sanitise import clean
 from sealwright_console.signals import leave_signals
-from sealwright_stages.errors import Exit, ManifestError
+from sealwright_stages.errors import Exit, MachineError, ManifestError
 
 if TYPE_CHECKING:
     from sealwright_stages.attended.client import Link
@@ -75,7 +75,12 @@ def run_attended(wish: Wish, until: Stage, *, ascii_only: bool) -> int:
         _same(link.hello, manifest, wish, until)
         return _show(link, ascii_only)
     _tell_unseen(place)
-    begun = start(wish, until, place, lambda: _tell("opening the release; this can take a while"))
+    try:
+        begun = start(wish, until, place, lambda: _tell("opening the release; this can take a while"))
+    except MachineError:  # another was started at the same moment, perhaps
+        if place.work.holder() is None or (link := attached(place, wish.tool)) is None:
+            raise
+        begun = link
     return _told(place, begun) if isinstance(begun, Over) else _show(begun, ascii_only)
 
 
