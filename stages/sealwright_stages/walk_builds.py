@@ -62,6 +62,11 @@ class BuildWalk:
         for each in components:
             self._needs[each.name] = frozenset(each.needs).union(*(self._needs[name] for name in each.needs))
 
+    def clear(self) -> None:
+        """Remove what builds, second ones and reports wrote in a run that did not end; no build runs now."""
+        for left in self.context.work.build.iterdir():
+            remove_tree(left)
+
     def walk(self) -> None:
         """Build everything that is to be built; verdicts go to the log."""
         self._walk(self._built)
