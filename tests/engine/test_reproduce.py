@@ -367,3 +367,18 @@ def test_a_second_build_of_what_is_green_and_waits_for_its_need_says_nothing_unt
     assert [(each.component, each.item) for each in bench.told(ev.BuildStopped)] == []
     assert bench.run().exit is Exit.DONE
     assert bench.broken_rules() == []
+
+
+def test_a_second_build_is_told_when_the_first_began(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    bench = bench_of(folder)
+    asked: list[str] = []
+    vary = bench.builder.vary
+
+    def seen(job: BuildJob, what: Any, out: Path, since: str = "") -> Any:
+        asked.append(since)
+        return vary(job, what, out, since)
+
+    monkeypatch.setattr(bench.builder, "vary", seen)
+    assert bench.run().exit is Exit.DONE
+    begun = next(entry.t for entry in bench.kept.entries if entry.body.get("e") == "build.started")
+    assert asked == [begun]
