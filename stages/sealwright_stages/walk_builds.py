@@ -73,11 +73,12 @@ class BuildWalk:
 
     def again(self, item: Item) -> None:
         """Build the component of a build's item, and what depends on it as far as that must be; if it is the item of a
-        second build or of a comparison, that alone. Everything else is left alone."""
+        second build or of a comparison, that alone, unless its first build does not stand. Everything else is left
+        alone."""
         name = item.component
         if item.kind == "reproduce":
             self.seconds.forget(name)
-        if item.id != f"{name}/build":
+        if item.id != f"{name}/build" and self._still_stands(self._built[name]):
             self._walk({name})
         else:
             self._walk({each for each in self._built if each == name or name in self._needs[each]})
