@@ -46,8 +46,12 @@ class SandboxBuilder:
     environments: Environments
 
     def environment_items(self, name: str) -> tuple[ItemSpec, ...]:
-        """The items that preparing environment `name` will judge."""
+        """The items of environment `name` itself."""
         return self.environments.items(name)
+
+    def root_item(self, name: str, component: str) -> ItemSpec | None:
+        """The item of the root that environment `name` has for this component alone."""
+        return self.environments.root_item(name, component)
 
     def prepare(
         self, name: str, packages: Sequence[str], build_depends: Sequence[str], workshop: Workshop

@@ -94,7 +94,7 @@ def _verified(story: Story, item: Item, subject: str, found: Mapping[str, Any], 
         _sources_stand(story, item, entry)
         packages = found.get("packages")
         names = (str(each).partition(" ")[0] for each in packages) if isinstance(packages, list) else ()
-        story.roots[item.component] = frozenset(names)
+        story.roots[item.id] = frozenset(names)
     if "committed" in found and item.id.startswith(f"{item.component}/git/"):
         story.committed[item.component] = found["committed"]
     if story.declared is not None and (wrong := as_asked(story.declared, item, subject, found)):
@@ -102,10 +102,11 @@ def _verified(story: Story, item: Item, subject: str, found: Mapping[str, Any], 
 
 
 def _sources_stand(story: Story, item: Item, entry: Entry) -> None:
-    """A build root is made once everything stands that is to be built in it: it holds what that needs."""
+    """A build root is made once what is to be built in it stands: it holds what that needs."""
     for component in story.declared.manifest.components if story.declared else ():
         known = story.state.components.get(component.name)
-        inside = component.build is not None and item.component == f"environment {component.build.environment}"
+        environment = component.build.environment if component.build else ""
+        inside = root_of(story.state, component.name, environment) is item
         if inside and (known is None or not known.manifest_sha256):
             story.breaks("item-order", entry, f"{item.id} was judged before the sources of {component.name} stood")
 
