@@ -65,7 +65,8 @@ def root_packages(manifest: Manifest, roots: Mapping[str, Collection[str]]) -> I
     """Packages that a build asks for, and that no package of its root is called; a virtual one has another name."""
     for component in manifest.components:
         build = component.build
-        names = roots.get(f"environment {build.environment}") if build else None
+        ids = (f"{component.name}/environment", f"environment {build.environment}/apt") if build else ()
+        names = next((roots[each] for each in ids if each in roots), None)
         if build is None or names is None or build.environment.startswith("tar:"):
             continue
         if lacking := sorted(set(build.packages) - set(names)):
