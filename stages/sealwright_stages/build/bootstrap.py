@@ -23,7 +23,7 @@ from pathlib import Path
 import psutil
 
 from sealwright_stages import process
-from sealwright_stages.build.apt_plan import REPOSITORY, SETTINGS, STATE, Scratch, planned
+from sealwright_stages.build.apt_plan import REPOSITORY, SETTINGS, Scratch, planned
 from sealwright_stages.build.packages import Key, Stock
 from sealwright_stages.build.repository import Index, Repository
 from sealwright_stages.errors import BuildError, MachineError
@@ -33,6 +33,7 @@ from sealwright_stages.sandbox.reach import reach, staged
 
 BASE_PACKAGES = ("build-essential", "fakeroot")
 _HOOKS = Path(__file__).parent
+_ON_BASE = ("--skip=update", f"--setup-hook={_HOOKS / 'bootstrap-base.sh'}")
 _MINIMAL = ("?essential", "?priority(required)", "apt")  # what mmdebstrap calls minbase
 _SECONDS = 3600.0
 _MEMORY = 6 << 30  # bytes that must be free
@@ -88,10 +89,11 @@ class Wish:
 
 @dataclass(frozen=True)
 class Base:
-    """A suite's base root, verified: its tar, and its dpkg status."""
+    """A suite's base root, verified: its tar, its dpkg status, and the entries of its folder."""
 
     tar: Path
     status: bytes
+    lines: Sequence[bytes] = ()
 
 
 def bootstrap(
@@ -117,7 +119,6 @@ def bootstrap(
     status = base.status if base else b""
     wanted = planned(scratch, wish.suite, wish.architecture, asked, status, stock, workshop)
     repository.bring(wanted, workshop)
-    shutil.rmtree(folder / STATE)
     (folder / "depends").write_text(f"{wish.relations}\n" if base else "")
     done = process.run(
         scratch.confined(_mmdebstrap(wish, scratch, base)),
@@ -188,7 +189,7 @@ def require_newuidmap(path: str = process.BASE_ENVIRONMENT["PATH"]) -> None:
 def _mmdebstrap(wish: Wish, scratch: Scratch, base: Base | None) -> list[str]:
     made = [
         "--variant=custom" if base else "--variant=minbase",
-        *([f"--setup-hook={_HOOKS / 'bootstrap-base.sh'}"] if base else [f"--include={','.join(BASE_PACKAGES)}"]),
+        *(_ON_BASE if base else [f"--include={','.join(BASE_PACKAGES)}"]),
     ]
     return [
         *("mmdebstrap", f"--mode={'root' if os.geteuid() == 0 else 'unshare'}", "--format=tar", *made),

@@ -26,7 +26,7 @@ from sealwright_stages.build.packages import Key, Stock, packages_of
 from sealwright_stages.build.repository import Index
 from sealwright_stages.build.root_cache import add_mount_points, held, out_of_reach, share
 from sealwright_stages.build.tools import versions
-from sealwright_stages.build.tree_digest import tree_digest
+from sealwright_stages.build.tree_digest import digest_of, tree_lines
 from sealwright_stages.errors import BuildError
 from sealwright_stages.files import remove_tree, sha256_file, sync_folder, write_whole
 from sealwright_stages.get_sources.debian import DebianArchive
@@ -42,14 +42,15 @@ Listed = Mapping[Key, Stock]
 
 @dataclass(frozen=True)
 class Record:
-    """What is known of a cached root: its tar's SHA-256, its base's, the digest of its folder, its packages, and the
-    versions of the tools that made it."""
+    """What is known of a cached root: its tar's SHA-256, its base's, the digest of its folder, its packages, the
+    versions of the tools that made it, and its entries as they were just read."""
 
     sha256: str
     base: str
     tree: str
     packages: tuple[Package, ...]
     tools: Mapping[str, str]
+    lines: Sequence[bytes] = ()
 
 
 @dataclass(frozen=True)
@@ -97,7 +98,8 @@ class Shelf:
             record = usable(folder, self.listed, wish.suite)
             if record is None or not _is(folder / _TAR, record.sha256):
                 record = self._make(wish, None, folder)
-            return Base(folder / _TAR, (folder / "root/var/lib/dpkg/status").read_bytes()), record.sha256
+            status = (folder / "root/var/lib/dpkg/status").read_bytes()
+            return Base(folder / _TAR, status, record.lines), record.sha256
 
     def _make(self, wish: Wish, base_wish: Wish | None, folder: Path) -> Record:
         """Make a root, judge what is in it, and put it into the cache."""
@@ -112,10 +114,11 @@ class Shelf:
                 _unpack(tar, root)
                 sha256 = hashed.result()
             packages = tuple(judged(installed(root), self.listed, wish.suite))
+            lines = tree_lines(root)
             if base is not None:
-                share(base.tar.parent / "root", root)
-            tree = tree_digest(root)
-            record = Record(sha256, base_sha256 or sha256, tree, packages, versions())
+                share(base.tar.parent / "root", base.lines, root, lines)
+            tree = digest_of(lines)
+            record = Record(sha256, base_sha256 or sha256, tree, packages, versions(), lines)
             remove_tree(folder / "root")
             root.rename(folder / "root")
             if base is None:
@@ -175,8 +178,9 @@ def usable(folder: Path, listed: Listed, suite: str) -> Record | None:
         told = json.loads((folder / "root.json").read_bytes())
         packages = tuple(judged(installed(folder / "root"), listed, suite))
         tools = {str(name): str(version) for name, version in told["tools"].items()}
-        record = Record(str(told["sha256"]), str(told["base"]), str(told["tree"]), packages, tools)
-        return record if tree_digest(folder / "root") == record.tree else None
+        lines = tree_lines(folder / "root")
+        record = Record(str(told["sha256"]), str(told["base"]), str(told["tree"]), packages, tools, lines)
+        return record if digest_of(lines) == record.tree else None
     except (OSError, ValueError, KeyError, TypeError, AttributeError, BuildError):
         return None
 

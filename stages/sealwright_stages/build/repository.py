@@ -3,13 +3,13 @@
 - InRelease and the list are the very bytes that were verified; apt judges them again by the chosen keys.
 - A package comes by what the signed index says of it: from the cache where its SHA-256 is there, else from the mirror.
   Its size and SHA-256 are checked before apt sees it, and one that differs is red and deleted.
-- Packages are fetched a few at a time, each in a quarantine of its own.
+- Packages are fetched many at a time; one that came so and is not right is asked for once more, on its own.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
+import shutil
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -18,11 +18,12 @@ from sealwright_stages.errors import BuildError
 from sealwright_stages.files import remove_tree, sha256_file
 from sealwright_stages.get_sources import cache
 from sealwright_stages.get_sources.debian import DebianArchive
+from sealwright_stages.get_sources.many import Wanted, fetch_many
 from sealwright_stages.ports import Workshop
 from sealwright_stages.verify.archive import Release
 from sealwright_stages.verify.deb822 import Listed
 
-_AT_ONCE = 6
+_AT_ONCE = 50
 
 
 @dataclass(frozen=True)
@@ -59,40 +60,48 @@ class Repository:
             BuildError: one is not the one that the signed index names.
             FetchError: one did not arrive.
         """
-        missing = [each for each in wanted if not (self.folder / each.path).exists()]
-        with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="packages") as pool:
-            brought = [pool.submit(self._one, each, number, workshop) for number, each in enumerate(missing)]
-            try:
-                for done, future in enumerate(brought):
-                    future.result()
-                    workshop.progress(0, 0, f"{done + 1} of {len(missing)} packages have arrived")
-            except BaseException:
-                pool.shutdown(cancel_futures=True)
-                raise
+        missing = [each for each in wanted if not self._cached(each, workshop)]
+        for at in range(0, len(missing), _AT_ONCE):
+            some = missing[at : at + _AT_ONCE]
+            self._fetch(some, workshop)
+            workshop.progress(0, 0, f"{at + len(some)} of {len(missing)} packages have arrived")
 
-    def _one(self, stock: Stock, number: int, workshop: Workshop) -> None:
+    def _cached(self, stock: Stock, workshop: Workshop) -> bool:
         target = self.folder / stock.path
         target.parent.mkdir(parents=True, exist_ok=True)
-        known = Listed(stock.package.sha256, stock.size, target.name)
-        if cache.take(workshop.cache, known.sha256, target):
-            return
-        own = replace(workshop, quarantine=workshop.quarantine / f"package-{number}", progress=_silent)
+        return cache.take(workshop.cache, stock.package.sha256, target)
+
+    def _fetch(self, some: Sequence[Stock], workshop: Workshop) -> None:
+        own = replace(workshop, quarantine=workshop.quarantine / "packages", progress=_silent)
         own.quarantine.mkdir()
         try:
-            self.archive.file(own, stock.path, known, "package.deb")
-            arrived = own.quarantine / "package.deb"
-            self._judge(arrived, stock)
-            cache.keep(workshop.cache, arrived, known.sha256)
-            target.write_bytes(arrived.read_bytes())
-            self._judge(target, stock)
+            mirror = self.archive.archive.mirror
+            fetch_many(
+                own,
+                [Wanted(f"{mirror}/{each.path}", f"{number}.deb", each.size) for number, each in enumerate(some)],
+            )
+            for number, each in enumerate(some):
+                self._take(own, own.quarantine / f"{number}.deb", each)
         finally:
             remove_tree(own.quarantine)
 
+    def _take(self, workshop: Workshop, arrived: Path, stock: Stock) -> None:
+        """Judge a package that arrived, and take it; what did not come whole is fetched once more, on its own."""
+        if not _is(arrived, stock):
+            remove_tree(arrived)
+            known = Listed(stock.package.sha256, stock.size, arrived.name)
+            self.archive.file(workshop, stock.path, known, arrived.name)
+            self._judge(arrived, stock)
+        cache.keep(workshop.cache, arrived, stock.package.sha256)
+        target = self.folder / stock.path
+        shutil.copyfile(arrived, target, follow_symlinks=False)
+        self._judge(target, stock)
+
     def _judge(self, path: Path, stock: Stock) -> None:
-        size, named = path.lstat().st_size, f"{stock.package.name} {stock.package.version}"
-        if size == stock.size and sha256_file(path) == stock.package.sha256:
+        if _is(path, stock):
             return
-        found = f"{size} bytes, not {stock.size}" if size != stock.size else "another SHA-256"
+        size, named = path.lstat().st_size, f"{stock.package.name} {stock.package.version}"
+        found = f"{size} bytes, not {stock.size}," if size != stock.size else "another SHA-256"
         path.unlink()
         raise BuildError(
             f"the package {named} of {self.archive.suite} is refused",
@@ -100,6 +109,13 @@ class Repository:
             "try another mirror; if it is the same there, ask the archive",
             "package-mismatch",
         )
+
+
+def _is(path: Path, stock: Stock) -> bool:
+    try:
+        return path.lstat().st_size == stock.size and sha256_file(path) == stock.package.sha256
+    except OSError:
+        return False
 
 
 def _silent(done: int, total: int, note: str) -> None:

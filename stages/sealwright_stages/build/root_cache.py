@@ -11,7 +11,7 @@ import contextlib
 import fcntl
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from sealwright_stages.errors import BuildError
@@ -61,25 +61,15 @@ def add_mount_points(root: Path) -> None:
                 )
 
 
-def share(base: Path, root: Path) -> None:
-    """Put the base's files in place of those of `root` that are the same: bytes, mode and time.
+def share(base: Path, ours: Sequence[bytes], root: Path, theirs: Sequence[bytes]) -> None:
+    """Put the base's files in place of those of `root` that are the same, by their entries and times.
 
     Nothing may ever write to either: a root is mounted read-only, and made anew as a whole.
     """
-    for path, folders, names in os.walk(root, followlinks=False):
-        there = base / Path(path).relative_to(root)
-        folders[:] = [name for name in folders if (there / name).is_dir() and not (there / name).is_symlink()]
-        for name in names:
-            mine, other = Path(path, name), there / name
-            if _same(mine, other):
-                mine.unlink()
-                os.link(other, mine, follow_symlinks=False)
-
-
-def _same(mine: Path, other: Path) -> bool:
-    try:
+    for line in set(ours).intersection(theirs):
+        name = os.fsdecode(line.split(b"\n", 2)[1])
+        mine, other = root / name, base / name
         one, two = mine.lstat(), other.lstat()
-    except FileNotFoundError:
-        return False
-    facts = [(each.st_mode, each.st_size, each.st_mtime_ns, each.st_uid) for each in (one, two)]
-    return facts[0] == facts[1] and stat.S_ISREG(one.st_mode) and mine.read_bytes() == other.read_bytes()
+        if stat.S_ISREG(one.st_mode) and (one.st_mtime_ns, one.st_uid) == (two.st_mtime_ns, two.st_uid):
+            mine.unlink()
+            os.link(other, mine, follow_symlinks=False)
