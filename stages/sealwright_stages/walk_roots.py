@@ -1,6 +1,6 @@
 """The build roots, whose packages are judged in verify like any source.
 
-- An environment that has a root for each component makes its own root first, and theirs of it.
+- An environment that has a root for each component makes its own root first, beside the fetching, and theirs of it.
 - A root is made once what is to be built in it is verified: that says what it needs. It waits for nothing else.
 - Components whose wishes are equal share one root; each has an item of its own that says so.
 - A root without an item (the host's own) can't turn red itself: what refused it turns its builds red.
@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from sealwright_stages import events as ev
 from sealwright_stages.build_depends import depends_of
@@ -22,6 +23,7 @@ from sealwright_stages.plan import environment_component
 from sealwright_stages.ports import Outcome, Prepared, Progress, Workshop
 from sealwright_stages.verdict import Failed, Passed, Verdict
 
+_NOTHING: tuple[tuple[str, ...], tuple[str, ...]] = ((), ())
 Attempt = Callable[[Callable[[], Verdict], str], Verdict]
 _Wish = tuple[tuple[str, ...], tuple[str, ...]]
 """Packages and relation fields, both sorted."""
@@ -36,16 +38,25 @@ class RootWalk:
         self._attempt, self._progress = attempt, progress
         self._bases: dict[str, str] = {}
         """SHA-256 of the roots that were judged in this run, of environments that have one for each component."""
+        self._failed: dict[str, Failed] = {}
+
+    def bases(self) -> dict[str, Callable[[], bool]]:
+        """What prepares the environments' own roots, of which those of components are made; it needs no source."""
+        environments = self.context.plan.environments().items()
+        own = [name for name, components in environments if self._item(name, components[0])]
+        return {environment_component(name): partial(self._base, name) for name in own}
 
     def walk(self, only: str = "") -> None:
-        """Prepare every build root, or the one of component `only` and what that is made of."""
+        """Prepare every component's build root, or that of `only`, once `bases` are prepared."""
         for environment, components in self.context.plan.environments().items():
             if only and only not in (each.name for each in components):
                 continue
-            if self._item(environment, components[0]):
-                self._own(environment, [each for each in components if only in ("", each.name)], only)
-            else:
+            if not self._item(environment, components[0]):
                 self._shared(environment, components)
+                continue
+            if only and not self._stands(environment):
+                self._base(environment)
+            self._own(environment, [each for each in components if only in ("", each.name)])
 
     def _item(self, environment: str, component: ComponentSpec) -> str:
         """The item of the root that a component has for itself."""
@@ -91,7 +102,7 @@ class RootWalk:
 
         self._refused(self._attempt(prepared, environment), components, items)
 
-    def _own(self, environment: str, components: Sequence[ComponentSpec], only: str) -> None:
+    def _own(self, environment: str, components: Sequence[ComponentSpec]) -> None:
         """A root for each, made of the environment's own."""
         self._forget(components)
         items = {each.name: self._item(environment, each) for each in components}
@@ -99,40 +110,41 @@ class RootWalk:
         waiting = [items[each.name] for each in components if each not in ready]
         self._start(waiting)
         self._wait(waiting, "made once what is built in it is verified")
-        refused = self._base(environment, quietly=bool(only))
-        if refused is not None:
+        if environment in self._failed:
             named = [items[each.name] for each in ready]
             self._start(named)
-            self._refused(refused, ready, named)
+            self._refused(self._failed[environment], ready, named)
             return
         jobs: dict[str, Callable[[], bool]] = {}
         for wish, group in self._groups(environment, ready, items).items():
             jobs[group[0].name] = self._job(environment, group, [items[each.name] for each in group], wish)
         work(jobs, {}, Bounds(self.context.jobs), self.context.cancel)
 
-    def _base(self, environment: str, *, quietly: bool) -> Failed | None:
-        """Prepare an environment's own root, and say so, unless `quietly` finds what was judged already in this run."""
-        items = self._items(environment)
+    def _stands(self, environment: str) -> bool:
+        """Whether an environment's own root was judged in this run, and still is what it was."""
         sha256 = ""
 
         def looked() -> Verdict:
             nonlocal sha256
-            sha256 = self._prepared(environment, [], ((), ())).sha256
+            sha256 = self._prepared(environment, [], _NOTHING).sha256
             return Passed("prepared", sha256)
 
-        stands = [self.journal.state.items[each].verdict() for each in items]
-        if quietly and all(verdict is not None and not isinstance(verdict, Failed) for verdict in stands):
-            verdict = self._attempt(looked, environment)
-            if not isinstance(verdict, Failed) and sha256 == self._bases.get(environment):
-                return None
+        verdict = self._attempt(looked, environment)
+        return not isinstance(verdict, Failed) and sha256 == self._bases.get(environment)
+
+    def _base(self, environment: str) -> bool:
+        """Prepare an environment's own root, and say how it was judged."""
+        items = self._items(environment)
+        self._failed.pop(environment, None)
+        self._bases.pop(environment, None)
         self._start(items)
-        verdict = self._attempt(lambda: self._prepare(environment, (), items, ((), ())), environment)
-        self._refused(verdict, (), items)
+        verdict = self._attempt(lambda: self._prepare(environment, (), items, _NOTHING), environment)
         if isinstance(verdict, Failed):
-            self._bases.pop(environment, None)
-            return verdict
-        self._bases[environment] = verdict.subject_sha256
-        return None
+            self._failed[environment] = verdict
+            self._refused(verdict, (), items)
+        elif isinstance(verdict, Passed):
+            self._bases[environment] = verdict.subject_sha256
+        return environment in self._bases
 
     def _groups(
         self, environment: str, components: Sequence[ComponentSpec], items: dict[str, str]

@@ -59,9 +59,8 @@ class SourceWalk:
         begin = [Stage.GET_SOURCES, Stage.VERIFY]
         for stage in begin:
             self.journal.tell(ev.StageStarted(stage))
-        jobs: dict[str, Callable[[], bool]] = {
-            component.name: self._job(component.name) for component in self.context.plan.components()
-        }
+        jobs = self._roots.bases()
+        jobs |= {component.name: self._job(component.name) for component in self.context.plan.components()}
         work(jobs, {}, Bounds(self.context.jobs), self.context.cancel)
         self._roots.walk()
         for stage in begin:
@@ -239,6 +238,7 @@ class SourceWalk:
     def again(self, component: str) -> None:
         """Fetch and verify one component again, whatever it said before, then what was waiting for it."""
         if component not in self.context.plan.sources:
+            work(self._roots.bases(), {}, Bounds(self.context.jobs), self.context.cancel)
             self._roots.walk()
             return
         self._component(component)

@@ -132,7 +132,11 @@ class Shelf:
         """The root's packages are as good as the index that names them. How good that is, the base's item says."""
         release = self.index.release
         told = [f"{p.name} {p.version} {p.architecture} {p.sha256}" for p in record.packages]
-        evidence: Evidence = {"inrelease_sha256": release.sha256, "packages": told, "root": self._told(wish, record)}
+        evidence: Evidence = {
+            "inrelease_sha256": release.sha256,
+            "packages": told,
+            "root": self._told(wish, record),
+        }
         if not wish.is_base:
             reason = f"{len(told)} packages, each in the signed index of {wish.suite}"
             return Passed(reason, record.sha256, evidence)
