@@ -17,6 +17,7 @@ from sealwright_stages import process
 from sealwright_stages.build.packages import Key, Stock
 from sealwright_stages.errors import BuildError
 from sealwright_stages.ports import Workshop
+from sealwright_stages.verify.codes import shown
 
 SETTINGS = (
     'Acquire::Check-Valid-Until "true"',
@@ -29,6 +30,7 @@ SETTINGS = (
 REPOSITORY, STATE = "repository", "state"
 """Folders of a scratch: the archive, and what apt keeps."""
 _SECONDS = 600.0
+_NAMED = 3  # unmet dependencies that are named
 _FOLDERS = (
     *("etc/apt/apt.conf.d", "etc/apt/preferences.d", "etc/apt/sources.list.d", "etc/apt/trusted.gpg.d"),
     *("var/lib/apt/lists/partial", "var/cache/apt/archives/partial", "var/lib/dpkg"),
@@ -117,8 +119,15 @@ def _apt(scratch: Scratch, suite: str, words: Sequence[str], workshop: Workshop)
     if done.returncode != 0:
         raise BuildError(
             f"the build root of {suite} can't be made",
-            done.complaint(),
+            _complaint(done),
             "mend the packages it names, or look at the mirror",
             "environment-failed",
         )
     return done.stdout.decode("utf-8", "replace")
+
+
+def _complaint(done: process.Completed) -> str:
+    """What apt can't do: which package lacks what stands in its output, and only that it can't among its errors."""
+    text = done.stdout.decode("utf-8", "replace").partition("unmet dependencies:")[2]
+    lacking = [line.strip() for line in text.splitlines() if line.strip()]
+    return shown(" / ".join([*lacking[:_NAMED], done.complaint()]), 600)
