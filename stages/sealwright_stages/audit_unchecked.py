@@ -53,7 +53,10 @@ def _roots(state: State) -> Iterator[Finding]:
                 "build root", f"{name}: its tar is not in the folder; nothing vouches for it but the pin"
             )
         else:
-            told = "it was not made again; its packages are in the evidence of its item, by SHA-256"
+            told = (
+                "no root was made again, and the signature of its index not checked: both are in the evidence of its "
+                "items, with every package by SHA-256"
+            )
             yield unchecked("build root", f"{name}: {told}")
 
 

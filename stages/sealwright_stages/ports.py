@@ -287,11 +287,18 @@ class Builder(Protocol):
         """The item of the root that environment `name` has for this component alone, if it has one for each."""
 
     def prepare(
-        self, name: str, packages: Sequence[str], build_depends: Sequence[str], workshop: Workshop
+        self,
+        name: str,
+        packages: Sequence[str],
+        build_depends: Sequence[str],
+        workshop: Workshop,
+        *,
+        own: bool = False,
     ) -> Prepared:
         """Make or take from the cache a build root with these packages; raises BuildError.
 
-        Without any it is the environment's own root, of which those of its components are made.
+        Without any it is the environment's own root, of which those of its components are made. With `own` it is judged
+        as a component's: what the environment's items say already is not judged again.
         """
 
     def run(

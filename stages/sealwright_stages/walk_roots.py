@@ -142,9 +142,14 @@ class RootWalk:
         if isinstance(verdict, Failed):
             self._failed[environment] = verdict
             self._refused(verdict, (), items)
-        elif isinstance(verdict, Passed):
-            self._bases[environment] = verdict.subject_sha256
-        return environment in self._bases
+            return False
+        judged = (self.journal.state.items[item].verdict() for item in items)
+        red = [each for each in judged if isinstance(each, Failed)]
+        if red:  # it was made, and what is remembered, say, is against it
+            self._failed[environment] = red[0]
+            return False
+        self._bases[environment] = verdict.subject_sha256
+        return True
 
     def _groups(
         self, environment: str, components: Sequence[ComponentSpec], items: dict[str, str]
@@ -188,7 +193,8 @@ class RootWalk:
         self, environment: str, group: Sequence[ComponentSpec], items: Sequence[str], wish: _Wish
     ) -> Verdict:
         """Prepare a root, and say of each of `items` what was found."""
-        prepared = self._prepared(environment, items, wish)
+        own = bool(group) and bool(self._item(environment, group[0]))
+        prepared = self._prepared(environment, items, wish, own=own)
         for each in group:
             self.context.prepared[each.name] = prepared
         found = {item: prepared.verdict for item in items if prepared.verdict is not None}
@@ -198,7 +204,7 @@ class RootWalk:
             self.journal.verdict(item, verdicts.get(item, missing))
         return Passed("prepared", prepared.sha256)
 
-    def _prepared(self, environment: str, items: Sequence[str], wish: _Wish) -> Prepared:
+    def _prepared(self, environment: str, items: Sequence[str], wish: _Wish, *, own: bool = False) -> Prepared:
         context = self.context
         name = re.sub("[ :/]", "%", items[0] if items else environment_component(environment))
         folder = context.work.quarantine / name
@@ -206,7 +212,7 @@ class RootWalk:
         folder.mkdir(parents=True)
         progress = self._progress(items[0]) if items else (lambda done, total, note: None)
         workshop = Workshop(folder, context.cache, context.cancel, progress, context.fetch_sandbox)
-        prepared = context.plan.builder.prepare(environment, *wish, workshop)
+        prepared = context.plan.builder.prepare(environment, *wish, workshop, own=own)
         remove_tree(folder)
         return prepared
 

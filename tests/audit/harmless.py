@@ -38,6 +38,8 @@ _EVIDENCE = {  # facts of bytes that are not in the folder
     "evidence: archive inrelease_sha256 other",
     "evidence: archive valid_until other",
     "evidence: keyring other",
+    "evidence: root tree other",
+    *(f"evidence: root tools {name} other" for name in ("apt", "dpkg", "mmdebstrap", "tar")),
     "evidence: tagged other",
     "evidence: without tagged",
     "evidence: version other",
@@ -59,6 +61,7 @@ _BESIDE = {  # events of one component, or of the whole run, of which either may
     "file.deleted / item.verdict",
     "product.collected / product.collected",
     "product.compared / product.collected",
+    "sources.promoted / item.started",
 }
 
 
@@ -77,6 +80,8 @@ def harmless(mutation: Mutation) -> str:
         return RED
     if way == "swapped":
         return SIDE if kind in _BESIDE or "eof evidence" in kind else ""
+    if way == "inserted" and kind == "a run that never was":
+        return WORDS  # where a run that died said last how it ended
     if kind == "eof evidence" and way == "dropped":
         return ORPHAN
     if way == "hastened":

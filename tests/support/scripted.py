@@ -122,12 +122,20 @@ class ScriptedBuilder:
         return spec if self.own_roots else None
 
     def prepare(
-        self, name: str, packages: Sequence[str], build_depends: Sequence[str], workshop: Workshop
+        self,
+        name: str,
+        packages: Sequence[str],
+        build_depends: Sequence[str],
+        workshop: Workshop,
+        *,
+        own: bool = False,
     ) -> Prepared:
         if "prepare" in self.refuses:
             raise self.refuses["prepare"]
         self.wishes.append((tuple(packages), tuple(build_depends)))
-        return Prepared(name, None, sha_of(name.encode()), (), self.root(name))
+        verdict = self.root(name)
+        sha256 = verdict.subject_sha256 if verdict is not None else ""
+        return Prepared(name, None, sha256 or sha_of(name.encode()), (), verdict)
 
     def run(
         self,

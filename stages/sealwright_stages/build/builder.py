@@ -54,10 +54,16 @@ class SandboxBuilder:
         return self.environments.root_item(name, component)
 
     def prepare(
-        self, name: str, packages: Sequence[str], build_depends: Sequence[str], workshop: Workshop
+        self,
+        name: str,
+        packages: Sequence[str],
+        build_depends: Sequence[str],
+        workshop: Workshop,
+        *,
+        own: bool = False,
     ) -> Prepared:
         """Make or take from the cache a build root with these packages; raises BuildError."""
-        return self.environments.prepare(name, packages, build_depends, workshop)
+        return self.environments.prepare(name, packages, build_depends, workshop, own=own)
 
     def run(
         self,

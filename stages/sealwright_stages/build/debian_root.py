@@ -128,8 +128,9 @@ class Shelf:
         write_whole(folder / "root.json", json.dumps(told).encode())
         return record
 
-    def verdict(self, wish: Wish, record: Record) -> Verdict:
-        """The root's packages are as good as the index that names them. How good that is, the base's item says."""
+    def verdict(self, wish: Wish, record: Record, *, own: bool) -> Verdict:
+        """The root's packages are as good as the index that names them. How good that is, the environment's item says;
+        of a component's `own` root it is not said again."""
         release = self.index.release
         told = [f"{p.name} {p.version} {p.architecture} {p.sha256}" for p in record.packages]
         evidence: Evidence = {
@@ -137,7 +138,7 @@ class Shelf:
             "packages": told,
             "root": self._told(wish, record),
         }
-        if not wish.is_base:
+        if own:
             reason = f"{len(told)} packages, each in the signed index of {wish.suite}"
             return Passed(reason, record.sha256, evidence)
         evidence = {

@@ -71,9 +71,15 @@ class Environments:
         return ItemSpec(f"{component}/environment", f"environment {name}", Stage.VERIFY, "apt", title)
 
     def prepare(
-        self, name: str, packages: Sequence[str], build_depends: Sequence[str], workshop: Workshop
+        self,
+        name: str,
+        packages: Sequence[str],
+        build_depends: Sequence[str],
+        workshop: Workshop,
+        *,
+        own: bool = False,
     ) -> Prepared:
-        """Make or take from the cache a build root with these packages.
+        """Make or take from the cache a build root with these packages; `own`: as that of a component.
 
         Raises:
             BuildError: the environment, its index or a package is refused.
@@ -92,7 +98,7 @@ class Environments:
         except (BuildError, FetchError):
             archive.forget()  # it may just be changing: the next try asks afresh
             raise
-        return Prepared(name, root, record.sha256, record.packages, shelf.verdict(wish, record))
+        return Prepared(name, root, record.sha256, record.packages, shelf.verdict(wish, record, own=own))
 
     def _shelf(self, archive: DebianArchive, workshop: Workshop) -> Shelf:
         release, text = archive.packages(workshop)

@@ -17,6 +17,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from sealwright_stages.build_depends import read_from_tree
 from sealwright_stages.declared import Declaration
 from sealwright_stages.log.entries import Entry
 from sealwright_stages.rules.story import Story, sha256_of
@@ -95,8 +96,9 @@ def _told(
     build = component.build if component else None
     if build is None or root.get("packages") != sorted(set(build.packages)):
         yield "its root was made of other packages than the manifest asks for"
-    depends = story.facts.get(name, {}).get("build_depends")
-    if depends is not None and root.get("build_depends") != _fields(str(depends)):
+    depends = story.facts.get(name, {}).get("build_depends") or ""
+    in_a_file = not depends and component is not None and read_from_tree(component)
+    if not in_a_file and root.get("build_depends") != _fields(str(depends)):
         yield "its root was made of other build dependencies than its sources tell"
     told = {key: value for key, value in root.items() if key != "tools"}
     twin = story.twins.setdefault(repr(sorted(told.items())), (subject, found.get("packages")))
