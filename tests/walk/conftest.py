@@ -25,7 +25,6 @@ from walk.held import HELD, Held
 from walk.known_fields import unknown_fields
 from walk.walking import Walk, adopt_orphans
 
-MEMORY = Path("/dev/shm")
 MANIFEST = """[release]
 name = "small"
 version = "1.0"
@@ -56,9 +55,9 @@ EMBEDDED = 'home = "signer-home"\npolicy = "signer-policy/policy.toml"'
 
 @pytest.fixture(scope="session")
 def inputs() -> Iterator[Path]:
-    """Keyring, signer's home and policy, upstream's repository and file; in memory where the machine has it."""
+    """Keyring, signer's home and policy, upstream's repository and file."""
     adopt_orphans()
-    base = Path(tempfile.mkdtemp(prefix="sealwright-walk-", dir=MEMORY if MEMORY.is_dir() else None))
+    base = Path(tempfile.mkdtemp(prefix="sealwright-walk-"))
     folder = base / "inputs"
     upstream = folder / "upstream"
     upstream.mkdir(parents=True)
