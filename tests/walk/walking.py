@@ -4,6 +4,7 @@
   so a process that outlives its console can't hide.
 - Nothing here sleeps for a time: `until` polls a condition and has a deadline.
 - No run may say `Traceback`, whatever it was asked to do.
+- What only looks may look within this process (`look`): loading the program takes longer than most of what it says.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import atexit
 import contextlib
 import ctypes
 import functools
+import io
 import json
 import os
 import shutil
@@ -28,6 +30,7 @@ from typing import Any
 
 import psutil
 
+from sealwright_console.cli import main
 from sealwright_stages.errors import MachineError
 from sealwright_stages.sandbox.life import unborn
 from sealwright_stages.selftest.vouch import require_held
@@ -239,6 +242,22 @@ class Walk:
         argv = [*before, SEALWRIGHT, *words]
         return Running(argv, self.folder, self.folder / "said", self.env, self.work).end()
 
+    def look(self, *words: str | Path) -> Done:
+        """What `sealwright` says with these words, called within this process. For what leaves everything as it is."""
+        held = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+        out, err = io.StringIO(), io.StringIO()
+        try:
+            with (
+                contextlib.chdir(self.folder),
+                contextlib.redirect_stdout(out),
+                contextlib.redirect_stderr(err),
+            ):
+                code = main([str(word) for word in words])
+        finally:
+            for number, handler in held.items():
+                signal.signal(number, handler)
+        return Done(code, out.getvalue(), err.getvalue())
+
     def signatures(self) -> list[str]:
         """The signatures in the evidence."""
         found = [*self.evidence.glob("**/SHA256SUMS.asc"), *self.evidence.glob("*.dsse.json")]
@@ -246,7 +265,7 @@ class Walk:
 
     def audit(self) -> Done:
         """Audit the evidence against the keyring of the inputs."""
-        return self.say("audit", self.evidence, "--keyring", self.folder / "keyring")
+        return self.look("audit", self.evidence, "--keyring", self.folder / "keyring")
 
     def nothing_survives(self) -> None:
         """Wait until every process that was started here is gone."""
