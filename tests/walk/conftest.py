@@ -23,7 +23,7 @@ from support.small_release import (
 )
 from walk.held import HELD, Held
 from walk.known_fields import unknown_fields
-from walk.walking import Walk, adopt_orphans
+from walk.walking import Walk, adopt_orphans, try_sandbox
 
 MANIFEST = """[release]
 name = "small"
@@ -51,6 +51,14 @@ products = ["*.out"]
 limits = {{ wall = "5m", memory = "1G", disk = "1G", processes = 64 }}
 """
 EMBEDDED = 'home = "signer-home"\npolicy = "signer-policy/policy.toml"'
+
+
+@pytest.fixture(scope="session", autouse=True)
+def tried(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """The sandbox is tried once, for all workers: their temporary folders lie in one."""
+    base = tmp_path_factory.getbasetemp()
+    Walk.tried = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "tried"
+    try_sandbox(Walk.tried)
 
 
 @pytest.fixture(scope="session")

@@ -9,10 +9,9 @@
 
 from __future__ import annotations
 
-import atexit
 import contextlib
 import ctypes
-import functools
+import fcntl
 import io
 import json
 import os
@@ -20,13 +19,12 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import psutil
 
@@ -176,19 +174,19 @@ def _fits(body: Mapping[str, Any], event: str, fields: Mapping[str, object]) -> 
     return body["e"] == event and all(body.get(name) == value for name, value in fields.items())
 
 
-@functools.cache
-def _tried_once() -> Path:
-    """A cache that knows that the sandbox holds, so that not every walk has to try it."""
-    cache = Path(tempfile.mkdtemp(prefix="sealwright-tried-"))
-    atexit.register(shutil.rmtree, cache, ignore_errors=True)
-    with contextlib.suppress(MachineError):  # where there is no sandbox the walks are skipped
+def try_sandbox(cache: Path) -> None:
+    """Make the cache of whoever knows that the sandbox holds; of several workers one tries it, and the others wait."""
+    cache.mkdir(exist_ok=True)
+    with cache.with_suffix(".lock").open("w") as turn, contextlib.suppress(MachineError):  # without one: skipped
+        fcntl.flock(turn, fcntl.LOCK_EX)
         require_held(cache / "sealwright")
-    return cache
 
 
 @dataclass
 class Walk:
     """A release in a folder of its own: its manifest, its work folder, and the program."""
+
+    tried: ClassVar[Path]  # a cache that knows that the sandbox holds, so that not every walk has to try it
 
     folder: Path
     text: str
@@ -203,7 +201,7 @@ class Walk:
             "TMPDIR": str(self.folder / "tmp"),
             "LC_ALL": "C.UTF-8",
         }
-        shutil.copytree(_tried_once(), self.folder / "cache", dirs_exist_ok=True)
+        shutil.copytree(self.tried, self.folder / "cache", dirs_exist_ok=True)
         self.manifest.write_text(self.text)
         self._before = set(_descendants())
 
