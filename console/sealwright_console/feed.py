@@ -1,12 +1,14 @@
 """What the console looks at and may ask: a live engine, or the evidence folder of a past release.
 
 - The console keeps no state of its own: it polls a feed, and shows the `State` that the feed folded.
+- What is newer than the log (a look at a running build) or only guessed (what is left of it) is told apart from it.
 - An action returns at once; its effect shows through the log, or not at all.
 - A feed of a past release is read only: each of its actions is refused.
 """
 
 from __future__ import annotations
 
+import hashlib
 import queue
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,13 +16,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from sealwright_appendlog.record import stream_name
+from sealwright_stages.files import read_small
 from sealwright_stages.fold import apply
 from sealwright_stages.state import Record, State
 
 if TYPE_CHECKING:
     from sealwright_console.cursor import Cursor
+    from sealwright_stages.live import Now
 
 _AT_ONCE = 20_000
+_MOST_EVIDENCE = 8 << 20  # bytes; a report of differences is the longest, at 1 MiB before JSON quotes it
 
 
 @dataclass(frozen=True)
@@ -67,6 +72,12 @@ class Feed(Protocol):
 
     def log_files(self, stream: str) -> list[Path]:
         """The segments of a stream's output, in their order."""
+
+    def now(self, component: str) -> Now | None:
+        """The newest look at a build that runs; it is newer than the log, and stands in no state."""
+
+    def left(self, component: str = "") -> str:
+        """How long a build that runs, or the whole stage, may still take; empty if nobody knows."""
 
     def notices(self) -> Sequence[str]:
         """Short sentences about the log and the audit, the most important first."""
@@ -127,3 +138,15 @@ def segments(data: Path, stream: str) -> list[Path]:
     if any(part.is_symlink() for part in (folder, *folder.parents) if part.is_relative_to(data)):
         return []
     return sorted(path for path in folder.glob("*.log") if path.is_file() and not path.is_symlink())
+
+
+def spilled(files: Sequence[Path], sha256: str) -> str:
+    """The text of evidence on a stream, from its segments; empty if it can't be read, is longer than a page takes, or is
+    other bytes than `sha256` names."""
+    data = b""
+    try:
+        for path in files:
+            data += read_small(path, _MOST_EVIDENCE - len(data))
+    except OSError:
+        return ""
+    return data.decode("utf-8", "replace") if hashlib.sha256(data).hexdigest() == sha256 else ""

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Protocol
@@ -224,6 +224,36 @@ class Need:
 
 
 @dataclass(frozen=True)
+class Surroundings:
+    """What a build finds around it and should leave no trace of; as it stands here, that of every first build.
+
+    `uid` is the one inside, `place` the folder below which it works, `processors` those that it may run on (empty: all),
+    `order` in which order the entries of its folders are made anew (empty: they are left as they came).
+    """
+
+    hostname: str = "build"
+    locale: str = "C.UTF-8"
+    timezone: str = "UTC"
+    uid: int = 0
+    place: str = "/build"
+    processors: tuple[int, ...] = ()
+    order: str = ""
+
+
+@dataclass(frozen=True)
+class Varied:
+    """The surroundings of a second build: what is another, with both values, and what is not, with the reason."""
+
+    around: Surroundings
+    changed: Mapping[str, tuple[str, str]]
+    kept: Mapping[str, str]
+
+    def told(self) -> dict[str, object]:
+        """As evidence has it."""
+        return {"varied": {name: list(both) for name, both in self.changed.items()}, "kept": dict(self.kept)}
+
+
+@dataclass(frozen=True)
 class BuildJob:
     """One component's build: what goes in, how, and within which limits."""
 
@@ -237,17 +267,47 @@ class BuildJob:
     products: tuple[str, ...]
     needs: tuple[Need, ...] = ()
     spec: str = ""
+    around: Surroundings = Surroundings()
 
 
 @dataclass(frozen=True)
 class Sampled:
-    """A look at a running build: percent of one core, bytes, counts."""
+    """A look at a running build: percent of one core, bytes, counts.
+
+    `disk` and `files` are what it takes of its disk, `said` the bytes of its output; `elapsed_ms` is since it began,
+    `cpu_ms` the processor time that it took until now.
+    """
 
     cpu: int
     memory: int
     processes: int
     read: int
     written: int
+    disk: int = 0
+    files: int = 0
+    said: int = 0
+    elapsed_ms: int = 0
+    cpu_ms: int = 0
+
+
+@dataclass(frozen=True)
+class Used:
+    """What a build took, all in all: milliseconds, bytes, counts; the peaks are those of the looks at it.
+
+    `cpu_by` says who counted the time: `cgroup` (exact), or `looks` (what the last one saw). `charged` is the most
+    memory that its control group was charged with, 0 where there is none: files that it read count in it.
+    """
+
+    cpu_ms: int = 0
+    cpu_by: str = ""
+    memory: int = 0
+    charged: int = 0
+    processes: int = 0
+    disk: int = 0
+    files: int = 0
+    read: int = 0
+    written: int = 0
+    said: int = 0
 
 
 @dataclass(frozen=True)
@@ -255,7 +315,7 @@ class BuildResult:
     """How a build ended: its exit status (negative: a signal), milliseconds, and why it was killed, if it was.
 
     `last_line` is the last that a build said that failed; it is a stranger's text.
-    `limited_by` says what held its `processes` and its `memory`.
+    `limited_by` says what held its `processes` and its `memory`, `used` what it took.
     """
 
     exit: int
@@ -263,6 +323,7 @@ class BuildResult:
     killed_because: str = ""
     last_line: str = ""
     limited_by: Mapping[str, str] = field(default_factory=dict)
+    used: Used = Used()
 
 
 @dataclass(frozen=True)
@@ -272,6 +333,43 @@ class Collected:
     name: str
     sha256: str
     size: int
+
+
+@dataclass(frozen=True)
+class Report:
+    """How two products differ, as a tool tells it: a stranger's text, perhaps cut; or why there is none, and the cure."""
+
+    text: str = ""
+    version: str = ""
+    cut: bool = False
+    why_none: str = ""
+    cure: str = ""
+    tool: str = "diffoscope"
+
+    def evidence(self) -> dict[str, object]:
+        """The same as JSON."""
+        told = {"tool": self.tool, "version": self.version}
+        if self.why_none:
+            return {**told, "why_none": self.why_none, "cure": self.cure}
+        return {**told, "cut": self.cut, "text": self.text}
+
+
+@dataclass(frozen=True)
+class Reference:
+    """What is set beside the archive's packages: for which item, of which suite; products by name, and their folder."""
+
+    item: str
+    suite: str
+    products: Mapping[str, str]
+    folder: Path
+
+
+@dataclass(frozen=True)
+class Side:
+    """One of two folders of plain files that are compared, and what it is called in the report."""
+
+    label: str
+    folder: Path
 
 
 class Builder(Protocol):
@@ -295,11 +393,22 @@ class Builder(Protocol):
     ) -> BuildResult:
         """Build into `out` (a fresh folder). `stop()` is asked often; a sentence from it kills the build."""
 
+    def vary(self, job: BuildJob, asked: Sequence[str] | None, out: Path) -> Varied:
+        """Other surroundings for a second build of `job` below `out`; `asked` names what (None: all that can be)."""
+
     def spare_memory(self) -> int:
         """Bytes of memory that builds may take, as it is now."""
 
     def collect(self, job: BuildJob, out: Path, destination: Path) -> tuple[Collected, ...]:
         """Store the products below `destination`, strictly; raises BuildError and leaves nothing."""
+
+    def compare(self, asked: Reference, subject: str, workshop: Workshop, stop: Callable[[], str]) -> Outcome:
+        """Set products beside the archive's packages; `subject` names them all. Raises FetchError."""
+
+    def report(
+        self, sides: tuple[Side, Side], names: Collection[str], folder: Path, stop: Callable[[], str]
+    ) -> Report:
+        """How the files of these names differ between two folders; `folder` is a new one to work in."""
 
 
 class Signer(Protocol):

@@ -108,13 +108,16 @@ class Product:
 
 @dataclass(frozen=True)
 class Sample:
-    """A look at a running build: percent of one core, bytes, counts."""
+    """A look at a running build: percent of one core, bytes, counts; when the log took it."""
 
     cpu: int
     memory: int
     processes: int
     read: int
     written: int
+    disk: int = 0
+    files: int = 0
+    at: str = ""
 
 
 @dataclass(frozen=True)
@@ -142,11 +145,24 @@ class Component:
     environment_sha256: str = ""
     epoch: int = 0
     samples: tuple[Sample, ...] = ()
+    end: ev.BuildEnded | None = None
+    """How its last build ended, and what it took; None while it runs."""
+    took: tuple[ev.BuildEnded, ...] = ()
+    """How its builds ended that ended well, the newest last."""
+
+
+def reproduced(state: State, component: str) -> str:
+    """Whether a component's products came out the same of a second build, in words; empty if none was asked for."""
+    item = state.items.get(f"{component}/reproduce")
+    if item is None:
+        return ""
+    return "the same bytes" if item.status is Status.PASSED else "not all the same"
 
 
 @dataclass
 class State:
-    """A release as the log tells it; `updated` is when something was last said of a component."""
+    """A release as the log tells it; `updated` is when something was last said of a component, `seconds` what there is to
+    know of its second build, if it had one."""
 
     release: str = ""
     version: str = ""
@@ -159,6 +175,7 @@ class State:
     accepted: list[Item] = field(default_factory=list)
     items: dict[str, Item] = field(default_factory=dict)
     components: dict[str, Component] = field(default_factory=dict)
+    seconds: dict[str, Component] = field(default_factory=dict)
     updated: dict[str, str] = field(default_factory=dict)
     products: dict[tuple[str, str], Product] = field(default_factory=dict)
     stages_started: dict[Stage, str] = field(default_factory=dict)

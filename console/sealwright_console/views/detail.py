@@ -2,16 +2,19 @@
 
 - Fingerprints and hashes are shown whole, in fours; nothing here is abbreviated.
 - Evidence is JSON text from a verifier: what can't be read as JSON is shown as the text that it is.
+- A text of several lines in it, such as a report of differences, is shown line by line.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 
 from sealwright_console.figures import clock, duration, grouped, size, spaced
 from sealwright_console.lines import Line, Part, Row, Tone, blank, heading, labelled, word
 from sealwright_console.views.header import shown_status, worst
 from sealwright_console.views.overview import doing, items_of
+from sealwright_console.words import took_words
 from sealwright_stages.events import STAGES
 from sealwright_stages.state import Item, Product, State
 from sealwright_stages.verdict import Status
@@ -21,18 +24,21 @@ _MOST_LINES = 400
 _COMPARED = {"identical": Status.PASSED, "differs": Status.WARNED}
 
 
-def detail_rows(state: State, name: str) -> list[Row]:
-    """The whole page of a component: items by stage, its sources, its products."""
+def detail_rows(state: State, name: str, spilled: Callable[[Item], str] = lambda item: "") -> list[Row]:
+    """The whole page of a component: items by stage, its sources, its products.
+
+    `spilled` gives the evidence that an item has on a stream of its own.
+    """
     rows: list[Row] = []
     for stage in STAGES:
         items = items_of(state, name, stage)
         if items:
-            rows += [heading(stage.value), *(item_row(item) for item in items), blank()]
+            rows += [heading(stage.value), *(item_row(item, spilled=spilled(item)) for item in items), blank()]
     return rows + _source_rows(state, name) + _product_rows(state, name)
 
 
-def title_line(state: State, name: str) -> Line:
-    """`COMPONENT xen  ✗ failed  3 of 5 green`."""
+def title_line(state: State, name: str, left: str = "") -> Line:
+    """`COMPONENT xen  ✗ failed  3 of 5 green`, and how long its build may still take."""
     items = items_of(state, name)
     green = sum(item.green for item in items)
     status = worst(items)
@@ -42,11 +48,12 @@ def title_line(state: State, name: str) -> Line:
         Part("   "),
         word(status),
         Part(f"   {green} of {len(items)} green", Tone.DIM),
+        Part(f"   build: {left}" if left else "", Tone.RUNNING),
     )
 
 
-def item_row(item: Item, bare: bool = False) -> Row:
-    """One item with all that is known about it; `bare` leaves the evidence out."""
+def item_row(item: Item, bare: bool = False, spilled: str = "") -> Row:
+    """One item with all that is known about it; `bare` leaves the evidence out, `spilled` is what a stream has of it."""
     lines: list[Line] = [
         (Part("  "), word(item.status, 10), Part(f" {item.title}", Tone.HEAD), Part(f"  {item.kind}", Tone.DIM))
     ]
@@ -56,7 +63,7 @@ def item_row(item: Item, bare: bool = False) -> Row:
     lines += waiver_lines(item)
     lines += deleted_lines(item)
     if not bare:
-        lines += _proof_lines(item)
+        lines += _proof_lines(item, spilled)
     return Row(item.id, tuple(lines))
 
 
@@ -103,6 +110,10 @@ def _walk(value: object, key: str, indent: int, depth: int, lines: list[Line]) -
         pairs = [(str(name), inner) for name, inner in value.items()]
     elif isinstance(value, list):
         pairs = [("-", inner) for inner in value]
+    if isinstance(value, str) and "\n" in value.rstrip("\n"):
+        lines.append((Part(f"{'':{indent}}{key}:", Tone.DIM),))
+        lines += [(Part(f"{'':{indent + 2}}{line}"),) for line in value.rstrip("\n").split("\n")]
+        return
     if not pairs or depth >= _DEEPEST:
         lines.append((Part(f"{'':{indent}}{key}{': ' if key else ''}", Tone.DIM), Part(_scalar(value))))
         return
@@ -119,13 +130,13 @@ def _scalar(value: object) -> str:
     return json.dumps(value, ensure_ascii=True)
 
 
-def _proof_lines(item: Item) -> list[Line]:
+def _proof_lines(item: Item, spilled: str) -> list[Line]:
     lines: list[Line] = []
     if item.subject_sha256:
         lines.append(labelled("sha256", grouped(item.subject_sha256)))
     if item.code and item.code != "ok":
         lines.append(labelled("code", item.code, Tone.DIM))
-    lines += evidence_lines(item.evidence)
+    lines += evidence_lines(item.evidence or spilled)
     if item.evidence_stream:
         lines.append(labelled("evidence", f"in the log as stream {item.evidence_stream}", Tone.DIM))
         lines.append(labelled("", grouped(item.evidence_sha256), Tone.DIM))
@@ -145,7 +156,10 @@ def _source_rows(state: State, name: str) -> list[Row]:
     if component.build_exit is not None:
         ended = f"exit {component.build_exit} after {duration(component.wall_ms / 1000)}"
         tone = Tone.PASSED if component.build_exit == 0 else Tone.FAILED
-        rows += [heading("build ended"), Row("", (labelled("result", ended, tone, indent=2),)), blank()]
+        lines = [labelled("result", ended, tone, indent=2)]
+        if component.end is not None and component.end.cpu_by:
+            lines.append(labelled("took", took_words(component.end).removeprefix("took "), indent=2))
+        rows += [heading("build ended"), Row("", tuple(lines)), blank()]
     return rows
 
 

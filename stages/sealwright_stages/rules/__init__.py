@@ -56,9 +56,13 @@ RULES: Mapping[str, str] = {
     "build-inputs": "It was built from the promoted sources, under their manifest, epoch and verified build root.",
     "build-needs": "All that it needs was built before; it saw the products of that, as they stand at the seal.",
     "build-ended": "A build's stream ended, as the build says it did, before it said so.",
+    "build-figures": "What a build took is told whole: nothing is negative, and no peak is below what was seen on the way.",
     "product-of-build": "A product is of a build that ended well, by the manifest's patterns, collected once.",
     "products-judged": "A build is green for exactly the products that were collected, by SHA-256.",
     "product-compared": "A product is set beside what the verified index names, and the result is true.",
+    "reference-judged": "Products are set beside the archive's packages; the verdict is what their digests say.",
+    "second-build": "A second build followed the green first one, from the same, and varied what the manifest lets it.",
+    "second-judged": "A second build is judged by its products beside those that stand, green for the same bytes alone.",
     # streams
     "stream-named": "Each stream is named by one event, and what an event names is there, whole, before it.",
 }
