@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,8 @@ from sealwright_stages.ports import Need
 
 needs_rpm = pytest.mark.skipif(shutil.which("rpmbuild") is None, reason="rpmbuild is not installed")
 pytestmark = pytest.mark.sandbox
-DATED = 1793620800  # 2 November 2026, noon, as both changelogs say
+DATED = 1793620800  # 2 November 2026, noon, as the Debian changelog says
+DAY = DATED - 43200  # as the RPM's says, which names no hour
 
 
 def said_of(package: Path, form: str) -> str:
@@ -38,8 +40,8 @@ def test_an_rpm_is_built_from_its_spec_and_verified_files_and_twice_the_same(
     assert two.products == one.products
     for name in one.products:
         facts = said_of(one.folder / name, "%{BUILDTIME} %{BUILDHOST} [%{FILEMTIMES} ]").split()
-        assert facts[:2] == [str(DATED), "build"]
-        assert all(int(time) <= DATED for time in facts[2:])
+        assert facts[:2] == [str(DAY), "build"]
+        assert all(int(time) <= DAY for time in facts[2:])
 
 
 @needs_rpm
@@ -49,6 +51,19 @@ def test_an_rpm_without_a_changelog_bears_the_date_of_its_sources(builder: Sandb
     one = made(builder, package_job("rpm", sources, 86400), tmp_path / "one")
     assert one.result.exit == 0, one.said
     assert said_of(one.folder / "tiny-1.0-1.src.rpm", "%{BUILDTIME}") == "86400"
+
+
+@needs_rpm
+def test_an_rpm_whose_changelog_names_today_is_not_dated_in_the_future(
+    builder: SandboxBuilder, tmp_path: Path
+) -> None:
+    today = datetime.now(UTC)
+    sources = rpm_sources(tmp_path / "sources")
+    (sources / "source" / "tiny.spec").write_text(SPEC.replace("Mon Nov 02 2026", today.strftime("%a %b %d %Y")))
+    one = made(builder, package_job("rpm", sources), tmp_path / "one")
+    assert one.result.exit == 0, one.said
+    built = int(said_of(one.folder / "tiny-1.0-1.src.rpm", "%{BUILDTIME}"))
+    assert built == today.replace(hour=0, minute=0, second=0, microsecond=0).timestamp()
 
 
 @needs_rpm
@@ -147,7 +162,7 @@ PROBE = 'echo "[$$(umask) $$(hostname) $$LC_ALL $$TZ $$HOME $$SOURCE_DATE_EPOCH 
     [
         ("commands", "/build/tiny", 86400),
         ("deb", "/build/reproducible-path/tiny-1.0", DATED),
-        ("rpm", "/build/rpmbuild/BUILD/tiny-1.0", DATED),
+        ("rpm", "/build/rpmbuild/BUILD/tiny-1.0", DAY),
     ],
 )
 def test_every_recipe_sets_umask_hostname_locale_zone_home_date_path_and_uid(

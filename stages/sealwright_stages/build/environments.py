@@ -21,7 +21,7 @@ from pathlib import Path
 from sealwright_stages import process
 from sealwright_stages.build.bootstrap import Wish, bootstrap
 from sealwright_stages.build.host import prepare_host
-from sealwright_stages.build.packages import packages_of
+from sealwright_stages.build.packages import dpkg_status, packages_of
 from sealwright_stages.build.root_cache import add_mount_points, held, out_of_reach
 from sealwright_stages.build.tar_root import KIND, prepare_tar
 from sealwright_stages.build.tree_digest import tree_digest
@@ -187,10 +187,9 @@ def installed(root: Path) -> list[Package]:
     Raises:
         BuildError: there is no such file.
     """
-    status = root / "var" / "lib" / "dpkg" / "status"
-    if status.is_symlink() or not status.is_file():
+    text = dpkg_status(root)
+    if text is None:
         raise BuildError("the build root is refused", "it has no dpkg status", "run again", "environment-failed")
-    text = status.read_bytes().decode("utf-8", "surrogateescape")
     return sorted(packages_of(text), key=lambda package: (package.name, package.architecture))
 
 

@@ -51,7 +51,12 @@ done < "$top/tmp/named"
 dated=$(rpmspec "$@" --query --srpm --queryformat '[%{CHANGELOGTIME}\n]' "$spec" | head -n 1)
 case $dated in
     '' | *[!0-9]*) ;;
-    *) SOURCE_DATE_EPOCH=$dated ;;
+    *)
+        # A date alone means noon to rpm. Its midnight is meant here, as in rpm's own source_date_epoch_from_changelog:
+        # who writes today's date in the morning has not dated anything in the future.
+        [ "$((dated % 86400))" -ne 43200 ] || dated=$((dated - 43200))
+        SOURCE_DATE_EPOCH=$dated
+        ;;
 esac
 export SOURCE_DATE_EPOCH
 [ "$SOURCE_DATE_EPOCH" -le "$(date +%s)" ] || refuse "the spec's changelog is dated in the future"
