@@ -118,6 +118,19 @@ def test_a_spec_is_found_by_the_path_that_names_it(builder: SandboxBuilder, tmp_
     assert one.result.exit == 0, one.said
 
 
+@needs_rpm
+def test_a_spec_may_read_its_sources_and_its_tree(builder: SandboxBuilder, tmp_path: Path) -> None:
+    sources = rpm_sources(tmp_path / "sources")
+    (sources / "source" / "version").write_text("1.0\n")
+    (sources / "files" / "summary.inc").write_text("Summary: included\n")
+    text = SPEC.replace("Version: 1.0", "Version: %(cat version)")
+    text = text.replace("Summary: A tiny package\n", "Source9: summary.inc\n%include %{SOURCE9}\n", 1)
+    (sources / "source" / "tiny.spec").write_text(text)
+    one = made(builder, package_job("rpm", sources), tmp_path / "one")
+    assert one.result.exit == 0, one.said
+    assert said_of(one.folder / "tiny-1.0-1.src.rpm", "%{SUMMARY}") == "included"
+
+
 @pytest.mark.parametrize("form", ["3.0 (native)", "3.0 (quilt)", "1.0"])
 def test_a_deb_is_built_from_a_git_tree_of_any_source_format(
     builder: SandboxBuilder, tmp_path: Path, form: str
@@ -133,16 +146,19 @@ def test_a_deb_is_built_from_a_git_tree_of_any_source_format(
     assert (b"patched" in held) == ("quilt" in form)
 
 
+@pytest.mark.parametrize(("top", "suffix"), [("upstream-1.0/", ""), ("", ".gz")])  # "" signed uncompressed
 def test_a_git_tree_with_debian_alone_is_laid_over_the_verified_orig_tarball(
-    builder: SandboxBuilder, tmp_path: Path
+    builder: SandboxBuilder, tmp_path: Path, suffix: str, top: str
 ) -> None:
-    sources = deb_tree(tmp_path / "sources", upstream=False)
+    sources = deb_tree(tmp_path / "sources", upstream=False, probe="cat more/of/it.txt; test ! -e more/old.txt")
     (sources / "files").mkdir()
-    inside = {"words.txt": "words\n", "debian/rules": "false\n", "debian/other": "not ours\n"}
-    tar_of(sources / "files" / "tiny_1.0.orig.tar.gz", inside, "upstream-1.0")
+    inside = {"words.txt": "words\n", "debian/rules": "false\n", "debian/other": "not ours\n", "more/old.txt": "old\n"}
+    tar_of(sources / "files" / f"tiny_1.0.orig.tar{suffix}", inside, top)
+    tar_of(sources / "files" / f"tiny_1.0.orig-more.tar{suffix}", {"of/it.txt": "a part\n"}, "other/")
     one = made(builder, package_job("deb", sources), tmp_path / "one")
     assert one.result.exit == 0, one.said
     assert list(one.products) == ["tiny_1.0-1_all.deb"]
+    assert "a part" in one.said
 
 
 def test_a_deb_without_a_dsc_or_debian_is_refused(builder: SandboxBuilder, tmp_path: Path) -> None:

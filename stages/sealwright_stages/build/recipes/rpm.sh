@@ -24,7 +24,7 @@ done
 [ -n "$spec" ] || refuse "there is no spec file ${wanted:-*.spec} among the sources"
 
 top=/build/rpmbuild
-mkdir "$top" "$top/BUILD" "$top/RPMS" "$top/SOURCES" "$top/SPECS" "$top/SRPMS" "$top/tmp"
+mkdir "$top" "$top/BUILD" "$top/RPMS" "$top/SOURCES" "$top/SPECS" "$top/SRPMS" "$top/tmp" "$top/tmp/seen"
 cp -- "$spec" "$top/SPECS/"
 set -- \
     --define "_topdir $top" --define "_tmppath $top/tmp" --define "_dbpath $top/db" --define "_buildhost build" \
@@ -32,7 +32,14 @@ set -- \
     --define "build_mtime_policy clamp_to_source_date_epoch" --define "source_date_epoch_from_changelog 0" \
     --define "_disable_source_fetch 1"
 
-rpmspec "$@" --query --srpm --queryformat '[%{SOURCE}\n][%{PATCH}\n]' "$spec" > "$top/tmp/named"
+# A spec may read its sources, or its tree, while it is parsed: to learn their names they must be in sight already.
+if [ -d /sources/source ]; then
+    cd /sources/source
+fi
+for place in /sources/files "$(dirname -- "$spec")"; do
+    [ ! -d "$place" ] || find "$place" -maxdepth 1 -type f -exec ln -sf -t "$top/tmp/seen" -- {} +
+done
+rpmspec "$@" --define "_sourcedir $top/tmp/seen" --query --srpm --queryformat '[%{SOURCE}\n][%{PATCH}\n]' "$spec" > "$top/tmp/named"
 missing=
 while IFS= read -r name; do
     for place in /sources/files "$(dirname -- "$spec")"; do
