@@ -139,6 +139,7 @@ def test_a_deb_is_built_from_a_git_tree_of_any_source_format(
     one, two = (made(builder, what, tmp_path / place) for place in ("one", "two"))
     assert one.result.exit == 0, one.said
     assert list(one.products) == ["tiny_1.0-1_all.deb"]
+    assert {path.suffix for path in (tmp_path / "one/out/products").iterdir()} == {".deb", ".buildinfo", ".changes"}
     assert one.products == two.products
     assert f"control of {DATED}" in one.said
     words = ["dpkg-deb", "--fsys-tarfile", str(one.folder / "tiny_1.0-1_all.deb")]

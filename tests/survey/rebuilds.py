@@ -208,10 +208,12 @@ def _difference(product: str, index: bytes, folder: Path) -> str:
     mine, other = (_members(tree) for tree in trees)
     odd = [name for name in sorted(mine.keys() | other.keys()) if mine.get(name) != other.get(name)]
     compilers = [{each for name in odd for each in _compilers(tree / name)} for tree in trees]
-    for tree in trees:
-        remove_tree(tree)
     plain = [name for name in odd if name != "DEBIAN/md5sums"]
     told = f"{len(plain)} of {len(mine)} members ({', '.join(plain[:3])})" if plain else "order, owner or time"
+    if plain and all(len({_without_build_id(tree / name) for tree in trees}) == 1 for name in plain):
+        told += "; in nothing but the build-id, which is over what was stripped"
+    for tree in trees:
+        remove_tree(tree)
     if compilers[0] != compilers[1]:
         told += f"; built by {', '.join(sorted(compilers[1]))}, not {', '.join(sorted(compilers[0]))}"
     return told
@@ -225,6 +227,14 @@ def _members(tree: Path) -> dict[str, str]:
         elif path.is_file():
             found[str(path.relative_to(tree))] = hashlib.sha256(path.read_bytes()).hexdigest()
     return found
+
+
+def _without_build_id(path: Path) -> str:
+    """The SHA-256 of an ELF file without its build-id, and without the name of its debug file, which is that too."""
+    bare = path.with_name(f"{path.name}.bare")
+    argv = ["objcopy", "--remove-section=.note.gnu.build-id", "--remove-section=.gnu_debuglink", path, bare]
+    done = subprocess.run(argv, check=False, capture_output=True)
+    return hashlib.sha256(bare.read_bytes()).hexdigest() if done.returncode == 0 else str(path)
 
 
 def _compilers(path: Path) -> set[str]:

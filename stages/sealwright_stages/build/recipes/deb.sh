@@ -1,8 +1,9 @@
 # The recipe "deb": sh -c THIS recipe
 # Unpacks the one verified .dsc, or else lays out the git tree that has debian/, where Debian's own rebuilders do; builds
-# the binary packages, hands over the .deb. A file NAME_VERSION.orig.tar* is what the tree's debian/ is laid over, and one
-# with .orig-PART.tar* is its folder PART, as dpkg-source does it; without the first the tree is all there is. No source
-# package is made, so a tree of any source format needs no other archive.
+# the binary packages, hands over what dpkg made: which of it is a product, the manifest says. A file
+# NAME_VERSION.orig.tar* is what the tree's debian/ is laid over, and one with .orig-PART.tar* is its folder PART, as
+# dpkg-source does it; without the first the tree is all there is. No source package is made, so a tree of any source
+# format needs no other archive.
 set -eu
 umask 022
 refuse() {
@@ -58,4 +59,6 @@ for tree in */; do
     break
 done
 dpkg-buildpackage -us -uc -b
-mv -- ../*.deb /out/
+cd ..
+find . -maxdepth 1 -type f '(' -name '*.deb' -o -name '*.udeb' -o -name '*.buildinfo' -o -name '*.changes' ')' \
+    -exec mv -t /out -- {} +
