@@ -139,7 +139,11 @@ def test_a_deb_is_built_from_a_git_tree_of_any_source_format(
     one, two = (made(builder, what, tmp_path / place) for place in ("one", "two"))
     assert one.result.exit == 0, one.said
     assert list(one.products) == ["tiny_1.0-1_all.deb"]
-    assert {path.suffix for path in (tmp_path / "one/out/products").iterdir()} == {".deb", ".buildinfo", ".changes"}
+    assert {path.suffix for path in (tmp_path / "one/out/products").iterdir()} == {
+        ".deb",
+        ".buildinfo",
+        ".changes",
+    }
     assert one.products == two.products
     assert f"control of {DATED}" in one.said
     words = ["dpkg-deb", "--fsys-tarfile", str(one.folder / "tiny_1.0-1_all.deb")]
@@ -153,7 +157,12 @@ def test_a_git_tree_with_debian_alone_is_laid_over_the_verified_orig_tarball(
 ) -> None:
     sources = deb_tree(tmp_path / "sources", upstream=False, probe="cat more/of/it.txt; test ! -e more/old.txt")
     (sources / "files").mkdir()
-    inside = {"words.txt": "words\n", "debian/rules": "false\n", "debian/other": "not ours\n", "more/old.txt": "old\n"}
+    inside = {
+        "words.txt": "words\n",
+        "debian/rules": "false\n",
+        "debian/other": "not ours\n",
+        "more/old.txt": "old\n",
+    }
     tar_of(sources / "files" / f"tiny_1.0.orig.tar{suffix}", inside, top)
     tar_of(sources / "files" / f"tiny_1.0.orig-more.tar{suffix}", {"of/it.txt": "a part\n"}, "other/")
     one = made(builder, package_job("deb", sources), tmp_path / "one")

@@ -171,7 +171,10 @@ def sparse(tar: tarfile.TarFile) -> None:
 BOMBS: dict[str, tuple[Change, str]] = {
     "hole": (sparse, "it is too large"),
     "entries": (lambda tar: [member(tar, f"./etc/{n}") for n in range(300)], "it is too large"),
-    "bytes": (lambda tar: [member(tar, f"./etc/{n}", bytes(1 << 20)) for n in range(40)], "unpacked: it holds more than 32 MiB"),
+    "bytes": (
+        lambda tar: [member(tar, f"./etc/{n}", bytes(1 << 20)) for n in range(40)],
+        "unpacked: it holds more than 32 MiB",
+    ),
 }
 
 

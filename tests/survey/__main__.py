@@ -50,7 +50,7 @@ def _rebuilds(words: list[str], folder: Path) -> int:
     asked = reader.parse_args(words)
     print(HEADING, flush=True)
     for each in rebuilds(asked.names, asked.work.absolute(), asked.uploaders_of, asked.jobs, asked.wall):
-        print(each.line(), flush=True)
+        print(each.row(), flush=True)
     return 0
 
 

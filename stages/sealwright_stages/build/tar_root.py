@@ -65,7 +65,7 @@ def prepare_tar(
     url: str,
     packages: Sequence[str],
     workshop: Workshop,
-    bounds: Bounds = Bounds(),  # noqa: B008 - a constant
+    bounds: Bounds = Bounds(),
 ) -> Prepared:
     """Make or take from the cache the root of environment `name` (`tar:` and a SHA-256), whose tar is at `url`.
 
@@ -124,7 +124,9 @@ def _unpack(tar: Path, root: Path, size: int, workshop: Workshop, bounds: Bounds
     large = f"it holds more than {bounds.bytes >> 20} MiB"  # GNU tar counts what it reads, in records
     enough = f"--checkpoint-action=exec=echo '{large}' >&2; kill $PPID"
     words = [*_TAR, f"--checkpoint={bounds.bytes // _RECORD + 1}", enough, "--file", str(tar), "--directory", OUT]
-    boxed = run_boxed(workshop, ["sh", "-c", 'umask 022; exec "$@"', "unpack", *words], root, [tar], _MAX_FILE, size)
+    boxed = run_boxed(
+        workshop, ["sh", "-c", 'umask 022; exec "$@"', "unpack", *words], root, [tar], _MAX_FILE, size
+    )
     if boxed.run.returncode != 0:
         raise _refused("it can't be unpacked" + (" in time" if boxed.slow else ""), boxed.last_words())
     _measure(root, bounds, workshop)
@@ -146,7 +148,9 @@ def _measure(root: Path, bounds: Bounds, workshop: Workshop) -> None:
                 most = f"{bounds.bytes >> 20} MiB, or more than {bounds.entries} files and folders"
                 raise _refused("it is too large", f"it holds more than {most}")
             if workshop.cancel.is_set():
-                raise InterruptedRunError("the build root was not made", "the run was interrupted", "run again to resume")
+                raise InterruptedRunError(
+                    "the build root was not made", "the run was interrupted", "run again to resume"
+                )
     except OSError as error:
         raise _refused("it can't be read", shown(error.strerror or str(error))) from error
 
