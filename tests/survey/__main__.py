@@ -13,7 +13,7 @@ import tempfile
 from pathlib import Path
 
 from survey.debian import archive, packages, tarballs
-from survey.rebuilds import HEADING, rebuilds
+from survey.rebuilds import HEADING, How, rebuilds
 from survey.tags import tags
 from survey.tally import Tally
 
@@ -43,13 +43,17 @@ def _rebuilds(words: list[str], folder: Path) -> int:
     """Print a row for each package as it ends."""
     reader = argparse.ArgumentParser(prog="survey rebuilds")
     reader.add_argument("--uploaders-of", metavar="SUITE", help="take the uploaders' keyring of a newer suite")
+    reader.add_argument(
+        "--put-back", action="store_true", help="see whether older gcc and glibc texts are the reason"
+    )
     reader.add_argument("--jobs", type=int, default=1)
     reader.add_argument("--wall", default="1h", help="what a build may take")
     reader.add_argument("--work", type=Path, default=folder, help="where logs and products stay")
     reader.add_argument("names", nargs="+", metavar="NAME")
     asked = reader.parse_args(words)
     print(HEADING, flush=True)
-    for each in rebuilds(asked.names, asked.work.absolute(), asked.uploaders_of, asked.jobs, asked.wall):
+    how = How(asked.work.absolute(), asked.wall, asked.put_back)
+    for each in rebuilds(asked.names, how, asked.uploaders_of, asked.jobs):
         print(each.row(), flush=True)
     return 0
 

@@ -3,6 +3,8 @@
 - Each package is a release of its own, so its build root holds its own build dependencies and nothing else's.
 - The uploaders' keyring is the machine's, or that of a newer suite: a stock package that our own tool verified.
 - What is red stays red, and is a line of the table; nothing is waived.
+- Where products differ, a second build can be made in the same root with two things put back (see `put_back.py`); how
+  many of its products are identical then is told as a reason.
 """
 
 from __future__ import annotations
@@ -13,14 +15,15 @@ import re
 import subprocess
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from sealwright_stages.files import remove_tree
+from sealwright_stages.files import remove_tree, sha256_file
 from sealwright_stages.get_sources.apt_sources import mirror_from_machine
 from support.small_release import BIN, make_key, write_keyring
 from survey.debian import archive
 from survey.differences import Differences
+from survey.put_back import put_back
 
 _SUITE = "bookworm"
 _RELEASE = """[release]
@@ -38,9 +41,13 @@ name = "{name}"
 _PACKAGE = """dsc = "debian:{suite}/{name}"
 uploaders = "{uploaders}"
 [component.build]
-environment = "debian:{suite}"
+environment = "{environment}"
 recipe = "deb"
 limits = {{ wall = "{wall}", memory = "6G", disk = "16G", processes = 2048 }}
+"""
+_TAR = """[[environment.tar]]
+sha256 = "{sha256}"
+url = "{path}"
 """
 _KEYRING = """[[component.deb]]
 package = "debian:{suite}/debian-keyring"
@@ -68,25 +75,39 @@ class Rebuilt:
         told = [self.verdicts.get(kind, ("pending", "pending")) for kind in ("archive", "uploader")]
         return "+".join(code for verdict, code in told if verdict != "passed") or "green"
 
+    def count(self, result: str) -> int:
+        """How many products came out as that."""
+        return list(self.results.values()).count(result)
+
     def row(self) -> str:
         """A row of the table; `-` counts what the archive does not have, debug symbols among it."""
-        counts = " / ".join(str(list(self.results.values()).count(each)) for each in _RESULTS)
+        counts = " / ".join(str(self.count(each)) for each in _RESULTS)
         wall = "-" if self.wall is None else f"{self.wall:.1f} s"
         return _ROW.format(
             self.package, self.version, self.source, wall, self.root, counts, "; ".join(self.reasons) or "-"
         )
 
 
-def rebuilds(
-    names: Sequence[str], work: Path, uploaders_of: str | None, jobs: int, wall: str
-) -> Iterator[Rebuilt]:
-    """Rebuild source packages below `work`, `jobs` at a time; gives each as it ends, in the order of `names`."""
+@dataclass(frozen=True)
+class How:
+    """Where it is done, what a build may take, and whether one that differs is tried again with things put back."""
+
+    work: Path
+    wall: str = "1h"
+    put_back: bool = False
+    uploaders: str = "debian-keyring"
+
+
+def rebuilds(names: Sequence[str], how: How, uploaders_of: str | None, jobs: int) -> Iterator[Rebuilt]:
+    """Rebuild source packages, `jobs` at a time; gives each as it ends, in the order of `names`."""
+    work = how.work
     work.mkdir(parents=True, exist_ok=True)
     if not (work / "keyring").exists():
         write_keyring(work / "keyring", [make_key(work / "home", "nobody")])
-    uploaders = str(_newer_keyring(work, uploaders_of)) if uploaders_of else "debian-keyring"
+    if uploaders_of:
+        how = replace(how, uploaders=str(_newer_keyring(work, uploaders_of)))
     with ThreadPoolExecutor(jobs) as pool:
-        yield from pool.map(lambda name: _rebuild(name, work, uploaders, wall), names)
+        yield from pool.map(lambda name: _rebuild(name, how), names)
 
 
 def _newer_keyring(work: Path, suite: str) -> Path:
@@ -118,15 +139,34 @@ def _run(folder: Path, work: Path, name: str, source: str, until: str) -> Iterat
         yield json.loads(line)
 
 
-def _rebuild(name: str, work: Path, uploaders: str, wall: str) -> Rebuilt:
-    rebuilt, folder = Rebuilt(name), work / name
-    source = _PACKAGE.format(name=name, suite=_SUITE, uploaders=uploaders, wall=wall)
-    for event in _run(folder, work, name, source, "build"):
-        _take(rebuilt, event)
+def _rebuild(name: str, how: How) -> Rebuilt:
+    folder = how.work / name
+    rebuilt = _built(Rebuilt(name), folder, how, f"debian:{_SUITE}")
     if set(rebuilt.results.values()) - {"identical"}:
         compared = Differences(archive(_SUITE), folder / "release" / "products" / name, folder / "differs")
         rebuilt.reasons += compared.told(rebuilt.results)
+    roots = list(folder.glob("cache/sealwright/environments/*/root"))
+    if how.put_back and "differs" in rebuilt.results.values() and len(roots) == 1:
+        tar = folder / "put-back.tar.zst"
+        put_back(roots[0], tar)
+        environment = f"tar:{sha256_file(tar)}"
+        again = _built(Rebuilt(name), how.work / f"{name}.put-back", how, environment, tar)
+        told = f"{again.count('identical')} identical, {again.count('differs')} differ"
+        rebuilt.reasons.append(f"with gcc's and glibc's older texts put back: {told}")
+        tar.unlink()
     remove_tree(folder / "cache")
+    return rebuilt
+
+
+def _built(rebuilt: Rebuilt, folder: Path, how: How, environment: str, tar: Path | None = None) -> Rebuilt:
+    name = rebuilt.package
+    source = _PACKAGE.format(
+        name=name, suite=_SUITE, uploaders=how.uploaders, environment=environment, wall=how.wall
+    )
+    if tar is not None:
+        source += _TAR.format(sha256=environment.removeprefix("tar:"), path=tar)
+    for event in _run(folder, how.work, name, source, "build"):
+        _take(rebuilt, event)
     return rebuilt
 
 
