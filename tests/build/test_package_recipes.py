@@ -171,6 +171,25 @@ def test_a_git_tree_with_debian_alone_is_laid_over_the_verified_orig_tarball(
     assert "a part" in one.said
 
 
+@pytest.mark.skipif(shutil.which("fakeroot") is None, reason="fakeroot is not installed")
+def test_a_deb_can_hold_files_of_another_owner_than_root(builder: SandboxBuilder, tmp_path: Path) -> None:
+    probe = "mkdir -p debian/tiny/var/shared && chown 0:50 debian/tiny/var/shared"
+    sources = deb_tree(tmp_path / "sources", "3.0 (native)", probe)
+    for name, old, new in (
+        ("control", "Rules-Requires-Root: no", "Rules-Requires-Root: binary-targets"),
+        ("rules", "--root-owner-group ", ""),
+    ):
+        path = sources / "source" / "debian" / name
+        path.write_text(path.read_text().replace(old, new))
+    one = made(builder, package_job("deb", sources), tmp_path / "one")
+    assert one.result.exit == 0, one.said
+    words = ["dpkg-deb", "--contents", str(one.folder / "tiny_1.0-1_all.deb")]
+    listed = subprocess.run(words, check=True, capture_output=True, text=True).stdout
+    owners = {line.split()[5]: line.split()[1] for line in listed.splitlines()}
+    assert owners["./var/shared/"] == "root/50"  # the group has no name in a root without /etc/group of its own
+    assert owners["./usr/share/tiny/words.txt"] == "root/root"
+
+
 def test_a_deb_without_a_dsc_or_debian_is_refused(builder: SandboxBuilder, tmp_path: Path) -> None:
     sources = tmp_path / "sources"
     (sources / "source").mkdir(parents=True)
