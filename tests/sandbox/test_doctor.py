@@ -75,3 +75,9 @@ def test_a_machine_without_user_namespaces_is_refused_with_its_cure(identities: 
 def test_the_machines_root_never_passes_for_an_ordinary_user(identities: Identities) -> None:
     said = _require("unshare", "--user", "--map-root-user")
     assert said.startswith("3 no uids for the sandboxes")
+
+
+def test_what_tells_differences_is_advised_with_what_it_is_for() -> None:
+    (found,) = (finding for finding in examine() if finding.name == "diffoscope")
+    assert found.ok in ("good", "advice")
+    assert found.ok == "good" or "differ" in found.next or "reports" in found.next

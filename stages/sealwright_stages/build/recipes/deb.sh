@@ -1,4 +1,4 @@
-# The recipe "deb": sh -c THIS recipe
+# The recipe "deb": sh -c THIS recipe PLACE ORDER
 # Unpacks the one verified .dsc, or else lays out the git tree that has debian/, where Debian's own rebuilders do; builds
 # the binary packages, hands over what dpkg made: which of it is a product, the manifest says. A file
 # NAME_VERSION.orig.tar* is what the tree's debian/ is laid over, and one with .orig-PART.tar* is its folder PART, as
@@ -25,8 +25,9 @@ lay_out() {
     fi
 }
 
-mkdir /build/reproducible-path
-cd /build/reproducible-path
+order=$2
+mkdir -p -- "$1"
+cd "$1"
 set -- /sources/dsc/*.dsc
 if [ "$#" -eq 1 ] && [ -f "$1" ]; then
     dpkg-source --extract "$1"
@@ -54,6 +55,7 @@ elif [ ! -e /sources/dsc ] && [ -f /sources/source/debian/changelog ]; then
 else
     refuse "there must be exactly one .dsc among the sources, or a git tree with debian/"
 fi
+arrange "$order" ./*/
 for tree in */; do
     cd "$tree"
     break
