@@ -23,6 +23,7 @@ from sealwright_stages.verify.deb822 import Listed
 from verify.workbench import workshop
 
 _COMPILER = re.compile(rb"GCC: \(([^)\x00]{1,60})\)")
+_BUILD_ID = (".note.gnu.build-id", ".gnu_debuglink", ".gnu_debugaltlink")
 _NAMED = 3  # of the members that differ, how many are named
 _CHECKSUMS = "DEBIAN/md5sums"
 
@@ -94,9 +95,9 @@ def _members(tree: Path) -> dict[str, str]:
 
 
 def _without_build_id(path: Path) -> str:
-    """The SHA-256 of an ELF file without its build-id, and without the name of its debug file, which is that too."""
+    """The SHA-256 of an ELF file without its build-id, and without the links to its debug files, which are such too."""
     bare = path.with_name(f"{path.name}.bare")
-    argv = ["objcopy", "--remove-section=.note.gnu.build-id", "--remove-section=.gnu_debuglink", path, bare]
+    argv = ["objcopy", *(f"--remove-section={name}" for name in _BUILD_ID), path, bare]
     done = subprocess.run(argv, check=False, capture_output=True)
     return hashlib.sha256(bare.read_bytes()).hexdigest() if done.returncode == 0 else str(path)
 
