@@ -21,9 +21,10 @@ ORPHAN = "evidence that nobody named, of a run that was cut short: told, and cou
 TOOL = "what program it was is its own word; what it wrote is compared if it is this one"
 ARRIVED = "what arrived is judged by the items of verify, which name the bytes"
 
+_FIGURES = ("memory", "processes", "disk", "files", "read", "written")
 _FIELDS: dict[str, dict[str, str]] = {
-    "build.ended": {"wall_ms": FIGURE},
-    "build.sample": dict.fromkeys(("cpu", "memory", "processes", "read", "written"), FIGURE),
+    "build.ended": dict.fromkeys(("wall_ms", "cpu_by", "cpu_ms", "charged", "said", *_FIGURES), FIGURE),
+    "build.sample": dict.fromkeys(("cpu", *_FIGURES), FIGURE),
     "item.progress": dict.fromkeys(("done", "total", "note"), FIGURE),
     "eof build": {"data": OUTPUT},
     "file.deleted": dict.fromkeys(("because", "item", "name", "sha256", "size"), GONE),
@@ -38,6 +39,8 @@ _EVIDENCE = {  # facts of bytes that are not in the folder
     "evidence: archive inrelease_sha256 other",
     "evidence: archive valid_until other",
     "evidence: keyring other",
+    "evidence: root tree other",
+    *(f"evidence: root tools {name} other" for name in ("apt", "dpkg", "mmdebstrap", "tar")),
     "evidence: tagged other",
     "evidence: without tagged",
     "evidence: version other",
@@ -52,6 +55,11 @@ _EVIDENCE = {  # facts of bytes that are not in the folder
     "evidence: twice xen.tar second_sha256 other",
     "evidence: twice xen.tar second_size other",
 }
+_KINDS = {
+    "build.sample": FIGURE,
+    "item.progress": FIGURE,
+    "a run that never was": WORDS,  # where a run that died said last how it ended
+}
 _BESIDE = {  # events of one component, or of the whole run, of which either may come first
     "item.declared / item.declared",
     "item.reset / item.reset",
@@ -65,6 +73,7 @@ _BESIDE = {  # events of one component, or of the whole run, of which either may
     "file.deleted / item.verdict",
     "product.collected / product.collected",
     "product.compared / product.collected",
+    "sources.promoted / item.started",
 }
 
 
@@ -77,8 +86,8 @@ def harmless(mutation: Mutation) -> str:
         return WORDS  # of a run that ends there
     if way == "refitted":
         return NOWHERE if field in _EVIDENCE else _unjudged(mutation.changed)
-    if kind in ("build.sample", "item.progress"):
-        return FIGURE
+    if kind in _KINDS:
+        return _KINDS[kind]
     if "file.deleted" in kind:
         return GONE
     if kind.startswith("build.stopped") and way in ("dropped", "doubled", "hastened"):

@@ -20,7 +20,7 @@ class Remembered:
     """An output stream that keeps what it is given, and may be lost after some bytes."""
 
     lost_after: int | None = None
-    data: dict[str, bytes] = field(default_factory=lambda: {"D": b"", "E": b""})
+    data: dict[str, bytearray] = field(default_factory=lambda: {"D": bytearray(), "E": bytearray()})
 
     def write(self, channel: Literal["D", "E"], data: bytes) -> None:
         self.data[channel] += data
@@ -34,7 +34,7 @@ class Remembered:
         raise AssertionError("a builder writes to its stream; the walk ends it")
 
 
-HOST = Prepared("host", None, "0" * 64, (), {})
+HOST = Prepared("host", None, "0" * 64, ())
 WIDE = Limits(wall=60, memory=2 << 30, disk=1 << 30, processes=200)
 
 
