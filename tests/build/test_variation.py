@@ -56,7 +56,9 @@ def test_the_zone_is_one_where_another_day_is(tmp_path: Path, hour: int) -> None
     assert offset in (14, -12) and not 0 <= hour + offset < 24
 
 
-def test_a_second_build_on_a_later_day_is_in_a_zone_of_no_day_on_which_the_first_was_at_work(tmp_path: Path) -> None:
+def test_a_second_build_on_a_later_day_is_in_a_zone_of_no_day_on_which_the_first_was_at_work(
+    tmp_path: Path,
+) -> None:
     now = datetime.now(UTC)
     yesterday, clock = (now - timedelta(days=1)).isoformat(), now.isoformat()
     assert Machine.of(None, tmp_path, yesterday).later and not Machine.of(None, tmp_path, clock).later

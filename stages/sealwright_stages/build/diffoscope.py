@@ -46,7 +46,9 @@ _AT, _SCRATCH = "/compare", "/unpacked"
 _DEPTH = 10  # archives within archives; a package of packages is 4
 _SLACK = 64 << 10  # diffoscope stops some way behind what we take
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+~-]{0,199}")
-_TEMPORARY = re.compile(rb"/unpacked/[A-Za-z0-9_./-]{0,200}?(?:diffoscope_|tmp)[A-Za-z0-9_]+(?:/tmp[A-Za-z0-9_]+)*")
+_TEMPORARY = re.compile(
+    rb"/unpacked/[A-Za-z0-9_./-]{0,200}?(?:diffoscope_|tmp)[A-Za-z0-9_]+(?:/tmp[A-Za-z0-9_]+)*"
+)
 """A path of diffoscope's own. Its length has an end: in a stranger's line each `/unpacked/` could be the beginning."""
 
 
