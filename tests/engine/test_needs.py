@@ -256,10 +256,10 @@ def test_a_retry_of_a_second_build_whose_first_is_made_again_goes_on_with_what_n
     assert bench.run().exit is Exit.CLOSED
     prepare, newer = bench.builder.prepare, sha_of(b"a newer archive")
 
-    def prepared(*words: Any) -> Any:
-        made = prepare(*words)
-        verdicts = {item: replace(verdict, subject_sha256=newer) for item, verdict in made.verdicts.items()}
-        return replace(made, sha256=newer, verdicts=verdicts)
+    def prepared(*words: Any, **more: Any) -> Any:
+        made = prepare(*words, **more)
+        assert made.verdict is not None
+        return replace(made, sha256=newer, verdict=replace(made.verdict, subject_sha256=newer))
 
     bench.builder.prepare = prepared  # type: ignore[method-assign]
     bench.builder.leaks = lambda job: b"a newer compiler"
