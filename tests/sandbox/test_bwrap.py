@@ -72,7 +72,7 @@ def test_a_sandbox_whose_console_was_killed_before_it_was_born_is_ended(identiti
         nobody = os.open(os.devnull, os.O_RDONLY)
         os.dup2(nobody, start.info)  # nobody reads any more what bwrap tells
         os.close(nobody)
-        child = subprocess.Popen(start.argv, pass_fds=start.descriptors, cwd="/", start_new_session=True)
+        child = start.spawn(start.argv, pass_fds=start.descriptors, cwd="/", start_new_session=True)
         start.release()
         assert child.wait(20) != 0
     until(lambda: _ours(child.pid), "its child waits")
@@ -126,7 +126,7 @@ def test_only_the_made_files_of_etc_are_seen(identities: Identities) -> None:
     uid = identities.builders[0] if identities.builders else None
     box = Sandbox(uid=uid, files={"/etc/passwd": b"made"}, environment={"PATH": "/usr/bin"})
     with prepared(box, ["sh", "-c", "cat /etc/passwd; cat /etc/hostname /etc/shadow"]) as start:
-        done = process.run(start.argv, timeout=20, pass_fds=start.descriptors, cwd=Path("/"))
+        done = process.run(start.argv, timeout=20, pass_fds=start.descriptors, cwd=Path("/"), spawn=start.spawn)
     assert done.stdout == b"made"
 
 
@@ -137,7 +137,7 @@ def test_killing_the_outermost_process_kills_all(identities: Identities) -> None
     script = "setsid sleep 9999.5 & setsid setsid sleep 9999.5 & sleep 9999.5"
     with prepared(box, ["sh", "-c", script]) as start:
         with pytest.raises(MachineError, match="too long"):
-            process.run(start.argv, timeout=0.5, pass_fds=start.descriptors, cwd=Path("/"))
+            process.run(start.argv, timeout=0.5, pass_fds=start.descriptors, cwd=Path("/"), spawn=start.spawn)
         start.release()
         first = first_process(start.info, 1.0)
         wait_dead(first, 10.0, "it")
@@ -203,5 +203,5 @@ def test_a_build_may_say_that_it_wants_no_core_dumps(identities: Identities) -> 
     uid = identities.builders[0] if identities.builders else None
     script = "ulimit -c 0 && ulimit -c && ulimit -n 64 && ulimit -n"
     with prepared(Sandbox(uid=uid, environment=process.BASE_ENVIRONMENT), ["sh", "-c", script]) as start:
-        done = process.run(start.argv, timeout=20, pass_fds=start.descriptors, cwd=Path("/"))
+        done = process.run(start.argv, timeout=20, pass_fds=start.descriptors, cwd=Path("/"), spawn=start.spawn)
     assert done.stdout.split() == [b"0", b"64"], "a limit of 1 byte is shown as 0 blocks; other limits can be set"

@@ -110,7 +110,7 @@ class _Life:
 @contextlib.contextmanager
 def _started(start: Start) -> Iterator[tuple[subprocess.Popen[bytes], _Life]]:
     try:
-        child = subprocess.Popen(
+        child = start.spawn(
             start.argv,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

@@ -14,6 +14,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import subprocess
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,9 +22,10 @@ from pathlib import Path
 import psutil
 
 from sealwright_stages.errors import MachineError
+from sealwright_stages.sandbox.birth import Spawn, birthplace
 from sealwright_stages.sandbox.cgroups import Groups, grouped
 from sealwright_stages.sandbox.identity import is_machine_root
-from sealwright_stages.sandbox.reach import reach, staged
+from sealwright_stages.sandbox.reach import staged
 from sealwright_stages.sandbox.seccomp import program
 
 _MASKED_FILES = (
@@ -91,6 +93,8 @@ class Start:
     """To be called once the program runs: closes our end of `info`, so that its end is seen."""
     groups: Groups = field(default_factory=Groups)
     """To be asked before the block ends, when the program is dead."""
+    spawn: Spawn = subprocess.Popen
+    """To be called in the place of Popen, with `argv`: what it starts sees the binds, and is in the groups."""
 
 
 Prepare = Callable[["Sandbox", Sequence[str]], contextlib.AbstractContextManager[Start]]
@@ -142,7 +146,8 @@ def prepared(box: Sandbox, argv: Sequence[str]) -> Iterator[Start]:
             *("--chdir", box.folder, "--"),
             *argv,
         ]
-        yield Start((*groups.join(), *reach(staging, words)), tuple(handed), reading, writer.close, groups)
+        spawn = stack.enter_context(birthplace(staging, groups.doors()))
+        yield Start((*groups.join(), *words), tuple(handed), reading, writer.close, groups, spawn)
 
 
 def _stage(box: Sandbox) -> tuple[list[Bind], dict[str, Path]]:

@@ -94,6 +94,7 @@ class BwrapFetchSandbox:
                         cancel=cancel,
                         pass_fds=start.descriptors,
                         on_stderr=on_stderr,
+                        spawn=start.spawn,
                     )
                 except FloodError as error:
                     raise FetchError(

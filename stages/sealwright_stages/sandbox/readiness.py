@@ -34,7 +34,9 @@ def require_sandbox(identities: Identities | None = None, prepare: Prepare = pre
     box = Sandbox(uid=chosen.builders[0] if chosen.builders else None, environment=process.BASE_ENVIRONMENT)
     try:
         with prepare(box, LOOK) as start:
-            done = process.run(start.argv, timeout=_SECONDS, cwd=Path("/"), pass_fds=start.descriptors)
+            done = process.run(
+                start.argv, timeout=_SECONDS, cwd=Path("/"), pass_fds=start.descriptors, spawn=start.spawn
+            )
     finally:
         if identities is None:
             chosen.release()

@@ -118,6 +118,7 @@ class Trial:
                 cwd=Path("/"),
                 env={"SEALWRIGHT_CANARY": "sings"},
                 pass_fds=start.descriptors,
+                spawn=start.spawn,
             )
         return judged(attempts, done.stdout, done.complaint())
 
