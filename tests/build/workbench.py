@@ -20,7 +20,7 @@ class Remembered:
     """An output stream that keeps what it is given, and may be lost after some bytes."""
 
     lost_after: int | None = None
-    data: dict[str, bytes] = field(default_factory=lambda: {"D": b"", "E": b""})
+    data: dict[str, bytearray] = field(default_factory=lambda: {"D": bytearray(), "E": bytearray()})
 
     def write(self, channel: Literal["D", "E"], data: bytes) -> None:
         self.data[channel] += data

@@ -1,10 +1,14 @@
 """What a build holds that neither its folder nor its processes' memory shows, looked for from outside.
 
 - Its tmpfs (/tmp and the like) are memory: what lies in them counts as such, an empty file as 1 KiB.
-- A file that has lost its last name takes room as long as a process holds it open or mapped.
+- A process whose first thread has ended shows no memory; its other threads do.
+- A file that has lost its last name takes room as long as a thread holds it open or mapped; each thread can have
+  descriptors of its own.
+- A descriptor that was sent and not received is in no table, and what an ordinary user's process has mapped can't be
+  measured by another: that there may be more is said then.
 - A look never fails because a process ended meanwhile, or because the machine refuses one to an ordinary user.
 
-Source: proc(5) for root, fd and map_files.
+Source: proc(5) for root, statm, task, fd, fdinfo (`scm_fds`: Linux 5.6), maps and map_files; unix(7) for SCM_RIGHTS.
 """
 
 from __future__ import annotations
@@ -12,13 +16,17 @@ from __future__ import annotations
 import contextlib
 import os
 import stat
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from sealwright_stages.sandbox.bwrap import SCRATCH
 
 _BLOCK = 512  # bytes of st_blocks
 _INODE = 1024  # bytes of the kernel's memory that an inode of a tmpfs takes, about
+_PAGE = os.sysconf("SC_PAGE_SIZE")
+_IN_MEMORY = (*SCRATCH, "/dev/zero", "/memfd:", "/SYSV", "/anon_hugepage", "[")
+_DELETED = " (deleted)"
 
 
 def in_scratch(pids: Iterable[int]) -> int:
@@ -35,15 +43,79 @@ def in_scratch(pids: Iterable[int]) -> int:
     return 0
 
 
-def unlinked(pids: Iterable[int], device: int) -> int:
-    """Bytes of disk in files of `device` (as in st_dev) that have no name any more, and that `pids` hold."""
+def behind_the_dead(pid: int) -> int:
+    """Bytes of memory of a process that shows none: its first thread has ended, and others share the memory still."""
+    most = 0
+    for task in _tasks(pid):
+        with contextlib.suppress(OSError, ValueError, IndexError):
+            most = max(most, int(Path(task, "statm").read_text(encoding="ascii").split()[1]) * _PAGE)
+    return most
+
+
+@dataclass
+class Nameless:
+    """Bytes of disk in files without a name, and whether there may be more that can't be looked at."""
+
+    bytes: int = 0
+    beyond: bool = False
+
+
+def unlinked(pids: Iterable[int], device: int) -> Nameless:
+    """What `pids` hold in files of `device` (as in st_dev) that have no name any more."""
     sizes: dict[int, int] = {}
+    found = Nameless()
     for pid in pids:
-        for kind in ("fd", "map_files"):
-            with contextlib.suppress(OSError):
-                for link in Path(f"/proc/{pid}/{kind}").iterdir():
-                    with contextlib.suppress(OSError):
-                        held = link.stat()
-                        if held.st_nlink == 0 and held.st_dev == device and stat.S_ISREG(held.st_mode):
-                            sizes[held.st_ino] = held.st_blocks * _BLOCK
-    return sum(sizes.values())
+        for task in _tasks(pid):
+            for link, held in _held(f"{task}/fd"):
+                if stat.S_ISSOCK(held.st_mode):
+                    found.beyond = found.beyond or _in_flight(link)
+                elif held.st_nlink == 0 and held.st_dev == device and stat.S_ISREG(held.st_mode):
+                    sizes[held.st_ino] = held.st_blocks * _BLOCK
+        if os.geteuid() != 0:
+            found.beyond = found.beyond or _maps_deleted(pid)
+            continue
+        for _, held in _held(f"/proc/{pid}/map_files"):
+            if held.st_nlink == 0 and held.st_dev == device and stat.S_ISREG(held.st_mode):
+                sizes[held.st_ino] = held.st_blocks * _BLOCK
+    found.bytes = sum(sizes.values())
+    return found
+
+
+def _tasks(pid: int) -> list[str]:
+    """The folders of a process's threads."""
+    try:
+        return [f"/proc/{pid}/task/{name}" for name in os.listdir(f"/proc/{pid}/task")]  # noqa: PTH208 - many, often
+    except OSError:
+        return []
+
+
+def _held(folder: str) -> Iterator[tuple[str, os.stat_result]]:
+    """The links of a folder of descriptors or mappings, and what each leads to."""
+    names: list[str] = []
+    with contextlib.suppress(OSError):
+        names = os.listdir(folder)  # noqa: PTH208 - many, often
+    for name in names:
+        with contextlib.suppress(OSError):
+            link = f"{folder}/{name}"
+            yield link, os.stat(link)  # noqa: PTH116 - many, often
+
+
+def _in_flight(link: str) -> bool:
+    """Whether a socket holds descriptors that were sent to it; one that can't be asked holds some."""
+    try:
+        told = Path(link.replace("/fd/", "/fdinfo/")).read_text(encoding="ascii", errors="replace")
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True
+    return any(line.startswith("scm_fds:") and line.split()[1] != "0" for line in told.splitlines())
+
+
+def _maps_deleted(pid: int) -> bool:
+    """Whether a process has mapped a file of a disk that has no name any more."""
+    try:
+        lines = Path(f"/proc/{pid}/maps").read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return False  # it has ended
+    paths = (line.split(maxsplit=5)[5] for line in lines if line.endswith(_DELETED))
+    return any(not path.startswith(_IN_MEMORY) for path in paths)

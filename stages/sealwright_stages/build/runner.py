@@ -5,6 +5,8 @@
 - The caller is asked ten times a second whether to stop, the build is measured once a second.
 - Over its time, memory or room it is killed, and the result says which, and how much. Room is bytes, and one file for
   each 4 KiB of them.
+- A build also ends when the machine comes down to its reserve of disk or memory; the kernel, if it must end something
+  for want of memory, begins with builds.
 - What the kernel ended for want of memory in the build's control group counts as killed, whatever the build made of it.
 - The result says by what its processes and memory were limited.
 - Its output takes room too: what is beyond the limit is not written, and the build that said it is killed.
@@ -24,6 +26,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from sealwright_stages.build.reserve import Reserve
 from sealwright_stages.build.watch import RoomWatch, Taken, TreeWatch
 from sealwright_stages.errors import LogError, MachineError
 from sealwright_stages.ports import BuildResult, Limits, OutputStream, Sampled
@@ -58,8 +61,9 @@ def run(
     watched: Watched,
     *,
     prepare: Prepare = prepared,
+    reserve: Callable[[Path], Reserve] = Reserve,
 ) -> BuildResult:
-    """Run `argv` in `box`; `room` is the folder whose size `limits.disk` bounds. `prepare` is another's in tests only.
+    """Run `argv` in `box`; `room` is the folder whose size `limits.disk` bounds. The last two are others in tests only.
 
     Raises:
         MachineError: the sandbox can't be made, or its processes can't be ended.
@@ -69,7 +73,7 @@ def run(
     with prepare(box, argv) as start, _started(start) as (child, life), RoomWatch(room, child.pid) as taken:
         pump = _Pump(child, watched.output, limits.disk)
         try:
-            killed = _watch(child, pump, limits, watched, taken, begun, start.groups)
+            killed = _watch(child, pump, limits, watched, taken, begun, start.groups, reserve(room))
         finally:
             life.kill()
             kill_group(child)
@@ -125,6 +129,8 @@ def _started(start: Start) -> Iterator[tuple[subprocess.Popen[bytes], _Life]]:
             "the build sandbox can't be started", error.strerror or str(error), "run `sealwright doctor`"
         ) from error
     start.release()
+    with contextlib.suppress(OSError):  # its children inherit it
+        Path(f"/proc/{child.pid}/oom_score_adj").write_text("1000", encoding="ascii")
     with child:
         try:
             life = _Life(start.info)
@@ -142,19 +148,17 @@ def _watch(
     taken: RoomWatch,
     begun: float,
     groups: Groups,
+    reserve: Reserve,
 ) -> str:
     """Stand by until the build ends or must be ended; returns why it must, or nothing."""
     tree = TreeWatch(child.pid)
     sample_at = begun
-    while True:
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            child.wait(_TICK)
-            return ""
+    while not _ends_within(child, _TICK):
         now = time.monotonic()
         if pump.lost.is_set():
             return "its log is lost"
         over = _over(limits, now - begun, taken.used, pump.said) or _starved(groups, limits)
-        if reason := watched.stop() or over:
+        if reason := watched.stop() or over or reserve.reached():
             return reason
         if now >= sample_at:
             sample_at = now + _SAMPLE_EVERY
@@ -162,6 +166,21 @@ def _watch(
             watched.on_sample(sample)
             if sample.memory > limits.memory:
                 return f"it used {sample.memory >> 20} MiB of memory, more than {limits.memory >> 20}"
+    return ""
+
+
+def _ends_within(child: subprocess.Popen[bytes], seconds: float) -> bool:
+    """Whether the child ends in that time. Popen's own `wait` would look, and sleep, and look again."""
+    if child.poll() is not None:
+        return True
+    ended = os.pidfd_open(child.pid)
+    try:
+        with selectors.PollSelector() as watch:
+            watch.register(ended, selectors.EVENT_READ)
+            watch.select(seconds)
+    finally:
+        os.close(ended)
+    return child.poll() is not None
 
 
 def _over(limits: Limits, seconds: float, taken: Taken, said: int) -> str:

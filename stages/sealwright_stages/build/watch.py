@@ -3,6 +3,8 @@
 - Memory is what the processes have in it, and what lies in the sandbox's tmpfs.
 - Room is what the folder takes, and its files without a name that a process still holds; and how many entries it has,
   since a disk that has room for no further file is full too.
+- Where a build has what can't be looked into (a folder that is shut, a descriptor on its way), whatever the disk has
+  lost since the build began counts as its own.
 - Time and bytes of processes that have ended count on through the parent that reaped them.
 - A look never fails because a process ended meanwhile.
 - The room that a tree takes is measured in a thread of its own, at most a tenth of the time; if that thread
@@ -12,6 +14,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import threading
 import time
 from collections.abc import Callable
@@ -20,7 +23,7 @@ from pathlib import Path
 
 import psutil
 
-from sealwright_stages.build.hidden import in_scratch, unlinked
+from sealwright_stages.build.hidden import behind_the_dead, in_scratch, unlinked
 from sealwright_stages.ports import Sampled
 from sealwright_stages.tree_walk import READ, walk
 
@@ -43,7 +46,7 @@ class TreeWatch:
             with contextlib.suppress(psutil.Error), process.oneshot():
                 times = process.cpu_times()
                 busy += times.user + times.system + times.children_user + times.children_system
-                memory += process.memory_info().rss
+                memory += process.memory_info().rss or behind_the_dead(process.pid)
                 processes += 1
                 moved = process.io_counters()
                 read += moved.read_bytes
@@ -67,22 +70,37 @@ def family(top: psutil.Process) -> list[psutil.Process]:
 
 @dataclass(frozen=True)
 class Taken:
-    """What a folder takes of a disk: bytes, and entries of any kind."""
+    """What a folder takes of a disk: bytes, entries of any kind, and whether there may be more that was not seen."""
 
     bytes: int = 0
     files: int = 0
+    beyond: bool = False
 
 
 def room(folder: Path, end: threading.Event | None = None) -> Taken:
     """What `folder` takes, following nothing; a part of it when `end` is set meanwhile."""
     total = files = 0
-    with contextlib.suppress(OSError):  # a folder vanished while it was read; the next look counts again
+    beyond = False
+    try:
         for entry in walk(folder, READ, restless=True):
             total += entry.held.st_blocks * _BLOCK
             files += 1
+            beyond = beyond or entry.shut
             if end is not None and end.is_set():
                 break
-    return Taken(total, files)
+    except OSError:  # a folder vanished or was shut while it was read; the next look counts again
+        beyond = True
+    return Taken(total, files, beyond)
+
+
+def disk_free(folder: Path) -> int:
+    """Bytes that are free on the disk of `folder`."""
+    return _free(folder).bytes
+
+
+def _free(folder: Path) -> Taken:
+    held = os.statvfs(folder)
+    return Taken(held.f_bfree * held.f_frsize, held.f_ffree)
 
 
 class RoomWatch:
@@ -100,6 +118,7 @@ class RoomWatch:
         self._measure = measure
         self._folder = folder
         self._device = folder.stat().st_dev
+        self._free = _free(folder)
         self._top = psutil.Process(pid)
         self._pause = pause
         self._end = threading.Event()
@@ -126,7 +145,12 @@ class RoomWatch:
                 begun = time.monotonic()
                 nameless = unlinked((process.pid for process in family(self._top)), self._device)
                 named = self._measure(self._folder, self._end)
-                self._used = Taken(named.bytes + nameless, named.files)
+                taken = Taken(named.bytes + nameless.bytes, named.files)
+                if named.beyond or nameless.beyond:
+                    now = _free(self._folder)
+                    lost = Taken(self._free.bytes - now.bytes, self._free.files - now.files)
+                    taken = Taken(max(taken.bytes, lost.bytes), max(taken.files, lost.files))
+                self._used = taken
                 self._end.wait(max(self._pause, 9 * (time.monotonic() - begun)))
         except Exception as error:  # noqa: BLE001 - carried to the thread that asks
             self._error = error

@@ -1,0 +1,48 @@
+"""What the machine keeps for itself while builds run, whoever takes the rest.
+
+- Not all that a build can take is counted as its own: buffers of sockets, tables of pages and other memory of the kernel
+  are in no process, and only a control group knows some of them.
+- So a build ends when the machine's disk or memory is nearly used up: the log must have room to say so, and the kernel
+  is not to choose which program of the machine it ends.
+- A machine that had little from the beginning keeps half of that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+
+from sealwright_stages.build.watch import disk_free
+
+_DISK, _MEMORY = 256 << 20, 384 << 20
+
+
+def memory_free() -> int:
+    """Bytes that programs can still take without swapping."""
+    return int(psutil.virtual_memory().available)
+
+
+class Reserve:
+    """Asked again and again, says whether the machine has come down to its reserve."""
+
+    def __init__(
+        self,
+        folder: Path,
+        disk: Callable[[Path], int] = disk_free,
+        memory: Callable[[], int] = memory_free,
+    ) -> None:
+        self._folder, self._disk, self._memory = folder, disk, memory
+        self._least_disk = min(_DISK, disk(folder) // 2)
+        self._least_memory = min(_MEMORY, memory() // 2)
+
+    def reached(self) -> str:
+        """Why a build must end, or nothing."""
+        for what, free, least in (
+            ("disk", self._disk(self._folder), self._least_disk),
+            ("memory", self._memory(), self._least_memory),
+        ):
+            if free < least:
+                return f"the machine had only {free >> 20} MiB of {what} left, and keeps {least >> 20}"
+        return ""
