@@ -2,9 +2,11 @@ from __future__ import annotations
 
 import contextlib
 import json
+import errno
 import os
 import select
 import signal
+import struct
 import subprocess
 from dataclasses import replace
 from pathlib import Path
@@ -60,6 +62,46 @@ def test_no_descriptor_is_left_open() -> None:
 def test_the_filter_refuses_local_sockets_only_where_the_network_is_shared() -> None:
     assert len(program(local_sockets=True)) % 8 == 0
     assert program(local_sockets=True) != program(local_sockets=False)
+
+
+_ARCHITECTURES = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
+
+
+def _answer(code: bytes, number: int, *arguments: int) -> int:
+    """What a filter of classic BPF says of a call; see linux/filter.h and seccomp(2)."""
+    words = (arguments + (0,) * 6)[:6]
+    data = struct.pack("<iIQ6Q", number, _ARCHITECTURES[os.uname().machine], 0, *words)
+    lines = [struct.unpack_from("<HBBI", code, at) for at in range(0, len(code), 8)]
+    held = at = 0
+    while True:
+        kind, yes, no, k = lines[at]
+        at += 1
+        if kind == 0x20:
+            (held,) = struct.unpack_from("<I", data, k)
+        elif kind == 0x54:
+            held &= k
+        elif kind == 0x05:
+            at += k
+        elif kind in (0x15, 0x25, 0x35, 0x45):
+            true = {0x15: held == k, 0x25: held > k, 0x35: held >= k, 0x45: held & k != 0}[kind]
+            at += yes if true else no
+        else:
+            assert kind == 0x06, hex(kind)
+            return k
+
+
+def test_a_call_that_is_newer_than_the_filter_does_not_exist() -> None:
+    code = program(local_sockets=True)
+    assert {_answer(code, number) for number in range(470, 512)} == {0x00050000 | errno.ENOSYS}
+    assert _answer(code, 467) == 0x00050000 | errno.EPERM
+    assert _answer(code, 435) == 0x7FFF0000, "clone3"
+
+
+def test_a_line_discipline_is_refused_whatever_the_upper_half_of_the_request_says() -> None:
+    ioctl = 16 if os.uname().machine == "x86_64" else 29
+    for request in (0x5423, 0x5423 | 1 << 40, 0x5412, 0x541C):
+        assert _answer(program(local_sockets=True), ioctl, 1, request) == 0x00050000 | errno.EPERM
+    assert _answer(program(local_sockets=True), ioctl, 1, 0x5401) == 0x7FFF0000
 
 
 def _ours(session: int) -> list[int]:

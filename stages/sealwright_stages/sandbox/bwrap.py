@@ -186,6 +186,8 @@ def _limits(box: Sandbox) -> tuple[str, ...]:
         f"--data={box.memory}",
         "--core=1",  # 0 would not keep the host's core_pattern program from being started: see `seccomp`
         "--memlock=65536",
+        "--rtprio=0",  # a machine may grant its users a real-time priority, or a higher one
+        "--nice=0",
         "--",
     )
 

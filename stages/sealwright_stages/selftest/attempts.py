@@ -79,7 +79,7 @@ _HOST = {
     "preload": "read-only root",
 }
 _TERMINALS = {
-    **dict.fromkeys(("type_in", "type_in_wide", "paste"), _CALLS),
+    **dict.fromkeys(("type_in", "type_in_wide", "paste", "line_discipline"), _CALLS),
     "controlling_terminal": "new session",
     "host_terminal": _DEV,
 }
@@ -100,6 +100,7 @@ _KERNEL = {
         ("io_uring", "userfaultfd", "keyring", "add_key", "perf", "compare", "handle", "clock_rate"), _CALLS
     ),
     **dict.fromkeys(("bpf", "clock_set"), f"{_CALLS}, {_UID}"),
+    "old_asynchronous": _CALLS,
     "foreign_calls": _CALLS,
 }
 _LIMITS = {
@@ -110,7 +111,7 @@ _LIMITS = {
     "large_file": "limit of file sizes",
     **dict.fromkeys(("fill_scratch", "fill_shared"), "tmpfs of a set size"),
     "core_dump": f"limit of core dumps, {_CALLS}",
-    "priority": _CAPS,
+    "priority": f"{_CAPS}, limits of priority",
 }
 _WATCHED = {
     "shared_memory": f"{_BUILDER}, by memory",
