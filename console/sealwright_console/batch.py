@@ -29,7 +29,7 @@ _QUIET = (ev.ItemDeclared, ev.ItemStarted, ev.ItemProgress, ev.BuildSample, ev.R
 def run_batch(wish: Wish, until: Stage, *, as_json: bool) -> int:
     """Run a release to its end or a closed gate; gives the exit code. Raises SealwrightError before it begins."""
     face = _Face(as_json)
-    with opened(wish, _policy_decides, face.take) as release, stopped_by_signals(release.cancel.set):
+    with opened(wish, _policy_decides, face.take, face.waiting) as release, stopped_by_signals(release.cancel.set):
         ended = release.engine.run(until)
         face.end(ended, release)
         return int(ended.exit)
@@ -56,6 +56,10 @@ class _Face:
             return
         if not isinstance(event, _QUIET):
             self._say(event_line(event))
+
+    def waiting(self, what: str) -> None:
+        """Say what takes seconds, before there is a log to say it to."""
+        self._say(what)
 
     def end(self, ended: Ended, release: Opened) -> None:
         state = release.engine.journal.state

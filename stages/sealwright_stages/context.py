@@ -8,6 +8,7 @@ import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from sealwright_stages.events import SandboxHeld
 from sealwright_stages.errors import InterruptedRunError, LogError
 from sealwright_stages.journal import Journal
 from sealwright_stages.log.entries import read_stream
@@ -30,6 +31,8 @@ class Context:
     jobs: int
     cancel: threading.Event
     memory: Recall
+    held: SandboxHeld | None = None
+    """That the sandbox holds on this machine, which is told when a run begins."""
     prepared: dict[str, Prepared] = field(default_factory=dict)
     refused: dict[str, Failed] = field(default_factory=dict)
 

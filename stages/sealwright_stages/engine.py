@@ -140,6 +140,8 @@ class Engine:
                 True,
             )
         )
+        if self.context.held is not None:
+            journal.tell(self.context.held)
         if signed := plan.policy_signature:
             placed = journal.spill(signed.evidence)
             who, needed = " ".join(signed.persons), signed.threshold

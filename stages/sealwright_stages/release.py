@@ -136,8 +136,9 @@ def opened(
     wish: Wish,
     ask: Callable[[SigningRequest], Typed | None],
     listener: Callable[[Record], None] = lambda record: None,
+    waiting: Callable[[str], None] = lambda what: None,
 ) -> Iterator[Opened]:
-    """Open a release for a run.
+    """Open a release for a run. `waiting` is told of what takes seconds, before it is done.
 
     Raises:
         SealwrightError: what is refused, because of what, and what to do.
@@ -147,10 +148,10 @@ def opened(
     work = work_folder(manifest, wish.work)
     require_sandbox()
     require_verifier()
-    memory = None
+    memory = held = None
     if not (work.log / layout.SEALED).exists():  # nothing more is fetched or built after the seal
         memory = recall(manifest)
-        require_held(cache_folder())
+        held = require_held(cache_folder(), waiting=waiting)
     identities = Identities.choose()
     cancel = threading.Event()
     with contextlib.ExitStack() as stack:
@@ -172,7 +173,7 @@ def opened(
             memory = Recall(manifest) if journal.state.sealed else recall(manifest)
         _same_memory(journal.state, memory)
         sandbox = BwrapFetchSandbox(identities.fetcher)
-        context = Context(plan, journal, work, cache, sandbox, wish.jobs, cancel, memory)
+        context = Context(plan, journal, work, cache, sandbox, wish.jobs, cancel, memory, held)
         confirm = Confirm(lambda: open_signer(manifest, work, identities, cancel), ask)
         yield Opened(manifest, work, Engine(context, confirm, attended=wish.attended, tool=wish.tool), log, cancel)
 

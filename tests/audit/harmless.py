@@ -32,6 +32,7 @@ _FIELDS: dict[str, dict[str, str]] = {
     "memory.read": dict.fromkeys(("facts", "records", "release", "root", "sealed"), NOWHERE),
     "run.ended": dict.fromkeys(("exit", "because", "next"), WORDS),
     "run.started": {"tool": TOOL},
+    "sandbox.held": dict.fromkeys(("at", "inputs", "tried"), NOWHERE),
     "sources.promoted": {"files": NOWHERE, "bytes": NOWHERE},
 }
 _EVIDENCE = {  # facts of bytes that are not in the folder
@@ -77,6 +78,8 @@ def harmless(mutation: Mutation) -> str:
         return RED
     if way == "swapped":
         return SIDE if kind in _BESIDE or "eof evidence" in kind else ""
+    if kind == "sandbox.held" and way == "dropped":
+        return NOWHERE  # of a run that builds nothing
     if kind == "eof evidence" and way == "dropped":
         return ORPHAN
     if way == "hastened":

@@ -28,6 +28,7 @@ def sha(text: str) -> str:
 
 ARCHIVE = {**SUITE, "inrelease_sha256": sha("index")}
 FILE, NOTES, DSC, TAG, ROOT = sha("tallow"), sha("notes"), sha("catdoc.dsc"), sha("tag object"), sha("root")
+HELD = ev.SandboxHeld(100, "2023-11-13T23:00:00.000000Z", sha("inputs"))
 EARLIER = ev.MemoryRead("example-0.9", "2023-03-02T00:00:00.000000Z", sha("earlier"), 345, 12)
 BYTES = {name: f"{name}\n".encode() for name in ("xen.tar", "xen-doc.tar", "a.deb", "b.deb", "c.deb")}
 SHA = {name: hashlib.sha256(data).hexdigest() for name, data in BYTES.items()}
@@ -107,6 +108,7 @@ class Teller:
     def run(self) -> None:
         """A run begins."""
         self.say(begun(self.declared, self.tool, resumed=self.runs > 0))
+        self.say(HELD)
         self.runs, self.spilled = self.runs + 1, 0
         told = self.spill({"persons": ["manager-a"], "threshold": 1})
         sums = hashlib.sha256(self.sums).hexdigest()

@@ -33,6 +33,8 @@ def build_started(story: Story, event: ev.BuildStarted, entry: Entry) -> None:
     """A build begins."""
     state, name = story.state, event.component
     gate_open(story, Stage.BUILD, entry)
+    if state.held is not None and not story.run.held:
+        story.breaks("sandbox-held", entry, f"{name} was built in a run that does not say that the sandbox holds")
     item, component = state.items.get(event.item), state.components.get(name)
     if item is None or item.stage is not Stage.BUILD or item.component != name:
         story.breaks("build-declared", entry, f"{event.item} is no build of {name} that was declared")

@@ -150,8 +150,27 @@ INSIDE = (
     *_made("more than allowed", limits, _LIMITS),
 )
 """Those that the sandbox itself holds."""
+_FETCHER = {  # with the host's network, on purpose: what it must not reach by that, and a choice of the rest
+    **dict.fromkeys(("socket_path", "socket_found"), f"{_CALLS}: no local sockets, {_MOUNTS}"),
+    "socket_abstract": f"{_CALLS}: no local sockets",
+    **{name: _NETWORK[name] for name in ("packet", "set_interface", "vsock", "rare_sockets")},
+    **_HOST,
+    **{name: _KERNEL[name] for name in ("mount", "setting", "unshare_user", "clone_user", "join_namespace")},
+    **{name: _KERNEL[name] for name in ("control_group", "io_uring", "bpf")},
+}
+
+
+def _from_fetcher() -> Iterator[Attempt]:
+    for each in INSIDE:
+        if each.name in _FETCHER:
+            group = "the same from the fetchers' sandbox, which has a network"
+            yield Attempt(each.name, group, each.tries, _FETCHER[each.name])
+
+
+FETCHER = tuple(_from_fetcher())
+"""Those that the sandbox of fetchers holds, too."""
 WATCHED = tuple(_made("more than allowed, under the builder's eyes", limits, _WATCHED))
 """Those that the builder holds."""
 PRODUCTS = tuple(_made("products that are not what they seem", products, _PRODUCTS))
 """Those that the collector holds."""
-ATTEMPTS = (*INSIDE, *WATCHED, *PRODUCTS)
+ATTEMPTS = (*INSIDE, *FETCHER, *WATCHED, *PRODUCTS)

@@ -26,9 +26,10 @@ from sealwright_stages.errors import BuildError
 from sealwright_stages.files import remove_tree, sha256_file
 from sealwright_stages.ports import BuildResult, Collected, Limits
 from sealwright_stages.sandbox.bwrap import Bind, Prepare, Sandbox, prepared
+from sealwright_stages.sandbox.fetch import BwrapFetchSandbox
 from sealwright_stages.sandbox.identity import Identities
-from sealwright_stages.sandbox.ownership import hand_over, take_back
-from sealwright_stages.selftest.attempts import INSIDE, PRODUCTS, WATCHED, Attempt, Result, Tried
+from sealwright_stages.sandbox.ownership import hand_over, lent, take_back
+from sealwright_stages.selftest.attempts import FETCHER, INSIDE, PRODUCTS, WATCHED, Attempt, Result, Tried
 from sealwright_stages.selftest.canary import Canary
 from sealwright_stages.selftest.probes.common import Bait
 from sealwright_stages.state import Record
@@ -98,7 +99,8 @@ class Trial:
         groups = [[a for a in INSIDE if a.group == group] for group in dict.fromkeys(a.group for a in INSIDE)]
         # Where all share a uid, those that use up its processes must not meet others.
         with ThreadPoolExecutor(_AT_ONCE if self.identities.builders else 1) as pool:
-            done = list(pool.map(self.inside, groups))
+            fetched = pool.submit(self.fetcher, FETCHER)
+            done = [*pool.map(self.inside, groups), fetched.result()]
         with ThreadPoolExecutor(_AT_ONCE) as pool:
             last = pool.submit(self.products, PRODUCTS)
             done += [[each] for each in pool.map(self.watched, WATCHED)]
@@ -106,11 +108,21 @@ class Trial:
         return [each for some in done for each in some]
 
     def inside(self, attempts: Sequence[Attempt]) -> list[Tried]:
-        """Try these in one sandbox, one after the other."""
+        """Try these in one sandbox of builds, one after the other."""
+        with self.identities.builder() as uid:
+            return self._inside(self.box(uid), attempts)
+
+    def fetcher(self, attempts: Sequence[Attempt]) -> list[Tried]:
+        """Try these in one sandbox of fetchers, with a network, one after the other."""
+        uid = self.identities.fetcher
+        sandbox = BwrapFetchSandbox(uid, machine={})
+        with self._room("fetcher") as room, lent(room, uid):
+            return self._inside(sandbox.box(room, (self.canary.sources,), {}, {}, network=True), attempts)
+
+    def _inside(self, box: Sandbox, attempts: Sequence[Attempt]) -> list[Tried]:
         with (
-            self.identities.builder() as uid,
-            self.canary.beside(uid) as bait,
-            self.prepare(self.box(uid), self.words(attempts, bait)) as start,
+            self.canary.beside(box.uid) as bait,
+            self.prepare(box, self.words(attempts, bait)) as start,
         ):
             done = process.run(
                 start.argv,
@@ -188,7 +200,7 @@ class Trial:
     @contextlib.contextmanager
     def _room(self, name: str) -> Iterator[Path]:
         room = self.canary.folder / f"room-{name}"
-        room.mkdir()
+        room.mkdir(mode=0o700)
         try:
             yield room
         finally:
