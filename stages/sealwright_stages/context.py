@@ -8,8 +8,8 @@ import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from sealwright_stages.events import SandboxHeld
 from sealwright_stages.errors import InterruptedRunError, LogError
+from sealwright_stages.events import SandboxHeld
 from sealwright_stages.journal import Journal
 from sealwright_stages.log.entries import read_stream
 from sealwright_stages.memory.recall import Recall

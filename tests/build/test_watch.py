@@ -151,7 +151,11 @@ def test_a_folder_that_is_shut_is_something_that_was_not_seen(tmp_path: Path, mo
 
 @pytest.mark.parametrize(
     ("disk", "memory", "said"),
-    [([900, 500], [900, 500], ""), ([900, 200], [900], "200 MiB of disk"), ([900], [900, 100], "100 MiB of memory")],
+    [
+        ([900, 500], [900, 500], ""),
+        ([900, 200], [900], "200 MiB of disk"),
+        ([900], [900, 100], "100 MiB of memory"),
+    ],
 )
 def test_the_machine_keeps_a_reserve(tmp_path: Path, disk: list[int], memory: list[int], said: str) -> None:
     def told(values: list[int]) -> int:

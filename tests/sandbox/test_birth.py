@@ -23,7 +23,9 @@ def test_with_nothing_to_show_it_is_popen_itself() -> None:
 
 
 @root
-def test_folders_and_files_are_seen_at_plain_names_below_a_closed_folder_and_by_nobody_else(tmp_path: Path) -> None:
+def test_folders_and_files_are_seen_at_plain_names_below_a_closed_folder_and_by_nobody_else(
+    tmp_path: Path,
+) -> None:
     closed = tmp_path / "closed"
     folder, file = closed / "a, b\n# c", closed / "file"
     folder.mkdir(parents=True)
@@ -50,13 +52,25 @@ def test_what_lies_below_the_place_where_things_are_shown_can_be_shown() -> None
     )
     mounted = 'mount -t tmpfs none /mnt && exec "$@"'
     done = subprocess.run(
-        ["unshare", "--mount", "--propagation", "private", "sh", "-c", mounted, "sh", sys.executable, "-c", script],
+        [
+            "unshare",
+            "--mount",
+            "--propagation",
+            "private",
+            "sh",
+            "-c",
+            mounted,
+            "sh",
+            sys.executable,
+            "-c",
+            script,
+        ],
         capture_output=True,
         timeout=30,
         check=False,
     )
     assert done.stdout.strip() == b"seen", done.stderr.decode()
-    assert STAGE == Path("/mnt")
+    assert Path("/mnt") == STAGE
 
 
 @root

@@ -1,8 +1,8 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import errno
+import json
 import os
 import select
 import signal

@@ -14,7 +14,16 @@ import pytest
 from sandbox.ablations import WIDE, ablations
 from sealwright_stages.ports import Collected
 from sealwright_stages.sandbox.identity import Identities
-from sealwright_stages.selftest.attempts import ATTEMPTS, FETCHER, INSIDE, PRODUCTS, WATCHED, Attempt, Result, Tried
+from sealwright_stages.selftest.attempts import (
+    ATTEMPTS,
+    FETCHER,
+    INSIDE,
+    PRODUCTS,
+    WATCHED,
+    Attempt,
+    Result,
+    Tried,
+)
 from sealwright_stages.selftest.canary import SECRET, Canary
 from sealwright_stages.selftest.trial import Trial, judged
 from support.ordinary import as_ordinary_user

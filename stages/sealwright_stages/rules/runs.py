@@ -95,7 +95,9 @@ def run_ended(story: Story, event: ev.RunEnded, entry: Entry) -> None:
 
 def sandbox_held(story: Story, event: ev.SandboxHeld, entry: Entry) -> None:
     """That the sandbox held is said once, right when a run begins. Its time is of another clock than the log's."""
-    story.demand(isinstance(story.run.last, ev.RunStarted), "sandbox-held", entry, "it is not said as a run begins")
+    story.demand(
+        isinstance(story.run.last, ev.RunStarted), "sandbox-held", entry, "it is not said as a run begins"
+    )
     whole = event.tried > 0 and sha256_of(event.inputs) and is_time(event.at)
     story.demand(whole, "sandbox-held", entry, "it is not said how many ways out were tried, when, and with what")
     story.run.held = True

@@ -151,8 +151,7 @@ INSIDE = (
 )
 """Those that the sandbox itself holds."""
 _FETCHER = {  # with the host's network, on purpose: what it must not reach by that, and a choice of the rest
-    **dict.fromkeys(("socket_path", "socket_found"), f"{_CALLS}: no local sockets, {_MOUNTS}"),
-    "socket_abstract": f"{_CALLS}: no local sockets",
+    **dict.fromkeys(("socket_path", "socket_found", "socket_abstract"), f"{_CALLS}: no local sockets"),
     **{name: _NETWORK[name] for name in ("packet", "set_interface", "vsock", "rare_sockets")},
     **_HOST,
     **{name: _KERNEL[name] for name in ("mount", "setting", "unshare_user", "clone_user", "join_namespace")},
