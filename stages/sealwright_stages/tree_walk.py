@@ -68,11 +68,8 @@ def walk(path: Path, need: int, *, restless: bool = False) -> Iterator[Entry]:
                 raise AssertionError("the innermost folder is always open")
             if here.rest:
                 found = _look(here.fd, here.rest.pop())
-                if found is None:
-                    continue
-                if not found.is_folder:
-                    yield found
-                elif isinstance(inner := _entered(found, need, restless=restless), _Level):
+                inner = _entered(found, need, restless=restless) if found and found.is_folder else found
+                if isinstance(inner, _Level):
                     _push(levels, inner)
                 elif inner is not None:
                     yield inner

@@ -156,8 +156,8 @@ def _vouched(folder: int | None, inputs: str) -> SandboxHeld | None:
             said = SandboxHeld(**json.loads(stream.read(_MOST)))
     except (OSError, ValueError, TypeError):
         return None
-    whole = said.inputs == inputs and repr(said.tried) == str(len(ATTEMPTS))
-    return said if whole and isinstance(said.at, str) and _AT.fullmatch(said.at) else None
+    whole = (said.inputs, repr(said.tried)) == (inputs, str(len(ATTEMPTS)))
+    return said if whole and _AT.fullmatch(str(said.at)) else None
 
 
 def _inputs() -> str:
