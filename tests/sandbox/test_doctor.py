@@ -75,3 +75,12 @@ def test_a_machine_without_user_namespaces_is_refused_with_its_cure(identities: 
 def test_the_machines_root_never_passes_for_an_ordinary_user(identities: Identities) -> None:
     said = _require("unshare", "--user", "--map-root-user")
     assert said.startswith("3 no uids for the sandboxes")
+
+
+@pytest.mark.sandbox
+def test_a_limit_that_can_not_be_set_is_named_with_its_cure(identities: Identities) -> None:
+    drop = as_ordinary_user() if os.geteuid() == 0 else ()
+    said = _require(*drop, "prlimit", "--core=0")
+    assert said.startswith("3 there is no sandbox on this machine")
+    assert "raise the hard limit CORE" in said
+    assert "must be 1 or more" in said

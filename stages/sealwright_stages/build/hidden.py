@@ -16,6 +16,7 @@ from __future__ import annotations
 import contextlib
 import os
 import stat
+import threading
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,11 +61,13 @@ class Nameless:
     beyond: bool = False
 
 
-def unlinked(pids: Iterable[int], device: int) -> Nameless:
-    """What `pids` hold in files of `device` (as in st_dev) that have no name any more."""
+def unlinked(pids: Iterable[int], device: int, end: threading.Event | None = None) -> Nameless:
+    """What `pids` hold in files of `device` (as in st_dev) that have no name any more; a part when `end` is set."""
     sizes: dict[int, int] = {}
     found = Nameless()
     for pid in pids:
+        if end is not None and end.is_set():
+            break
         for task in _tasks(pid):
             for link, held in _held(f"{task}/fd"):
                 if stat.S_ISSOCK(held.st_mode):

@@ -28,6 +28,7 @@ from sealwright_stages.ports import Sampled
 from sealwright_stages.tree_walk import READ, walk
 
 _BLOCK = 512  # bytes of st_blocks
+_FIRST = 0.2  # seconds until the first look at the room
 
 
 class TreeWatch:
@@ -141,9 +142,10 @@ class RoomWatch:
 
     def _watch(self) -> None:
         try:
+            self._end.wait(min(_FIRST, self._pause))  # a look reads all of /proc, and many builds are over by then
             while not self._end.is_set():
                 begun = time.monotonic()
-                nameless = unlinked((process.pid for process in family(self._top)), self._device)
+                nameless = unlinked((each.pid for each in family(self._top)), self._device, self._end)
                 named = self._measure(self._folder, self._end)
                 taken = Taken(named.bytes + nameless.bytes, named.files)
                 if named.beyond or nameless.beyond:
