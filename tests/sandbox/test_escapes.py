@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from sandbox.ablations import WIDE, ablations
-from sealwright_stages.ports import Collected
+from sealwright_stages.ports import Collected, Limits
 from sealwright_stages.sandbox.identity import Identities
 from sealwright_stages.selftest.attempts import (
     ATTEMPTS,
@@ -132,6 +132,12 @@ def test_a_collector_that_takes_what_it_finds_takes_them_all(trial: Trial) -> No
     tried = replace(trial, collect=take).products(_BY_COLLECTOR)
     assert {str(each.result) for each in tried} == {"got out"}, _plainly(tried)
     assert linked == [SECRET], "what the host's file says would have been published"
+
+
+def test_what_was_ended_for_something_else_is_never_held(trial: Trial) -> None:
+    tried = trial.watched(_named("many_files"), Limits(wall=1, memory=1 << 30, disk=1 << 30, processes=64))
+    assert tried.result is Result.BROKEN
+    assert "longer than 1 s" in tried.why
 
 
 def test_what_could_not_be_tried_is_never_held(trial: Trial) -> None:

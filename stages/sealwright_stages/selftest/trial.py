@@ -3,7 +3,7 @@
 - Attempts that only the sandbox must hold share one, one after the other, each in a process of its own.
 - Those that the builder must hold have one each; products lie in folders of their own and are collected one by one.
 - What an attempt says of itself counts only against it; what can be seen from outside is looked at from outside.
-- An attempt of which nothing is heard is broken.
+- An attempt of which nothing is heard is broken, and so is one that was ended for something else.
 - Nothing of an attempt is left, got out or not.
 """
 
@@ -12,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import json
+import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -45,6 +46,14 @@ _WIDE = {
     "product": {"disk": 1 << 30, "memory": 1 << 30},
     "endless_time": {"wall": 1},
 }
+_ENDED_FOR = {
+    "shared_memory": "it (used|wanted) .*memory",
+    "many_files": "it took .* of disk, more",
+    "many_names": "it made .* files, more",
+    "endless_time": "it took longer",
+    **dict.fromkeys(("endless_lines", "endless_line", "endless_noise"), "it took .* and said "),
+}
+"""What the builder must say: one that was ended for something else has shown nothing."""
 _AT_ONCE = 4
 _RESULTS = {"out": Result.GOT_OUT, "held": Result.HELD}
 Collect = Callable[[Path, tuple[str, ...], int, Path], tuple[Collected, ...]]
@@ -145,7 +154,8 @@ class Trial:
                 return Tried(attempt, Result.GOT_OUT, f"{left} of its processes went on")
             return Tried(attempt, Result.HELD, "nothing of it goes on")
         if result.killed_because and sink.said <= limits.disk:
-            return Tried(attempt, Result.HELD, result.killed_because)
+            right = re.match(_ENDED_FOR.get(attempt.name, "nothing ends it"), result.killed_because)
+            return Tried(attempt, Result.HELD if right else Result.BROKEN, result.killed_because)
         return tried
 
     def products(self, attempts: Sequence[Attempt]) -> list[Tried]:

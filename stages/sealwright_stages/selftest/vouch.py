@@ -32,6 +32,7 @@ from sealwright_stages.selftest.attempts import ATTEMPTS, Result, Tried
 from sealwright_stages.selftest.trial import selftest
 
 _CODE = ("sandbox", "build", "selftest")
+_MODULES = ("process.py", "tree_walk.py", "files.py")
 _SETTINGS = (
     *(
         "user/max_user_namespaces",
@@ -172,6 +173,7 @@ def _parts() -> Iterator[bytes]:
     yield _BOOT.read_bytes()
     yield os.uname().release.encode() + os.uname().version.encode()
     yield str(os.geteuid()).encode() + Path("/proc/self/uid_map").read_bytes()
+    yield repr(sorted(os.getgroups())).encode() + _confined()
     yield repr(own_places()).encode()
     for name in _SETTINGS:
         path = Path("/proc/sys", name)
@@ -185,4 +187,14 @@ def _parts() -> Iterator[bytes]:
             if path.suffix in (".py", ".sh"):
                 yield str(path.relative_to(package)).encode()
                 yield path.read_bytes()
+    for name in _MODULES:
+        yield (package / name).read_bytes()
     yield process.BASE_ENVIRONMENT["PATH"].encode()
+
+
+def _confined() -> bytes:
+    """What a security module of the kernel says that we are, if there is one."""
+    try:
+        return Path("/proc/self/attr/current").read_bytes()
+    except OSError:
+        return b"nothing"
