@@ -210,7 +210,7 @@ def cache_folder() -> Path:
     """Where verified files and build roots are kept by their SHA-256, for all releases."""
     base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
     folder = Path(base).absolute() / "sealwright"
-    folder.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # build roots have programs that run as root
     return folder
 
 
