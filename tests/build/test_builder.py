@@ -339,7 +339,7 @@ def test_the_kernel_begins_with_builds_when_memory_runs_out(
 def test_a_build_ends_when_the_machine_has_come_down_to_its_reserve(
     identities: Identities, tmp_path: Path
 ) -> None:
-    left = iter([900 << 20, 900 << 20, *([100 << 20] * 999)])
+    left = iter([2 << 30, 2 << 30, *([100 << 20] * 999)])
     box = Sandbox(uid=identities.builders[0] if identities.builders else None, environment=BASE_ENVIRONMENT)
     watched = runner.Watched(Remembered(), lambda sample: None, lambda: "")
     done = runner.run(

@@ -117,13 +117,11 @@ def test_what_was_not_seen_counts_as_all_that_the_disk_has_lost(tmp_path: Path) 
         looked.set()
         return Taken(5, 1, beyond=True)
 
-    watch = RoomWatch(tmp_path, os.getpid(), measure=look)
-    (tmp_path / "big").write_bytes(os.urandom(8 << 20))
-    with (tmp_path / "big").open("rb") as stream:
-        os.fsync(stream.fileno())
+    free = [Taken(900, 90), Taken(200, 20)]
+    watch = RoomWatch(tmp_path, os.getpid(), measure=look, free=lambda _folder: free.pop(0) if free else Taken())
     with watch:
         assert looked.wait(10)
-    assert watch.used.bytes > 5
+    assert (watch.used.bytes, watch.used.files) == (700, 70)
 
 
 _LOOK = """
@@ -152,9 +150,9 @@ def test_a_folder_that_is_shut_is_something_that_was_not_seen(tmp_path: Path, mo
 @pytest.mark.parametrize(
     ("disk", "memory", "said"),
     [
-        ([900, 500], [900, 500], ""),
-        ([900, 200], [900], "200 MiB of disk"),
-        ([900], [900, 100], "100 MiB of memory"),
+        ([2000, 500], [2000, 500], ""),
+        ([2000, 200], [2000], "200 MiB of disk"),
+        ([2000], [2000, 100], "100 MiB of memory"),
     ],
 )
 def test_the_machine_keeps_a_reserve(tmp_path: Path, disk: list[int], memory: list[int], said: str) -> None:
@@ -167,8 +165,8 @@ def test_the_machine_keeps_a_reserve(tmp_path: Path, disk: list[int], memory: li
     assert bool(reached) == bool(said)
 
 
-def test_a_machine_that_had_little_keeps_half_of_it(tmp_path: Path) -> None:
-    left = [100, 60, 40]
+def test_a_machine_that_had_little_keeps_a_quarter_of_it(tmp_path: Path) -> None:
+    left = [100, 30, 20]
     reserve = Reserve(tmp_path, lambda _folder: left.pop(0) << 20, lambda: 1 << 40)
     assert reserve.reached() == ""
-    assert "keeps 50" in reserve.reached()
+    assert "keeps 25" in reserve.reached()

@@ -32,11 +32,13 @@ def test_folders_and_files_are_seen_at_plain_names_below_a_closed_folder_and_by_
     (folder / "within").write_text("in a folder\n")
     file.write_text("a file\n")
     closed.chmod(0o700)
+    before = os.umask(0o027)
     drop = ("setpriv", "--reuid=61184", "--regid=61184", "--clear-groups")
     with birthplace({"one": folder, "two": file}, ()) as spawn:
         look = [*drop, "cat", str(staged("one") / "within"), str(staged("two"))]
         done = process.run(look, timeout=10, spawn=spawn)
         assert done.stdout == b"in a folder\na file\n", done.stderr
+        assert os.umask(before) == 0o027, "ours is not touched"
         assert not staged("one").exists()
     assert not staged("one").exists()
 
@@ -83,3 +85,25 @@ def test_what_is_not_there_starts_nothing_and_is_named(tmp_path: Path) -> None:
 def test_a_program_that_is_missing_is_said_to_be(tmp_path: Path) -> None:
     with birthplace({"it": tmp_path}, ()) as spawn, pytest.raises(MachineError, match="no-such-program"):
         process.run(["no-such-program"], timeout=10, spawn=spawn)
+
+
+_WITHOUT = """
+import pathlib
+from sealwright_stages.errors import MachineError
+from sealwright_stages.sandbox.birth import birthplace
+try:
+    with birthplace({"it": pathlib.Path("/usr")}, ()) as spawn:
+        spawn(["true"])
+except MachineError as error:
+    print(error.because, "|", error.next_step)
+"""
+
+
+@root
+def test_a_machine_where_nothing_can_be_mounted_is_told_with_its_cure() -> None:
+    words = ["setpriv", "--bounding-set=-sys_admin", "--inh-caps=-all", sys.executable, "-c", _WITHOUT]
+    done = subprocess.run(words, cwd="/", capture_output=True, timeout=30, check=False)
+    assert done.stdout == (
+        b"unshare: Operation not permitted | "
+        b"start as root that may mount and make control groups, or as an ordinary user\n"
+    ), done.stderr.decode()

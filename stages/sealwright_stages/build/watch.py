@@ -96,10 +96,11 @@ def room(folder: Path, end: threading.Event | None = None) -> Taken:
 
 def disk_free(folder: Path) -> int:
     """Bytes that are free on the disk of `folder`."""
-    return _free(folder).bytes
+    return free(folder).bytes
 
 
-def _free(folder: Path) -> Taken:
+def free(folder: Path) -> Taken:
+    """Bytes and files that the disk of `folder` has room for."""
     held = os.statvfs(folder)
     return Taken(held.f_bfree * held.f_frsize, held.f_ffree)
 
@@ -113,13 +114,14 @@ class RoomWatch:
         pid: int,
         pause: float = 2.0,
         measure: Callable[[Path, threading.Event], Taken] = room,
+        free: Callable[[Path], Taken] = free,
     ) -> None:
         self._used = Taken()
         self._error: Exception | None = None
         self._measure = measure
         self._folder = folder
         self._device = folder.stat().st_dev
-        self._free = _free(folder)
+        self._ask_free, self._free = free, free(folder)
         self._top = psutil.Process(pid)
         self._pause = pause
         self._end = threading.Event()
@@ -149,7 +151,7 @@ class RoomWatch:
                 named = self._measure(self._folder, self._end)
                 taken = Taken(named.bytes + nameless.bytes, named.files)
                 if named.beyond or nameless.beyond:
-                    now = _free(self._folder)
+                    now = self._ask_free(self._folder)
                     lost = Taken(self._free.bytes - now.bytes, self._free.files - now.files)
                     taken = Taken(max(taken.bytes, lost.bytes), max(taken.files, lost.files))
                 self._used = taken

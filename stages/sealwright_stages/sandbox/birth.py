@@ -65,14 +65,19 @@ def _born(
         finally:
             for _, home in doors:
                 _join(home)
-    except PermissionError as error:
-        raise _failed(error, "start as root of the machine, not of a container that may not mount") from error
     except OSError as error:
-        raise _failed(error, "run `sealwright doctor`") from error
+        raise _failed(error) from error
 
 
-def _failed(error: OSError, cure: str) -> MachineError:
+def _failed(error: OSError) -> MachineError:
     because = f"{error.filename}: {error.strerror}" if error.filename else error.strerror or str(error)
+    cure = "run `sealwright doctor`"
+    if isinstance(error, PermissionError):
+        cure = "start as root that may mount and make control groups, or as an ordinary user"
+    elif error.filename == "/":
+        cure = "start outside of this chroot, or as an ordinary user"
+    elif error.filename == str(STAGE):
+        cure = f"make the folder {STAGE}, run again"
     return MachineError("the sandbox can't be started", because, cure)
 
 
