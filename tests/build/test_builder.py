@@ -332,7 +332,7 @@ def test_the_kernel_begins_with_builds_when_memory_runs_out(
     builder: SandboxBuilder, tmp_path: Path, out: Path
 ) -> None:
     stream = Remembered()
-    assert _run(builder, job(tmp_path, "cat /proc/self/oom_score_adj"), out, stream).exit == 0
+    assert _run(builder, job(tmp_path, "sleep 1; cat /proc/self/oom_score_adj"), out, stream).exit == 0
     assert stream.data["D"] == b"1000\n"
 
 

@@ -70,20 +70,19 @@ def test_room_counts_a_file_that_only_one_thread_has_open(tmp_path: Path) -> Non
     thread = threading.Thread(target=hold)
     thread.start()
     assert held.wait(10)
-    found = unlinked([os.getpid()], tmp_path.stat().st_dev)
+    found = unlinked([os.getpid()])
     end.set()
     thread.join()
     assert found.bytes >= 200_000
-    assert unlinked([os.getpid()], tmp_path.stat().st_dev).bytes < 200_000
+    assert unlinked([os.getpid()]).bytes < 200_000
 
 
 def test_a_descriptor_on_its_way_is_something_that_was_not_seen(tmp_path: Path) -> None:
-    device = tmp_path.stat().st_dev
     near, far = socket.socketpair()
     with near, far, (tmp_path / "file").open("wb") as stream:
-        assert not unlinked([os.getpid()], device).beyond
+        assert not unlinked([os.getpid()]).beyond
         socket.send_fds(near, [b"x"], [stream.fileno()])
-        assert unlinked([os.getpid()], device).beyond
+        assert unlinked([os.getpid()]).beyond
 
 
 _SHOW_NOTHING = """

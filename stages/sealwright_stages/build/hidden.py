@@ -17,7 +17,7 @@ import contextlib
 import os
 import stat
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,17 +31,23 @@ _DELETED = " (deleted)"
 
 
 def in_scratch(pids: Iterable[int]) -> int:
-    """Bytes that lie in the tmpfs of the sandbox that the first of `pids` with another root than ours is in."""
+    """Bytes that lie in the tmpfs of the sandbox that `pids` are of."""
+    for folders in _scratch(pids):
+        with contextlib.suppress(OSError):
+            held = [os.statvfs(folder) for folder in folders]
+            bytes_held = sum((each.f_blocks - each.f_bfree) * each.f_frsize for each in held)
+            return bytes_held + sum(each.f_files - each.f_ffree for each in held) * _INODE
+    return 0
+
+
+def _scratch(pids: Iterable[int]) -> Iterator[list[str]]:
+    """The tmpfs of each of `pids` that has another root than ours."""
     ours = Path("/").stat()
     for pid in pids:
         root = Path(f"/proc/{pid}/root")
         with contextlib.suppress(OSError):
-            if os.path.samestat(root.stat(), ours):
-                continue
-            held = [os.statvfs(f"{root}{folder}") for folder in SCRATCH]
-            bytes_held = sum((each.f_blocks - each.f_bfree) * each.f_frsize for each in held)
-            return bytes_held + sum(each.f_files - each.f_ffree for each in held) * _INODE
-    return 0
+            if not os.path.samestat(root.stat(), ours):
+                yield [f"{root}{folder}" for folder in SCRATCH]
 
 
 def behind_the_dead(pid: int) -> int:
@@ -61,10 +67,14 @@ class Nameless:
     beyond: bool = False
 
 
-def unlinked(pids: Iterable[int], device: int, end: threading.Event | None = None) -> Nameless:
-    """What `pids` hold in files of `device` (as in st_dev) that have no name any more; a part when `end` is set."""
-    sizes: dict[int, int] = {}
+def unlinked(pids: Sequence[int], end: threading.Event | None = None) -> Nameless:
+    """What `pids` hold in files that have no name any more and lie on a disk; a part when `end` is set.
+
+    On which disk is not asked: where layers lie over each other, a file's device is not that of its folder.
+    """
+    sizes: dict[tuple[int, int], int] = {}
     found = Nameless()
+    memory = _devices(pids)
     for pid in pids:
         if end is not None and end.is_set():
             break
@@ -72,16 +82,24 @@ def unlinked(pids: Iterable[int], device: int, end: threading.Event | None = Non
             for link, held in _held(f"{task}/fd"):
                 if stat.S_ISSOCK(held.st_mode):
                     found.beyond = found.beyond or _in_flight(link)
-                elif held.st_nlink == 0 and held.st_dev == device and stat.S_ISREG(held.st_mode):
-                    sizes[held.st_ino] = held.st_blocks * _BLOCK
+                elif held.st_nlink == 0 and held.st_dev not in memory and stat.S_ISREG(held.st_mode):
+                    sizes[held.st_dev, held.st_ino] = held.st_blocks * _BLOCK
         if os.geteuid() != 0:
             found.beyond = found.beyond or _maps_deleted(pid)
             continue
         for _, held in _held(f"/proc/{pid}/map_files"):
-            if held.st_nlink == 0 and held.st_dev == device and stat.S_ISREG(held.st_mode):
-                sizes[held.st_ino] = held.st_blocks * _BLOCK
+            if held.st_nlink == 0 and held.st_dev not in memory and stat.S_ISREG(held.st_mode):
+                sizes[held.st_dev, held.st_ino] = held.st_blocks * _BLOCK
     found.bytes = sum(sizes.values())
     return found
+
+
+def _devices(pids: Sequence[int]) -> set[int]:
+    """The devices (as in st_dev) of the tmpfs of the sandbox that `pids` are of: what is in them counts as memory."""
+    for folders in _scratch(pids):
+        with contextlib.suppress(OSError):
+            return {os.stat(folder).st_dev for folder in folders}  # noqa: PTH116 - beside the others
+    return set()
 
 
 def _tasks(pid: int) -> list[str]:

@@ -21,13 +21,15 @@ import selectors
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+import psutil
+
 from sealwright_stages.build.reserve import Reserve
-from sealwright_stages.build.watch import RoomWatch, Taken, TreeWatch
+from sealwright_stages.build.watch import RoomWatch, Taken, TreeWatch, family
 from sealwright_stages.errors import LogError, MachineError
 from sealwright_stages.ports import BuildResult, Limits, OutputStream, Sampled
 from sealwright_stages.process import BASE_ENVIRONMENT, kill_group
@@ -129,8 +131,7 @@ def _started(start: Start) -> Iterator[tuple[subprocess.Popen[bytes], _Life]]:
             "the build sandbox can't be started", error.strerror or str(error), "run `sealwright doctor`"
         ) from error
     start.release()
-    with contextlib.suppress(OSError):  # its children inherit it
-        Path(f"/proc/{child.pid}/oom_score_adj").write_text("1000", encoding="ascii")
+    _expendable([child.pid])
     with child:
         try:
             life = _Life(start.info)
@@ -152,8 +153,12 @@ def _watch(
 ) -> str:
     """Stand by until the build ends or must be ended; returns why it must, or nothing."""
     tree = TreeWatch(child.pid)
+    first = True
     sample_at = begun
     while not _ends_within(child, _TICK):
+        if first:  # what was started before we could say so of the first one
+            _expendable(each.pid for each in family(psutil.Process(child.pid)))
+            first = False
         now = time.monotonic()
         if pump.lost.is_set():
             return "its log is lost"
@@ -167,6 +172,13 @@ def _watch(
             if sample.memory > limits.memory:
                 return f"it used {sample.memory >> 20} MiB of memory, more than {limits.memory >> 20}"
     return ""
+
+
+def _expendable(pids: Iterable[int]) -> None:
+    """Have the kernel choose these, and what they start from here on, if it must end something for want of memory."""
+    for pid in pids:
+        with contextlib.suppress(OSError):
+            Path(f"/proc/{pid}/oom_score_adj").write_text("1000", encoding="ascii")
 
 
 def _ends_within(child: subprocess.Popen[bytes], seconds: float) -> bool:

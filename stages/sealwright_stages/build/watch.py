@@ -120,7 +120,6 @@ class RoomWatch:
         self._error: Exception | None = None
         self._measure = measure
         self._folder = folder
-        self._device = folder.stat().st_dev
         self._ask_free, self._free = free, free(folder)
         self._top = psutil.Process(pid)
         self._pause = pause
@@ -147,7 +146,7 @@ class RoomWatch:
             self._end.wait(min(_FIRST, self._pause))  # a look reads all of /proc, and many builds are over by then
             while not self._end.is_set():
                 begun = time.monotonic()
-                nameless = unlinked((each.pid for each in family(self._top)), self._device, self._end)
+                nameless = unlinked([each.pid for each in family(self._top)], self._end)
                 named = self._measure(self._folder, self._end)
                 taken = Taken(named.bytes + nameless.bytes, named.files)
                 if named.beyond or nameless.beyond:
