@@ -3,7 +3,7 @@
 PY := .venv/bin/python
 TOOLS := gpg=gnupg ssh-keygen=openssh-client dropbearkey=dropbear-bin minisign=minisign rpmkeys=rpm git=git \
 	curl=curl bwrap=bubblewrap mmdebstrap=mmdebstrap xz=xz-utils bzip2=bzip2 zstd=zstd prlimit=util-linux sqv=sqv \
-	strace=strace \
+	strace=strace diffoscope=diffoscope-minimal \
 	/usr/share/keyrings/debian-keyring.gpg=debian-keyring \
 	/usr/share/keyrings/debian-archive-keyring.gpg=debian-archive-keyring $(SSHD)
 # Debian starts an sshd as it is installed, so nobody gets one unasked; CI asks.

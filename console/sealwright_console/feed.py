@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import queue
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from sealwright_appendlog.record import stream_name
+from sealwright_stages.files import read_small
 from sealwright_stages.fold import apply
 from sealwright_stages.state import Record, State
 
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from sealwright_console.cursor import Cursor
 
 _AT_ONCE = 20_000
+_MOST_EVIDENCE = 8 << 20  # bytes; a report of differences is the longest, at 1 MiB before JSON quotes it
 
 
 @dataclass(frozen=True)
@@ -127,3 +130,15 @@ def segments(data: Path, stream: str) -> list[Path]:
     if any(part.is_symlink() for part in (folder, *folder.parents) if part.is_relative_to(data)):
         return []
     return sorted(path for path in folder.glob("*.log") if path.is_file() and not path.is_symlink())
+
+
+def spilled(files: Sequence[Path], sha256: str) -> str:
+    """The text of evidence on a stream, from its segments; empty if it can't be read, is longer than a page takes, or is
+    other bytes than `sha256` names."""
+    data = b""
+    try:
+        for path in files:
+            data += read_small(path, _MOST_EVIDENCE - len(data))
+    except OSError:
+        return ""
+    return data.decode("utf-8", "replace") if hashlib.sha256(data).hexdigest() == sha256 else ""

@@ -56,11 +56,13 @@ def event_line(event: ev.Event) -> str:  # noqa: C901, PLR0912 - one line for ea
     if isinstance(event, ev.ItemWaived):
         return f"! waived  {event.item} by {event.person}: {event.reason}"
     if isinstance(event, ev.BuildStarted):
-        return f"building  {event.component} in {event.environment}, its log is stream {event.stream}"
+        return (
+            f"building  {event.component}{_again(event)} in {event.environment}, its log is stream {event.stream}"
+        )
     if isinstance(event, ev.BuildStopped):
         return f"waits     {event.component}, for {event.by}"
     if isinstance(event, ev.BuildEnded):
-        return f"built     {event.component}: exit {event.exit}, {event.wall_ms / 1000:.1f} s {event.because}"
+        return f"built     {event.component}{_again(event)}: exit {event.exit}, {event.wall_ms / 1000:.1f} s {event.because}"
     if isinstance(event, ev.ProductCollected):
         return f"product   {event.component}/{event.name}  sha256 {event.sha256}"
     if isinstance(event, ev.ProductCompared):
@@ -90,10 +92,14 @@ def _quiet(event: ev.Event) -> str:
         return f"progress  {event.item}: {progress(event.done, event.total)} {event.note}".rstrip()
     if isinstance(event, ev.BuildSample):
         used = f"{event.cpu}% of a core, {size(event.memory)}, {event.processes} processes"
-        return f"sample    {event.component}: {used}"
+        return f"sample    {event.component}{_again(event)}: {used}"
     if isinstance(event, ev.RunEnded):
         return f"run ended with exit {event.exit} {event.because}".rstrip()
     return type(event).__name__
+
+
+def _again(event: ev.BuildStarted | ev.BuildSample | ev.BuildEnded) -> str:
+    return " a second time" if event.second else ""
 
 
 def _short(text: str) -> str:

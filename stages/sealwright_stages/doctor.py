@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Literal
 
 from sealwright_stages import process
+from sealwright_stages.build import diffoscope
 from sealwright_stages.errors import SealwrightError
 from sealwright_stages.log.transport import probe
 from sealwright_stages.manifest import Manifest
@@ -45,6 +46,8 @@ _TOOLS = (
     ("xz", "--version", "xz-utils", (5, 2), "advice"),
     ("zstd", "--version", "zstd", (1, 4), "advice"),
 )
+_HELPERS = (("readelf", "binutils"), ("xz", "xz-utils"), ("zstd", "zstd"))
+"""What diffoscope asks to look into programs and packages; without them it compares bytes."""
 _VERSION = re.compile(rb"(\d+)\.(\d+)")
 
 Grade = Literal["good", "bad", "advice"]
@@ -96,6 +99,7 @@ def _findings(folder: Path, root: bool) -> Iterator[Finding]:
     yield _python()
     for tool, ask, package, least, grade in _TOOLS:
         yield _tool([tool, ask], package, least, "bad" if grade == "bad" else "advice")
+    yield _differences()
     yield _gpg_fixes()
     yield _attempt("sandbox", _sandbox)
     yield _attempt("seccomp", _seccomp)
@@ -130,6 +134,21 @@ def _tool(ask: list[str], package: str, least: tuple[int, int], missing: Grade) 
     if found < least:
         return Finding(tool, missing, shown, f"install {package} {least[0]}.{least[1]} or newer")
     return Finding(tool, "good", shown)
+
+
+def _differences() -> Finding:
+    """What tells how a product differs; without it an item says only that it does."""
+    try:
+        version = diffoscope.installed()
+    except SealwrightError as error:
+        why = "it tells how products differ, where a build is set beside another; without it they only do"
+        return Finding("diffoscope", "advice", error.because, f"{error.next_step}: {why}")
+    path = process.BASE_ENVIRONMENT["PATH"]
+    missing = [package for tool, package in _HELPERS if shutil.which(tool, path=path) is None]
+    if missing:
+        cure = f"for reports that look into programs and archives: apt install {' '.join(missing)}"
+        return Finding("diffoscope", "advice", f"{version}, without {', '.join(missing)}", cure)
+    return Finding("diffoscope", "good", version)
 
 
 def _gpg_fixes() -> Finding:

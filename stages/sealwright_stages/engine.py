@@ -206,12 +206,13 @@ class Engine:
                         state.policy_sha256,
                     )
                 )
-                self.sources.settle(item.component)
+                if item.stage is not Stage.BUILD:
+                    self.sources.settle(item.component)
         elif isinstance(command, Retry) and command.item in state.items:
             item = state.items[command.item]
             if item.stage is Stage.BUILD:
                 if decide(Stage.BUILD, state).open:
-                    self.builds.again(item.component)
+                    self.builds.again(item)
             else:
                 self.sources.again(item.component)
 

@@ -211,7 +211,8 @@ class GateDecided:
 class BuildStarted:
     """A component's build began; its whole output is on `stream`.
 
-    `needs` is JSON text of the products that it sees: component/name -> SHA-256; placed like evidence.
+    `needs` is JSON text of the products that it sees: component/name -> SHA-256; placed like evidence. So is `varied`,
+    which only the second build of a component has: what it finds otherwise than the first, and what not.
     """
 
     component: str
@@ -225,6 +226,14 @@ class BuildStarted:
     needs: str = ""
     needs_sha256: str = ""
     needs_stream: str = ""
+    varied: str = ""
+    varied_sha256: str = ""
+    varied_stream: str = ""
+
+    @property
+    def second(self) -> bool:
+        """Whether it is the component's second build, whose products are compared and thrown away."""
+        return bool(self.varied_sha256)
 
 
 @dataclass(frozen=True)
@@ -238,7 +247,7 @@ class BuildStopped:
 
 @dataclass(frozen=True)
 class BuildSample:
-    """A look at a running build: percent of one core, bytes, counts."""
+    """A look at a running build: percent of one core, bytes, counts; `second` if it is the component's second one."""
 
     component: str
     cpu: int
@@ -246,16 +255,18 @@ class BuildSample:
     processes: int
     read: int
     written: int
+    second: bool = False
 
 
 @dataclass(frozen=True)
 class BuildEnded:
-    """A build's processes are all dead. `exit` is the status, negative for a signal."""
+    """A build's processes are all dead. `exit` is the status, negative for a signal; `second` as of a sample."""
 
     component: str
     exit: int
     wall_ms: int
     because: str
+    second: bool = False
 
 
 @dataclass(frozen=True)

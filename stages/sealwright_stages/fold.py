@@ -4,7 +4,9 @@
   of ten thousand items as in one of ten; whoever needs an old state asks `review.past`.
 - An event about something that was never declared is `BadEventError`: the log is not one of ours.
 - A verdict replaces the one before it; a reset takes it away together with its waiver.
-- A reset of a source takes its promotion away, a reset of a build its products.
+- A reset of a source takes its promotion away, a reset of a build its products, that of a second build what is known
+  of it.
+- What a second build says never touches what is known of the first, nor the products.
 - For whom a build waits stays with its item until it begins.
 - A waiver counts only while the verdict that it names stands.
 - A policy's own signature counts for the run that checked it, and for the policy that the run goes by.
@@ -123,6 +125,14 @@ def _memory_read(state: State, event: ev.MemoryRead, entry: Record) -> None:
     state.memory[event.root] = event
 
 
+def _turn_build(state: State, event: ev.BuildStarted | ev.BuildSample | ev.BuildEnded, **changes: Any) -> None:
+    """Do the same to what is known of a component's build, the first or the second."""
+    known = _component(state, event.component)
+    if event.second:
+        known = state.seconds.get(event.component, Component(event.component))
+    (state.seconds if event.second else state.components)[event.component] = replace(known, **changes)
+
+
 def _item_declared(state: State, event: ev.ItemDeclared, entry: Record) -> None:
     if event.item in state.items:
         raise BadEventError(f"item {event.item!r} was declared twice")
@@ -196,6 +206,10 @@ def _item_reset(state: State, event: ev.ItemReset, entry: Record) -> None:
     if old.stage is not Stage.BUILD:
         _turn(state, old.component, manifest_sha256="")
         return
+    if old.id == f"{old.component}/reproduce":
+        state.seconds.pop(old.component, None)
+    if old.id != f"{old.component}/build":
+        return
     for key in [key for key in state.products if key[0] == old.component]:
         del state.products[key]
 
@@ -237,9 +251,9 @@ def _gate_decided(state: State, event: ev.GateDecided, entry: Record) -> None:
 
 
 def _build_started(state: State, event: ev.BuildStarted, entry: Record) -> None:
-    _turn(
+    _turn_build(
         state,
-        event.component,
+        event,
         building=True,
         build_stream=event.stream,
         build_started=entry.t,
@@ -263,14 +277,15 @@ def _build_stopped(state: State, event: ev.BuildStopped, entry: Record) -> None:
 
 def _build_sample(state: State, event: ev.BuildSample, entry: Record) -> None:
     sample = Sample(event.cpu, event.memory, event.processes, event.read, event.written)
-    samples = (*_component(state, event.component).samples, sample)
-    _turn(state, event.component, samples=samples[-_SAMPLES:])
+    known = (state.seconds if event.second else state.components).get(event.component)
+    samples = (*(known.samples if known else ()), sample)
+    _turn_build(state, event, samples=samples[-_SAMPLES:])
 
 
 def _build_ended(state: State, event: ev.BuildEnded, entry: Record) -> None:
-    _turn(
+    _turn_build(
         state,
-        event.component,
+        event,
         building=False,
         build_exit=event.exit,
         build_ended=entry.t,

@@ -7,6 +7,7 @@
 - Before the build, each component's verified sources stand in its folder under a logged manifest.
 - Before the seal, each component that is to be built has ended with exit 0, and was built from the sources
   that stand in its folder now.
+- A second build that is green is so for the products that stand now.
 - Before signing, the log is sealed.
 """
 
@@ -115,8 +116,11 @@ def _unbuilt(state: State) -> list[Blocker]:
     for name, component in state.components.items():
         if not any(state.items[item].stage is Stage.BUILD for item in component.items):
             continue
+        first, second = state.items.get(f"{name}/build"), state.items.get(f"{name}/reproduce")
         if component.build_exit != 0:
             why, next_step = "its build did not end with exit 0", "read its log, then build again"
+        elif first and second and second.green and second.subject_sha256 != first.subject_sha256:
+            why, next_step = "its second build was held against other products", "build it again"
         elif component.built_from != component.manifest_sha256:
             why, next_step = "its sources are others since it was built", "build it again"
         else:

@@ -51,7 +51,8 @@ class Plan:
                 items += items_of(source)
         for environment in self.environments():
             items += self.builder.environment_items(environment)
-        items += [build_item(c) for c in self.components() if c.build]
+        for component in self.components():
+            items += build_items(component)
         return items
 
 
@@ -64,6 +65,29 @@ def build_item(component: ComponentSpec) -> ItemSpec:
     """The item that a component's build must turn green."""
     recipe = component.build.recipe if component.build else ""
     return ItemSpec(f"{component.name}/build", component.name, Stage.BUILD, "build", f"build ({recipe})")
+
+
+def build_items(component: ComponentSpec) -> tuple[ItemSpec, ...]:
+    """The items of the stage build that a component has: its build, and what that is compared with."""
+    if component.build is None:
+        return ()
+    again = (reproduce_item(component),) if component.build.reproduce == 2 else ()
+    compared = (reference_item(component),) if component.build.reference else ()
+    return (build_item(component), *again, *compared)
+
+
+def reference_item(component: ComponentSpec) -> ItemSpec:
+    """The item that the comparison with the archive's packages must turn green."""
+    suite = component.build.suite if component.build else ""
+    title = f"its packages beside those of Debian {suite}"
+    return ItemSpec(f"{component.name}/reference", component.name, Stage.BUILD, "reference", title)
+
+
+def reproduce_item(component: ComponentSpec) -> ItemSpec:
+    """The item that a component's second build must turn green, where the manifest asks for one."""
+    return ItemSpec(
+        f"{component.name}/reproduce", component.name, Stage.BUILD, "reproduce", "built again, the same"
+    )
 
 
 def environment_component(name: str) -> str:

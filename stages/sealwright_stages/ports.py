@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Protocol
@@ -224,6 +224,36 @@ class Need:
 
 
 @dataclass(frozen=True)
+class Surroundings:
+    """What a build finds around it and should leave no trace of; as it stands here, that of every first build.
+
+    `uid` is the one inside, `place` the folder below which it works, `processors` those that it may run on (empty: all),
+    `order` in which order the entries of its folders are made anew (empty: they are left as they came).
+    """
+
+    hostname: str = "build"
+    locale: str = "C.UTF-8"
+    timezone: str = "UTC"
+    uid: int = 0
+    place: str = "/build"
+    processors: tuple[int, ...] = ()
+    order: str = ""
+
+
+@dataclass(frozen=True)
+class Varied:
+    """The surroundings of a second build: what is another, with both values, and what is not, with the reason."""
+
+    around: Surroundings
+    changed: Mapping[str, tuple[str, str]]
+    kept: Mapping[str, str]
+
+    def told(self) -> dict[str, object]:
+        """As evidence has it."""
+        return {"varied": {name: list(both) for name, both in self.changed.items()}, "kept": dict(self.kept)}
+
+
+@dataclass(frozen=True)
 class BuildJob:
     """One component's build: what goes in, how, and within which limits."""
 
@@ -237,6 +267,7 @@ class BuildJob:
     products: tuple[str, ...]
     needs: tuple[Need, ...] = ()
     spec: str = ""
+    around: Surroundings = Surroundings()
 
 
 @dataclass(frozen=True)
@@ -274,6 +305,43 @@ class Collected:
     size: int
 
 
+@dataclass(frozen=True)
+class Report:
+    """How two products differ, as a tool tells it: a stranger's text, perhaps cut; or why there is none, and the cure."""
+
+    text: str = ""
+    version: str = ""
+    cut: bool = False
+    why_none: str = ""
+    cure: str = ""
+    tool: str = "diffoscope"
+
+    def evidence(self) -> dict[str, object]:
+        """The same as JSON."""
+        told = {"tool": self.tool, "version": self.version}
+        if self.why_none:
+            return {**told, "why_none": self.why_none, "cure": self.cure}
+        return {**told, "cut": self.cut, "text": self.text}
+
+
+@dataclass(frozen=True)
+class Reference:
+    """What is set beside the archive's packages: for which item, of which suite; products by name, and their folder."""
+
+    item: str
+    suite: str
+    products: Mapping[str, str]
+    folder: Path
+
+
+@dataclass(frozen=True)
+class Side:
+    """One of two folders of plain files that are compared, and what it is called in the report."""
+
+    label: str
+    folder: Path
+
+
 class Builder(Protocol):
     """Runs builds in the sandbox."""
 
@@ -295,11 +363,22 @@ class Builder(Protocol):
     ) -> BuildResult:
         """Build into `out` (a fresh folder). `stop()` is asked often; a sentence from it kills the build."""
 
+    def vary(self, job: BuildJob, asked: Sequence[str] | None, out: Path) -> Varied:
+        """Other surroundings for a second build of `job` below `out`; `asked` names what (None: all that can be)."""
+
     def spare_memory(self) -> int:
         """Bytes of memory that builds may take, as it is now."""
 
     def collect(self, job: BuildJob, out: Path, destination: Path) -> tuple[Collected, ...]:
         """Store the products below `destination`, strictly; raises BuildError and leaves nothing."""
+
+    def compare(self, asked: Reference, subject: str, workshop: Workshop, stop: Callable[[], str]) -> Outcome:
+        """Set products beside the archive's packages; `subject` names them all. Raises FetchError."""
+
+    def report(
+        self, sides: tuple[Side, Side], names: Collection[str], folder: Path, stop: Callable[[], str]
+    ) -> Report:
+        """How the files of these names differ between two folders; `folder` is a new one to work in."""
 
 
 class Signer(Protocol):

@@ -26,7 +26,7 @@ from sealwright_stages.state import State
 
 _ENGINE = "engine"
 _ITSELF = "-"
-_STREAM = re.compile(r"(?:evidence|build/[^/]+)/([0-9]{1,9})-[0-9]{1,9}")
+_STREAM = re.compile(r"(?:evidence/([0-9]{1,9})-[0-9]{1,9}|build/[^/]+/([0-9]{1,9})-[0-9]{1,9}(?:-second)?)")
 _JUDGES = {**RUNS, **ITEMS, **BUILDS}
 assert set(_JUDGES) == set(ev.NAMES.values())  # noqa: S101 - an event that no rule is about would be believed
 
@@ -98,7 +98,9 @@ class Replay:
             runs = story.streams.seen[entry.stream] = story.state.runs
             named = _STREAM.fullmatch(entry.stream)
             right = (
-                named is not None and int(named[1]) == runs and (not story.run.over or self._begun(entry.stream))
+                named is not None
+                and int(named[1] or named[2]) == runs
+                and (not story.run.over or self._begun(entry.stream))
             )
             story.demand(
                 right or is_raw(entry.stream), "stream-named", entry, f"{entry.stream} is no stream of run {runs}"

@@ -144,9 +144,18 @@ class Component:
     samples: tuple[Sample, ...] = ()
 
 
+def reproduced(state: State, component: str) -> str:
+    """Whether a component's products came out the same of a second build, in words; empty if none was asked for."""
+    item = state.items.get(f"{component}/reproduce")
+    if item is None:
+        return ""
+    return "the same bytes" if item.status is Status.PASSED else "not all the same"
+
+
 @dataclass
 class State:
-    """A release as the log tells it; `updated` is when something was last said of a component."""
+    """A release as the log tells it; `updated` is when something was last said of a component, `seconds` what there is to
+    know of its second build, if it had one."""
 
     release: str = ""
     version: str = ""
@@ -160,6 +169,7 @@ class State:
     accepted: list[Item] = field(default_factory=list)
     items: dict[str, Item] = field(default_factory=dict)
     components: dict[str, Component] = field(default_factory=dict)
+    seconds: dict[str, Component] = field(default_factory=dict)
     updated: dict[str, str] = field(default_factory=dict)
     products: dict[tuple[str, str], Product] = field(default_factory=dict)
     stages_started: dict[Stage, str] = field(default_factory=dict)

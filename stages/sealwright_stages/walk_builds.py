@@ -9,7 +9,11 @@
 - A component whose build root could not be made is red for that reason; it is never built in another.
 - A build that lost its log is dead, its products are thrown away, and it is never resumed.
 - A build that failed on a full disk is no verdict on its sources: it ends the run, and is built again.
+- A second build waits for the first of its component, and nobody waits for it but the gate. It takes its room as any.
+- A component that is built again is to be built again twice, if it was: see `walk_again`.
 - Products are collected after every process of the build is dead, strictly, and each one is in the log.
+- What the manifest wants compared is compared once the build is green; the comparison is an item of its own, and is
+  undone with the build.
 - A component that an earlier run built is kept only if each of its products still hashes as logged, and was
   made from the sources that stand in its folder now, and with the products that now stand of what it needs.
 """
@@ -17,27 +21,27 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Collection, Mapping
-from pathlib import Path
+from collections.abc import Callable, Collection
 
 from sealwright_stages import events as ev
+from sealwright_stages.build_attempt import attempted, job_of
 from sealwright_stages.context import Context
 from sealwright_stages.crew import Bounds, work
-from sealwright_stages.errors import BuildError, MachineError
+from sealwright_stages.errors import BuildError
 from sealwright_stages.events import Stage
-from sealwright_stages.files import is_full, remove_tree, sha256_file
-from sealwright_stages.journal import clip
+from sealwright_stages.files import remove_tree, sha256_file
 from sealwright_stages.manifest import Build, ComponentSpec
 from sealwright_stages.memory_room import MemoryRoom
 from sealwright_stages.needed import changed, digest, listed, seen_by
-from sealwright_stages.plan import build_item
-from sealwright_stages.ports import BuildJob, BuildResult, Collected, Need, OutputStream, Sampled
+from sealwright_stages.plan import build_item, build_items, reproduce_item
+from sealwright_stages.ports import BuildResult, Collected
+from sealwright_stages.state import Item
 from sealwright_stages.verdict import Failed, Passed, Status, Verdict
-from sealwright_stages.verify.codes import shown
+from sealwright_stages.walk_again import SecondBuilds
+from sealwright_stages.walk_reference import ReferenceWalk
 from sealwright_stages.walk_sources import SourceWalk
 
 _NAMED = 3  # of those that a build waits for, how many it names
-_NOT_RUN = 127  # the exit of a build that could not be begun, as shells say it
 
 
 class BuildWalk:
@@ -47,9 +51,11 @@ class BuildWalk:
         self.context = context
         self.journal = context.journal
         self.sources = sources
+        self.reference = ReferenceWalk(context, sources)
         components = context.plan.components()
         self._built = {component.name: component for component in components if component.build}
         self._sees = seen_by(components)
+        self.seconds = SecondBuilds(context, self._refusal, self._sees)
         self._told: dict[str, list[str]] = {}
         self._needs: dict[str, frozenset[str]] = {}
         """All that each component needs, also through components that are not built themselves."""
@@ -60,16 +66,34 @@ class BuildWalk:
         """Build everything that is to be built; verdicts go to the log."""
         self._walk(self._built)
 
-    def again(self, name: str) -> None:
-        """Build one component, and what depends on it as far as that must be; everything else is left alone."""
-        self._walk({each for each in self._built if each == name or name in self._needs[each]})
+    def again(self, item: Item) -> None:
+        """Build the component of a build's item, and what depends on it as far as that must be; if it is the item of a
+        second build or of a comparison, that alone. Everything else is left alone."""
+        name = item.component
+        if item.kind == "reproduce":
+            self.seconds.forget(name)
+        if item.id != f"{name}/build":
+            self._walk({name})
+        else:
+            self._walk({each for each in self._built if each == name or name in self._needs[each]})
 
     def _walk(self, names: Collection[str]) -> None:
         self.journal.tell(ev.StageStarted(Stage.BUILD))
-        jobs = {name: self._job(component) for name, component in self._built.items() if name in names}
-        room = MemoryRoom({name: _how(self._built[name]).limits.memory for name in jobs}, self._spare)
-        bounds = Bounds(self.context.jobs, room)
-        work(jobs, self._needs, bounds, self.context.cancel, lambda name: self._stopped(self._built[name]))
+        built = {name: component for name, component in self._built.items() if name in names}
+        twice = {reproduce_item(each).id: each for each in built.values() if self.seconds.wanted(each)}
+        jobs = {name: self._job(component) for name, component in built.items()}
+        jobs |= {name: self.seconds.job(component) for name, component in twice.items()}
+        needs = {**self._needs, **{name: frozenset([component.name]) for name, component in twice.items()}}
+        limits = {name: _how(component).limits.memory for name, component in (built | twice).items()}
+        bounds = Bounds(self.context.jobs, MemoryRoom(limits, self._spare))
+
+        def stopped(name: str) -> None:
+            if name in twice:
+                self.seconds.stopped(twice[name])
+            else:
+                self._stopped(built[name])
+
+        work(jobs, needs, bounds, self.context.cancel, stopped)
         items = [i for i in self.journal.state.items.values() if i.stage is Stage.BUILD]
         self.journal.tell(ev.StageEnded(Stage.BUILD, all(item.green for item in items)))
 
@@ -84,14 +108,21 @@ class BuildWalk:
         if self._waits_for(component):
             self._stopped(component)
             return False
-        if self._still_stands(component):
-            return True
-        if self.journal.state.items[item].status is not Status.PENDING:
-            self.journal.tell(ev.ItemReset(item, "it is built again"))
-        self.journal.tell(ev.ItemStarted(item))
-        verdict = self._refusal(component) or self._run(component, item)
-        self.journal.verdict(item, verdict)
-        return isinstance(verdict, Passed)
+        if not self._still_stands(component):
+            self._reset(component, "it is built again")
+            self.journal.tell(ev.ItemStarted(item))
+            verdict = self._refusal(component) or self._run(component, item)
+            self.journal.verdict(item, verdict)
+            if not isinstance(verdict, Passed):
+                return False
+        self.reference.walk(component)
+        return True
+
+    def _reset(self, component: ComponentSpec, because: str) -> None:
+        """Make its build pending, and what was compared with it."""
+        for spec in build_items(component):
+            if self.journal.state.items[spec.id].status is not Status.PENDING:
+                self.journal.tell(ev.ItemReset(spec.id, because))
 
     def _waits_for(self, component: ComponentSpec) -> list[str]:
         """What it needs and is not green; those that failed, if some did."""
@@ -108,8 +139,7 @@ class BuildWalk:
         if item.green or (item.status is Status.PENDING and item.note and by == self._told.get(item.id)):
             return
         self._told[item.id] = by
-        if item.status is not Status.PENDING:
-            self.journal.tell(ev.ItemReset(item.id, "what it needs is not built"))
+        self._reset(component, "what it needs is not built")
         self.journal.tell(ev.BuildStopped(component.name, item.id, " ".join(by)))
 
     def _needs_of(self, component: ComponentSpec) -> list[str]:
@@ -139,6 +169,8 @@ class BuildWalk:
             return False
         if state.built_from != state.manifest_sha256 or state.built_with != digest(self._seen(component)):
             return False
+        if not self.seconds.could_follow(component):
+            return False
         folder = self.context.work.products / component.name
         known = self.journal.products(component.name)
         try:
@@ -147,103 +179,26 @@ class BuildWalk:
             return False
 
     def _run(self, component: ComponentSpec, item: str) -> Verdict:
-        context, journal = self.context, self.journal
-        facts = context.facts(component.name)
-        job = self._job_of(component, facts)
-        name = f"build/{component.name}/{journal.state.runs}-{journal.state.items[item].tries}"
-        out = context.work.build / component.name
-        destination = context.work.products / component.name
-        for folder in (out, destination):
-            remove_tree(folder)
-        out.mkdir()
-        begun = ev.BuildStarted(
-            component.name,
-            item,
-            name,
-            job.recipe,
-            job.environment.name,
-            job.environment.sha256,
-            journal.state.components[component.name].manifest_sha256,
-            job.epoch,
-            *journal.spill(self._seen(component)),
-        )
+        context = self.context
+        facts, destination = context.facts(component.name), context.work.products / component.name
+        job = job_of(context, component, self._sees[component.name], facts)
+        remove_tree(destination)
         try:
-            journal.tell(begun)
-            return self._streamed(job, out, destination, journal.log.open_stream(name), facts)
-        finally:
-            remove_tree(out)
-
-    def _job_of(self, component: ComponentSpec, facts: Mapping[str, object]) -> BuildJob:
-        build, work_folder, epoch = _how(component), self.context.work, facts.get("epoch")
-        return BuildJob(
-            component=component.name,
-            recipe=build.recipe,
-            commands=build.commands,
-            environment=self.context.prepared[build.environment],
-            sources=work_folder.sources / component.name,
-            epoch=epoch if isinstance(epoch, int) else 0,
-            limits=build.limits,
-            products=build.products,
-            needs=tuple(Need(name, work_folder.products / name) for name in self._sees[component.name]),
-            spec=build.spec,
-        )
-
-    def _streamed(
-        self, job: BuildJob, out: Path, destination: Path, stream: OutputStream, facts: Mapping[str, object]
-    ) -> Verdict:
-        try:
-            return self._sandboxed(job, out, destination, stream, facts)
+            with attempted(context, job, item, self._seen(component)) as attempt:
+                if isinstance(attempt.ended, Failed):
+                    return attempt.ended
+                products = context.plan.builder.collect(job, attempt.out, destination)
+                for product in products:
+                    self.journal.tell(
+                        ev.ProductCollected(job.component, product.name, product.sha256, product.size)
+                    )
+                    self._compare(job.component, product, facts.get("references"))
+                return _passed(attempt.ended, products)
         except BuildError as error:
             return Failed(error.code, f"{error.what}: {error.because}", error.next_step)
         except BaseException:
-            stream.abort()
             remove_tree(destination)
             raise
-
-    def _sandboxed(
-        self,
-        job: BuildJob,
-        out: Path,
-        destination: Path,
-        stream: OutputStream,
-        facts: Mapping[str, object],
-    ) -> Verdict:
-        context, journal = self.context, self.journal
-
-        def sampled(sample: Sampled) -> None:
-            journal.tell(
-                ev.BuildSample(
-                    job.component, sample.cpu, sample.memory, sample.processes, sample.read, sample.written
-                )
-            )
-
-        try:
-            result = context.plan.builder.run(job, out, stream, sampled, context.stop_reason)
-        except BuildError as error:
-            stream.finish(_NOT_RUN)
-            journal.tell(ev.BuildEnded(job.component, _NOT_RUN, 0, clip(error.because)))
-            raise
-        context.check_cancel()
-        stream.finish(result.exit)
-        journal.tell(ev.BuildEnded(job.component, result.exit, result.wall_ms, result.killed_because))
-        if result.exit != 0 and not result.killed_because and is_full(out):
-            raise MachineError(
-                f"{job.component} can't be built", f"the disk of {out} is full", "make room, run again"
-            )
-        if result.exit != 0 or result.killed_because:
-            return _failed(job, result)
-        products = context.plan.builder.collect(job, out, destination)
-        for product in products:
-            journal.tell(ev.ProductCollected(job.component, product.name, product.sha256, product.size))
-            self._compare(job.component, product, facts.get("references"))
-        return Passed(
-            f"built in {result.wall_ms / 1000:.1f} s, {len(products)} products",
-            products_sha256(products),
-            {
-                "products": {product.name: product.sha256 for product in products},
-                "limited_by": dict(result.limited_by),
-            },
-        )
 
     def _compare(self, component: str, product: Collected, references: object) -> None:
         """Set a product beside what the archive's verified index names; says so and judges nothing."""
@@ -259,14 +214,13 @@ def _how(component: ComponentSpec) -> Build:
     return component.build
 
 
-def _failed(job: BuildJob, result: BuildResult) -> Failed:
-    said = f", last saying: {shown(result.last_line)}" if result.last_line else ""
-    because = result.killed_because or f"it ended with exit {result.exit}{said}"
-    return Failed(
-        "build-failed",
-        f"{job.component}: {because}",
-        "read its log, mend the source or the limits, run again",
-    )
+def _passed(result: BuildResult, products: tuple[Collected, ...]) -> Passed:
+    evidence = {
+        "products": {product.name: product.sha256 for product in products},
+        "limited_by": dict(result.limited_by),
+    }
+    what = f"built in {result.wall_ms / 1000:.1f} s, {len(products)} products"
+    return Passed(what, products_sha256(products), evidence)
 
 
 def products_sha256(products: tuple[Collected, ...]) -> str:

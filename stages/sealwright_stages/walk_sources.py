@@ -104,7 +104,7 @@ class SourceWalk:
         context, item = self.context, source.fetch_item.id
         workshop = self._workshop(source)
         self.journal.tell(ev.ItemStarted(item))
-        verdict = self._attempt(lambda: source.fetch(workshop), source.fetch_item.title)
+        verdict = self.attempt(lambda: source.fetch(workshop), source.fetch_item.title)
         self.journal.verdict(item, verdict)
         if not isinstance(verdict, Passed):
             self._delete(source, item, verdict.reason)
@@ -149,16 +149,16 @@ class SourceWalk:
 
         def check() -> Verdict:
             nonlocal outcome
-            telling = replace(workshop, progress=self._progress(source.verify_items[0].id))
+            telling = replace(workshop, progress=self.progress(source.verify_items[0].id))
             outcome = self.context.remembered(source.component, source.verify(telling))
             return Passed("judged", "")
 
-        verdict = self._attempt(check, source.fetch_item.title)
+        verdict = self.attempt(check, source.fetch_item.title)
         if isinstance(verdict, Failed):
             return Outcome({spec.id: verdict for spec in source.verify_items})
         return outcome
 
-    def _attempt(self, check: Callable[[], Verdict], what: str) -> Verdict:
+    def attempt(self, check: Callable[[], Verdict], what: str) -> Verdict:
         """Run a fetch or a check: refusals become red, but a lost log, a full disk or a stop ends the run."""
         refusal: SealwrightError | LogLost | None = None
 
@@ -184,11 +184,12 @@ class SourceWalk:
         folder = context.work.quarantine / source.component / item.replace("/", "%")
         remove_tree(folder)
         folder.mkdir(parents=True)
-        workshop = Workshop(folder, context.cache, context.cancel, self._progress(item), context.fetch_sandbox)
+        workshop = Workshop(folder, context.cache, context.cancel, self.progress(item), context.fetch_sandbox)
         self._workshops[item] = workshop
         return workshop
 
-    def _progress(self, item: str) -> Callable[[int, int, str], None]:
+    def progress(self, item: str) -> Callable[[int, int, str], None]:
+        """How an item says how far it is: to the log, at most once a second."""
         last = 0.0
 
         def tell(done: int, total: int, note: str) -> None:
@@ -262,7 +263,7 @@ class SourceWalk:
             if not all(self.journal.state.components[each].manifest_sha256 for each in wanted):
                 self._environment_waits(items)
                 continue
-            verdict = self._attempt(lambda name=name, items=items: self._prepare(name, items), name)  # type: ignore[misc]
+            verdict = self.attempt(lambda name=name, items=items: self._prepare(name, items), name)  # type: ignore[misc]
             if isinstance(verdict, Failed):
                 self.context.refused[name] = verdict
                 for item in items:
@@ -281,7 +282,7 @@ class SourceWalk:
         folder = context.work.quarantine / re.sub("[ :]", "%", environment_component(name))
         remove_tree(folder)
         folder.mkdir(parents=True)
-        progress = self._progress(items[0]) if items else (lambda done, total, note: None)
+        progress = self.progress(items[0]) if items else (lambda done, total, note: None)
         workshop = Workshop(folder, context.cache, context.cancel, progress, context.fetch_sandbox)
         prepared = context.plan.builder.prepare(name, packages, sorted(depends), workshop)
         verdicts = context.remembered(environment_component(name), Outcome(prepared.verdicts)).verdicts

@@ -44,9 +44,16 @@ _EVIDENCE = {  # facts of bytes that are not in the folder
     "evidence: version other",
     "evidence: signature without threshold",
     "evidence: without threshold",
+    "evidence: compared c_1_all.deb why other",
     "facts: build_depends other",
     "facts: without build_depends",
+    "evidence: report text other",
+    "evidence: report tool other",
+    "evidence: twice xen-doc.tar second_sha256 other",  # of a second build that differs, and is thrown away
+    "evidence: twice xen.tar second_sha256 other",
+    "evidence: twice xen.tar second_size other",
 }
+_DROPPED = {"eof evidence": ORPHAN, "sandbox.held": NOWHERE}  # the latter of a run that builds nothing
 _BESIDE = {  # events of one component, or of the whole run, of which either may come first
     "item.declared / item.declared",
     "item.reset / item.reset",
@@ -68,6 +75,8 @@ def harmless(mutation: Mutation) -> str:
     way, kind, field = mutation.key
     if way == "field":
         return _FIELDS.get(kind, {}).get(field, "") or _field(mutation)
+    if field == "" and kind == "a run that never was" and isinstance(mutation.steps[mutation.at + 2], Eof):
+        return WORDS  # of a run that ends there
     if way == "refitted":
         return NOWHERE if field in _EVIDENCE else _unjudged(mutation.changed)
     if kind in ("build.sample", "item.progress"):
@@ -78,10 +87,8 @@ def harmless(mutation: Mutation) -> str:
         return RED
     if way == "swapped":
         return SIDE if kind in _BESIDE or "eof evidence" in kind else ""
-    if kind == "sandbox.held" and way == "dropped":
-        return NOWHERE  # of a run that builds nothing
-    if kind == "eof evidence" and way == "dropped":
-        return ORPHAN
+    if way == "dropped" and kind in _DROPPED:
+        return _DROPPED[kind]
     if way == "hastened":
         return SIDE if kind.startswith(("eof evidence", "item.started before item", "item.verdict before item")) else (
             RED if kind.startswith("item.reset") else "")  # fmt: skip
@@ -104,7 +111,7 @@ def _field(mutation: Mutation) -> str:
         return _unjudged(step) if field in ("code", "next", "subject_sha256") else ""
     if isinstance(step, ev.BuildEnded) and step.exit != 0:
         return RED if field == "because" else ""
-    if isinstance(step, ev.ItemWaived) and step.item == "catdoc/uploader/catdoc":
+    if isinstance(step, ev.ItemWaived) and step.item in ("catdoc/uploader/catdoc", "xen/reproduce"):
         return NOWHERE if field in ("person", "reason") else ""  # it was typed, and that is told
     if isinstance(step, ev.SourcesPromoted) and step.component == "notes":
         return NOWHERE if field == "manifest_sha256" else ""  # nothing is built from it

@@ -158,14 +158,16 @@ def _fitted(step: Step, prefix: str, table: Mapping[str, object]) -> Step:
     return replace(step, **{prefix: text, f"{prefix}_sha256": digest, f"{prefix}_stream": ""})  # type: ignore[arg-type]
 
 
-_PLACED = {ev.SourcesPromoted: "facts", ev.BuildStarted: "needs"}
+_PLACED = {ev.SourcesPromoted: ("facts",), ev.BuildStarted: ("needs", "varied")}
 
 
 def evidences(steps: Sequence[Step]) -> Iterator[Mutation]:
     """Evidence and facts say something else, and everything hashes as it should."""
     streams = {step.stream: step.data for step in steps if isinstance(step, Eof)}
-    for at, step in enumerate(steps):
-        prefix = _PLACED.get(type(step), "evidence")
+    told = [
+        (at, step, prefix) for at, step in enumerate(steps) for prefix in _PLACED.get(type(step), ("evidence",))
+    ]
+    for at, step, prefix in told:
         if not getattr(step, f"{prefix}_sha256", ""):
             continue
         stream = getattr(step, f"{prefix}_stream")
@@ -174,8 +176,8 @@ def evidences(steps: Sequence[Step]) -> Iterator[Mutation]:
         place = rest.index(step)
         for what, changed in (("none", {}), *_variants(table)):
             lie = _fitted(step, prefix, changed)
-            told = [*rest[:place], lie, *rest[place + 1 :]]
-            yield Mutation("refitted", kind_of(step), f"{prefix}: {what}", at, str(changed)[:90], told, lie)
+            story = [*rest[:place], lie, *rest[place + 1 :]]
+            yield Mutation("refitted", kind_of(step), f"{prefix}: {what}", at, str(changed)[:90], story, lie)
 
 
 def _variants(table: Mapping[str, object]) -> Iterator[tuple[str, dict[str, object]]]:

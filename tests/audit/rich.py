@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from audit.forge import Eof, Forger, Step, begun, built, counted, passed, placed
@@ -16,6 +16,7 @@ from sealwright_keyring.policy_sums import sums_text
 from sealwright_stages import events as ev
 from sealwright_stages.declared import Declaration
 from sealwright_stages.events import Stage
+from sealwright_stages.manifest_build import VARIATIONS
 
 MIRROR = "https://deb.example.org/debian"
 SUITE = {"mirror": MIRROR, "suite": "bookworm", "date": "2023-11-01T10:00:00+00:00", "valid_until": ""}
@@ -30,7 +31,9 @@ ARCHIVE = {**SUITE, "inrelease_sha256": sha("index")}
 FILE, NOTES, DSC, TAG, ROOT = sha("tallow"), sha("notes"), sha("catdoc.dsc"), sha("tag object"), sha("root")
 HELD = ev.SandboxHeld(100, "2023-11-13T23:00:00.000000Z", sha("inputs"))
 EARLIER = ev.MemoryRead("example-0.9", "2023-03-02T00:00:00.000000Z", sha("earlier"), 345, 12)
-BYTES = {name: f"{name}\n".encode() for name in ("xen.tar", "xen-doc.tar", "a.deb", "b.deb", "c.deb")}
+DEBS = ("a_1_all.deb", "a-dbgsym_1_all.deb", "b_1_all.deb", "c_1_all.deb")
+CATDOC = (*DEBS, "notes.txt")
+BYTES = {name: f"{name}\n".encode() for name in ("xen.tar", "xen-doc.tar", "notes.txt", *DEBS)}
 SHA = {name: hashlib.sha256(data).hexdigest() for name, data in BYTES.items()}
 MANIFEST = """[release]
 name = "example"
@@ -50,6 +53,13 @@ person = "manager-a"
 reason = "the key was extended, the file is as upstream has it"
 sha256 = "{file}"
 policy_sha256 = "{policy}"
+[[waiver]]
+item = "catdoc/reference"
+code = "differs-from-archive+not-in-archive"
+person = "manager-a"
+reason = "the archive has another compiler"
+sha256 = "{catdoc}"
+policy_sha256 = "{policy}"
 [[component]]
 name = "notes"
 [[component.file]]
@@ -62,6 +72,10 @@ uploaders = "debian-keyring"
 [component.build]
 environment = "debian:bookworm"
 recipe = "deb"
+reference = "debian"
+products = ["*.deb", "*.txt"]
+reproduce = 2
+vary = ["hostname", "parallel"]
 [[component]]
 name = "xen"
 git = "https://example.org/xen.git"
@@ -79,6 +93,7 @@ packages = ["gcc"]
 recipe = "commands"
 commands = ["make"]
 products = ["*.tar"]
+reproduce = 2
 """
 
 
@@ -123,6 +138,12 @@ class Teller:
         """It is yellow."""
         self.say(ev.ItemVerdict(item, "warned", code, "imperfect", "waive it", subject, *placed(evidence)))
 
+    def waive(self, number: int) -> None:
+        """It is waived, as the manifest says."""
+        waiver = self.declared.manifest.waivers[number]
+        words = waiver.person, waiver.reason, waiver.item_sha256, waiver.policy_sha256
+        self.say(ev.ItemWaived(waiver.item, waiver.code, *words))
+
     def arrive(self, item: str, *verify: str) -> None:
         """Something arrived, and is looked at."""
         self.say(ev.ItemStarted(item), ev.ItemProgress(item, 5, 10, "of 10"), passed(item, {"size": 10}, ""))
@@ -138,17 +159,28 @@ class Teller:
         self.say(*(ev.StageEnded(s, o) for s, o in zip((Stage.GET_SOURCES, Stage.VERIFY), ok, strict=True)))
 
     def build(
-        self, name: str, attempt: int, recipe: str, epoch: int, status: int = 0, *, spilled: bool = False
+        self,
+        name: str,
+        attempt: int,
+        recipe: str,
+        epoch: int,
+        status: int = 0,
+        *,
+        spilled: bool = False,
+        varied: Mapping[str, object] | None = None,
     ) -> None:
-        """A build runs to its end; that of xen sees the products of catdoc."""
-        stream = f"build/{name}/{self.runs}-{attempt}"
-        self.say(ev.ItemStarted(f"{name}/build"))
+        """A build runs to its end, the second one if something is `varied`; that of xen sees the products of catdoc."""
+        second = varied is not None
+        stream = f"build/{name}/{self.runs}-{attempt}{'-second' if second else ''}"
+        item = f"{name}/{'reproduce' if second else 'build'}"
+        self.say(ev.ItemStarted(item))
         words = recipe, "debian:bookworm", ROOT, sha(f"{name} list"), epoch
-        seen = {f"catdoc/{each}": SHA[each] for each in ("a.deb", "b.deb", "c.deb")} if name == "xen" else {}
+        seen = {f"catdoc/{each}": SHA[each] for each in CATDOC} if name == "xen" else {}
         told = self.spill(seen) if spilled else placed(seen)
-        self.say(ev.BuildStarted(name, f"{name}/build", stream, *words, *told))
-        self.say(ev.BuildSample(name, 90, 1 << 20, 3, 10, 20), Eof(stream, exit=status))
-        self.say(ev.BuildEnded(name, status, 1200, ""))
+        more = placed(varied) if varied is not None else ()
+        self.say(ev.BuildStarted(name, item, stream, *words, *told, *more))
+        self.say(ev.BuildSample(name, 90, 1 << 20, 3, 10, 20, second), Eof(stream, exit=status))
+        self.say(ev.BuildEnded(name, status, 1200, "", second))
 
 
 GIT_EVIDENCE = {
@@ -164,7 +196,14 @@ PINNED = {"url": "https://files.example.org/tallow.tar.gz", "pinned": True, "fou
 IN_ARCHIVE = {"archive": ARCHIVE, "package": "catdoc", "version": "0.95-5", "files": {"catdoc.dsc": DSC}}
 PACKAGES = {"archive": ARCHIVE, "packages": [f"gcc 12.2 amd64 {sha('gcc')}", f"make 4.3 amd64 {sha('make')}"]}
 NOTES_EVIDENCE = {"url": "https://files.example.org/notes.txt", "pinned": True, "found": NOTES}
-REFERENCES = {"a.deb": SHA["a.deb"], "b.deb": sha("another b.deb")}
+REFERENCES = {"a_1_all.deb": SHA["a_1_all.deb"], "b_1_all.deb": sha("another b.deb")}
+COMPARED = {
+    "a_1_all.deb": {"result": "identical", "built": SHA["a_1_all.deb"], "published": SHA["a_1_all.deb"]},
+    "a-dbgsym_1_all.deb": {"result": "debug", "built": SHA["a-dbgsym_1_all.deb"], "published": ""},
+    "b_1_all.deb": {"result": "differs", "built": SHA["b_1_all.deb"], "published": sha("another b.deb")},
+    "c_1_all.deb": {"result": "absent", "built": SHA["c_1_all.deb"], "published": "", "why": "not there"},
+    "notes.txt": {"result": "no-package", "built": SHA["notes.txt"], "published": ""},
+}
 APT = "environment debian:bookworm/apt"
 XEN = ("xen/git/v1", "xen/file/tallow.tar.gz", "xen/file-signature/tallow.tar.gz")
 
@@ -203,9 +242,7 @@ def sources(teller: Teller) -> None:
     teller.arrive("xen/fetch/tallow.tar.gz", *XEN[1:])
     teller.judge(XEN[1], PINNED, FILE)
     teller.warn(XEN[2], "key-expired-since", SIGNED, FILE)
-    waiver = teller.declared.manifest.waivers[0]
-    words = waiver.person, waiver.reason, waiver.item_sha256, waiver.policy_sha256
-    teller.say(ev.ItemWaived(waiver.item, waiver.code, *words))
+    teller.waive(0)
     teller.promote("xen", {"epoch": 1_690_000_000})
     teller.say(ev.ItemStarted(APT), ev.ItemReset(APT, "made once all is verified"))
     teller.stages(True, False)
@@ -220,6 +257,51 @@ def sources(teller: Teller) -> None:
     teller.say(ev.GateDecided(Stage.BUILD, True, 0, 0, 0, 0))
 
 
+def varied(*names: str) -> dict[str, object]:
+    """What a second build says of what it varied."""
+    kept = {name: "the manifest leaves it out" for name in VARIATIONS if name not in names}
+    return {"varied": {name: ["one", "two"] for name in names}, "kept": kept}
+
+
+def twice(first: Sequence[str], **others: str) -> dict[str, object]:
+    """The products of two builds beside each other; `others` are the second's that differ, by their names."""
+    rows = {}
+    for name in first:
+        own = {"sha256": SHA[name], "size": len(BYTES[name])}
+        digest = sha(others[name]) if name in others else SHA[name]
+        rows[name] = {**own, "second_sha256": digest, "second_size": len(BYTES[name])}
+    return {"twice": rows}
+
+
+def seconds(teller: Teller) -> None:
+    """Both are built again: one gives the same, the other, at the second try, does not, and is waived."""
+    red = "failed", "second-build-failed", "exit 2", "read its log", "", "", "", ""
+    told = varied("hostname", "parallel")
+    teller.build("catdoc", 1, "deb", 1_680_000_000, varied=told)
+    teller.judge("catdoc/reproduce", {**told, **twice(CATDOC)}, subject_of(CATDOC), spilled=True)
+    told = varied(*VARIATIONS)
+    teller.build("xen", 1, "commands", 1_690_000_000, status=2, varied=told)
+    teller.say(ev.ItemVerdict("xen/reproduce", *red), ev.StageEnded(Stage.BUILD, False))
+    teller.say(ev.GateDecided(Stage.SEAL, False, 0, 0, 0, 0), ev.StageStarted(Stage.BUILD))
+    teller.say(ev.ItemReset("xen/reproduce", "again"))
+    teller.build("xen", 2, "commands", 1_690_000_000, varied=told)
+    tars = ("xen.tar", "xen-doc.tar")
+    found = {
+        **told,
+        **twice(tars, **{"xen.tar": "another"}),
+        "report": {"tool": "diffoscope", "text": "- a\n+ b\n"},
+    }
+    teller.warn("xen/reproduce", "not-reproduced", found, subject_of(tars))
+    teller.say(ev.StageEnded(Stage.BUILD, False), ev.GateDecided(Stage.SEAL, False, 0, 0, 0, 0))
+    typed = "manager-a", "its host name", subject_of(tars), teller.declared.policy_sha256
+    teller.say(ev.ItemWaived("xen/reproduce", "not-reproduced", *typed))
+
+
+def subject_of(names: Sequence[str]) -> str:
+    """The SHA-256 that a build of these products is about."""
+    return built("", {name: SHA[name] for name in names}).subject_sha256
+
+
 def builds(teller: Teller) -> None:
     """Both builds fail at first, the first one before the other can begin, and are built again."""
     red = "failed", "build-failed", "exit 2", "read its log", "", "", "", ""
@@ -229,10 +311,15 @@ def builds(teller: Teller) -> None:
     teller.say(ev.StageEnded(Stage.BUILD, False), ev.GateDecided(Stage.SEAL, False, 0, 0, 0, 0))
     teller.say(ev.StageStarted(Stage.BUILD), ev.ItemReset("catdoc/build", "it is built again"))
     teller.build("catdoc", 2, "deb", 1_680_000_000)
-    for name, result in (("a.deb", "identical"), ("b.deb", "differs"), ("c.deb", "absent")):
+    for name in CATDOC:
+        result = {"a_1_all.deb": "identical", "b_1_all.deb": "differs"}.get(name, "absent")
         teller.say(ev.ProductCollected("catdoc", name, SHA[name], len(BYTES[name])))
         teller.say(ev.ProductCompared("catdoc", name, result, REFERENCES.get(name, ""), "the archive"))
-    teller.say(built("catdoc", {name: SHA[name] for name in ("a.deb", "b.deb", "c.deb")}))
+    green = built("catdoc", {name: SHA[name] for name in CATDOC})
+    teller.say(green, ev.ItemStarted("catdoc/reference"))
+    evidence = {"archive": ARCHIVE, "compared": COMPARED}
+    teller.warn("catdoc/reference", "differs-from-archive+not-in-archive", evidence, green.subject_sha256)
+    teller.waive(1)
     teller.build("xen", 1, "commands", 1_690_000_000, status=2)
     teller.say(ev.ItemVerdict("xen/build", *red), ev.StageEnded(Stage.BUILD, False))
     teller.say(ev.GateDecided(Stage.SEAL, False, 0, 0, 0, 0))
@@ -241,7 +328,8 @@ def builds(teller: Teller) -> None:
     for name in ("xen.tar", "xen-doc.tar"):
         teller.say(ev.ProductCollected("xen", name, SHA[name], len(BYTES[name])))
     teller.say(built("xen", {name: SHA[name] for name in ("xen.tar", "xen-doc.tar")}))
-    teller.say(ev.StageEnded(Stage.BUILD, True), ev.GateDecided(Stage.SEAL, True, 0, 0, 0, 0))
+    seconds(teller)
+    teller.say(ev.GateDecided(Stage.SEAL, True, 0, 0, 0, 0))
     teller.say(ev.RunEnded(130, "it was interrupted", "run again"), Eof("engine"))
 
 
@@ -257,7 +345,9 @@ def rich(forger: Forger) -> list[Step]:
     """Give the forger the rich release to tell, with its policy signed; gives what it says, gates counted."""
     ring = forger.folder / "keyring"
     policy = load_policy(ring)
-    forger.text = MANIFEST.format(mirror=MIRROR, file=FILE, notes=NOTES, policy=policy.sha256)
+    forger.text = MANIFEST.format(
+        mirror=MIRROR, file=FILE, notes=NOTES, policy=policy.sha256, catdoc=subject_of(CATDOC)
+    )
     sums = sums_text(ring, policy.files)
     forger.more = {"policy/SHA256SUMS": sums, "policy/SHA256SUMS.asc": forger.signed(sums)}
     forger.bytes = {SHA[name]: data for name, data in BYTES.items()}

@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from build.packaging import SPEC, deb_tree, made, package_job, rpm_sources, tar_of, with_spec
 from sealwright_stages.build.builder import SandboxBuilder
+from sealwright_stages.manifest_build import VARIATIONS
 from sealwright_stages.ports import Need
 
 needs_rpm = pytest.mark.skipif(shutil.which("rpmbuild") is None, reason="rpmbuild is not installed")
@@ -34,8 +36,12 @@ def test_an_rpm_is_built_from_its_spec_and_verified_files_and_twice_the_same(
     assert "tiny-1.0-1.src.rpm" in one.products
     for path in (tmp_path / "sources").rglob("*"):
         os.utime(path, (1, 1))
-    two = made(builder, what, tmp_path / "two")
-    assert two.products == one.products
+    varied = builder.vary(what, [each for each in VARIATIONS if each != "path"], tmp_path)
+    assert {"hostname", "locale", "timezone", "uid"} <= set(varied.changed)
+    two = made(builder, replace(what, around=varied.around), tmp_path / "two")
+    assert two.products == one.products, two.said
+    elsewhere = replace(what, around=builder.vary(what, ["path"], tmp_path).around)
+    assert made(builder, elsewhere, tmp_path / "three").products != one.products, "gcc -g writes down where it is"
     for name in one.products:
         facts = said_of(one.folder / name, "%{BUILDTIME} %{BUILDHOST} [%{FILEMTIMES} ]").split()
         assert facts[:2] == [str(DATED), "build"]
@@ -108,10 +114,12 @@ def test_a_deb_is_built_from_a_git_tree_of_any_source_format(
     builder: SandboxBuilder, tmp_path: Path, form: str
 ) -> None:
     what = package_job("deb", deb_tree(tmp_path / "sources", form, 'stat -c "control of %Y" debian/control'))
-    one, two = (made(builder, what, tmp_path / place) for place in ("one", "two"))
+    around = replace(builder.vary(what, VARIATIONS, tmp_path).around, order="newest")
+    assert around.place != "/build" and around.uid == 0
+    one, two = made(builder, what, tmp_path / "one"), made(builder, replace(what, around=around), tmp_path / "two")
     assert one.result.exit == 0, one.said
     assert list(one.products) == ["tiny_1.0-1_all.deb"]
-    assert one.products == two.products
+    assert one.products == two.products, two.said
     assert f"control of {DATED}" in one.said
     words = ["dpkg-deb", "--fsys-tarfile", str(one.folder / "tiny_1.0-1_all.deb")]
     held = subprocess.run(words, check=True, capture_output=True).stdout

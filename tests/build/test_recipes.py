@@ -24,7 +24,7 @@ JOB = BuildJob(
 def test_nothing_of_the_manifest_becomes_part_of_a_script() -> None:
     how = recipe(JOB)
     assert how.argv[:2] == ("sh", "-c")
-    assert how.argv[4:] == ("xen", "make", "echo $(id)")
+    assert how.argv[4:] == ("/build/xen", "", "make", "echo $(id)")
     assert recipe(replace(JOB, commands=("other",))).argv[2] == how.argv[2]
 
 

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+from dataclasses import replace
+from pathlib import Path
+
 from console import made_up
+from sealwright_console.feed import spilled
 from sealwright_console.lines import Row, Tone, plain
-from sealwright_console.views.build import build_lines, busiest, seal_rows
+from sealwright_console.views.build import build_lines, builds, busiest, component_of, seal_rows
 from sealwright_console.views.detail import detail_rows, evidence_lines
 from sealwright_console.views.gate import gate_rows, waivable
 from sealwright_console.views.header import (
@@ -17,10 +23,12 @@ from sealwright_console.views.header import (
 )
 from sealwright_console.views.overview import component_rows, selected_lines
 from sealwright_console.views.sign import armed, digest_lines
+from sealwright_stages import events as ev
 from sealwright_stages.events import Stage
 from sealwright_stages.fold import fold
 from sealwright_stages.gate import decide
 from sealwright_stages.verdict import Status
+from support.stories import Entry, entries_of
 
 TROUBLED = fold(made_up.troubled().entries)
 SEALED = fold(made_up.sealed().entries)
@@ -112,6 +120,27 @@ def test_deep_and_long_evidence_is_cut_and_says_so() -> None:
     assert len(lines) == 401 and "4600 more lines" in plain(lines[-1])
 
 
+def test_a_report_in_the_evidence_is_shown_line_by_line_and_clean() -> None:
+    lines = [
+        plain(line)
+        for line in evidence_lines(json.dumps({"report": {"text": "--- a\n+++ b\x1b[2J\n", "cut": False}}))
+    ]
+    assert [line.strip() for line in lines] == ["report:", "text:", "--- a", "+++ b␛[2J", "cut: false"]
+
+
+def test_evidence_on_a_stream_is_shown_if_it_is_what_its_verdict_names(tmp_path: Path) -> None:
+    said = json.dumps({"report": {"text": "-ours\n+theirs\n"}})
+    halves = [tmp_path / "00000000.log", tmp_path / "00000001.log"]
+    for path, part in zip(halves, (said[:9], said[9:]), strict=True):
+        path.write_text(part)
+    sha256 = hashlib.sha256(said.encode()).hexdigest()
+    assert spilled(halves, sha256) == said
+    assert spilled(halves[:1], sha256) == ""
+    assert spilled([tmp_path / "gone"], sha256) == ""
+    rows = detail_rows(TROUBLED, "kde-desktop", lambda item: "" if item.evidence else said)
+    assert "+theirs" in text(rows)
+
+
 def test_the_log_opens_at_the_running_build() -> None:
     running = fold(made_up.building().entries)
     assert busiest(running) == "xen"
@@ -154,3 +183,26 @@ def test_a_red_item_or_a_closed_gate_disarms_signing() -> None:
 def test_the_digest_is_shown_in_full() -> None:
     said = "".join(plain(line) for line in digest_lines(made_up.request()))
     assert said.replace(" ", "").removeprefix("digest") == made_up.DIGEST
+
+
+def test_a_second_build_is_shown_as_one_with_its_own_figures_and_log() -> None:
+    story = made_up.sealed()
+    (first,) = [e for e in map(_event, story.entries) if isinstance(e, ev.BuildStarted) and e.component == "xen"]
+    varied = {"varied": "{}", "varied_sha256": made_up.sha("{}"), "stream": "build/xen/1-1-second"}
+    state = fold([*story.entries[:-1]])
+    assert builds(state).count("xen/reproduce") == 0
+    told = [replace(first, **varied), ev.BuildSample("xen", 50, 1 << 20, 7, 0, 0, True)]  # type: ignore[arg-type]
+    state = fold(entries_of(told), state)
+    names = builds(state)
+    assert names[names.index("xen") + 1] == "xen/reproduce" == busiest(state)
+    assert component_of("xen/reproduce") == "xen"
+    lines = [plain(line) for line in build_lines(state, "xen/reproduce", 98)]
+    assert lines[0].startswith("SECOND BUILD xen (") and "7 processes" in lines[2]
+    assert plain(build_lines(state, "xen", 98)[0]).startswith("BUILD xen (")
+    state = fold(entries_of([ev.BuildEnded("xen", 3, 5000, "", True)]), state)
+    assert "exit 3" in plain(build_lines(state, "xen/reproduce", 98)[0])
+    assert "exit 0" in plain(build_lines(state, "xen", 98)[0])
+
+
+def _event(entry: Entry) -> ev.Event | None:
+    return ev.from_body(entry.body) if entry.kind == "ev" else None

@@ -312,6 +312,16 @@ BUILDS = [
     ),
     ('recipe = "commands"\ncommands = ["make"]', 'recipe = "rpm"\nspec = "/x.spec"', "spec", "no path of a .spec"),
     ('recipe = "commands"\ncommands = ["make"]', 'recipe = "rpm"\nspec = "x.txt"', "spec", "no path of a .spec"),
+    ('recipe = "commands"', 'recipe = "commands"\nreference = "debian"', "reference", 'recipe "deb" alone'),
+    ('recipe = "commands"', 'recipe = "commands"\nreference = "fedora"', "reference", "not offered"),
+    ('recipe = "commands"', 'recipe = "commands"\nreference = ""', "reference", "not offered"),
+    ('recipe = "commands"', 'recipe = "commands"\nreference = true', "reference", "must be a text"),
+    (
+        'recipe = "commands"\ncommands = ["make"]',
+        'recipe = "deb"\nenvironment = "host"\nreference = "debian"',
+        "reference",
+        "no suite says",
+    ),
     ('commands = ["make"]\n', "", "recipe", "wants commands and products"),
     ('products = ["*.tar"]\n', "", "recipe", "wants commands and products"),
     ('recipe = "commands"', 'recipe = "deb"', "commands =", "takes no commands"),
@@ -518,3 +528,34 @@ def test_no_two_sources_of_a_component_share_an_item(tmp_path: Path) -> None:
     manifest = read(tmp_path, HEAD + XEN + file)
     with pytest.raises(ManifestError, match="xen/fetch/v1"):
         declared(manifest)
+
+
+@pytest.mark.parametrize(
+    ("keys", "because"),
+    [
+        ("reproduce = 3", "reproduce = 3 is not offered"),
+        ("reproduce = 0", "reproduce = 0 is not offered"),
+        ('reproduce = "2"', "must be"),
+        ("reproduce = true", "must be"),
+        ('vary = ["uid"]', "vary is for a second build"),
+        ('reproduce = 2\nvary = ["moon"]', "'moon' is nothing that is varied"),
+        ('reproduce = 2\nvary = ["uid", "uid"]', "'vary' names one thing twice"),
+    ],
+)
+def test_a_component_is_built_once_or_twice_and_varied_in_what_can_be(
+    tmp_path: Path, keys: str, because: str
+) -> None:
+    with pytest.raises(ManifestError, match=because):
+        load(write_release(tmp_path, HEAD + component("xen") + keys + "\n"))
+
+
+def test_a_manifest_may_leave_out_what_is_varied(tmp_path: Path) -> None:
+    def read(keys: str) -> tuple[int, tuple[str, ...] | None]:
+        build = load(write_release(tmp_path, HEAD + component("xen") + keys)).components[0].build
+        assert build is not None
+        return build.reproduce, build.vary
+
+    assert read("") == read("reproduce = 1\n") == (1, None)
+    assert read("reproduce = 2\n") == (2, None)
+    assert read("reproduce = 2\nvary = []\n") == (2, ())
+    assert read('reproduce = 2\nvary = ["uid", "path"]\n') == (2, ("uid", "path"))

@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import unicodedata
 from collections.abc import Mapping
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -24,6 +25,7 @@ from sealwright_stages.publish.publish import publish
 from sealwright_stages.publish.release_page import release_page
 from sealwright_stages.publish.site import locked
 from sealwright_stages.seal.pages import index_page
+from sealwright_stages.verdict import Status
 
 CHROMIUM = shutil.which("chromium-headless-shell") or shutil.which("chromium")
 ALLOWED: Mapping[str, set[str]] = {
@@ -135,6 +137,17 @@ def test_the_page_of_a_release_says_what_a_downloader_wants_to_know(tmp_path: Pa
     grouped = re.compile(r"([0-9A-F]{4} ){9}[0-9A-F]{4}")
     assert grouped.search(shown) and told.report.checkpoint.root.hex() in shown
     assert "The key expired a week after it signed." in shown and "sealwright audit evidence" in shown
+
+
+def test_the_page_says_of_each_product_whether_a_second_build_gave_the_same(tmp_path: Path) -> None:
+    told = facts(tmp_path)
+    assert "Built twice" not in release_page(told, PLACE, files(told)).decode()
+    for name, status in (("xen", Status.WARNED), ("grub", Status.PASSED)):
+        item = f"{name}/reproduce"
+        told.state.items[item] = replace(told.state.items["grub/0"], id=item, component=name, status=status)
+    page = release_page(told, PLACE, files(told)).decode()
+    assert "Built twice" in page
+    assert (page.count("the same bytes"), page.count("not all the same")) == (1, 2)
 
 
 @pytest.mark.parametrize("number", range(len(HOSTILE)))

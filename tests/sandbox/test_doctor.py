@@ -84,3 +84,9 @@ def test_a_limit_that_can_not_be_set_is_named_with_its_cure(identities: Identiti
     assert said.startswith("3 there is no sandbox on this machine")
     assert "raise the hard limit CORE" in said
     assert "must be 1 or more" in said
+
+
+def test_what_tells_differences_is_advised_with_what_it_is_for() -> None:
+    (found,) = (finding for finding in examine() if finding.name == "diffoscope")
+    assert found.ok in ("good", "advice")
+    assert found.ok == "good" or "differ" in found.next or "reports" in found.next

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from sealwright_stages.errors import BuildError
 from sealwright_stages.events import Stage
+from sealwright_stages.manifest_build import VARIATIONS
 from sealwright_stages.plan import environment_component
 from sealwright_stages.ports import (
     BuildJob,
@@ -19,7 +20,12 @@ from sealwright_stages.ports import (
     Outcome,
     OutputStream,
     Prepared,
+    Reference,
+    Report,
     Sampled,
+    Side,
+    Surroundings,
+    Varied,
     Workshop,
 )
 from sealwright_stages.verdict import Failed, Green, Passed, Verdict, Warned
@@ -108,6 +114,10 @@ class ScriptedBuilder:
     refuses: dict[str, BuildError] = field(default_factory=dict)
     runs: list[str] = field(default_factory=list)
     spare: int = 1 << 40
+    references: list[Verdict | BuildError] = field(default_factory=list)
+    compared: list[Reference] = field(default_factory=list)
+    leaks: Callable[[BuildJob], bytes] = lambda job: b""
+    """What of its surroundings a build writes into its product."""
 
     def environment_items(self, name: str) -> tuple[ItemSpec, ...]:
         component = environment_component(name)
@@ -140,7 +150,7 @@ class ScriptedBuilder:
         if reason := stop():
             return BuildResult(-9, 5, reason)
         data = (job.sources / "source" / "payload").read_bytes()
-        (out / f"{job.component}.tar").write_bytes(b"built from " + data)
+        (out / f"{job.component}.tar").write_bytes(b"built from " + data + self.leaks(job))
         exits = self.exits.get(job.component, [])
         return BuildResult(exits.pop(0) if exits else 0, 1200)
 
@@ -155,6 +165,37 @@ class ScriptedBuilder:
         data = (out / name).read_bytes()
         (destination / name).write_bytes(data)
         return (Collected(name, sha_of(data), len(data)),)
+
+    def compare(self, asked: Reference, subject: str, workshop: Workshop, stop: Callable[[], str]) -> Outcome:
+        self.compared.append(asked)
+        (workshop.quarantine / "official.deb").write_bytes(b"a stranger's")
+        said = self.references.pop(0) if self.references else Passed("as in the archive", subject)
+        if isinstance(said, BuildError):
+            raise said
+        rows: dict[str, object] = {}
+        for name, sha256 in asked.products.items():
+            other = sha256 if isinstance(said, Passed) else "0" * 64
+            rows[name] = {
+                "result": "identical" if other == sha256 else "differs",
+                "built": sha256,
+                "published": other,
+            }
+        archive = {"suite": asked.suite, "date": "2023-11-01T10:00:00+00:00", "valid_until": ""}
+        evidence = {"archive": {**archive, "inrelease_sha256": "1" * 64}, "compared": rows}
+        return Outcome({asked.item: replace(said, subject_sha256=subject, evidence=evidence)})
+
+    def vary(self, job: BuildJob, asked: Sequence[str] | None, out: Path) -> Varied:
+        assert out.is_dir()
+        names = [name for name in VARIATIONS if asked is None or name in asked]
+        around = Surroundings(hostname="rebuild" if "hostname" in names else "build")
+        kept = {name: "the manifest leaves it out" for name in VARIATIONS if name not in names}
+        return Varied(around, dict.fromkeys(names, ("one", "two")), kept)
+
+    def report(
+        self, sides: tuple[Side, Side], names: Collection[str], folder: Path, stop: Callable[[], str]
+    ) -> Report:
+        texts = [(side.label, sorted(p.name for p in side.folder.iterdir() if p.name in names)) for side in sides]
+        return Report(f"{texts[0]} differs from {texts[1]}\n", "240")
 
 
 class NoSandbox:

@@ -12,7 +12,7 @@ from textual.widgets import Input
 from sealwright_console.feed import Feed
 from sealwright_console.lines import Part, Tone
 from sealwright_console.screens.base import ConsoleScreen
-from sealwright_console.views.build import build_lines, builds, busiest
+from sealwright_console.views.build import build_lines, build_of, builds, busiest, component_of
 from sealwright_console.widgets.log_view import LogView
 from sealwright_console.widgets.texts import Texts
 
@@ -60,7 +60,8 @@ class BuildScreen(ConsoleScreen):
         state = self.feed.state
         names = builds(state)
         name = self._asked if self._asked in names else self._shown or busiest(state)
-        stream = state.components[name].build_stream if name in names else ""
+        known = build_of(state, name)
+        stream = known.build_stream if known is not None else ""
         cursor, log = self.feed.cursor, self.query_one(LogView)
         limit = cursor.output(stream) if cursor is not None and stream else None
         if (name, stream) != (self._shown, self._stream):
@@ -122,7 +123,7 @@ class BuildScreen(ConsoleScreen):
         from sealwright_console.screens.component import ComponentScreen  # noqa: PLC0415 - after the first paint
 
         if self._shown:
-            self.app.push_screen(ComponentScreen(self.feed, self._shown))
+            self.app.push_screen(ComponentScreen(self.feed, component_of(self._shown)))
 
     def copied(self) -> str:
         """The facts about the build."""

@@ -8,11 +8,12 @@ from typing import ClassVar
 from textual.binding import Binding, BindingType
 from textual.widget import Widget
 
-from sealwright_console.feed import Feed
+from sealwright_console.feed import Feed, spilled
 from sealwright_console.screens.base import ConsoleScreen
 from sealwright_console.views.detail import detail_rows, title_line
 from sealwright_console.widgets.ledger import Ledger
 from sealwright_console.widgets.texts import Texts
+from sealwright_stages.state import Item
 from sealwright_stages.verdict import Status
 
 
@@ -29,6 +30,7 @@ class ComponentScreen(ConsoleScreen):
         super().__init__(feed)
         self.component_name = name
         self._item = item
+        self._read: dict[str, str] = {}
 
     def body(self) -> Iterable[Widget]:
         """The title, and the rows."""
@@ -46,7 +48,17 @@ class ComponentScreen(ConsoleScreen):
         """Show the page anew."""
         super().show_state()
         self.say("#title", title_line(self.feed.state, self.component_name))
-        self.query_one(Ledger).show(detail_rows(self.feed.state, self.component_name))
+        self.query_one(Ledger).show(detail_rows(self.feed.state, self.component_name, self._spilled))
+
+    def _spilled(self, item: Item) -> str:
+        """The evidence that an item has on a stream, read once; nothing of one that is not what its verdict names."""
+        if not item.evidence_stream:
+            return ""
+        if item.evidence_sha256 not in self._read:
+            self._read[item.evidence_sha256] = spilled(
+                self.feed.log_files(item.evidence_stream), item.evidence_sha256
+            )
+        return self._read[item.evidence_sha256]
 
     @property
     def shown_component(self) -> str:

@@ -2,23 +2,47 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from sealwright_console.figures import duration, head, seconds_between, size, sparkline
 from sealwright_console.lines import Line, Part, Row, Tone, blank, heading, mark, word
 from sealwright_console.views.detail import product_row
 from sealwright_stages.state import Component, State
 from sealwright_stages.verdict import Status
 
+_SECOND = "/reproduce"
+
 
 def builds(state: State) -> list[str]:
-    """Components whose build has begun, in the order of the manifest."""
-    return [name for name, component in state.components.items() if component.build_stream]
+    """The builds that have begun, in the order of the manifest: of a component, under its name, and after that its second
+    one, under the id of its item."""
+    names: list[str] = []
+    for name, component in state.components.items():
+        names += [name] if component.build_stream else []
+        names += [f"{name}{_SECOND}"] if name in state.seconds else []
+    return names
+
+
+def build_of(state: State, name: str) -> Component | None:
+    """What is known of a build that has begun: of a second one, with the sources that both are made from."""
+    first = state.components.get(component_of(name))
+    second = state.seconds.get(component_of(name))
+    if not name.endswith(_SECOND) or first is None or second is None:
+        return first if first is not None and first.build_stream else None
+    return replace(second, files=first.files, bytes=first.bytes, manifest_sha256=first.manifest_sha256)
+
+
+def component_of(name: str) -> str:
+    """Whose build it is."""
+    return name.removesuffix(_SECOND)
 
 
 def busiest(state: State) -> str:
     """The component to look at first: one that builds now, else one that failed, else the last."""
     names = builds(state)
-    running = [name for name in names if state.components[name].building]
-    failed = [name for name in names if build_status(state.components[name]) is Status.FAILED]
+    known = {name: build for name in names if (build := build_of(state, name)) is not None}
+    running = [name for name, build in known.items() if build.building]
+    failed = [name for name, build in known.items() if build_status(build) is Status.FAILED]
     return (running or failed or names[-1:] or [""])[0]
 
 
@@ -33,14 +57,14 @@ def build_status(component: Component) -> Status:
 
 def build_lines(state: State, name: str, width: int) -> tuple[Line, ...]:
     """Three lines about a build: which and how it stands, its sandbox, its curves."""
-    component = state.components.get(name)
-    if component is None or not component.build_stream:
+    component = build_of(state, name)
+    if component is None:
         return ((Part("no build has begun yet", Tone.DIM),), (), ())
     names = builds(state)
     where = f"({names.index(name) + 1} of {len(names)})"
     first = (
-        Part("BUILD ", Tone.DIM),
-        Part(f"{name} ", Tone.HEAD),
+        Part("SECOND BUILD " if name != component_of(name) else "BUILD ", Tone.DIM),
+        Part(f"{component_of(name)} ", Tone.HEAD),
         Part(f"{where}  ", Tone.DIM),
         word(build_status(component)),
         Part(f"  wall {_wall(state, component)}{_exit(component)}"),

@@ -2,11 +2,13 @@
 
 - Fingerprints and hashes are shown whole, in fours; nothing here is abbreviated.
 - Evidence is JSON text from a verifier: what can't be read as JSON is shown as the text that it is.
+- A text of several lines in it, such as a report of differences, is shown line by line.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 
 from sealwright_console.figures import clock, duration, grouped, size, spaced
 from sealwright_console.lines import Line, Part, Row, Tone, blank, heading, labelled, word
@@ -21,13 +23,16 @@ _MOST_LINES = 400
 _COMPARED = {"identical": Status.PASSED, "differs": Status.WARNED}
 
 
-def detail_rows(state: State, name: str) -> list[Row]:
-    """The whole page of a component: items by stage, its sources, its products."""
+def detail_rows(state: State, name: str, spilled: Callable[[Item], str] = lambda item: "") -> list[Row]:
+    """The whole page of a component: items by stage, its sources, its products.
+
+    `spilled` gives the evidence that an item has on a stream of its own.
+    """
     rows: list[Row] = []
     for stage in STAGES:
         items = items_of(state, name, stage)
         if items:
-            rows += [heading(stage.value), *(item_row(item) for item in items), blank()]
+            rows += [heading(stage.value), *(item_row(item, spilled=spilled(item)) for item in items), blank()]
     return rows + _source_rows(state, name) + _product_rows(state, name)
 
 
@@ -45,8 +50,8 @@ def title_line(state: State, name: str) -> Line:
     )
 
 
-def item_row(item: Item, bare: bool = False) -> Row:
-    """One item with all that is known about it; `bare` leaves the evidence out."""
+def item_row(item: Item, bare: bool = False, spilled: str = "") -> Row:
+    """One item with all that is known about it; `bare` leaves the evidence out, `spilled` is what a stream has of it."""
     lines: list[Line] = [
         (Part("  "), word(item.status, 10), Part(f" {item.title}", Tone.HEAD), Part(f"  {item.kind}", Tone.DIM))
     ]
@@ -56,7 +61,7 @@ def item_row(item: Item, bare: bool = False) -> Row:
     lines += waiver_lines(item)
     lines += deleted_lines(item)
     if not bare:
-        lines += _proof_lines(item)
+        lines += _proof_lines(item, spilled)
     return Row(item.id, tuple(lines))
 
 
@@ -103,6 +108,10 @@ def _walk(value: object, key: str, indent: int, depth: int, lines: list[Line]) -
         pairs = [(str(name), inner) for name, inner in value.items()]
     elif isinstance(value, list):
         pairs = [("-", inner) for inner in value]
+    if isinstance(value, str) and "\n" in value.rstrip("\n"):
+        lines.append((Part(f"{'':{indent}}{key}:", Tone.DIM),))
+        lines += [(Part(f"{'':{indent + 2}}{line}"),) for line in value.rstrip("\n").split("\n")]
+        return
     if not pairs or depth >= _DEEPEST:
         lines.append((Part(f"{'':{indent}}{key}{': ' if key else ''}", Tone.DIM), Part(_scalar(value))))
         return
@@ -119,13 +128,13 @@ def _scalar(value: object) -> str:
     return json.dumps(value, ensure_ascii=True)
 
 
-def _proof_lines(item: Item) -> list[Line]:
+def _proof_lines(item: Item, spilled: str) -> list[Line]:
     lines: list[Line] = []
     if item.subject_sha256:
         lines.append(labelled("sha256", grouped(item.subject_sha256)))
     if item.code and item.code != "ok":
         lines.append(labelled("code", item.code, Tone.DIM))
-    lines += evidence_lines(item.evidence)
+    lines += evidence_lines(item.evidence or spilled)
     if item.evidence_stream:
         lines.append(labelled("evidence", f"in the log as stream {item.evidence_stream}", Tone.DIM))
         lines.append(labelled("", grouped(item.evidence_sha256), Tone.DIM))

@@ -8,34 +8,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import contextlib
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
-from sealwright_stages.build import runner
+from sealwright_stages.build import diffoscope, reference, runner
 from sealwright_stages.build.collector import collect
 from sealwright_stages.build.environments import Environments
 from sealwright_stages.build.recipes import NEEDS, Recipe, recipe
 from sealwright_stages.build.spare import spare_memory
+from sealwright_stages.build.variation import OTHER_UID, Machine, vary
 from sealwright_stages.errors import BuildError
+from sealwright_stages.files import read_small
 from sealwright_stages.ports import (
     BuildJob,
     BuildResult,
     Collected,
     ItemSpec,
+    Outcome,
     OutputStream,
     Prepared,
+    Reference,
+    Report,
     Sampled,
+    Side,
+    Varied,
     Workshop,
 )
 from sealwright_stages.sandbox.bwrap import Bind, Sandbox
 from sealwright_stages.sandbox.identity import Identities
 from sealwright_stages.sandbox.ownership import hand_over, take_back
 
-_PASSWD = b"root:x:0:0:root:/nonexistent:/bin/sh\nnobody:x:65534:65534:nobody:/nonexistent:/bin/false\n"
-_GROUP = b"root:x:0:\nnogroup:x:65534:\n"
+_OTHER = f"builder:x:{OTHER_UID}:{OTHER_UID}:builder:/nonexistent:/bin/sh\n".encode()
+_PASSWD = b"root:x:0:0:root:/nonexistent:/bin/sh\nnobody:x:65534:65534:nobody:/nonexistent:/bin/false\n" + _OTHER
+_GROUP = f"root:x:0:\nnogroup:x:65534:\nbuilder:x:{OTHER_UID}:\n".encode()
 _DPKG = Path("/var/lib/dpkg")
 _SCRATCH = 2 << 30
+_LARGEST = 1 << 20  # bytes of a root's list of users
 _HOSTS = b"127.0.0.1 localhost\n::1 localhost\n"
 
 
@@ -87,6 +98,10 @@ class SandboxBuilder:
                 for folder in folders:
                     take_back(folder, uid)
 
+    def vary(self, job: BuildJob, asked: Sequence[str] | None, out: Path) -> Varied:
+        """Other surroundings for a second build of `job`, as far as its recipe and this machine go."""
+        return vary(job, asked, Machine.of(job.environment.root, out))
+
     def spare_memory(self) -> int:
         """Bytes of memory that builds may take on this machine, as it is now."""
         return spare_memory()
@@ -96,15 +111,31 @@ class SandboxBuilder:
         patterns = job.products or recipe(job).products
         return collect(out / "products", patterns, job.limits.disk, destination)
 
+    def compare(self, asked: Reference, subject: str, workshop: Workshop, stop: Callable[[], str]) -> Outcome:
+        """Set products beside the archive's packages; `subject` names them all. Raises FetchError."""
+        archive = self.environments.archive(asked.suite)
+        return reference.compare(asked, subject, archive, workshop, partial(self.report, stop=stop))
+
+    def report(
+        self, sides: tuple[Side, Side], names: Collection[str], folder: Path, stop: Callable[[], str]
+    ) -> Report:
+        """How the files of these names differ between two folders; waits for a uid that no build has."""
+        mine, other = sides
+        labels = (mine.label, other.label)
+        with self.identities.builder() as uid:
+            return diffoscope.report(
+                mine.folder, other.folder, folder=folder, uid=uid, labels=labels, only=names, stop=stop
+            )
+
 
 def _box(job: BuildJob, how: Recipe, out: Path, uid: int | None) -> Sandbox:
     if not job.sources.is_dir():
         raise BuildError(
             f"{job.component} can't be built", "its sources are not there", "verify again", "sources-missing"
         )
-    files = {} if job.environment.root else {"/etc/passwd": _PASSWD, "/etc/group": _GROUP, "/etc/hosts": _HOSTS}
     return Sandbox(
         uid=uid,
+        inside_uid=job.around.uid,
         root=job.environment.root,
         binds=(
             Bind(job.sources, "/sources"),
@@ -113,16 +144,31 @@ def _box(job: BuildJob, how: Recipe, out: Path, uid: int | None) -> Sandbox:
             *_needs(job, out),
             *_dpkg(job),
         ),
-        files=files,
+        files=_files(job),
         environment=how.environment,
         folder="/build",
-        hostname="build",
+        hostname=job.around.hostname,
+        processors=job.around.processors,
         processes=job.limits.processes,
         memory=job.limits.memory,
         file_size=job.limits.disk,
         scratch=min(_SCRATCH, job.limits.memory),
         grouped=True,
     )
+
+
+def _files(job: BuildJob) -> dict[str, bytes]:
+    """Files that the root lacks: of the host's /usr all, of another just a name for the uid, where that has none."""
+    root = job.environment.root
+    if root is None:
+        return {"/etc/passwd": _PASSWD, "/etc/group": _GROUP, "/etc/hosts": _HOSTS}
+    if job.around.uid == 0:
+        return {}
+    with contextlib.suppress(OSError):
+        known = read_small(root / "etc" / "passwd", _LARGEST)
+        if all(line.split(b":")[2:3] != [b"%d" % job.around.uid] for line in known.splitlines()):
+            return {"/etc/passwd": known + _OTHER}
+    return {}
 
 
 def _dpkg(job: BuildJob) -> Iterator[Bind]:

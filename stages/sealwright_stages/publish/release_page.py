@@ -29,7 +29,7 @@ from sealwright_stages.publish.markup import (
 from sealwright_stages.publish.place import EVIDENCE, FILES, INDEX, Place
 from sealwright_stages.seal.evidence import published_path
 from sealwright_stages.seal.proofs import proof_name
-from sealwright_stages.state import Component, Item, Product, State
+from sealwright_stages.state import Component, Item, Product, State, reproduced
 from sealwright_stages.verdict import Status
 
 _UNITS = ("B", "KB", "MB", "GB", "TB")
@@ -88,6 +88,10 @@ def _products(told: Facts, files: Sequence[File]) -> Iterator[Html]:
     heads = ["File", "Size", "SHA-256", "In the log", *(["Beside what was published"] if compared else [])]
     held = {file.path for file in files}
     rows = [_product(product, compared, here=published_path(product) in held) for product in products]
+    twice = [reproduced(told.state, product.component) for product in products]
+    if any(twice):
+        heads.append("Built twice")
+        rows = [[*row, text(said)] for row, said in zip(rows, twice, strict=True)]
     yield table(f"{len(products)} files", heads, rows)
 
 

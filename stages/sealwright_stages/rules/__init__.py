@@ -60,6 +60,9 @@ RULES: Mapping[str, str] = {
     "product-of-build": "A product is of a build that ended well, by the manifest's patterns, collected once.",
     "products-judged": "A build is green for exactly the products that were collected, by SHA-256.",
     "product-compared": "A product is set beside what the verified index names, and the result is true.",
+    "reference-judged": "Products are set beside the archive's packages; the verdict is what their digests say.",
+    "second-build": "A second build followed the green first one, from the same, and varied what the manifest lets it.",
+    "second-judged": "A second build is judged by its products beside those that stand, green for the same bytes alone.",
     # streams
     "stream-named": "Each stream is named by one event, and what an event names is there, whole, before it.",
 }

@@ -1,5 +1,7 @@
 """The rules of builds and products: what was built, from what, in what, and what came of it.
 
+- The same holds for a second build; what more holds for it stands in `seconds`. A first one begins while the item of the
+  second is pending.
 - A build has an item that runs, the recipe and environment of the manifest, and a stream named after run and try.
 - It began while the gate before build was open, from sources that were promoted, under their manifest and epoch, in
   the build root that was judged, and after all that it needs.
@@ -20,38 +22,55 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from sealwright_stages import events as ev
+from sealwright_stages.build_attempt import SECOND
 from sealwright_stages.events import Stage
 from sealwright_stages.log.entries import Entry
 from sealwright_stages.needed import digest_now
 from sealwright_stages.rules.runs import gate_open
-from sealwright_stages.rules.story import Story, sha256_of
+from sealwright_stages.rules.seconds import second_started
+from sealwright_stages.rules.story import Story, of_build, sha256_of
 from sealwright_stages.state import Component, Item, Product
 from sealwright_stages.verdict import Status
 
 
 def build_started(story: Story, event: ev.BuildStarted, entry: Entry) -> None:
-    """A build begins."""
-    state, name = story.state, event.component
+    """A build begins, a component's first or its second."""
+    name = event.component
     gate_open(story, Stage.BUILD, entry)
-    if state.held is not None and not story.run.held:
+    if story.state.held is not None and not story.run.held:
         story.breaks("sandbox-held", entry, f"{name} was built in a run that does not say that the sandbox holds")
-    item, component = state.items.get(event.item), state.components.get(name)
-    if item is None or item.stage is not Stage.BUILD or item.component != name:
+    _begun(story, event, entry)
+    story.placed(event.needs, event.needs_stream, event.needs_sha256, entry)
+    varied = story.placed(event.varied, event.varied_stream, event.varied_sha256, entry)
+    _inputs(story, event, story.state.components.get(name), entry)
+    _as_declared(story, event, entry)
+    again = story.state.items.get(f"{name}/reproduce")
+    if event.second:
+        second_started(story, event, varied, entry)
+    else:
+        story.made[name] = []
+        fresh = again is None or again.status is Status.PENDING
+        story.demand(fresh, "second-build", entry, f"{name} was built while its second build stood")
+
+
+def _begun(story: Story, event: ev.BuildStarted, entry: Entry) -> None:
+    """The item of a build that begins, and its stream."""
+    state, name, which = story.state, event.component, of_build(event.component, second=event.second)
+    item = state.items.get(event.item)
+    wanted = which if event.second else f"{name}/build"
+    stream = f"build/{name}/{state.runs}-{item.tries if item else 0}{SECOND if event.second else ''}"
+    if item is None or item.stage is not Stage.BUILD or item.component != name or item.id != wanted:
         story.breaks("build-declared", entry, f"{event.item} is no build of {name} that was declared")
     elif item.status is not Status.RUNNING or story.run.stages.get(Stage.BUILD) is not False:
         story.breaks("build-declared", entry, f"{name} was built while {item.id} was {item.status}")
-    elif event.stream != f"build/{name}/{state.runs}-{item.tries}":
+    elif event.stream != stream:
         story.breaks("build-declared", entry, f"{event.stream} is not the stream of this try of {name}")
     if event.stream in story.streams.seen:
         story.breaks("stream-named", entry, f"{name} was built on stream {event.stream}, which was there before")
     story.name(event.stream, entry)
-    if name in story.run.building:
+    if story.run.building.keys() & {name, which}:
         story.breaks("build-declared", entry, f"{name} was built while it was being built")
-    story.run.building[name] = event.stream
-    story.made[name] = []
-    story.placed(event.needs, event.needs_stream, event.needs_sha256, entry)
-    _inputs(story, event, component, entry)
-    _as_declared(story, event, entry)
+    story.run.building[which] = event.stream
 
 
 def _inputs(story: Story, event: ev.BuildStarted, component: Component | None, entry: Entry) -> None:
@@ -92,11 +111,14 @@ def _as_declared(story: Story, event: ev.BuildStarted, entry: Entry) -> None:
 def build_stopped(story: Story, event: ev.BuildStopped, entry: Entry) -> None:
     """A build that waits, and for whom."""
     item, by = story.state.items.get(event.item), event.by.split(" ")
-    if item is None or item.stage is not Stage.BUILD or item.component != event.component:
+    builds = f"{event.component}/build", f"{event.component}/reproduce"
+    if item is None or item.stage is not Stage.BUILD or item.id not in builds:
         story.breaks("build-declared", entry, f"{event.item} is no build of {event.component} that was declared")
     elif item.status is not Status.PENDING or story.run.stages.get(Stage.BUILD) is not False:
         story.breaks("item-order", entry, f"{item.id} was stopped while it was {item.status}")
     needs = story.declared.needs(event.component) if story.declared else frozenset(by)
+    if event.item == f"{event.component}/reproduce":
+        needs = frozenset([event.component])
     for name in by:
         needed = story.state.items.get(f"{name}/build")
         if name not in needs or needed is None or needed.green:
@@ -105,21 +127,22 @@ def build_stopped(story: Story, event: ev.BuildStopped, entry: Entry) -> None:
 
 def build_sample(story: Story, event: ev.BuildSample, entry: Entry) -> None:
     """Only what is being built is looked at."""
-    stream = story.run.building.get(event.component)
+    stream = story.run.building.get(of_build(event.component, second=event.second))
     if stream is None or stream in story.streams.ended:
         story.breaks("build-ended", entry, f"{event.component} is not being built")
 
 
 def build_ended(story: Story, event: ev.BuildEnded, entry: Entry) -> None:
     """A build ends after its stream, with the same exit."""
-    stream = story.run.building.pop(event.component, None)
+    which = of_build(event.component, second=event.second)
+    stream = story.run.building.pop(which, None)
     if stream is None:
         story.breaks("build-ended", entry, f"{event.component} ended, and was not being built")
     elif story.streams.ended.get(stream) != event.exit:
         story.breaks(
             "build-ended", entry, f"{event.component}: its stream {stream} had not ended with {event.exit}"
         )
-    story.killed[event.component] = event.because
+    story.killed[which] = event.because
     if event.wall_ms < 0:
         story.breaks("build-ended", entry, f"{event.component} was built in less than no time")
 
@@ -196,6 +219,11 @@ def sealed_products(story: Story, entry: Entry) -> None:
             story.breaks("sealed", entry, f"the last build of {name}, which has products, did not end well")
         elif story.declared and component.built_with != digest_now(story.state, story.declared.sees(name)):
             story.breaks("build-needs", entry, f"{name} was built with products that are not those of the release")
+        reference, build = (story.state.items.get(f"{name}/{what}") for what in ("reference", "build"))
+        if reference and build and reference.subject_sha256 != build.subject_sha256:
+            story.breaks(
+                "reference-judged", entry, f"{reference.id} is about other products than those of the release"
+            )
 
 
 BUILDS: Mapping[type[Any], Callable[[Story, Any, Entry], None]] = {

@@ -18,7 +18,9 @@ from sealwright_stages.journal import clip
 from sealwright_stages.log.entries import Entry
 from sealwright_stages.rules.asked import as_asked
 from sealwright_stages.rules.builds import judged_build
-from sealwright_stages.rules.story import Story, is_root, sha256_of
+from sealwright_stages.rules.references import judged_reference
+from sealwright_stages.rules.seconds import judged_second
+from sealwright_stages.rules.story import Story, is_root, of_build, sha256_of
 from sealwright_stages.state import Item
 from sealwright_stages.verdict import Status, Waiver
 from sealwright_stages.verify.codes import WAIVABLE
@@ -74,7 +76,7 @@ def item_verdict(story: Story, event: ev.ItemVerdict, entry: Entry) -> None:
     in_place = item.status is Status.RUNNING or early or (red and is_root(item))
     story.demand(in_place, "verdict-order", entry, f"{item.id} was judged while it was {item.status}")
     _form(story, event, entry)
-    if item.stage is Stage.BUILD and item.component in story.run.building:
+    if item.stage is Stage.BUILD and _built_by(item) in story.run.building:
         story.breaks("verdict-order", entry, f"{item.id} was judged while it was being built")
     if red:
         return
@@ -82,9 +84,14 @@ def item_verdict(story: Story, event: ev.ItemVerdict, entry: Entry) -> None:
         named = sha256_of(event.subject_sha256)
         story.demand(named, "verdict-form", entry, f"{item.id} does not name the bytes that it is about")
     if item.stage is Stage.BUILD:
-        judged_build(story, item, event, found, entry)
+        judge = {"reproduce": judged_second, "reference": judged_reference}.get(item.kind, judged_build)
+        judge(story, item, event, found, entry)
     elif item.stage is Stage.VERIFY:
         _verified(story, item, event.subject_sha256, found, entry)
+
+
+def _built_by(item: Item) -> str:
+    return of_build(item.component, second=item.kind == "reproduce")
 
 
 def _verified(story: Story, item: Item, subject: str, found: Mapping[str, Any], entry: Entry) -> None:

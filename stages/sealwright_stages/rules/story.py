@@ -45,7 +45,7 @@ class Run:
     phase: int = 0
     held: bool = False  # it said that the sandbox holds
     stages: dict[Stage, bool] = field(default_factory=dict)  # True: it ended
-    building: dict[str, str] = field(default_factory=dict)  # component -> stream of the build that runs
+    building: dict[str, str] = field(default_factory=dict)  # see `of_build` -> stream of the build that runs
     last: ev.Event | None = None
 
 
@@ -74,7 +74,8 @@ class Story:
     committed: dict[str, object] = field(
         default_factory=dict
     )  # component -> when the commit of its git source was made
-    killed: dict[str, str] = field(default_factory=dict)  # component -> why its last build was killed
+    killed: dict[str, str] = field(default_factory=dict)  # see `of_build` -> why that build was killed
+    varied: dict[str, Mapping[str, Any]] = field(default_factory=dict)  # component -> what its second build varied
     made: dict[str, list[str]] = field(default_factory=dict)  # component -> products of its last build
     findings: list[Finding] = field(default_factory=list)
     _may_build: bool | None = None
@@ -156,6 +157,11 @@ class Story:
         for stream, run in self.streams.seen.items():
             if stream not in self.streams.named:
                 yield stream, is_raw(stream) or (stream.startswith("evidence/") and run < self.state.runs)
+
+
+def of_build(component: str, *, second: bool) -> str:
+    """By what a component's first or second build is called; no component has a slash in its name."""
+    return f"{component}/reproduce" if second else component
 
 
 def sha256_of(text: str) -> bool:

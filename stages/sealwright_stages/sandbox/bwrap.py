@@ -79,6 +79,8 @@ class Sandbox:
     memory: int = 8 << 30
     file_size: int = 20 << 30
     scratch: int = 2 << 30
+    processors: tuple[int, ...] = ()
+    """Those that it runs on; empty: any."""
     grouped: bool = False
     """Whether all its processes together are limited by a control group, where the machine has one for us."""
 
@@ -128,6 +130,7 @@ def prepared(box: Sandbox, argv: Sequence[str]) -> Iterator[Start]:
         )
         binds, staging = _stage(box)
         words = [
+            *_processors(box),
             *_identity(box),
             *_limits(box),
             *(
@@ -160,6 +163,11 @@ def _stage(box: Sandbox) -> tuple[list[Bind], dict[str, Path]]:
     if box.root is not None:
         staging["root"] = box.root
     return [Bind(staged(name), bind.target, bind.writable) for name, bind in names.items()], staging
+
+
+def _processors(box: Sandbox) -> tuple[str, ...]:
+    """No limit: a program may choose others again. It is what it sees unless it asks."""
+    return ("taskset", "--cpu-list", ",".join(map(str, box.processors))) if box.processors else ()
 
 
 def _identity(box: Sandbox) -> tuple[str, ...]:

@@ -7,6 +7,8 @@
 - Sources and Packages are those that InRelease names by SHA-256 and size.
 - A binary package is the only one of its name, version and architecture that the index has, under a plain path,
   by SHA-256 and size; a choice between two is nobody's here.
+- A file that a build made is set beside the one package whose file has that very name; where there is none, what the
+  index has instead is said.
 """
 
 from __future__ import annotations
@@ -31,6 +33,7 @@ from sealwright_stages.verify.verifier import keyring_of
 _MAX_INDEX = 2 << 30
 _LEEWAY = 600  # seconds by which a clock may be slow
 _SHA256, _SIZE = re.compile(r"[0-9a-f]{64}\Z"), re.compile(r"[1-9][0-9]{0,14}\Z")
+_DEB = re.compile(r"([a-z0-9][a-z0-9+.-]+)_([A-Za-z0-9.+~-]+)_([a-z0-9-]+)\.deb\Z")
 _PATH = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+~-]*(/[A-Za-z0-9][A-Za-z0-9._+~-]*)*\Z")
 _NEXT = "try another mirror; if it is the same there, ask the archive"
 
@@ -188,6 +191,41 @@ def chosen_binary(index: bytes, package: str, version: str | None, architecture:
             "name the version and the architecture in the manifest; if they are the same, ask the archive",
         )
     return _binary(found[0])
+
+
+def published(index: bytes, name: str) -> tuple[Binary | None, str]:
+    """The one package of a Packages index whose file is called `name`, or None, and what the index has instead.
+
+    Raises:
+        RefusedError: there is more than one, or it is not named by path, size and SHA-256.
+    """
+    match = _DEB.match(name)
+    if match is None:
+        return None, "its name is not one that the archive gives to a package"
+    package, version, architecture = match.groups()
+    try:
+        named = list(stanzas(index, "Package", package))
+    except Deb822Error as error:
+        raise RefusedError("archive-index-malformed", f"the stanza of {package}: {error}", _NEXT) from error
+    there = [each for each in named if each.get("architecture") == architecture]
+    found = [each for each in there if _without_epoch(each) == version]
+    if len(found) > 1:
+        reason = f"the archive's signed index has {len(found)} packages with a file {name}"
+        raise RefusedError("archive-package-ambiguous", reason, "ask the archive")
+    if found:
+        return _binary(found[0]), ""
+    if not named:
+        return None, f"the archive has no {package}"
+    if not there:
+        return None, f"the archive has no {package} for {architecture}"
+    has = ", ".join(sorted({shown(each.get("version", "?"), 60) for each in there}))
+    if any(re.fullmatch(re.escape(version) + r"\+b[0-9]+", _without_epoch(each)) for each in there):
+        return None, f"the archive has {has}: it has rebuilt it from the same source"
+    return None, f"the archive has {has}"
+
+
+def _without_epoch(stanza: Mapping[str, str]) -> str:
+    return stanza.get("version", "").split(":", 1)[-1]
 
 
 def _binary(stanza: Mapping[str, str]) -> Binary:

@@ -94,17 +94,26 @@ CODES: Mapping[str, str] = {
     "build-failed": "The build did not end with exit 0, was killed at a limit, or could not be run.",
     "recipe-refused": "The recipe is unknown, or the component lacks what it needs.",
     "products-missing": "A declared pattern found nothing.",
+    "second-build-failed": "The second build of the component failed, could not be run, or had a product that is refused.",
+    "not-reproduced": "A second build gave other bytes, or other products.",
     "product-refused": "A product is no plain file with one plain name, or there are too many, or they are too large.",
     "environment-refused": "What the manifest or a Build-Depends asks for names no package, suite or relation.",
     "environment-failed": "The build root could not be made or unpacked.",
     "packages-missing": "The host lacks what the build asks for.",
     "index-changed": "Apt went by another index than the one that was verified.",
     "package-not-in-index": "A package of the root is not in the signed index.",
+    # products beside what others made of the same source
+    "differs-from-archive": "A product is not, byte for byte, the package that the archive published under its name.",
+    "not-in-archive": "The archive published no package of the product's name, version and architecture.",
+    "reference-missing": "There is no package among the products, so nothing was compared with the archive.",
 }
 WAIVABLE = frozenset(
     {
         "commit-signed-only",
+        "differs-from-archive",
         "key-expired-since",
+        "not-in-archive",
+        "not-reproduced",
         "nothing-new",
         "pin-changed",
         "rotation-overdue",

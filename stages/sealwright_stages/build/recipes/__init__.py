@@ -4,6 +4,7 @@
 - A recipe that is not one of these is refused before anything starts.
 - A package is dated by its own changelog, as in its archive: a Debian package gets no date from us, and an RPM only
   one to fall back on.
+- What a second build finds otherwise comes to it by the same way: as variables and parameters, never as another script.
 - The products of what a component needs are at one place, which nothing is told of that needs nothing.
 """
 
@@ -45,7 +46,9 @@ def recipe(job: BuildJob) -> Recipe:
     if job.recipe not in _RECIPES:
         raise _refused(job, f"there is no recipe {job.recipe!r}", "use `commands`, `deb` or `rpm`")
     how = _RECIPES[job.recipe](job)
-    return replace(how, environment={**how.environment, "NEEDS": NEEDS}) if job.needs else how
+    needs = {"NEEDS": NEEDS} if job.needs else {}
+    found = {"LC_ALL": job.around.locale, "TZ": job.around.timezone}
+    return replace(how, environment={**BASE_ENVIRONMENT, **found, **how.environment, **needs})
 
 
 def _commands(job: BuildJob) -> Recipe:
@@ -54,28 +57,29 @@ def _commands(job: BuildJob) -> Recipe:
     variables = {
         "OUT": "/out",
         "FILES": "/sources/files",
-        "UNPACKED": "/build/_unpacked",
+        "UNPACKED": f"{job.around.place}/_unpacked",
         "SOURCE_DATE_EPOCH": str(job.epoch),
     }
-    argv = (*_script("commands"), job.component, *job.commands)
-    return Recipe(argv, {**BASE_ENVIRONMENT, **variables}, ("*",))
+    argv = (*_script("commands"), f"{job.around.place}/{job.component}", job.around.order, *job.commands)
+    return Recipe(argv, variables, ("*",))
 
 
 def _deb(job: BuildJob) -> Recipe:
-    variables = {"DEB_BUILD_OPTIONS": f"parallel={len(os.sched_getaffinity(0))}"}
-    return Recipe(_script("deb"), {**BASE_ENVIRONMENT, **variables}, ("*.deb",))
+    processors = job.around.processors or os.sched_getaffinity(0)
+    argv = (*_script("deb"), f"{job.around.place}/reproducible-path", job.around.order)
+    return Recipe(argv, {"DEB_BUILD_OPTIONS": f"parallel={len(processors)}"}, ("*.deb",))
 
 
 def _rpm(job: BuildJob) -> Recipe:
     variables = {"SOURCE_DATE_EPOCH": str(job.epoch)}
-    return Recipe((*_script("rpm"), job.spec), {**BASE_ENVIRONMENT, **variables}, ("*.rpm",))
+    return Recipe((*_script("rpm"), f"{job.around.place}/rpmbuild", job.spec), variables, ("*.rpm",))
 
 
 _RECIPES: Mapping[str, Callable[[BuildJob], Recipe]] = {"commands": _commands, "deb": _deb, "rpm": _rpm}
 
 
 def _script(name: str) -> tuple[str, ...]:
-    text = (_FOLDER / f"{name}.sh").read_text(encoding="utf-8")
+    text = "".join((_FOLDER / f"{part}.sh").read_text(encoding="utf-8") for part in ("arrange", name))
     return ("sh", "-c", text, f"recipe-{name}")
 
 

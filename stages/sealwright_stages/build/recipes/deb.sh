@@ -1,4 +1,4 @@
-# The recipe "deb": sh -c THIS recipe
+# The recipe "deb": sh -c THIS recipe PLACE ORDER
 # Unpacks the one verified .dsc, or else lays out the git tree that has debian/, where Debian's own rebuilders do; builds
 # the binary packages, hands over the .deb. A file NAME_VERSION.orig.tar.* is what the tree's debian/ is laid over; without
 # one the tree is all there is. No source package is made, so a tree of any source format needs no other archive.
@@ -9,8 +9,9 @@ refuse() {
     exit 64
 }
 
-mkdir /build/reproducible-path
-cd /build/reproducible-path
+order=$2
+mkdir -p -- "$1"
+cd "$1"
 set -- /sources/dsc/*.dsc
 if [ "$#" -eq 1 ] && [ -f "$1" ]; then
     dpkg-source --extract "$1"
@@ -33,6 +34,7 @@ elif [ ! -e /sources/dsc ] && [ -f /sources/source/debian/changelog ]; then
 else
     refuse "there must be exactly one .dsc among the sources, or a git tree with debian/"
 fi
+arrange "$order" ./*/
 for tree in */; do
     cd "$tree"
     break

@@ -1,6 +1,7 @@
-# The recipe "rpm": sh -c THIS recipe SPEC
+# The recipe "rpm": sh -c THIS recipe TOP SPEC
 # Builds binary and source packages from one spec file. What the spec names as source or patch is one of the component's
-# verified files, or lies beside the spec in its verified tree; nothing is fetched. Its changelog dates the packages.
+# verified files, or lies beside the spec in its verified tree; nothing is fetched. Its changelog dates the packages. What
+# is in the source package is root's, whoever builds it.
 set -eu
 umask 022
 refuse() {
@@ -8,7 +9,8 @@ refuse() {
     exit 64
 }
 
-wanted=$1
+top=$1
+wanted=$2
 if [ -n "$wanted" ]; then
     set -- "/sources/source/$wanted" "/sources/files/$wanted" "/sources/unpacked/$wanted"
 else
@@ -23,14 +25,14 @@ for found in "$@"; do
 done
 [ -n "$spec" ] || refuse "there is no spec file ${wanted:-*.spec} among the sources"
 
-top=/build/rpmbuild
-mkdir "$top" "$top/BUILD" "$top/RPMS" "$top/SOURCES" "$top/SPECS" "$top/SRPMS" "$top/tmp"
+mkdir -p -- "$top"
+mkdir "$top/BUILD" "$top/RPMS" "$top/SOURCES" "$top/SPECS" "$top/SRPMS" "$top/tmp"
 cp -- "$spec" "$top/SPECS/"
 set -- \
     --define "_topdir $top" --define "_tmppath $top/tmp" --define "_dbpath $top/db" --define "_buildhost build" \
     --define "use_source_date_epoch_as_buildtime 1" --define "clamp_mtime_to_source_date_epoch 1" \
     --define "build_mtime_policy clamp_to_source_date_epoch" --define "source_date_epoch_from_changelog 0" \
-    --define "_disable_source_fetch 1"
+    --define "_disable_source_fetch 1" --define "_srcdefattr (-,root,root)"
 
 rpmspec "$@" --query --srpm --queryformat '[%{SOURCE}\n][%{PATCH}\n]' "$spec" > "$top/tmp/named"
 missing=
