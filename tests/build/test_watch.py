@@ -150,8 +150,8 @@ def test_a_folder_that_is_shut_is_something_that_was_not_seen(tmp_path: Path, mo
     ("disk", "memory", "said"),
     [
         ([2000, 500], [2000, 500], ""),
-        ([2000, 200], [2000], "200 MiB of disk"),
-        ([2000], [2000, 100], "100 MiB of memory"),
+        ([2000, 200], [2000], "disk is nearly full: 200 MiB"),
+        ([2000], [2000, 100], "memory is nearly full: 100 MiB"),
     ],
 )
 def test_the_machine_keeps_a_reserve(tmp_path: Path, disk: list[int], memory: list[int], said: str) -> None:
@@ -168,4 +168,4 @@ def test_a_machine_that_had_little_keeps_a_quarter_of_it(tmp_path: Path) -> None
     left = [100, 30, 20]
     reserve = Reserve(tmp_path, lambda _folder: left.pop(0) << 20, lambda: 1 << 40)
     assert reserve.reached() == ""
-    assert "keeps 25" in reserve.reached()
+    assert "25 are kept" in reserve.reached()

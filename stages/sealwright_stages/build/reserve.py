@@ -33,6 +33,7 @@ class Reserve:
         memory: Callable[[], int] = memory_free,
     ) -> None:
         self._folder, self._disk, self._memory = folder, disk, memory
+        self.reached_because = ""
         self._least_disk = min(_DISK, disk(folder) // 4)
         self._least_memory = min(_MEMORY, memory() // 4)
 
@@ -43,5 +44,6 @@ class Reserve:
             ("memory", self._memory(), self._least_memory),
         ):
             if free < least:
-                return f"the machine had only {free >> 20} MiB of {what} left, and keeps {least >> 20}"
+                self.reached_because = f"the {what} is nearly full: {free >> 20} MiB free, {least >> 20} are kept"
+                return self.reached_because
         return ""

@@ -5,8 +5,8 @@
 - The caller is asked ten times a second whether to stop, the build is measured once a second.
 - Over its time, memory or room it is killed, and the result says which, and how much. Room is bytes, and one file for
   each 4 KiB of them.
-- A build also ends when the machine comes down to its reserve of disk or memory; the kernel, if it must end something
-  for want of memory, begins with builds.
+- A build also ends when the machine comes down to its reserve of disk or memory. That is no verdict on it: who took
+  the rest is not known. The kernel, if it must end something for want of memory, begins with builds.
 - What the kernel ended for want of memory in the build's control group counts as killed, whatever the build made of it.
 - The result says by what its processes and memory were limited.
 - Its output takes room too: what is beyond the limit is not written, and the build that said it is killed.
@@ -72,10 +72,11 @@ def run(
         Exception: whatever `watched` raises, after the build is dead.
     """
     begun = time.monotonic()
+    kept = reserve(room)
     with prepare(box, argv) as start, _started(start) as (child, life), RoomWatch(room, child.pid) as taken:
         pump = _Pump(child, watched.output, limits.disk)
         try:
-            killed = _watch(child, pump, limits, watched, taken, begun, start.groups, reserve(room))
+            killed = _watch(child, pump, limits, watched, taken, begun, start.groups, kept)
         finally:
             life.kill()
             kill_group(child)
@@ -83,6 +84,8 @@ def run(
             pump.join()
         killed = killed or _starved(start.groups, limits)
     pump.check()
+    if killed and killed == kept.reached_because:
+        raise MachineError(f"{room.name} can't be built", killed, "make room, then run again")
     killed = killed or _flood(limits, 0, pump.said)
     if child.returncode != 0 and not killed and life.never_began:
         raise MachineError(
