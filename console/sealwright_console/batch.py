@@ -28,7 +28,7 @@ _QUIET = (ev.ItemDeclared, ev.ItemStarted, ev.ItemProgress, ev.BuildSample, ev.R
 
 def run_batch(wish: Wish, until: Stage, *, as_json: bool) -> int:
     """Run a release to its end or a closed gate; gives the exit code. Raises SealwrightError before it begins."""
-    face = _Face(as_json)
+    face = Face(as_json)
     with opened(wish, _policy_decides, face.take, face.waiting) as release, stopped_by_signals(release.cancel.set):
         ended = release.engine.run(until)
         face.end(ended, release)
@@ -40,11 +40,14 @@ def _policy_decides(request: SigningRequest) -> Typed:
     return Typed("", "")
 
 
-class _Face:
+class Face:
+    """Progress on stderr, and each record as JSON on stdout if asked."""
+
     def __init__(self, as_json: bool) -> None:
         self._json = as_json
 
     def take(self, record: Record) -> None:
+        """Tell of one record of the log."""
         if record.kind != "ev":
             self._print_json({"event": record.kind, "n": record.n, "t": record.t})
             self._say(f"log: {record.kind}, record {record.n}")
@@ -62,6 +65,7 @@ class _Face:
         self._say(what)
 
     def end(self, ended: Ended, release: Opened) -> None:
+        """Tell how the run ended."""
         state = release.engine.journal.state
         for line in summary(state):
             self._say(line)

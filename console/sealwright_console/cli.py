@@ -16,15 +16,16 @@ from typing import NoReturn
 from sealwright_console.complaints import complain, print_json, print_refused, say
 from sealwright_console.diffing import add_diffing
 from sealwright_console.publishing import add_publishing
+from sealwright_console.reproducing import add_reproducing
 from sealwright_console.reviewing import add_reviewing
 from sealwright_console.sanitise import clean
 from sealwright_console.signals import end_by_signals, leave_signals
 from sealwright_stages.errors import Exit, InterruptedRunError, MachineError, ManifestError, SealwrightError
 from sealwright_stages.events import STAGES, Stage
 
-_EXIT_CODES = """exit codes: 0 done; 1 gate closed, audit, check or diff says no, publish refuses; 2 usage, manifest or
-no terminal; 3 a tool, permission or service is missing; 4 log or seal failure; 5 signing refused; 130 interrupted;
-141 nobody read what it said"""
+_EXIT_CODES = """exit codes: 0 done; 1 gate closed, audit, check, diff or reproduce says no, publish refuses; 2 usage,
+manifest or no terminal; 3 a tool, permission or service is missing; 4 log or seal failure; 5 signing refused;
+130 interrupted; 141 nobody read what it said"""
 _UNREAD = 141  # as a shell tells of SIGPIPE: what was not read is no yes
 
 
@@ -109,6 +110,7 @@ def _parser() -> argparse.ArgumentParser:
     status.set_defaults(run=_status)
     add_reviewing(commands)
     add_diffing(commands)
+    add_reproducing(commands)
     add_publishing(commands)
     doctor = commands.add_parser("doctor", help="is this machine fit for an official build")
     doctor.add_argument("manifest", type=Path, nargs="?", metavar="RELEASE.toml", help="fit for this release")

@@ -99,7 +99,7 @@ def _alarm(compared: Compared, danger: Danger, alarms: Sequence[Alarm]) -> Itera
     tools = compared.a.release.tool, compared.b.release.tool
     if danger is Danger.PRODUCT_DIFFERS and tools[0] != tools[1]:
         yield _line("  ", f"(built by sealwright {tools[0]} and {tools[1]})")
-    yield from _things([alarm.change for alarm in alarms])
+    yield from things([alarm.change for alarm in alarms])
 
 
 def _sections(compared: Compared, difference: Difference) -> Iterator[Line]:
@@ -117,7 +117,7 @@ def _sections(compared: Compared, difference: Difference) -> Iterator[Line]:
 def _section(
     section: Section, changes: Sequence[Change], compared: Compared, difference: Difference
 ) -> Iterator[Line]:
-    yield from _things(changes)
+    yield from things(changes)
     if section is Section.INPUTS:
         for each in compared.files:
             yield from _files(each)
@@ -128,7 +128,7 @@ def _section(
             yield _line("  ", f"{component}: {name}: the same bytes, although something that went into it changed")
 
 
-def _things(changes: Iterable[Change]) -> Iterator[Line]:
+def things(changes: Iterable[Change]) -> Iterator[Line]:
     """The changes, those of one thing together."""
     for _, group in groupby(changes, key=lambda change: (change.component, change.names)):
         fields = list(group)

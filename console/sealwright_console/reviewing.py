@@ -44,7 +44,7 @@ def add_reviewing(commands: argparse._SubParsersAction[Any]) -> None:
 
 
 def add_reviewer(
-    command: argparse.ArgumentParser, without: str = "only the log was published: do not look for products"
+    command: argparse._ActionsContainer, without: str = "only the log was published: do not look for products"
 ) -> None:
     """Add the options by which a reviewer says whose word counts, and what else there is to compare."""
     command.add_argument("--keyring", type=Path, metavar="DIR", help="your own keyring folder with signers.toml")

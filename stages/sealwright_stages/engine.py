@@ -73,12 +73,15 @@ class Ended:
 class Engine:
     """Walks one release. One thread calls `run`; any thread may `post` a command."""
 
-    def __init__(self, context: Context, confirm: Confirm, *, attended: bool, tool: str) -> None:
+    def __init__(
+        self, context: Context, confirm: Confirm, *, attended: bool, tool: str, official: bool = True
+    ) -> None:
         self.context = context
         self.journal = context.journal
         self.confirm = confirm
         self.attended = attended
         self.tool = tool
+        self.official = official
         self._commands: queue.SimpleQueue[Command] = queue.SimpleQueue()
         self.sources = SourceWalk(context)
         self.builds = BuildWalk(context, self.sources)
@@ -137,7 +140,7 @@ class Engine:
                 plan.manifest.sha256,
                 plan.policy_sha256,
                 resumed,
-                True,
+                self.official,
             )
         )
         if self.context.held is not None:

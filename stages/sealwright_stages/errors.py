@@ -103,6 +103,12 @@ class SigningError(SealwrightError):
     exit_code = Exit.SIGNING
 
 
+class RebuildError(SealwrightError):
+    """Evidence is not rebuilt as it is: nothing of it was fetched or run."""
+
+    exit_code = Exit.CLOSED
+
+
 class PublishError(SealwrightError):
     """Evidence is not published as it is, or other bytes stand in its place; what was published stays as it was."""
 

@@ -79,8 +79,10 @@ class Manifest:
         return tuple(by_name[name] for name in order)
 
 
-def load(path: Path, persons: frozenset[str] | None = None) -> Manifest:
+def load(path: Path, persons: frozenset[str] | None = None, base: Path | None = None) -> Manifest:
     """Read and check a manifest; `persons` are the names of signers.toml, checked if given.
+
+    Local paths in it are below `base` (None: the folder that it lies in).
 
     Raises:
         ManifestError: with file, line, what is wrong and what to do.
@@ -99,7 +101,7 @@ def load(path: Path, persons: frozenset[str] | None = None) -> Manifest:
         place = re.search(r"\(at line (\d+)", str(error))
         line = place.group(1) if place else str(max(1, len(text.splitlines())))
         raise ManifestError(f"{path}:{line}", f"not valid TOML: {error}", "mend that line") from error
-    manifest = _read(Table(Reader(path.absolute(), text), raw, ()), data)
+    manifest = _read(Table(Reader(path.absolute(), text, base), raw, ()), data)
     if persons is not None:
         _check_persons(manifest, persons, text)
     return manifest

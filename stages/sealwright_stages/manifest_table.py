@@ -20,17 +20,17 @@ T = TypeVar("T")
 
 
 class Reader:
-    """The file being read: it refuses with a line, and makes paths beside the file absolute."""
+    """The file being read: it refuses with a line, and makes paths beside the file, or below `base`, absolute."""
 
-    def __init__(self, path: Path, text: str) -> None:
-        self.path, self.text, self.base = path, text, path.parent
+    def __init__(self, path: Path, text: str, base: Path | None = None) -> None:
+        self.path, self.text, self.base = path, text, base or path.parent
 
     def fail(self, where: Sequence[str | int], because: str, next_step: str) -> NoReturn:
         """Refuse the manifest at what `where` leads to."""
         raise ManifestError(f"{self.path}:{line_of(self.text, where)}", because, next_step)
 
     def locate(self, value: str) -> Path:
-        """`value` as an absolute path, from the manifest's folder."""
+        """`value` as an absolute path, from the manifest's folder or what stands for it."""
         return (self.base / value).absolute()
 
 

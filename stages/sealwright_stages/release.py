@@ -65,6 +65,24 @@ class Wish:
 
 
 @dataclass(frozen=True)
+class Subject:
+    """What is walked, as it was read before anything was touched, and where.
+
+    The work folder is known by `mark`; `cache` is the folder of verified files (None: the one for all releases). A walk
+    that is not `official` says so in its log.
+    """
+
+    manifest: Manifest
+    policy: Policy
+    work: WorkFolder
+    mark: str
+    policy_signature: PolicySignature | None = None
+    known_hosts: bytes | None = None
+    cache: Path | None = None
+    official: bool = True
+
+
+@dataclass(frozen=True)
 class Opened:
     """A release ready to be walked."""
 
@@ -143,9 +161,27 @@ def opened(
     Raises:
         SealwrightError: what is refused, because of what, and what to do.
     """
-    manifest, policy, policy_signature = read_release(wish.manifest)
-    known_hosts = read_known_hosts(manifest)
+    manifest, policy, signature = read_release(wish.manifest)
     work = work_folder(manifest, wish.work)
+    subject = Subject(manifest, policy, work, manifest.release, signature, read_known_hosts(manifest))
+    with walked(subject, wish, ask, listener, waiting) as release:
+        yield release
+
+
+@contextlib.contextmanager
+def walked(
+    subject: Subject,
+    wish: Wish,
+    ask: Callable[[SigningRequest], Typed | None],
+    listener: Callable[[Record], None] = lambda record: None,
+    waiting: Callable[[str], None] = lambda what: None,
+) -> Iterator[Opened]:
+    """Open what was read for a run; of `wish` only how it is to be run counts. `waiting` as for `opened`.
+
+    Raises:
+        SealwrightError: what is refused, because of what, and what to do.
+    """
+    manifest, policy, work = subject.manifest, subject.policy, subject.work
     require_sandbox()
     require_verifier()
     memory = held = None
@@ -156,14 +192,13 @@ def opened(
     cancel = threading.Event()
     with contextlib.ExitStack() as stack:
         stack.enter_context(work.locked())
-        work.prepare(manifest.release)
+        work.prepare(subject.mark)
         end_unborn()
         remove_abandoned(verifier())
-        cache = cache_folder()
         archives = Archives(manifest)
         builder = SandboxBuilder(identities, Environments(archives.of, manifest.tars))
-        sources = {c.name: make_sources(c, policy, archives, known_hosts) for c in manifest.components}
-        plan = Plan(manifest, policy, sources, builder, policy_signature)
+        sources = {c.name: make_sources(c, policy, archives, subject.known_hosts) for c in manifest.components}
+        plan = Plan(manifest, policy, sources, builder, subject.policy_signature)
         log = open_log(manifest, work, identities)
         stack.callback(log.close)
         log.whenever_lost(cancel.set)
@@ -173,9 +208,11 @@ def opened(
             memory = Recall(manifest) if journal.state.sealed else recall(manifest)
         _same_memory(journal.state, memory)
         sandbox = BwrapFetchSandbox(identities.fetcher)
+        cache = subject.cache or cache_folder()
         context = Context(plan, journal, work, cache, sandbox, wish.jobs, cancel, memory, held)
         confirm = Confirm(lambda: open_signer(manifest, work, identities, cancel), ask)
-        yield Opened(manifest, work, Engine(context, confirm, attended=wish.attended, tool=wish.tool), log, cancel)
+        engine = Engine(context, confirm, attended=wish.attended, tool=wish.tool, official=subject.official)
+        yield Opened(manifest, work, engine, log, cancel)
 
 
 def open_log(manifest: Manifest, work: WorkFolder, identities: Identities) -> LogSession:

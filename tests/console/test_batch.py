@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from sealwright_console.batch import _Face, summary
+from sealwright_console.batch import Face, summary
 from sealwright_console.sanitise import ACTIVE
 from sealwright_stages import events as ev
 from sealwright_stages.state import Component, Item, Product, State
@@ -25,7 +25,7 @@ def filled(kind: type[Any]) -> Any:
 
 @pytest.mark.parametrize("name", sorted(ev.NAMES))
 def test_no_field_of_any_event_brings_an_active_character(name: str, capsys: pytest.CaptureFixture[str]) -> None:
-    face = _Face(as_json=True)
+    face = Face(as_json=True)
     face.take(SimpleNamespace(kind="ev", n=1, t="2026-01-01T00:00:00Z", body=ev.to_body(filled(ev.NAMES[name]))))
     told = capsys.readouterr()
     for text in (told.err, told.out):
