@@ -10,6 +10,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 
+from sealwright_console.batch_ahead import said_often
 from sealwright_console.closed_gate import reasons, waivers
 from sealwright_console.complaints import print_json, print_result, say
 from sealwright_console.sanitise import clean
@@ -29,8 +30,9 @@ _QUIET = (ev.ItemDeclared, ev.ItemStarted, ev.ItemProgress, ev.BuildSample, ev.R
 def run_batch(wish: Wish, until: Stage, *, as_json: bool) -> int:
     """Run a release to its end or a closed gate; gives the exit code. Raises SealwrightError before it begins."""
     face = Face(as_json)
-    with opened(wish, _policy_decides, face.take, face.waiting) as release, stopped_by_signals(release.cancel.set):
-        ended = release.engine.run(until)
+    with opened(wish, _policy_decides, face.take, face.say) as release, stopped_by_signals(release.cancel.set):
+        with said_often(face.say, lambda: release.engine.journal.state, release.outlook):
+            ended = release.engine.run(until)
         face.end(ended, release)
         return int(ended.exit)
 
@@ -50,7 +52,7 @@ class Face:
         """Tell of one record of the log."""
         if record.kind != "ev":
             self._print_json({"event": record.kind, "n": record.n, "t": record.t})
-            self._say(f"log: {record.kind}, record {record.n}")
+            self.say(f"log: {record.kind}, record {record.n}")
             return
         self._print_json({"event": record.body.get("e"), "n": record.n, "t": record.t, **record.body})
         try:
@@ -58,23 +60,19 @@ class Face:
         except BadEventError:
             return
         if not isinstance(event, _QUIET):
-            self._say(event_line(event))
-
-    def waiting(self, what: str) -> None:
-        """Say what takes seconds, before there is a log to say it to."""
-        self._say(what)
+            self.say(event_line(event))
 
     def end(self, ended: Ended, release: Opened) -> None:
         """Tell how the run ended."""
         state = release.engine.journal.state
         for line in summary(state):
-            self._say(line)
+            self.say(line)
         if ended.exit == Exit.DONE:
-            self._say(f"done: {ended.what}")
-            self._say(f"next: {ended.next_step}")
+            self.say(f"done: {ended.what}")
+            self.say(f"next: {ended.next_step}")
         elif ended.decision:
             for line in waivers(ended.decision, state):
-                self._say(line or " ")
+                self.say(line or " ")
             say(ended.what, reasons(ended.decision, state))
         else:
             say(ended.what, [(ended.because, ended.next_step)], ended.exhibits)
@@ -85,7 +83,7 @@ class Face:
         if self._json:
             print_json(value)
 
-    def _say(self, line: str) -> None:
+    def say(self, line: str) -> None:
         if line:
             sys.stderr.write(clean(line) + "\n")
             sys.stderr.flush()

@@ -1,6 +1,7 @@
 """What the console looks at and may ask: a live engine, or the evidence folder of a past release.
 
 - The console keeps no state of its own: it polls a feed, and shows the `State` that the feed folded.
+- What is newer than the log (a look at a running build) or only guessed (what is left of it) is told apart from it.
 - An action returns at once; its effect shows through the log, or not at all.
 - A feed of a past release is read only: each of its actions is refused.
 """
@@ -21,6 +22,7 @@ from sealwright_stages.state import Record, State
 
 if TYPE_CHECKING:
     from sealwright_console.cursor import Cursor
+    from sealwright_stages.live import Now
 
 _AT_ONCE = 20_000
 _MOST_EVIDENCE = 8 << 20  # bytes; a report of differences is the longest, at 1 MiB before JSON quotes it
@@ -70,6 +72,12 @@ class Feed(Protocol):
 
     def log_files(self, stream: str) -> list[Path]:
         """The segments of a stream's output, in their order."""
+
+    def now(self, component: str) -> Now | None:
+        """The newest look at a build that runs; it is newer than the log, and stands in no state."""
+
+    def left(self, component: str = "") -> str:
+        """How long a build that runs, or the whole stage, may still take; empty if nobody knows."""
 
     def notices(self) -> Sequence[str]:
         """Short sentences about the log and the audit, the most important first."""

@@ -16,6 +16,7 @@ from sealwright_console.feed import Mirror, SigningRequest, segments
 from sealwright_stages.engine import Ended, Retry, Waive, failed_itself
 from sealwright_stages.errors import Exit
 from sealwright_stages.events import Stage
+from sealwright_stages.live import Now
 from sealwright_stages.release import Opened
 from sealwright_stages.sign.signing import SigningRequest as Request
 from sealwright_stages.sign.signing import Typed
@@ -54,6 +55,7 @@ class LiveFeed:
     def __init__(self, opened: Opened, answers: Answers, until: Stage, mirror: Mirror) -> None:
         self._opened, self._answers, self._until = opened, answers, until
         self._mirror = mirror
+        self._looks = 0
         self.ended: Ended | None = None
         self._thread = threading.Thread(target=self._run, name="engine")
 
@@ -101,8 +103,18 @@ class LiveFeed:
         return None if self.ended is None else int(self.ended.exit)
 
     def poll(self) -> bool:
-        """Take in what came since the last look."""
-        return self._mirror.poll()
+        """Take in what came since the last look; a new look at a build is something new, too."""
+        before, self._looks = self._looks, self._opened.outlook.live.changes
+        return self._mirror.poll() or before != self._looks
+
+    def now(self, component: str) -> Now | None:
+        """The newest look at a build that runs."""
+        return self._opened.outlook.now(component)
+
+    def left(self, component: str = "") -> str:
+        """How long a build, or the whole stage, may still take."""
+        outlook = self._opened.outlook
+        return outlook.left(self.state, component) if component else outlook.whole(self.state)
 
     def log_files(self, stream: str) -> list[Path]:
         """The segments of a stream's output."""

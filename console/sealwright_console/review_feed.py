@@ -50,6 +50,13 @@ class ReviewFeed:
         """The segments of a stream, whose name must be a plain folder name."""
         return segments(self._cursor.past.log / "data", stream)
 
+    def now(self, component: str) -> None:
+        """Nothing runs."""
+
+    def left(self, component: str = "") -> str:
+        """Nothing is left."""
+        return ""
+
     def notices(self) -> Sequence[str]:
         """What was said of this log; what is wrong with it now, and a break in it, first."""
         broken = self._cursor.past.broken

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from sealwright_console.figures import progress, size
+from sealwright_console.figures import duration, progress, size
 from sealwright_stages import events as ev
 from sealwright_stages.events import BadEventError
 from sealwright_stages.log.entries import Entry
@@ -62,7 +62,9 @@ def event_line(event: ev.Event) -> str:  # noqa: C901, PLR0912 - one line for ea
     if isinstance(event, ev.BuildStopped):
         return f"waits     {event.component}, for {event.by}"
     if isinstance(event, ev.BuildEnded):
-        return f"built     {event.component}{_again(event)}: exit {event.exit}, {event.wall_ms / 1000:.1f} s {event.because}"
+        took = f"; {took_words(event)}" if event.cpu_by else ""
+        ended = f"exit {event.exit}, {event.wall_ms / 1000:.1f} s {event.because}"
+        return f"built     {event.component}{_again(event)}: {ended}{took}"
     if isinstance(event, ev.ProductCollected):
         return f"product   {event.component}/{event.name}  sha256 {event.sha256}"
     if isinstance(event, ev.ProductCompared):
@@ -91,7 +93,7 @@ def _quiet(event: ev.Event) -> str:
     if isinstance(event, ev.ItemProgress):
         return f"progress  {event.item}: {progress(event.done, event.total)} {event.note}".rstrip()
     if isinstance(event, ev.BuildSample):
-        used = f"{event.cpu}% of a core, {size(event.memory)}, {event.processes} processes"
+        used = f"{event.cpu}% of a core, {size(event.memory)}, {event.processes} processes, {size(event.disk)} of disk"
         return f"sample    {event.component}{_again(event)}: {used}"
     if isinstance(event, ev.RunEnded):
         return f"run ended with exit {event.exit} {event.because}".rstrip()
@@ -105,6 +107,14 @@ def _again(event: ev.BuildStarted | ev.BuildSample | ev.BuildEnded) -> str:
 def _short(text: str) -> str:
     """The beginning of a text that an item's own line tells whole."""
     return text if len(text) <= _SHORT else text[: _SHORT - 1] + "…"
+
+
+def took_words(end: ev.BuildEnded) -> str:
+    """What a build took, all in all."""
+    exact = "" if end.cpu_by == "cgroup" else "at least "
+    moved = f"read {size(end.read)}, wrote {size(end.written)}"
+    peaks = f"at most {size(end.memory)} of memory, {end.processes} processes, {size(end.disk)} of disk"
+    return f"took {exact}{duration(end.cpu_ms / 1000)} of processor time, {moved}; {peaks}"
 
 
 def policy_signers(signed: ev.PolicySigned) -> str:

@@ -13,12 +13,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sealwright_stages import events as ev
+from sealwright_stages.build_figures import BuildFigures
 from sealwright_stages.context import Context
 from sealwright_stages.errors import BuildError, MachineError
+from sealwright_stages.estimate import Kind, earlier_of
 from sealwright_stages.files import is_full, remove_tree
 from sealwright_stages.journal import clip
 from sealwright_stages.manifest import ComponentSpec
-from sealwright_stages.ports import BuildJob, BuildResult, Need, OutputStream, Sampled, Varied
+from sealwright_stages.ports import BuildJob, BuildResult, Need, OutputStream, Varied
 from sealwright_stages.verdict import Failed
 from sealwright_stages.verify.codes import shown
 
@@ -102,20 +104,23 @@ def _watched(
     context: Context, job: BuildJob, out: Path, output: OutputStream, *, second: bool
 ) -> BuildResult | Failed:
     journal = context.journal
-
-    def sampled(sample: Sampled) -> None:
-        figures = sample.cpu, sample.memory, sample.processes, sample.read, sample.written
-        journal.tell(ev.BuildSample(job.component, *figures, second=second))
-
+    figures = BuildFigures(job.component, context.live, journal.tell, second=second)
     try:
-        result = context.plan.builder.run(job, out, output, sampled, context.stop_reason)
+        result = context.plan.builder.run(job, out, output, figures.take, context.stop_reason)
     except BuildError as error:
         output.finish(_NOT_RUN)
         journal.tell(ev.BuildEnded(job.component, _NOT_RUN, 0, clip(error.because), second))
         raise
+    finally:
+        figures.over()
     context.check_cancel()
+    figures.end()
     output.finish(result.exit)
-    journal.tell(ev.BuildEnded(job.component, result.exit, result.wall_ms, result.killed_because, second))
+    told = figures.ended(result)
+    journal.tell(told)
+    if result.exit == 0 and not result.killed_because and not second:
+        kind = Kind(job.component, job.recipe, job.environment.name)
+        context.durations.keep(kind, earlier_of(told, figures.marks(told.wall_ms / 1000)))
     if result.exit != 0 and not result.killed_because and is_full(out):
         raise MachineError(f"{job.component} can't be built", f"the disk of {out} is full", "make room, run again")
     return result if result.exit == 0 and not result.killed_because else _failed(job, result)

@@ -8,9 +8,11 @@ import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from sealwright_stages.durations import Durations
 from sealwright_stages.errors import InterruptedRunError, LogError
 from sealwright_stages.events import SandboxHeld
 from sealwright_stages.journal import Journal
+from sealwright_stages.live import Live
 from sealwright_stages.log.entries import read_stream
 from sealwright_stages.memory.recall import Recall
 from sealwright_stages.plan import Plan
@@ -35,6 +37,12 @@ class Context:
     """That the sandbox holds on this machine, which is told when a run begins."""
     prepared: dict[str, Prepared] = field(default_factory=dict)
     refused: dict[str, Failed] = field(default_factory=dict)
+    live: Live = field(default_factory=Live)
+
+    @property
+    def durations(self) -> Durations:
+        """How long builds took on this machine."""
+        return Durations(self.cache / "durations")
 
     def check_cancel(self) -> None:
         """Go on, or raise because the run was interrupted or the log lost."""

@@ -247,7 +247,10 @@ class BuildStopped:
 
 @dataclass(frozen=True)
 class BuildSample:
-    """A look at a running build: percent of one core, bytes, counts; `second` if it is the component's second one."""
+    """A look at a running build, one of many: percent of one core, bytes, counts; what it takes of its disk.
+
+    `second` if it is the component's second build.
+    """
 
     component: str
     cpu: int
@@ -256,17 +259,32 @@ class BuildSample:
     read: int
     written: int
     second: bool = False
+    disk: int = 0
+    files: int = 0
 
 
 @dataclass(frozen=True)
 class BuildEnded:
-    """A build's processes are all dead. `exit` is the status, negative for a signal; `second` as of a sample."""
+    """A build's processes are all dead. `exit` is the status, negative for a signal; `second` as of a sample.
+
+    What it took, as `ports.Used` says: the peaks are those of all looks, also of those that are not in the log.
+    """
 
     component: str
     exit: int
     wall_ms: int
     because: str
     second: bool = False
+    cpu_ms: int = 0
+    cpu_by: str = ""
+    memory: int = 0
+    charged: int = 0
+    processes: int = 0
+    disk: int = 0
+    files: int = 0
+    read: int = 0
+    written: int = 0
+    said: int = 0
 
 
 @dataclass(frozen=True)

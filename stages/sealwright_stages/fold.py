@@ -31,6 +31,7 @@ from sealwright_stages.verdict import Status, Waiver, covers
 
 _SAMPLES = 120
 """Samples of a build that are kept, the newest."""
+_TOOK = 5
 _DELETED = 100
 _ITEMS = 200_000
 
@@ -264,6 +265,7 @@ def _build_started(state: State, event: ev.BuildStarted, entry: Record) -> None:
         environment_sha256=event.environment_sha256,
         epoch=event.epoch,
         samples=(),
+        end=None,
         built_from=event.manifest_sha256,
         built_with=event.needs_sha256,
     )
@@ -276,13 +278,17 @@ def _build_stopped(state: State, event: ev.BuildStopped, entry: Record) -> None:
 
 
 def _build_sample(state: State, event: ev.BuildSample, entry: Record) -> None:
-    sample = Sample(event.cpu, event.memory, event.processes, event.read, event.written)
+    figures = event.cpu, event.memory, event.processes, event.read, event.written, event.disk, event.files
     known = (state.seconds if event.second else state.components).get(event.component)
-    samples = (*(known.samples if known else ()), sample)
+    samples = (*(known.samples if known else ()), Sample(*figures, at=entry.t))
     _turn_build(state, event, samples=samples[-_SAMPLES:])
 
 
 def _build_ended(state: State, event: ev.BuildEnded, entry: Record) -> None:
+    known = (state.seconds if event.second else state.components).get(event.component)
+    took = known.took if known else ()
+    if event.exit == 0 and not event.because:
+        took = (*took, event)[-_TOOK:]
     _turn_build(
         state,
         event,
@@ -290,6 +296,8 @@ def _build_ended(state: State, event: ev.BuildEnded, entry: Record) -> None:
         build_exit=event.exit,
         build_ended=entry.t,
         wall_ms=event.wall_ms,
+        end=event,
+        took=took,
     )
 
 

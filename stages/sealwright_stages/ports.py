@@ -272,13 +272,42 @@ class BuildJob:
 
 @dataclass(frozen=True)
 class Sampled:
-    """A look at a running build: percent of one core, bytes, counts."""
+    """A look at a running build: percent of one core, bytes, counts.
+
+    `disk` and `files` are what it takes of its disk, `said` the bytes of its output; `elapsed_ms` is since it began,
+    `cpu_ms` the processor time that it took until now.
+    """
 
     cpu: int
     memory: int
     processes: int
     read: int
     written: int
+    disk: int = 0
+    files: int = 0
+    said: int = 0
+    elapsed_ms: int = 0
+    cpu_ms: int = 0
+
+
+@dataclass(frozen=True)
+class Used:
+    """What a build took, all in all: milliseconds, bytes, counts; the peaks are those of the looks at it.
+
+    `cpu_by` says who counted the time: `cgroup` (exact), or `looks` (what the last one saw). `charged` is the most
+    memory that its control group was charged with, 0 where there is none: files that it read count in it.
+    """
+
+    cpu_ms: int = 0
+    cpu_by: str = ""
+    memory: int = 0
+    charged: int = 0
+    processes: int = 0
+    disk: int = 0
+    files: int = 0
+    read: int = 0
+    written: int = 0
+    said: int = 0
 
 
 @dataclass(frozen=True)
@@ -286,7 +315,7 @@ class BuildResult:
     """How a build ended: its exit status (negative: a signal), milliseconds, and why it was killed, if it was.
 
     `last_line` is the last that a build said that failed; it is a stranger's text.
-    `limited_by` says what held its `processes` and its `memory`.
+    `limited_by` says what held its `processes` and its `memory`, `used` what it took.
     """
 
     exit: int
@@ -294,6 +323,7 @@ class BuildResult:
     killed_because: str = ""
     last_line: str = ""
     limited_by: Mapping[str, str] = field(default_factory=dict)
+    used: Used = Used()
 
 
 @dataclass(frozen=True)

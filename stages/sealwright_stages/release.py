@@ -38,6 +38,7 @@ from sealwright_stages.make_sources import Archives, make_sources
 from sealwright_stages.manifest import Manifest, load
 from sealwright_stages.memory.reading import recall
 from sealwright_stages.memory.recall import Recall
+from sealwright_stages.outlook import Outlook
 from sealwright_stages.plan import Plan
 from sealwright_stages.policy_signature import PolicySignature, signed_policy
 from sealwright_stages.sandbox.fetch import BwrapFetchSandbox
@@ -91,6 +92,7 @@ class Opened:
     engine: Engine
     log: LogSession
     cancel: threading.Event
+    outlook: Outlook
 
 
 def read_release(manifest_path: Path) -> tuple[Manifest, Policy, PolicySignature | None]:
@@ -210,9 +212,10 @@ def walked(
         sandbox = BwrapFetchSandbox(identities.fetcher)
         cache = subject.cache or cache_folder()
         context = Context(plan, journal, work, cache, sandbox, wish.jobs, cancel, memory, held)
+        outlook = Outlook(plan.components(), wish.jobs, context.live, context.durations, memory.took)
         confirm = Confirm(lambda: open_signer(manifest, work, identities, cancel), ask)
         engine = Engine(context, confirm, attended=wish.attended, tool=wish.tool, official=subject.official)
-        yield Opened(manifest, work, engine, log, cancel)
+        yield Opened(manifest, work, engine, log, cancel, outlook)
 
 
 def open_log(manifest: Manifest, work: WorkFolder, identities: Identities) -> LogSession:

@@ -108,13 +108,16 @@ class Product:
 
 @dataclass(frozen=True)
 class Sample:
-    """A look at a running build: percent of one core, bytes, counts."""
+    """A look at a running build: percent of one core, bytes, counts; when the log took it."""
 
     cpu: int
     memory: int
     processes: int
     read: int
     written: int
+    disk: int = 0
+    files: int = 0
+    at: str = ""
 
 
 @dataclass(frozen=True)
@@ -142,6 +145,10 @@ class Component:
     environment_sha256: str = ""
     epoch: int = 0
     samples: tuple[Sample, ...] = ()
+    end: ev.BuildEnded | None = None
+    """How its last build ended, and what it took; None while it runs."""
+    took: tuple[ev.BuildEnded, ...] = ()
+    """How its builds ended that ended well, the newest last."""
 
 
 def reproduced(state: State, component: str) -> str:

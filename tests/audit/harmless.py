@@ -21,9 +21,10 @@ ORPHAN = "evidence that nobody named, of a run that was cut short: told, and cou
 TOOL = "what program it was is its own word; what it wrote is compared if it is this one"
 ARRIVED = "what arrived is judged by the items of verify, which name the bytes"
 
+_FIGURES = ("memory", "processes", "disk", "files", "read", "written")
 _FIELDS: dict[str, dict[str, str]] = {
-    "build.ended": {"wall_ms": FIGURE},
-    "build.sample": dict.fromkeys(("cpu", "memory", "processes", "read", "written"), FIGURE),
+    "build.ended": dict.fromkeys(("wall_ms", "cpu_by", "cpu_ms", "charged", "said", *_FIGURES), FIGURE),
+    "build.sample": dict.fromkeys(("cpu", *_FIGURES), FIGURE),
     "item.progress": dict.fromkeys(("done", "total", "note"), FIGURE),
     "eof build": {"data": OUTPUT},
     "file.deleted": dict.fromkeys(("because", "item", "name", "sha256", "size"), GONE),

@@ -179,8 +179,9 @@ class Teller:
         told = self.spill(seen) if spilled else placed(seen)
         more = placed(varied) if varied is not None else ()
         self.say(ev.BuildStarted(name, item, stream, *words, *told, *more))
-        self.say(ev.BuildSample(name, 90, 1 << 20, 3, 10, 20, second), Eof(stream, exit=status))
-        self.say(ev.BuildEnded(name, status, 1200, "", second))
+        self.say(ev.BuildSample(name, 90, 1 << 20, 3, 10, 20, second, 4096, 7), Eof(stream, exit=status))
+        figures = 900, "cgroup", 1 << 20, 1 << 21, 3, 4096, 7, 10, 20, 30
+        self.say(ev.BuildEnded(name, status, 1200, "", second, *figures))
 
 
 GIT_EVIDENCE = {

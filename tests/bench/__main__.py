@@ -6,7 +6,16 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from bench import bench_console, bench_diff, bench_log, bench_review, bench_sandbox, bench_signatures, bench_verify
+from bench import (
+    bench_console,
+    bench_diff,
+    bench_log,
+    bench_review,
+    bench_sandbox,
+    bench_signatures,
+    bench_verify,
+    bench_watch,
+)
 from bench.report import Line
 
 
@@ -20,6 +29,7 @@ def lines() -> Iterator[Line]:
     yield from bench_log.lines()
     yield from bench_review.lines()
     yield from bench_sandbox.lines()
+    yield from bench_watch.lines()
     yield bench_console.first_paint()
 
 

@@ -15,6 +15,7 @@ from sealwright_console.review_app import ReviewApp
 from sealwright_console.review_feed import ReviewFeed
 from sealwright_stages import events as ev
 from sealwright_stages.fold import apply
+from sealwright_stages.live import Now
 from sealwright_stages.review.past import Past, read_past
 from sealwright_stages.state import State
 from support.past_log import End, Output, Seal, Told, write_past
@@ -204,7 +205,11 @@ def building() -> Story:
     begin_build(story, "xen")
     for step in range(24):
         cpu, memory = 40 + 53 * step % 140, (300 + 61 * step) << 20
-        story.tell(ev.BuildSample("xen", cpu, memory, 9, 1 << 20, 4 << 20))
+        story.tell(
+            ev.BuildSample(
+                "xen", cpu, memory, 9, (1 + step) << 20, (4 + 2 * step) << 20, False, (20 + step) << 20, 3400
+            )
+        )
     return story
 
 
@@ -242,7 +247,9 @@ def built(story: Story, name: str) -> None:
     """A build from its start to its product."""
     begin_build(story, name)
     story.tell(
-        ev.BuildEnded(name, 0, 95_000, ""),
+        ev.BuildEnded(
+            name, 0, 95_000, "", False, 171_000, "cgroup", 310 << 20, 0, 9, 44 << 20, 3400, 1 << 20, 50 << 20, 9000
+        ),
         ev.ProductCollected(name, f"{name}_4.2.1_amd64.deb", sha(name), 48_300),
         ev.ProductCompared(name, f"{name}_4.2.1_amd64.deb", "identical", sha(name), "the archive"),
     )
@@ -293,6 +300,8 @@ class MadeUpFeed:
     waiting: SigningRequest | None = None
     said: tuple[str, ...] = ("✓ log authority connected · 204 sent, 204 acked",)
     asked: list[tuple[str, ...]] = field(default_factory=list)
+    looks: dict[str, Now] = field(default_factory=dict)
+    ahead: dict[str, str] = field(default_factory=dict)
     state: State = field(default_factory=State)
     _at: int = 0
 
@@ -308,6 +317,12 @@ class MadeUpFeed:
 
     def log_files(self, stream: str) -> list[Path]:
         return segments(self.data, stream)
+
+    def now(self, component: str) -> Now | None:
+        return self.looks.get(component)
+
+    def left(self, component: str = "") -> str:
+        return self.ahead.get(component, "")
 
     def notices(self) -> Sequence[str]:
         return self.said

@@ -10,8 +10,8 @@ from pathlib import Path
 from console import made_up
 from sealwright_console.feed import spilled
 from sealwright_console.lines import Row, Tone, plain
-from sealwright_console.views.build import build_lines, builds, busiest, component_of, seal_rows
-from sealwright_console.views.detail import detail_rows, evidence_lines
+from sealwright_console.views.build import build_lines, builds, busiest, component_of, seal_rows, took_line
+from sealwright_console.views.detail import detail_rows, evidence_lines, title_line
 from sealwright_console.views.gate import gate_rows, waivable
 from sealwright_console.views.header import (
     gate_word,
@@ -27,6 +27,8 @@ from sealwright_stages import events as ev
 from sealwright_stages.events import Stage
 from sealwright_stages.fold import fold
 from sealwright_stages.gate import decide
+from sealwright_stages.live import Now
+from sealwright_stages.ports import Sampled
 from sealwright_stages.verdict import Status
 from support.stories import Entry, entries_of
 
@@ -144,9 +146,32 @@ def test_evidence_on_a_stream_is_shown_if_it_is_what_its_verdict_names(tmp_path:
 def test_the_log_opens_at_the_running_build() -> None:
     running = fold(made_up.building().entries)
     assert busiest(running) == "xen"
-    first, second, curves = (plain(line) for line in build_lines(running, "xen", 98))
+    first, second, curves, took = (plain(line) for line in build_lines(running, "xen", 98))
     assert "xen" in first and "running" in first
     assert "network: none" in second and "139%" in curves
+    assert took.startswith("DISK 45.1 MB in 3,400 files  reads ") and "left" not in first
+
+
+def test_a_look_that_is_newer_than_the_log_is_shown_with_what_is_left() -> None:
+    running = fold(made_up.building().entries)
+    now = Now(Sampled(77, 5 << 30, 12, 0, 0, disk=7_000_000, files=2, elapsed_ms=65_000), 1000, 2_000_000)
+    first, _, curves, took = (plain(line) for line in build_lines(running, "xen", 98, now, "about 3 min left"))
+    assert "wall 1:05  about 3 min left" in first
+    assert " 77%" in curves and "5.4 GB" in curves and "12 processes" in curves
+    assert took == "DISK 7.0 MB in 2 files  reads 1.0 KB/s  writes 2.0 MB/s"
+    rows = text(component_rows(running, 120, left=lambda name: f"about 3 min left of {name}"))
+    assert "about 3 min left of xen" in rows and "left of vmm-core" not in rows
+    assert "build: about 3 min left" in plain(title_line(running, "xen", "about 3 min left"))
+    assert "left" not in plain(title_line(running, "xen"))
+
+
+def test_what_a_build_took_is_told_when_it_has_ended() -> None:
+    took = "2:51 of processor time, read 1.0 MB, wrote 52.4 MB; at most 325 MB of memory, 9 processes, 46.1 MB of disk"
+    assert plain(build_lines(SEALED, "xen", 98)[3]) == f"took {took}"
+    assert took in text(detail_rows(SEALED, "xen"))
+    looked = replace(SEALED.components["xen"], end=replace(SEALED.components["xen"].end, cpu_by="looks"))
+    assert plain(took_line(looked)).startswith("took at least 2:51")
+    assert plain(took_line(replace(looked, end=ev.BuildEnded("xen", 0, 95_000, "")))) == "", "an older log"
 
 
 def test_the_seal_view_shows_every_product_with_its_hash() -> None:

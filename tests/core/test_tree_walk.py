@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from sealwright_stages.build.watch import room
+from sealwright_stages.build.room_watch import room
 from sealwright_stages.files import remove_tree
 from sealwright_stages.sandbox.ownership import hand_over, take_back
 from sealwright_stages.tree_walk import CHANGE, READ, walk
@@ -94,7 +94,7 @@ def test_what_moves_in_a_restless_tree_is_passed_over(tmp_path: Path) -> None:
 _AS_ORDINARY_USER = """
 import os, sys
 from pathlib import Path
-from sealwright_stages.build.watch import room
+from sealwright_stages.build.room_watch import room
 from sealwright_stages.files import remove_tree
 top = Path(sys.argv[1])
 (top / "x" / "y").mkdir(parents=True)

@@ -45,6 +45,16 @@ def test_groups_of_version_1_are_made_below_our_own(proc: Path) -> None:
     assert {place.version for place in places.values()} == {1}
 
 
+def test_a_group_of_version_1_counts_time_where_it_does_nothing_else(proc: Path, tmp_path: Path) -> None:
+    mount = "33 20 0:28 / {top}/time rw - cgroup cgroup rw,%s\n"
+    (place,) = _told(proc, mount % "cpuacct", "2:cpuacct:/us\n")
+    assert (place.what, place.parent, place.files) == ("time", proc.parent / "time" / "us", ())
+    assert _told(proc, mount % "cpu,cpuacct", "2:cpu,cpuacct:/us\n") == (), "it would share processors out"
+    (tmp_path / "at").mkdir()
+    with grouped(7, 4096, (replace(place, parent=tmp_path / "at"),)) as groups:
+        assert len(groups.folders) == 1 and groups.limited_by == WATCHED
+
+
 def test_groups_of_version_2_are_made_beside_our_own(proc: Path) -> None:
     (proc.parent / "user").mkdir()
     (proc.parent / "user" / "cgroup.subtree_control").write_text("cpu memory pids\n")

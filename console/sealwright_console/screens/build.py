@@ -69,7 +69,7 @@ class BuildScreen(ConsoleScreen):
             log.look_at(self.feed.log_files(stream) if stream else [], limit)
         elif limit is not None:
             log.limit_to(limit)
-        self.say("#build", *build_lines(state, name, self.room))
+        self.say("#build", *build_lines(state, name, self.room, self.feed.now(name), self.feed.left(name)))
 
     def tick(self) -> None:
         """Take up what was appended to the log."""

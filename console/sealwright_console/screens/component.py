@@ -47,7 +47,7 @@ class ComponentScreen(ConsoleScreen):
     def show_state(self) -> None:
         """Show the page anew."""
         super().show_state()
-        self.say("#title", title_line(self.feed.state, self.component_name))
+        self.say("#title", title_line(self.feed.state, self.component_name, self.feed.left(self.component_name)))
         self.query_one(Ledger).show(detail_rows(self.feed.state, self.component_name, self._spilled))
 
     def _spilled(self, item: Item) -> str:

@@ -60,14 +60,18 @@ class OverviewScreen(ConsoleScreen):
         super().show_state()
         state, ledger = self.feed.state, self.query_one(Ledger)
         needle = self.query_one("#filter", Input).value.strip()
-        rows = component_rows(state, self.room, needle, self.stage)
+        rows = component_rows(state, self.room, needle, self.stage, self.feed.left)
         ledger.show(rows)
         what = self.stage.value if self.stage is not None else "all stages"
         found = f"{what}: {len(rows)} of {len(state.components)} components"
         filtered = f" that have “{needle}”" if needle else ""
         self.say(
             "#counts",
-            (*totals(state, self.stage), Part(f"  {found}{filtered}", Tone.DIM)),
+            (
+                *totals(state, self.stage),
+                Part(f"  {found}{filtered}", Tone.DIM),
+                Part(f"  build: {left}" if (left := self.feed.left()) else "", Tone.RUNNING),
+            ),
         )
         self.say("#columns", columns(self.room))
         self._explain(ledger.key)

@@ -7,6 +7,8 @@ from dataclasses import replace
 from sealwright_console.figures import duration, head, seconds_between, size, sparkline
 from sealwright_console.lines import Line, Part, Row, Tone, blank, heading, mark, word
 from sealwright_console.views.detail import product_row
+from sealwright_console.words import took_words
+from sealwright_stages.live import Now
 from sealwright_stages.state import Component, State
 from sealwright_stages.verdict import Status
 
@@ -55,8 +57,11 @@ def build_status(component: Component) -> Status:
     return Status.PASSED if component.build_exit == 0 else Status.FAILED
 
 
-def build_lines(state: State, name: str, width: int) -> tuple[Line, ...]:
-    """Three lines about a build: which and how it stands, its sandbox, its curves."""
+def build_lines(state: State, name: str, width: int, now: Now | None = None, left: str = "") -> tuple[Line, ...]:
+    """Lines about a build: which and how it stands, its sandbox, its curves, what it takes.
+
+    `now` is a look that is newer than the log, `left` how long it may still take.
+    """
     component = build_of(state, name)
     if component is None:
         return ((Part("no build has begun yet", Tone.DIM),), (), ())
@@ -67,7 +72,8 @@ def build_lines(state: State, name: str, width: int) -> tuple[Line, ...]:
         Part(f"{component_of(name)} ", Tone.HEAD),
         Part(f"{where}  ", Tone.DIM),
         word(build_status(component)),
-        Part(f"  wall {_wall(state, component)}{_exit(component)}"),
+        Part(f"  wall {_wall(state, component, now)}{_exit(component)}"),
+        Part(f"  {left}" if left else "", Tone.RUNNING),
     )
     second = (
         Part("sandbox ", Tone.DIM),
@@ -76,10 +82,13 @@ def build_lines(state: State, name: str, width: int) -> tuple[Line, ...]:
         Part(f"  in: {component.files} verified files, {size(component.bytes)}, manifest ", Tone.DIM),
         Part(head(component.manifest_sha256), Tone.DIM),
     )
-    return (first, second, _curves(component, max(8, min(30, (width - 44) // 2))))
+    curves = _curves(component, max(8, min(30, (width - 44) // 2)), now)
+    return (first, second, curves, took_line(component, now))
 
 
-def _wall(state: State, component: Component) -> str:
+def _wall(state: State, component: Component, now: Now | None) -> str:
+    if now is not None:
+        return duration(now.look.elapsed_ms / 1000)
     if component.building:
         return duration(seconds_between(component.build_started, state.last_t))
     return duration(component.wall_ms / 1000)
@@ -89,10 +98,33 @@ def _exit(component: Component) -> str:
     return f"  exit {component.build_exit}" if component.build_exit is not None else ""
 
 
-def _curves(component: Component, width: int) -> Line:
+def took_line(component: Component, now: Now | None = None) -> Line:
+    """What a build moves and takes of its disk now; what it took, once it has ended."""
+    end = component.end
+    if end is not None:
+        return (Part(took_words(end) if end.cpu_by else "", Tone.DIM),)
+    last = now.look if now is not None else component.samples[-1] if component.samples else None
+    if last is None:
+        return ()
+    reading, writing = (now.reading, now.writing) if now is not None else _rates(component)
+    moved = f"reads {size(reading)}/s  writes {size(writing)}/s"
+    return (Part("DISK ", Tone.DIM), Part(f"{size(last.disk)} in {last.files:,} files  "), Part(moved, Tone.DIM))
+
+
+def _rates(component: Component) -> tuple[int, int]:
+    """Bytes a second read and written between the last two looks that the log has."""
+    before, last = component.samples[-2:] if len(component.samples) > 1 else (None, None)
+    seconds = seconds_between(before.at, last.at) if before and last else 0.0
+    if before is None or last is None or not seconds:
+        return 0, 0
+    reading, writing = last.read - before.read, last.written - before.written
+    return max(0, int(reading / seconds)), max(0, int(writing / seconds))
+
+
+def _curves(component: Component, width: int, now: Now | None = None) -> Line:
     if not component.samples:
         return (Part("no figures yet", Tone.DIM),)
-    last = component.samples[-1]
+    last = now.look if now is not None else component.samples[-1]
     cpu = sparkline([sample.cpu for sample in component.samples], width, top=100)
     memory = sparkline([sample.memory for sample in component.samples], width)
     return (

@@ -14,6 +14,7 @@ from sealwright_console.figures import clock, duration, grouped, size, spaced
 from sealwright_console.lines import Line, Part, Row, Tone, blank, heading, labelled, word
 from sealwright_console.views.header import shown_status, worst
 from sealwright_console.views.overview import doing, items_of
+from sealwright_console.words import took_words
 from sealwright_stages.events import STAGES
 from sealwright_stages.state import Item, Product, State
 from sealwright_stages.verdict import Status
@@ -36,8 +37,8 @@ def detail_rows(state: State, name: str, spilled: Callable[[Item], str] = lambda
     return rows + _source_rows(state, name) + _product_rows(state, name)
 
 
-def title_line(state: State, name: str) -> Line:
-    """`COMPONENT xen  ✗ failed  3 of 5 green`."""
+def title_line(state: State, name: str, left: str = "") -> Line:
+    """`COMPONENT xen  ✗ failed  3 of 5 green`, and how long its build may still take."""
     items = items_of(state, name)
     green = sum(item.green for item in items)
     status = worst(items)
@@ -47,6 +48,7 @@ def title_line(state: State, name: str) -> Line:
         Part("   "),
         word(status),
         Part(f"   {green} of {len(items)} green", Tone.DIM),
+        Part(f"   build: {left}" if left else "", Tone.RUNNING),
     )
 
 
@@ -154,7 +156,10 @@ def _source_rows(state: State, name: str) -> list[Row]:
     if component.build_exit is not None:
         ended = f"exit {component.build_exit} after {duration(component.wall_ms / 1000)}"
         tone = Tone.PASSED if component.build_exit == 0 else Tone.FAILED
-        rows += [heading("build ended"), Row("", (labelled("result", ended, tone, indent=2),)), blank()]
+        lines = [labelled("result", ended, tone, indent=2)]
+        if component.end is not None and component.end.cpu_by:
+            lines.append(labelled("took", took_words(component.end).removeprefix("took "), indent=2))
+        rows += [heading("build ended"), Row("", tuple(lines)), blank()]
     return rows
 
 

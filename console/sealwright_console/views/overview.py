@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import lru_cache
 
 from sealwright_console.figures import clock, progress
 from sealwright_console.lines import Line, Part, Row, Tone, fit, word
 from sealwright_console.views.header import SEVERITY, shown_status, worst
 from sealwright_stages.events import Stage
+from sealwright_stages.live import build_name
 from sealwright_stages.state import Item, State
 from sealwright_stages.verdict import Status
 
@@ -23,8 +25,16 @@ def items_of(state: State, name: str, stage: Stage | None = None) -> list[Item]:
     return [item for item in items if stage in (None, item.stage)]
 
 
-def component_rows(state: State, width: int, needle: str = "", stage: Stage | None = None) -> list[Row]:
+def component_rows(
+    state: State,
+    width: int,
+    needle: str = "",
+    stage: Stage | None = None,
+    left: Callable[[str], str] = lambda name: "",
+) -> list[Row]:
     """A row per component that has the needle in its name, its status or its sentence; the worst first.
+
+    `left` says how long its build may still take.
 
     What a row shows decides the row, so rows that stay as they are cost nothing.
     """
@@ -34,6 +44,8 @@ def component_rows(state: State, width: int, needle: str = "", stage: Stage | No
         if not items:
             continue
         status, said = worst(items), sentence(items)
+        if status is Status.RUNNING and (ahead := left(name) or left(build_name(name, second=True))):
+            said = f"{said}, {ahead}"
         if needle and needle.casefold() not in f"{name} {status.value} {said}".casefold():
             continue
         green = sum(item.green for item in items)

@@ -16,8 +16,7 @@ from __future__ import annotations
 import contextlib
 import os
 import stat
-import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,8 +25,8 @@ from sealwright_stages.sandbox.bwrap import SCRATCH
 _BLOCK = 512  # bytes of st_blocks
 _INODE = 1024  # bytes of the kernel's memory that an inode of a tmpfs takes, about
 _PAGE = os.sysconf("SC_PAGE_SIZE")
-_IN_MEMORY = (*SCRATCH, "/dev/zero", "/memfd:", "/SYSV", "/anon_hugepage", "[")
-_DELETED = " (deleted)"
+_IN_MEMORY = tuple(map(os.fsencode, (*SCRATCH, "/dev/zero", "/memfd:", "/SYSV", "/anon_hugepage", "[")))
+_GONE = b" (deleted)"
 
 
 def in_scratch(pids: Iterable[int]) -> int:
@@ -55,7 +54,7 @@ def behind_the_dead(pid: int) -> int:
     most = 0
     for task in _tasks(pid):
         with contextlib.suppress(OSError, ValueError, IndexError):
-            most = max(most, int(Path(task, "statm").read_text(encoding="ascii").split()[1]) * _PAGE)
+            most = max(most, int(Path(f"/proc/{task}/statm").read_text(encoding="ascii").split()[1]) * _PAGE)
     return most
 
 
@@ -67,8 +66,8 @@ class Nameless:
     beyond: bool = False
 
 
-def unlinked(pids: Sequence[int], end: threading.Event | None = None) -> Nameless:
-    """What `pids` hold in files that have no name any more and lie on a disk; a part when `end` is set.
+def unlinked(pids: Sequence[int], enough: Callable[[], bool] = lambda: False) -> Nameless:
+    """What `pids` hold in files that have no name any more and lie on a disk; a part once there was `enough` looking.
 
     On which disk is not asked: where layers lie over each other, a file's device is not that of its folder.
     """
@@ -76,20 +75,20 @@ def unlinked(pids: Sequence[int], end: threading.Event | None = None) -> Nameles
     found = Nameless()
     memory = _devices(pids)
     for pid in pids:
-        if end is not None and end.is_set():
+        if enough():
             break
-        for task in _tasks(pid):
-            for link, held in _held(f"{task}/fd"):
-                if stat.S_ISSOCK(held.st_mode):
-                    found.beyond = found.beyond or _in_flight(link)
-                elif held.st_nlink == 0 and held.st_dev not in memory and stat.S_ISREG(held.st_mode):
-                    sizes[held.st_dev, held.st_ino] = held.st_blocks * _BLOCK
-        if os.geteuid() != 0:
-            found.beyond = found.beyond or _maps_deleted(pid)
-            continue
-        for _, held in _held(f"/proc/{pid}/map_files"):
-            if held.st_nlink == 0 and held.st_dev not in memory and stat.S_ISREG(held.st_mode):
-                sizes[held.st_dev, held.st_ino] = held.st_blocks * _BLOCK
+        tasks = _tasks(pid)
+        held = [each for task in tasks for each in _held(f"/proc/{pid}/task/{task}/fd")]
+        gone = _gone(tasks)
+        if os.geteuid() == 0:
+            held += _led(gone)
+        elif any(not path.startswith(_IN_MEMORY) for path in gone.values()):
+            found.beyond = True
+        for link, what in held:
+            if stat.S_ISSOCK(what.st_mode):
+                found.beyond = found.beyond or _in_flight(link)
+            elif what.st_nlink == 0 and what.st_dev not in memory and stat.S_ISREG(what.st_mode):
+                sizes[what.st_dev, what.st_ino] = what.st_blocks * _BLOCK
     found.bytes = sum(sizes.values())
     return found
 
@@ -103,21 +102,24 @@ def _devices(pids: Sequence[int]) -> set[int]:
 
 
 def _tasks(pid: int) -> list[str]:
-    """The folders of a process's threads."""
+    """The numbers of a process's threads."""
     try:
-        return [f"/proc/{pid}/task/{name}" for name in os.listdir(f"/proc/{pid}/task")]  # noqa: PTH208 - many, often
+        return os.listdir(f"/proc/{pid}/task")  # noqa: PTH208 - many, often
     except OSError:
         return []
 
 
 def _held(folder: str) -> Iterator[tuple[str, os.stat_result]]:
-    """The links of a folder of descriptors or mappings, and what each leads to."""
+    """The descriptors of a thread, and what each leads to."""
     names: list[str] = []
     with contextlib.suppress(OSError):
         names = os.listdir(folder)  # noqa: PTH208 - many, often
-    for name in names:
+    return _led(f"{folder}/{name}" for name in names)
+
+
+def _led(links: Iterable[str]) -> Iterator[tuple[str, os.stat_result]]:
+    for link in links:
         with contextlib.suppress(OSError):
-            link = f"{folder}/{name}"
             yield link, os.stat(link)  # noqa: PTH116 - many, often
 
 
@@ -132,11 +134,23 @@ def _in_flight(link: str) -> bool:
     return any(line.startswith("scm_fds:") and line.split()[1] != "0" for line in told.splitlines())
 
 
-def _maps_deleted(pid: int) -> bool:
-    """Whether a process has mapped a file of a disk that has no name any more."""
-    try:
-        lines = Path(f"/proc/{pid}/maps").read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError:
-        return False  # it has ended
-    paths = (line.split(maxsplit=5)[5] for line in lines if line.endswith(_DELETED))
-    return any(not path.startswith(_IN_MEMORY) for path in paths)
+def _gone(tasks: Iterable[str]) -> dict[str, bytes]:
+    """The mapped files of a process that may have no name: link and path of each. All its living threads map the same.
+
+    The kernel says so at the end of a line, as a name may, too.
+    """
+    for task in tasks:
+        with contextlib.suppress(OSError):
+            maps = Path(f"/proc/{task}/maps").read_bytes()
+            if not maps:  # this thread has ended
+                continue
+            if _GONE not in maps:
+                return {}
+            lines = (line.split(maxsplit=5) for line in maps.splitlines() if line.endswith(_GONE))
+            return {_mapping(task, words[0]): words[5] for words in lines}
+    return {}
+
+
+def _mapping(task: str, addresses: bytes) -> str:
+    begin, end = (int(each, 16) for each in addresses.split(b"-"))
+    return f"/proc/{task}/map_files/{begin:x}-{end:x}"

@@ -12,9 +12,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from sealwright_stages.build.watch import disk_free
+from sealwright_stages.build.room_watch import free
 
 _DISK, _MEMORY = 256 << 20, 192 << 20
+
+
+def disk_free(folder: Path) -> int:
+    """Bytes that are free on the disk of `folder`."""
+    return free(folder).bytes
 
 
 def memory_free() -> int:
@@ -39,11 +44,11 @@ class Reserve:
 
     def reached(self) -> str:
         """Why a build must end, or nothing."""
-        for what, free, least in (
+        for what, left, least in (
             ("disk", self._disk(self._folder), self._least_disk),
             ("memory", self._memory(), self._least_memory),
         ):
-            if free < least:
-                self.reached_because = f"the {what} is nearly full: {free >> 20} MiB free, {least >> 20} are kept"
+            if left < least:
+                self.reached_because = f"the {what} is nearly full: {left >> 20} MiB free, {least >> 20} are kept"
                 return self.reached_because
         return ""

@@ -2,13 +2,14 @@
 
 - All output goes to the log as it comes; a build waits while the log does.
 - A build that has lost its log is dead before the loss is raised, also when it says nothing.
-- The caller is asked ten times a second whether to stop, the build is measured once a second.
+- The caller is asked ten times a second whether to stop, the build is looked at four times a second, and the caller
+  hears of every look.
 - Over its time, memory or room it is killed, and the result says which, and how much. Room is bytes, and one file for
-  each 4 KiB of them.
+  each 4 KiB of them. What it left behind is looked at once more when it is dead.
 - A build also ends when the machine comes down to its reserve of disk or memory. That is no verdict on it: who took
   the rest is not known. The kernel, if it must end something for want of memory, begins with builds.
 - What the kernel ended for want of memory in the build's control group counts as killed, whatever the build made of it.
-- The result says by what its processes and memory were limited.
+- The result says by what its processes and memory were limited, and what it took.
 - Its output takes room too: what is beyond the limit is not written, and the build that said it is killed.
 - `run` returns, or raises, only after every process of the build is dead, daemons included.
 """
@@ -16,20 +17,20 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import selectors
 import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-import psutil
-
 from sealwright_stages.build.reserve import Reserve
-from sealwright_stages.build.watch import RoomWatch, Taken, TreeWatch, family
+from sealwright_stages.build.room_watch import RoomWatch, Taken
+from sealwright_stages.build.watch import TreeWatch, family
 from sealwright_stages.errors import LogError, MachineError
 from sealwright_stages.ports import BuildResult, Limits, OutputStream, Sampled
 from sealwright_stages.process import BASE_ENVIRONMENT, kill_group
@@ -38,7 +39,6 @@ from sealwright_stages.sandbox.cgroups import Groups
 from sealwright_stages.sandbox.life import first_process, kill, wait_dead
 
 _TICK = 0.1
-_SAMPLE_EVERY = 1.0
 _CHUNK = 64 << 10
 _BIRTH = 30.0  # seconds that bwrap may take to begin
 _DEATH = 30.0  # seconds until a killed sandbox must be gone
@@ -73,16 +73,20 @@ def run(
     """
     begun = time.monotonic()
     kept = reserve(room)
-    with prepare(box, argv) as start, _started(start) as (child, life), RoomWatch(room, child.pid) as taken:
-        pump = _Pump(child, watched.output, limits.disk)
-        try:
-            killed = _watch(child, pump, limits, watched, taken, begun, start.groups, kept)
-        finally:
-            life.kill()
-            kill_group(child)
-            life.wait()
-            pump.join()
-        killed = killed or _starved(start.groups, limits)
+    most = Taken(limits.disk, limits.disk // _BYTES_PER_FILE)
+    with prepare(box, argv) as start, _started(start) as (child, life):
+        tree = TreeWatch(child.pid, start.groups)
+        with RoomWatch(room, lambda: family(child.pid, start.groups), most) as taken:
+            pump = _Pump(child, watched.output, limits.disk)
+            try:
+                killed = _watch(child, pump, limits, watched, taken, begun, tree, start.groups, kept)
+            finally:
+                life.kill()
+                kill_group(child)
+                life.wait()
+                pump.join()
+            killed = killed or _starved(start.groups, limits) or _crowded(limits, taken.last())
+        used = replace(tree.used(), disk=taken.peak.bytes, files=taken.peak.files, said=pump.said)
     pump.check()
     if killed and killed == kept.reached_because:
         raise MachineError(f"{room.name} can't be built", killed, "make room, then run again")
@@ -93,7 +97,7 @@ def run(
         )
     wall = round((time.monotonic() - begun) * 1000)
     last = pump.last_line() if child.returncode else ""
-    return BuildResult(child.returncode, wall, killed, last, start.groups.limited_by)
+    return BuildResult(child.returncode, wall, killed, last, start.groups.limited_by, used)
 
 
 class _Life:
@@ -151,29 +155,31 @@ def _watch(
     watched: Watched,
     taken: RoomWatch,
     begun: float,
+    tree: TreeWatch,
     groups: Groups,
     reserve: Reserve,
 ) -> str:
     """Stand by until the build ends or must be ended; returns why it must, or nothing."""
-    tree = TreeWatch(child.pid)
-    first = True
     sample_at = begun
-    while not _ends_within(child, _TICK):
-        if first:  # what was started before we could say so of the first one
-            _expendable(each.pid for each in family(psutil.Process(child.pid)))
-            first = False
+    mark_at = time.monotonic() + _TICK
+    while not _ends_within(child, min(_TICK, max(0.0, sample_at - time.monotonic()))):
         now = time.monotonic()
+        if now >= mark_at:  # what was started before we could say so of the first one
+            _expendable(family(child.pid, groups))
+            mark_at = math.inf
         if pump.lost.is_set():
             return "its log is lost"
         over = _over(limits, now - begun, taken.used, pump.said) or _starved(groups, limits)
         if reason := watched.stop() or over or reserve.reached():
             return reason
         if now >= sample_at:
-            sample_at = now + _SAMPLE_EVERY
             sample = tree.sample()
-            watched.on_sample(sample)
+            sample_at = now + tree.pause
+            room, since = taken.used, round((now - begun) * 1000)
+            watched.on_sample(replace(sample, disk=room.bytes, files=room.files, said=pump.said, elapsed_ms=since))
             if sample.memory > limits.memory:
                 return f"it used {sample.memory >> 20} MiB of memory, more than {limits.memory >> 20}"
+
     return ""
 
 
@@ -201,11 +207,15 @@ def _ends_within(child: subprocess.Popen[bytes], seconds: float) -> bool:
 def _over(limits: Limits, seconds: float, taken: Taken, said: int) -> str:
     if seconds > limits.wall:
         return f"it took longer than {limits.wall} s"
+    return _crowded(limits, taken) or _flood(limits, taken.bytes, said)
+
+
+def _crowded(limits: Limits, taken: Taken) -> str:
     if taken.bytes > limits.disk:
         return f"it took {taken.bytes >> 20} MiB of disk, more than {limits.disk >> 20}"
     if taken.files > limits.disk // _BYTES_PER_FILE:
         return f"it made {taken.files} files, more than {limits.disk // _BYTES_PER_FILE}"
-    return _flood(limits, taken.bytes, said)
+    return ""
 
 
 def _flood(limits: Limits, room: int, said: int) -> str:

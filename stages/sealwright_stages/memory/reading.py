@@ -9,12 +9,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from sealwright_stages.audit import Audit, Reviewer, audit
 from sealwright_stages.errors import LogError, ManifestError
+from sealwright_stages.estimate import Earlier, Kind, builds_of
 from sealwright_stages.events import MemoryRead
 from sealwright_stages.manifest import Manifest
 from sealwright_stages.memory.facts import Fact, Origin
@@ -30,6 +31,7 @@ class _Read:
 
     told: MemoryRead
     facts: tuple[Fact, ...]
+    took: Mapping[Kind, tuple[Earlier, ...]]
 
 
 def recall(manifest: Manifest) -> Recall:
@@ -46,8 +48,11 @@ def recall(manifest: Manifest) -> Recall:
     ledger = Ledger()
     for read in logs.values():
         ledger.take(read.facts)
-    told = sorted((read.told for read in logs.values()), key=lambda each: (each.sealed, each.root))
-    return Recall(manifest, ledger, told)
+    oldest_first = sorted(logs.values(), key=lambda each: (each.told.sealed, each.told.root))
+    took: dict[Kind, tuple[Earlier, ...]] = {}
+    for each in oldest_first:  # the newest release comes last, and its builds first
+        took |= {kind: (*builds, *took.get(kind, ())) for kind, builds in each.took.items()}
+    return Recall(manifest, ledger, [each.told for each in oldest_first], took=took)
 
 
 def folders(manifest: Manifest) -> Iterator[Path]:
@@ -88,7 +93,7 @@ def _read(folder: Path, manifest: Manifest) -> _Read:
     except (OSError, ValueError) as error:
         raise _refused(folder, f"what it accepted can't be read: {error}") from error
     told = MemoryRead(name, state.last_t, root, state.last_n + 1, len(facts))
-    return _Read(told, tuple(facts))
+    return _Read(told, tuple(facts), builds_of(state))
 
 
 def _root(folder: Path, result: Audit) -> str:

@@ -19,6 +19,7 @@ from pathlib import Path
 
 from sealwright_appendlog.record import stream_name
 from sealwright_stages.errors import LogError
+from sealwright_stages.estimate import Earlier, Kind
 from sealwright_stages.events import MemoryRead
 from sealwright_stages.log.entries import read_stream
 from sealwright_stages.manifest import Manifest
@@ -39,9 +40,11 @@ class Recall:
         ledger: Ledger | None = None,
         read: Sequence[MemoryRead] = (),
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        took: Mapping[Kind, tuple[Earlier, ...]] | None = None,
     ) -> None:
-        """A memory of the facts in `ledger`, which came out of the logs that `read` names."""
+        """A memory of the facts in `ledger`, which came out of the logs that `read` names; `took`: of their builds."""
         self.read = tuple(read)
+        self.took = took or {}
         self._manifest = manifest
         self._ledger = ledger or Ledger()
         self._seen = Ledger()

@@ -57,6 +57,7 @@ RULES: Mapping[str, str] = {
     "build-inputs": "It was built from the promoted sources, under their manifest, epoch and verified build root.",
     "build-needs": "All that it needs was built before; it saw the products of that, as they stand at the seal.",
     "build-ended": "A build's stream ended, as the build says it did, before it said so.",
+    "build-figures": "What a build took is told whole: nothing is negative, and no peak is below what was seen on the way.",
     "product-of-build": "A product is of a build that ended well, by the manifest's patterns, collected once.",
     "products-judged": "A build is green for exactly the products that were collected, by SHA-256.",
     "product-compared": "A product is set beside what the verified index names, and the result is true.",

@@ -7,7 +7,7 @@
   the build root that was judged, and after all that it needs.
 - It saw the products of what the manifest says it needs, as they were in the log then, and they stand so at the seal.
 - A build is said to be stopped while it waits, by what it needs and is not green.
-- Its stream ended before it said its end, with the same exit.
+- Its stream ended before it said its end, with the same exit; what it took is no less than what was seen on the way.
 - A product is of a build that ended with exit 0 and was not killed; it has a plain name that a pattern of the manifest
   asks for.
 - A build is green for exactly the products that were collected.
@@ -31,6 +31,8 @@ from sealwright_stages.rules.seconds import second_started
 from sealwright_stages.rules.story import Story, of_build, sha256_of
 from sealwright_stages.state import Component, Item, Product
 from sealwright_stages.verdict import Status
+
+_PEAKS = ("memory", "processes", "disk", "files", "read", "written")
 
 
 def build_started(story: Story, event: ev.BuildStarted, entry: Entry) -> None:
@@ -130,6 +132,8 @@ def build_sample(story: Story, event: ev.BuildSample, entry: Entry) -> None:
     stream = story.run.building.get(of_build(event.component, second=event.second))
     if stream is None or stream in story.streams.ended:
         story.breaks("build-ended", entry, f"{event.component} is not being built")
+    if min(event.cpu, event.memory, event.processes, event.read, event.written, event.disk, event.files) < 0:
+        story.breaks("build-figures", entry, f"{event.component} takes less than nothing")
 
 
 def build_ended(story: Story, event: ev.BuildEnded, entry: Entry) -> None:
@@ -145,6 +149,19 @@ def build_ended(story: Story, event: ev.BuildEnded, entry: Entry) -> None:
     story.killed[which] = event.because
     if event.wall_ms < 0:
         story.breaks("build-ended", entry, f"{event.component} was built in less than no time")
+    _figures(story, event, entry)
+
+
+def _figures(story: Story, event: ev.BuildEnded, entry: Entry) -> None:
+    """What an end tells, it tells of all looks: of those in the log, too. Older logs tell nothing."""
+    told = {what: getattr(event, what) for what in (*_PEAKS, "cpu_ms", "charged", "said")}
+    if min(told.values()) < 0:
+        story.breaks("build-figures", entry, f"{event.component} took less than nothing")
+    component = (story.state.seconds if event.second else story.state.components).get(event.component)
+    for sample in component.samples if component and event.cpu_by else ():
+        if any(getattr(sample, what) > told[what] for what in _PEAKS):
+            story.breaks("build-figures", entry, f"{event.component} took more than its end says")
+            return
 
 
 def product_collected(story: Story, event: ev.ProductCollected, entry: Entry) -> None:

@@ -4,6 +4,8 @@
 - A group is made beside our own (version 2) or below it (version 1), for one sandbox, and goes with it.
 - The sandbox's first process is born in the group (version 1) or joins before it drops its uid, so nothing of it is
   ever outside.
+- A group of version 1 that counts processor time is made too, where that is all it does: it limits nothing. One of
+  version 2 counts it anyway.
 - A machine that lets us make none is no error: a group that was made and can't be set is taken away again.
 - Groups of consoles that died are removed by the next one.
 
@@ -67,7 +69,7 @@ def _by_thread(folder: Path) -> bool:
 
 @dataclass(frozen=True)
 class Place:
-    """Where groups for `what` can be made, and the files that set their limits."""
+    """Where groups for `what` can be made, and the files that set their limits; none where it only counts."""
 
     what: str
     parent: Path
@@ -90,11 +92,12 @@ def grouped(processes: int, memory: int, places: tuple[Place, ...] | None = None
                     _sweep(place.parent)
                     folder.mkdir()
                     stack.callback(_remove, folder)
-                _limit(folder, place.files, limits[place.what])
+                _limit(folder, place.files, limits.get(place.what, 0))
             except OSError:
                 continue
             folders[folder] = None
-            limited_by[place.what] = f"cgroup v{place.version}"
+            if place.what in limits:
+                limited_by[place.what] = f"cgroup v{place.version}"
         yield Groups(tuple(folders), limited_by)
 
 
@@ -130,6 +133,8 @@ def _version_1(own: Mapping[str, str], options: str, root: str, point: str) -> t
         "pids": ("processes", ("pids.max",)),
         "memory": ("memory", ("memory.limit_in_bytes", "memory.memsw.limit_in_bytes")),
     }
+    if "cpu" not in options.split(","):  # a group of that controller would take a share of its own
+        kinds["cpuacct"] = ("time", ())
     found = []
     for controllers, path in own.items():
         for controller in set(controllers.split(",")) & set(options.split(",")) & set(kinds):
