@@ -69,7 +69,7 @@ def test_a_pinned_tar_is_an_item_and_becomes_a_root(workshop: Workshop, tmp_path
     assert item.id == f"environment tar:{pin}/tar"
     made_of = prepared(path, workshop, "tools")
     assert made_of.sha256 == pin and made_of.root is not None
-    verdict = made_of.verdicts[item.id]
+    verdict = made_of.verdict
     assert isinstance(verdict, Passed) and verdict.subject_sha256 == pin
     assert verdict.evidence["found"] == pin
     assert (made_of.root / "bin" / "sh").read_bytes() == b"#!"

@@ -16,6 +16,7 @@ from sealwright_stages.sandbox.bwrap import Sandbox, prepared
 from sealwright_stages.sandbox.identity import Identities
 from sealwright_stages.sandbox.profile import LOOK, NAMESPACES, PARTS, missing
 from sealwright_stages.sandbox.readiness import require_sandbox
+from support.rooms import ROOM
 from support.weakened import (
     CAPABLE,
     Without,
@@ -124,7 +125,7 @@ def _in_place_of(path: str, text: str, folder: Path) -> str:
     other.write_text(text)
     other.chmod(0o755 if text.startswith("#!") else 0o644)
     for above in (folder, *folder.parents):
-        if above.is_relative_to("/tmp") and above != Path("/tmp"):
+        if above.is_relative_to(ROOM) and above != ROOM:
             above.chmod(above.stat().st_mode | 0o055)
     script = 'cp "$2" "$3"; mount --bind "$1" "$2"; shift 3; exec "$@"'
     places = (str(other), path, str(folder / "real"))

@@ -47,7 +47,7 @@ class _Record:
     size: int
 
 
-def prepare_tar(name: str, item: str, url: str, packages: Sequence[str], workshop: Workshop) -> Prepared:
+def prepare_tar(name: str, url: str, packages: Sequence[str], workshop: Workshop) -> Prepared:
     """Make or take from the cache the root of environment `name` (`tar:` and a SHA-256), whose tar is at `url`.
 
     Raises:
@@ -60,7 +60,7 @@ def prepare_tar(name: str, item: str, url: str, packages: Sequence[str], worksho
     with held(folder):
         record = _usable(folder) or _make(sha256, url, folder, workshop)
     _require(folder / "root", packages)
-    return Prepared(name, folder / "root", sha256, (), {item: _verdict(sha256, url, record)})
+    return Prepared(name, folder / "root", sha256, (), _verdict(sha256, url, record))
 
 
 def _verdict(sha256: str, url: str, record: _Record) -> Verdict:
