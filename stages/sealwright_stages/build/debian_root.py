@@ -22,7 +22,7 @@ from pathlib import Path
 
 from sealwright_stages import process
 from sealwright_stages.build.bootstrap import BASE_PACKAGES, Base, Wish, bootstrap
-from sealwright_stages.build.packages import Key, Stock, packages_of
+from sealwright_stages.build.packages import Key, Stock, dpkg_status, packages_of
 from sealwright_stages.build.repository import Index
 from sealwright_stages.build.root_cache import add_mount_points, held, out_of_reach, share
 from sealwright_stages.build.tools import versions
@@ -196,10 +196,9 @@ def installed(root: Path) -> list[Package]:
     Raises:
         BuildError: there is no such file.
     """
-    status = root / "var" / "lib" / "dpkg" / "status"
-    if status.is_symlink() or not status.is_file():
+    text = dpkg_status(root)
+    if text is None:
         raise BuildError("the build root is refused", "it has no dpkg status", "run again", "environment-failed")
-    text = status.read_bytes().decode("utf-8", "surrogateescape")
     return sorted(packages_of(text), key=lambda package: (package.name, package.architecture))
 
 

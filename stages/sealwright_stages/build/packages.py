@@ -3,16 +3,23 @@
 - A continuation line is no field, and the first of two equal fields counts.
 - A stanza without name, version or architecture names no package.
 - A stock package is one with a plain path, a size and a SHA-256; of two that differ under one name, none is.
+- A root's dpkg status is a plain file of its own: no link on the way to it is followed, since it would lead out of the
+  root and the machine's own packages would answer.
 """
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
+from sealwright_stages.files import read_small
 from sealwright_stages.ports import Package
 
+_STATUS = ("var", "lib", "dpkg", "status")
+_MAX_STATUS = 64 << 20
 _WANTED = {
     "Package": "name",
     "Version": "version",
@@ -65,3 +72,15 @@ def _stanzas(text: str) -> Iterator[dict[str, str]]:
                 found.setdefault(_WANTED[name], value.strip())
         if found.keys() >= {"name", "version", "architecture"}:
             yield found
+
+
+def dpkg_status(root: Path) -> str | None:
+    """What the dpkg of a root says that is there; None if it has no such file, or one that is none of its own."""
+    path = root
+    for part in _STATUS:
+        path /= part
+        if path.is_symlink():
+            return None
+    with contextlib.suppress(OSError):
+        return read_small(path, _MAX_STATUS).decode("utf-8", "surrogateescape")
+    return None
