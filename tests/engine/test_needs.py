@@ -6,6 +6,7 @@ import json
 import threading
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -247,3 +248,21 @@ def test_a_log_from_before_can_be_read_and_its_audit_says_what_it_does_not_tell(
             bench.kept.entries[number] = replace(entry, body=old)
     assert bench.state().components["tool"].built_with == ""
     assert "tool was built with other products than those of what it needs" in " / ".join(bench.broken_rules())
+
+
+def test_a_retry_of_a_second_build_whose_first_is_made_again_goes_on_with_what_needs_it(folder: Path) -> None:
+    bench = Bench(folder, manifest=HEAD + component("lib") + "reproduce = 2\n" + component("tool", "lib"))
+    bench.builder.leaks = lambda job: job.around.hostname.encode()
+    assert bench.run().exit is Exit.CLOSED
+    prepare, newer = bench.builder.prepare, sha_of(b"a newer archive")
+
+    def prepared(*words: Any, **more: Any) -> Any:
+        made = prepare(*words, **more)
+        assert made.verdict is not None
+        return replace(made, sha256=newer, verdict=replace(made.verdict, subject_sha256=newer))
+
+    bench.builder.prepare = prepared  # type: ignore[method-assign]
+    bench.builder.leaks = lambda job: b"a newer compiler"
+    assert bench.run(commands=(Retry("lib/reproduce"),)).exit is Exit.DONE
+    assert sorted(bench.builder.runs[3:]) == ["lib", "lib", "tool"]
+    assert bench.broken_rules() == []
