@@ -12,11 +12,12 @@ import pytest
 
 from sealwright_stages import events as ev
 from sealwright_stages.engine import Retry
-from sealwright_stages.errors import Exit
+from sealwright_stages.errors import Exit, LogError
 from sealwright_stages.events import Stage
 from sealwright_stages.log.entries import Entry
 from sealwright_stages.needed import digest
 from sealwright_stages.ports import BuildJob
+from sealwright_stages.seal.evidence import EvidenceFolder
 from sealwright_stages.verdict import Status
 from support.bench import Bench
 from support.release_folder import HEAD, component
@@ -169,7 +170,8 @@ def test_what_saw_other_products_than_now_stand_is_built_again(folder: Path) -> 
     assert bench.broken_rules() == []
 
 
-def test_the_audit_refuses_a_product_that_saw_another_one_than_stands_at_the_seal(folder: Path) -> None:
+def forgot_to_build_tool_again(folder: Path) -> Bench:
+    """A log in which lib was built again, with other bytes, and tool was not."""
     bench = rebuilt_with_another_lib(folder)
     second = max(number for number, entry in enumerate(bench.kept.entries) if entry.body.get("e") == "run.started")
 
@@ -179,9 +181,20 @@ def test_the_audit_refuses_a_product_that_saw_another_one_than_stands_at_the_sea
 
     later = [entry for entry in bench.kept.entries[second:] if not of_tool(entry)]
     bench.kept.entries[second:] = later
+    return bench
+
+
+def test_the_audit_refuses_a_product_that_saw_another_one_than_stands_at_the_seal(folder: Path) -> None:
+    bench = forgot_to_build_tool_again(folder)
     assert [told for told in bench.broken_rules() if "gate" not in told][-1].endswith(
         "tool was built with products that are not those of the release"
     )
+
+
+def test_nothing_is_sealed_that_saw_another_product_than_stands(folder: Path) -> None:
+    EvidenceFolder(rebuilt_with_another_lib(folder / "whole").context()).check_products()
+    with pytest.raises(LogError, match="tool was built with products that are not those of the release"):
+        EvidenceFolder(forgot_to_build_tool_again(folder / "cut").context()).check_products()
 
 
 def test_builds_run_beside_each_other_only_as_far_as_memory_goes(folder: Path) -> None:
