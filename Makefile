@@ -19,12 +19,15 @@ demo: setup
 demo-tampered: setup
 	@$(PY) scripts/demo.py demo --tampered
 
-# Most of a test is waiting for programs and disks: two workers a core.
+# A good part of a test is waiting for programs: two workers a core. The longest tests are the last ones, so whoever
+# has nothing more to do takes some from the others.
 test: setup
-	@$(PY) -m pytest -q -n 4 -m "not slow and not network"
+	@$(PY) -m pytest -q -n 4 --dist worksteal -m "not slow and not network"
 
+# Hours. Each test has its own limit (120 s, or its mark), so that one that hangs is one failure and not the end; each is
+# named as it ends.
 test-slow: setup
-	@$(PY) -m pytest -q -m "slow or network"
+	@$(PY) -m pytest -v -m "slow or network" --durations=20
 
 lint: setup
 	@$(PY) -m ruff format --check .

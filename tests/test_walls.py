@@ -2,6 +2,7 @@
 
 - No module of stages, keyring or appendlog brings in textual or rich; of the console, batch and cli bring in no
   textual.
+- What reads no repository loads no libgit2, and nobody asks the installed metadata: each start would pay for it.
 - The arrows point down: stages and keyring import no console, keyring and appendlog import nothing of ours.
 """
 
@@ -64,6 +65,11 @@ def test_each_module_brings_in_only_what_its_side_of_the_wall_may(
 ) -> None:
     assert names
     assert brought_in(names, banned) == []
+
+
+def test_a_program_that_reads_no_repository_starts_without_what_reads_one() -> None:
+    quick = ["sealwright_console.cli", "sealwright_stages.audit", "sealwright_stages.publish.publish"]
+    assert brought_in(quick, ("pygit2", "importlib.metadata")) == []
 
 
 def test_the_look_behind_the_wall_can_see() -> None:

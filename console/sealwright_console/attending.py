@@ -10,13 +10,13 @@ from __future__ import annotations
 import argparse
 import shlex
 import sys
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sealwright_console.complaints import print_json, say
 from sealwright_console.sanitise import clean
 from sealwright_console.signals import leave_signals
+from sealwright_stages import VERSION
 from sealwright_stages.errors import Exit, MachineError, ManifestError
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def run_attended(wish: Wish, until: Stage, *, ascii_only: bool) -> int:
         return _show(link, ascii_only)
     _tell_unseen(place)
     try:
-        begun = start(wish, until, place, lambda: _tell("opening the release; this can take a while"))
+        begun = start(wish, until, place, _tell)
     except MachineError:  # another was started at the same moment, perhaps
         if place.work.holder() is None or (link := attached(place, wish.tool)) is None:
             raise
@@ -104,7 +104,7 @@ def _attach(options: argparse.Namespace) -> int:
     place = _place(options.work)
     if place.work.holder() is not None:
         require_terminal("use `sealwright status` without one")
-        if (link := attached(place, version("sealwright"))) is not None:
+        if (link := attached(place, VERSION)) is not None:
             return _show(link, options.ascii)
     if (over := place.ended()) is not None:
         return _told(place, over)

@@ -9,7 +9,6 @@ import os
 import sys
 import traceback
 from collections.abc import Sequence
-from importlib.metadata import version
 from pathlib import Path
 from typing import NoReturn
 
@@ -21,6 +20,7 @@ from sealwright_console.reproducing import add_reproducing
 from sealwright_console.reviewing import add_reviewing
 from sealwright_console.sanitise import clean
 from sealwright_console.signals import end_by_signals
+from sealwright_stages import VERSION
 from sealwright_stages.errors import Exit, InterruptedRunError, MachineError, ManifestError, SealwrightError
 from sealwright_stages.events import STAGES, Stage
 
@@ -102,7 +102,7 @@ def _parser() -> argparse.ArgumentParser:
         description="Walk a release through get-sources, verify, sandboxed build, sealing the log and signing.",
         epilog=_EXIT_CODES,
     )
-    parser.add_argument("--version", action="version", version=f"sealwright {version('sealwright')}")
+    parser.add_argument("--version", action="version", version=f"sealwright {VERSION}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _add_run(commands)
     add_attending(commands)
@@ -150,7 +150,7 @@ def _run(options: argparse.Namespace) -> int:
         require_terminal("use --batch without one")
     if options.jobs < 1:
         raise ManifestError("--jobs", "it must be at least 1", "name a number of builds at a time")
-    wish = Wish(options.manifest, options.work, options.jobs, attended, version("sealwright"))
+    wish = Wish(options.manifest, options.work, options.jobs, attended, VERSION)
     if not attended:
         from sealwright_console.batch import run_batch  # noqa: PLC0415
 

@@ -10,13 +10,13 @@ from __future__ import annotations
 import argparse
 import os
 import re
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sealwright_console.auditing import lines as audit_lines
 from sealwright_console.complaints import print_json, print_result, say
 from sealwright_console.reviewing import add_reviewer, reviewer_of
+from sealwright_stages import VERSION
 from sealwright_stages.errors import Exit, ManifestError
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def _reproduce(options: argparse.Namespace) -> int:
     taken = take(options.evidence, result, reviewer, brought, despite=options.despite_audit)
     face = Face(False)
     with (
-        rebuilding(taken, options.work, options.jobs, version("sealwright"), face.take) as release,
+        rebuilding(taken, options.work, options.jobs, VERSION, face.take) as release,
         stopped_by_signals(release.cancel.set),
     ):
         ended, rebuilt = walk(taken, release)

@@ -11,11 +11,11 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Collection, Iterator
-from importlib.metadata import version
 from pathlib import Path
 
 from sealwright_appendlog import layout
 from sealwright_appendlog.tiles import WIDTH, tile_path
+from sealwright_stages import VERSION
 from sealwright_stages.files import read_small
 from sealwright_stages.findings import Finding, bad, good, unchecked
 from sealwright_stages.manifest import Manifest
@@ -77,7 +77,6 @@ def listed(
 
 def pages(evidence: Path, manifest: Manifest, state: State) -> list[Finding]:
     """Whether verify.py and the pages are what this version makes."""
-    ours = version("sealwright")
     made = {
         "verify.py": verifier().read_bytes(),
         "HOW-TO-VERIFY.txt": how_to_verify(manifest).encode(),
@@ -92,10 +91,12 @@ def pages(evidence: Path, manifest: Manifest, state: State) -> list[Finding]:
             continue
         except OSError:
             same = False
-        if not same and state.tool == ours:
-            findings.append(bad(name, f"it is not what Sealwright {ours} writes for this release", "pages"))
+        if not same and state.tool == VERSION:
+            findings.append(bad(name, f"it is not what Sealwright {VERSION} writes for this release", "pages"))
         elif not same:
-            told = f"Sealwright {state.tool} made it, and this is {ours}: not compared, so don't run or follow it"
+            told = (
+                f"Sealwright {state.tool} made it, and this is {VERSION}: not compared, so don't run or follow it"
+            )
             findings.append(unchecked(name, told))
     return findings or [
         good("pages", "verify.py and the pages are what Sealwright writes for this release", "pages")

@@ -31,6 +31,7 @@ def not_checked(state: State, manifest: Manifest, reviewer: Reviewer, report: Lo
     if components:
         told = f"the sources of {len(components)} components are not in the folder: the log has their SHA-256"
         yield unchecked("sources", f"{told}, and nobody built from them again here")
+    yield from _sandbox(state)
     yield from _roots(state)
     if state.memory:
         told = f"{len(state.memory)} earlier releases are not in the folder: that they were read is the log's word"
@@ -43,6 +44,16 @@ def not_checked(state: State, manifest: Manifest, reviewer: Reviewer, report: Lo
         yield unchecked("times", "when it all happened is the word of the log's own clock, and of the signers'")
 
 
+def _sandbox(state: State) -> Iterator[Finding]:
+    if not any(component.built_with or component.build_started for component in state.components.values()):
+        return
+    if state.held is None:
+        yield unchecked("sandbox", "the log does not say that ways out of the builder's sandbox were tried")
+    else:
+        told = f"that {state.held.tried} ways out were tried and held at {state.held.at} is the builder's word"
+        yield unchecked("sandbox", told)
+
+
 def _roots(state: State) -> Iterator[Finding]:
     names = sorted({c.environment for c in state.components.values() if c.environment})
     for name in names:
@@ -53,7 +64,10 @@ def _roots(state: State) -> Iterator[Finding]:
                 "build root", f"{name}: its tar is not in the folder; nothing vouches for it but the pin"
             )
         else:
-            told = "it was not made again; its packages are in the evidence of its item, by SHA-256"
+            told = (
+                "no root was made again, and the signature of its index not checked: both are in the evidence of its "
+                "items, with every package by SHA-256"
+            )
             yield unchecked("build root", f"{name}: {told}")
 
 
@@ -65,7 +79,8 @@ def root_packages(manifest: Manifest, roots: Mapping[str, Collection[str]]) -> I
     """Packages that a build asks for, and that no package of its root is called; a virtual one has another name."""
     for component in manifest.components:
         build = component.build
-        names = roots.get(f"environment {build.environment}") if build else None
+        ids = (f"{component.name}/environment", f"environment {build.environment}/apt") if build else ()
+        names = next((roots[each] for each in ids if each in roots), None)
         if build is None or names is None or build.environment.startswith("tar:"):
             continue
         if lacking := sorted(set(build.packages) - set(names)):

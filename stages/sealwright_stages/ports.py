@@ -196,13 +196,16 @@ class Package:
 
 @dataclass(frozen=True)
 class Prepared:
-    """A build root that stands ready: its folder (None: the host's /usr), its identity and how it was judged."""
+    """A build root that stands ready: its folder (None: the host's /usr), its identity and how it was judged.
+
+    Without a `verdict` nothing vouches for it.
+    """
 
     name: str
     root: Path | None
     sha256: str
     packages: tuple[Package, ...]
-    verdicts: Mapping[str, Verdict]
+    verdict: Verdict | None = None
 
 
 @dataclass(frozen=True)
@@ -376,12 +379,25 @@ class Builder(Protocol):
     """Runs builds in the sandbox."""
 
     def environment_items(self, name: str) -> tuple[ItemSpec, ...]:
-        """The items that preparing environment `name` will judge; component is `environment NAME`."""
+        """The items of environment `name` itself; component is `environment NAME`."""
+
+    def root_item(self, name: str, component: str) -> ItemSpec | None:
+        """The item of the root that environment `name` has for this component alone, if it has one for each."""
 
     def prepare(
-        self, name: str, packages: Sequence[str], build_depends: Sequence[str], workshop: Workshop
+        self,
+        name: str,
+        packages: Sequence[str],
+        build_depends: Sequence[str],
+        workshop: Workshop,
+        *,
+        own: bool = False,
     ) -> Prepared:
-        """Make or take from the cache a build root with these packages; raises BuildError."""
+        """Make or take from the cache a build root with these packages; raises BuildError.
+
+        Without any it is the environment's own root, of which those of its components are made. With `own` it is judged
+        as a component's: what the environment's items say already is not judged again.
+        """
 
     def run(
         self,
@@ -393,8 +409,9 @@ class Builder(Protocol):
     ) -> BuildResult:
         """Build into `out` (a fresh folder). `stop()` is asked often; a sentence from it kills the build."""
 
-    def vary(self, job: BuildJob, asked: Sequence[str] | None, out: Path) -> Varied:
-        """Other surroundings for a second build of `job` below `out`; `asked` names what (None: all that can be)."""
+    def vary(self, job: BuildJob, asked: Sequence[str] | None, out: Path, since: str = "") -> Varied:
+        """Other surroundings for a second build of `job` below `out`; `asked` names what (None: all that can be), `since`
+        when the first began (ISO 8601, UTC; empty: today)."""
 
     def spare_memory(self) -> int:
         """Bytes of memory that builds may take, as it is now."""

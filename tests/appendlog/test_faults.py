@@ -10,9 +10,7 @@ import re
 import resource
 import shutil
 import stat
-import tempfile
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -211,26 +209,18 @@ def written_in_batches(log: Path) -> list[tuple[int, int]]:
     return sizes
 
 
-@pytest.fixture
-def in_memory() -> Iterator[Path]:
-    """A folder where a sync costs nothing, if this machine has one: what a crash left is made by the test."""
-    memory = Path("/dev/shm")
-    with tempfile.TemporaryDirectory(dir=memory if os.access(memory, os.W_OK) else None) as folder:
-        yield Path(folder)
-
-
-def test_the_log_opens_wherever_the_last_two_batches_are_cut(in_memory: Path) -> None:
+def test_the_log_opens_wherever_the_last_two_batches_are_cut(tmp_path: Path) -> None:
     """Byte by byte, in the order of writing: a batch's data first, and its lines once all of its data is there."""
-    sizes = written_in_batches(in_memory / "whole")
-    (segment,) = layout.segments(in_memory / "whole")
-    whole = (in_memory / "whole" / layout.INDEX).read_bytes()
+    sizes = written_in_batches(tmp_path / "whole")
+    (segment,) = layout.segments(tmp_path / "whole")
+    whole = (tmp_path / "whole" / layout.INDEX).read_bytes()
     cuts = []
     for (index, data), (next_index, next_data) in itertools.pairwise(sizes[-CUT_BATCHES - 1 :]):
         cuts += [(index, at) for at in range(data, next_data)]
         cuts += [(at, next_data) for at in range(index, next_index + 1)]
     for number, (index, data) in enumerate(cuts):
-        log = in_memory / "cut"
-        shutil.copytree(in_memory / "whole", log)
+        log = tmp_path / "cut"
+        shutil.copytree(tmp_path / "whole", log)
         os.truncate(log / layout.INDEX, index)
         os.truncate(log / segment, data)
         store = new_store(log)

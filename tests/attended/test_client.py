@@ -27,7 +27,7 @@ def place(tmp_path: Path) -> Place:
 
 def begin(place: Place, **changes: Any) -> object:
     told = {"manifest": place.work.root / "no.toml", "work": None, "jobs": 1, "attended": True, "tool": "0.1.0"}
-    return start(Wish(**{**told, **changes}), Stage.SIGN, place, lambda: None)
+    return start(Wish(**{**told, **changes}), Stage.SIGN, place, lambda what: None)
 
 
 def test_what_the_engine_refuses_is_raised_as_it_was_refused(place: Place) -> None:

@@ -26,6 +26,7 @@ from sealwright_stages.attended.protocol import (
     Refuse,
     Said,
     Sign,
+    Waits,
     Whole,
     asked,
     line,
@@ -47,6 +48,7 @@ SAID: list[Said] = [
     Looks({EVIL: Now(Sampled(1, 2, 3, 4, 5), 6, 7)}, {"x": "about 3 min left"}, "about 1 h left"),
     Over(4, "what", EVIL, "next", (("checkpoint", "/a/b"),)),
     No("why"),
+    Waits("for a while"),
 ]
 ASKED: list[Asked] = [
     Greet(1, "0.1.0"),

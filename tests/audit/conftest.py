@@ -11,13 +11,11 @@ import pytest
 from audit.forge import Forger
 from support.small_release import Key, make_key, stop_agent, write_keyring
 
-MEMORY = Path("/dev/shm")
-
 
 @pytest.fixture(scope="session")
 def keys() -> Iterator[tuple[Key, Key]]:
     """The manager's key, and the one of an author of sources."""
-    with tempfile.TemporaryDirectory(dir=MEMORY if MEMORY.is_dir() else None) as base:
+    with tempfile.TemporaryDirectory() as base:
         made = make_key(Path(base) / "manager", "manager-a"), make_key(Path(base) / "author", "release-key-a")
         yield made
         for key in made:

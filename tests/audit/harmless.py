@@ -33,12 +33,15 @@ _FIELDS: dict[str, dict[str, str]] = {
     "memory.read": dict.fromkeys(("facts", "records", "release", "root", "sealed"), NOWHERE),
     "run.ended": dict.fromkeys(("exit", "because", "next"), WORDS),
     "run.started": {"tool": TOOL},
+    "sandbox.held": dict.fromkeys(("at", "inputs", "tried"), NOWHERE),
     "sources.promoted": {"files": NOWHERE, "bytes": NOWHERE},
 }
 _EVIDENCE = {  # facts of bytes that are not in the folder
     "evidence: archive inrelease_sha256 other",
     "evidence: archive valid_until other",
     "evidence: keyring other",
+    "evidence: root tree other",
+    *(f"evidence: root tools {name} other" for name in ("apt", "dpkg", "mmdebstrap", "tar")),
     "evidence: tagged other",
     "evidence: without tagged",
     "evidence: version other",
@@ -53,6 +56,12 @@ _EVIDENCE = {  # facts of bytes that are not in the folder
     "evidence: twice xen.tar second_sha256 other",
     "evidence: twice xen.tar second_size other",
 }
+_DROPPED = {"eof evidence": ORPHAN, "sandbox.held": NOWHERE}  # the latter of a run that builds nothing
+_KINDS = {
+    "build.sample": FIGURE,
+    "item.progress": FIGURE,
+    "a run that never was": WORDS,  # where a run that died said last how it ended
+}
 _BESIDE = {  # events of one component, or of the whole run, of which either may come first
     "item.declared / item.declared",
     "item.reset / item.reset",
@@ -66,6 +75,7 @@ _BESIDE = {  # events of one component, or of the whole run, of which either may
     "file.deleted / item.verdict",
     "product.collected / product.collected",
     "product.compared / product.collected",
+    "sources.promoted / item.started",
 }
 
 
@@ -78,16 +88,16 @@ def harmless(mutation: Mutation) -> str:
         return WORDS  # of a run that ends there
     if way == "refitted":
         return NOWHERE if field in _EVIDENCE else _unjudged(mutation.changed)
-    if kind in ("build.sample", "item.progress"):
-        return FIGURE
+    if kind in _KINDS:
+        return _KINDS[kind]
     if "file.deleted" in kind:
         return GONE
     if kind.startswith("build.stopped") and way in ("dropped", "doubled", "hastened"):
         return RED
     if way == "swapped":
         return SIDE if kind in _BESIDE or "eof evidence" in kind else ""
-    if kind == "eof evidence" and way == "dropped":
-        return ORPHAN
+    if way == "dropped" and kind in _DROPPED:
+        return _DROPPED[kind]
     if way == "hastened":
         return SIDE if kind.startswith(("eof evidence", "item.started before item", "item.verdict before item")) else (
             RED if kind.startswith("item.reset") else "")  # fmt: skip

@@ -8,7 +8,6 @@ import os
 import shutil
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -24,6 +23,7 @@ from sealwright_stages.sign.client import SignerProcess, open_signer
 from sealwright_stages.work import WorkFolder
 from support.closed_python import closed_python
 from support.release_folder import HEAD, component, write_release
+from support.rooms import short_folder
 
 UID = 61991
 IDENTITIES = Identities(None, UID, None, ())
@@ -67,7 +67,7 @@ class Place:
 
 @pytest.fixture
 def place() -> Iterator[Place]:
-    folder = Path(tempfile.mkdtemp(prefix="sw-signer-uid-", dir="/tmp"))
+    folder = short_folder("sw-signer-uid-")
     (folder / "release").mkdir()
     yield Place(folder)
     shutil.rmtree(folder)

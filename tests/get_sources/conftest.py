@@ -1,9 +1,7 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,21 +9,11 @@ import pytest
 from sealwright_stages.errors import MachineError
 from sealwright_stages.ports import Workshop
 from sealwright_stages.sandbox.fetch import BwrapFetchSandbox
-from verify.workbench import Keys, Repository, workshop
+from verify.conftest import keys, repository
+from verify.workbench import workshop
 
+__all__ = ["keys", "repository"]
 UID = 61190
-
-
-@pytest.fixture(scope="session")
-def keys(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Keys]:
-    made = Keys(tmp_path_factory.mktemp("k") / "home")
-    yield made
-    subprocess.run(["gpgconf", "--homedir", str(made.home), "--kill", "all"], check=False)
-
-
-@pytest.fixture
-def repository(tmp_path: Path) -> Repository:
-    return Repository(tmp_path / "upstream.git")
 
 
 @pytest.fixture

@@ -26,6 +26,7 @@ from sealwright_keyring.signer.gpg_sign import make_throwaway_key, own_agent
 from sealwright_keyring.signer.policy import load_signing_policy
 from sealwright_keyring.signer.server import SignerServer
 from sealwright_keyring.signer.terminal import Terminal
+from support.rooms import short_folder
 
 RELEASE = "example-1.0"
 SUMS = b"a" * 64 + b"  products/xen/xen.tar.gz\n"
@@ -56,7 +57,7 @@ POLICY = '[release]\nname = "example"\nversion = "1.0"\nmax_products = 5\nallow_
 
 @pytest.fixture(scope="module")
 def home() -> Iterator[tuple[Path, str]]:
-    folder = Path(tempfile.mkdtemp(prefix="sw-signer-", dir="/tmp"))
+    folder = short_folder("sw-signer-")
     try:
         fingerprint = make_throwaway_key(folder / "h", "demo")
         with own_agent(folder / "h"):
@@ -467,7 +468,7 @@ def test_the_program_refuses_in_three_lines(home: tuple[Path, str], tmp_path: Pa
 @pytest.mark.skipif(os.geteuid() != 0, reason="dropping a uid needs root")
 def test_the_program_gives_up_root_before_it_reads(tmp_path: Path) -> None:
     uid = 61999
-    folder = Path(tempfile.mkdtemp(prefix="sw-drop-", dir="/tmp"))
+    folder = short_folder("sw-drop-")
     try:
         make_throwaway_key(folder / "h", "demo")
         for path in (folder, *folder.rglob("*")):

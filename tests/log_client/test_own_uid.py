@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +13,7 @@ import pytest
 from sealwright_stages.errors import LogError
 from sealwright_stages.log import LogSession, open_embedded
 from support.closed_python import closed_python
+from support.rooms import short_folder
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="a uid of its own needs root")
 UID = 61990
@@ -21,7 +21,7 @@ UID = 61990
 
 @pytest.fixture
 def place() -> Iterator[Path]:
-    folder = Path(tempfile.mkdtemp(prefix="sw-log-uid-", dir="/tmp"))
+    folder = short_folder("sw-log-uid-")
     folder.chmod(0o755)
     (folder / "log").mkdir()
     (folder / "private").mkdir(mode=0o700)

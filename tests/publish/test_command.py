@@ -18,7 +18,7 @@ import pytest
 
 from audit.forge import Forger
 from publish.snapshots import snapshot
-from publish.test_publish import PLACE, mine
+from publish.test_publish import PLACE, mine, published
 from sealwright_stages.audit import audit
 
 SEALWRIGHT = Path(sys.executable).with_name("sealwright")
@@ -70,7 +70,7 @@ def test_what_is_no_yes_is_told_as_an_audit_tells_it(forger: Forger, tmp_path: P
 
 def test_what_is_refused_has_three_lines_and_its_exit_code(forger: Forger, tmp_path: Path) -> None:
     site = tmp_path / "site"
-    assert run(forger.evidence(), "--to", site).returncode == 0
+    published(forger, site)
     other = run(forger.evidence(), "--to", site)
     assert other.returncode == 1
     assert [line.partition(":")[0] for line in other.stderr.splitlines()] == ["error", "because", "next"]
@@ -111,7 +111,7 @@ def commands(page: Path) -> list[str]:
 def test_the_commands_on_the_page_fetch_and_verify_it(forger: Forger, tmp_path: Path) -> None:
     site, got = tmp_path / "site", tmp_path / "got"
     got.mkdir()
-    assert run(forger.evidence(), "--to", site).returncode == 0
+    published(forger, site)
     fetch, with_us, by_hand = commands(site / PLACE / "index.html")
     with served(site) as address:
         script = fetch.replace("BASE=...", f"BASE={address}/{PLACE}")
@@ -132,7 +132,7 @@ def test_the_commands_on_the_page_write_nothing_outside_whatever_a_server_lists(
 ) -> None:
     site, got = tmp_path / "site", tmp_path / "deep/got"
     got.mkdir(parents=True)
-    assert run(forger.evidence(), "--to", site).returncode == 0
+    published(forger, site)
     for there in (
         "example/1.0/escaped",
         f"{PLACE}/escaped",
@@ -154,7 +154,7 @@ def test_the_commands_on_the_page_write_nothing_outside_whatever_a_server_lists(
 
 def test_what_a_log_server_must_have_lies_where_c2sp_says(forger: Forger, tmp_path: Path) -> None:
     site = tmp_path / "site"
-    assert run(forger.evidence(), "--to", site).returncode == 0
+    published(forger, site)
     log = site / PLACE / "evidence/log"
     size = int((log / "checkpoint").read_text().splitlines()[1])
     assert (log / f"tile/0/000.p/{size}").stat().st_size == 32 * size

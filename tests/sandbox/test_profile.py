@@ -16,6 +16,7 @@ from sealwright_stages.sandbox.bwrap import Sandbox, prepared
 from sealwright_stages.sandbox.identity import Identities
 from sealwright_stages.sandbox.profile import LOOK, NAMESPACES, PARTS, missing
 from sealwright_stages.sandbox.readiness import require_sandbox
+from support.rooms import ROOM
 from support.weakened import (
     CAPABLE,
     Without,
@@ -77,7 +78,7 @@ def test_a_part_without_which_bwrap_makes_nothing_is_missed_too(identities: Iden
     uid = identities.builders[0] if identities.builders else None
     box = Sandbox(uid=uid, environment=process.BASE_ENVIRONMENT)
     with prepared(box, LOOK) as start:
-        done = process.run(start.argv, timeout=20, cwd=Path("/"), pass_fds=start.descriptors)
+        done = process.run(start.argv, timeout=20, cwd=Path("/"), pass_fds=start.descriptors, spawn=start.spawn)
     seen = done.stdout.decode()
     outside = [str(Path("/proc/self/ns", name).readlink()) for name in NAMESPACES]
     assert missing(box, seen, tuple(outside)) is None
@@ -124,7 +125,7 @@ def _in_place_of(path: str, text: str, folder: Path) -> str:
     other.write_text(text)
     other.chmod(0o755 if text.startswith("#!") else 0o644)
     for above in (folder, *folder.parents):
-        if above.is_relative_to("/tmp") and above != Path("/tmp"):
+        if above.is_relative_to(ROOM) and above != ROOM:
             above.chmod(above.stat().st_mode | 0o055)
     script = 'cp "$2" "$3"; mount --bind "$1" "$2"; shift 3; exec "$@"'
     places = (str(other), path, str(folder / "real"))

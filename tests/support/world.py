@@ -5,10 +5,11 @@ from __future__ import annotations
 import contextlib
 import shutil
 import subprocess
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from support.rooms import short_folder
 
 DATA = b"the bytes that were meant\n"
 ENVIRONMENT = {"PATH": "/usr/bin:/bin", "LC_ALL": "C", "TZ": "UTC", "HOME": "/nonexistent"}
@@ -98,7 +99,7 @@ def populate(world: World) -> None:
 @contextlib.contextmanager
 def a_world(filled: bool = True) -> Iterator[World]:
     """A world in a folder with a short name (gpg-agent's sockets want that), gone afterwards."""
-    home = Path(tempfile.mkdtemp(prefix="sw-keys-", dir="/tmp"))
+    home = short_folder("sw-keys-")
     made = World(home)
     try:
         if filled:

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from support.rooms import short_folder
 from transports.ends import ELSEWHERE, WAYS, End, end
 
 
 @pytest.fixture
 def root() -> Iterator[Path]:
     """A folder with a short path, since a socket's is short."""
-    folder = Path(tempfile.mkdtemp(prefix="sw-", dir="/tmp"))
+    folder = short_folder("sw-")
     yield folder
     shutil.rmtree(folder)
 

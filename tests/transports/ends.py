@@ -27,6 +27,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from sealwright_appendlog.host import host_key as told_key
 from sealwright_appendlog.note import VerifierKey
 from sealwright_appendlog.service import setup_file
 from sealwright_stages.log import LogSession, open_embedded, open_transport
@@ -135,9 +136,9 @@ def _on(root: Path, path: Path, way: str) -> End:
 
 
 def host_key(root: Path) -> VerifierKey:
-    """The key of the host below `root`, as its own program tells it."""
-    words = [*PROGRAM, "host-key", "--root", str(root / "host"), "--name", NAME]
-    return VerifierKey.parse(subprocess.run(words, check=True, capture_output=True, text=True).stdout.strip())
+    """The key of the host below `root`, as `sealwright-appendlog host-key` tells it."""
+    (root / "host").mkdir(exist_ok=True)
+    return told_key(root / "host", NAME)[1]
 
 
 def host_words(root: Path, *more: str) -> list[str]:

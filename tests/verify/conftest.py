@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from support.other_keys import OtherKeys
+from verify import rpms
 from verify.workbench import Keys, Repository
 
 
@@ -26,3 +27,21 @@ def repository(tmp_path: Path) -> Repository:
 def others(tmp_path_factory: pytest.TempPathFactory) -> OtherKeys:
     """SSH and minisign keys."""
     return OtherKeys(tmp_path_factory.mktemp("others"))
+
+
+@pytest.fixture(scope="session")
+def unsigned(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    return rpms.build(tmp_path_factory.mktemp("rpm"))
+
+
+@pytest.fixture(scope="session")
+def signed(unsigned: bytes, keys: Keys, tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """The package hi, signed by s1 with rpmsign."""
+    return rpms.sign(unsigned, keys, keys.fingerprint("s1"), tmp_path_factory.mktemp("rpm"))
+
+
+@pytest.fixture(scope="session")
+def other(keys: Keys, tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """Another package by the same signer."""
+    folder = tmp_path_factory.mktemp("rpm")
+    return rpms.sign(rpms.build(folder, "ho"), keys, keys.fingerprint("s1"), folder)

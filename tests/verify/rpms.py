@@ -10,6 +10,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from sealwright_stages.ports import Trust
+from sealwright_stages.verdict import Verdict
+from sealwright_stages.verify.rpm import judge_rpm
 from sealwright_stages.verify.rpm_header import (
     BIN,
     IMMUTABLE,
@@ -21,8 +24,10 @@ from sealwright_stages.verify.rpm_header import (
     header_size,
     parse,
 )
+from sealwright_stages.verify.rpm_keys import RpmKeys
 from verify.workbench import Keys
 
+NAME = "hi-1.0-1.noarch.rpm"
 SPEC = """
 Name: {name}
 Version: 1.0
@@ -178,3 +183,10 @@ def fake_rpmkeys(folder: Path, script: str) -> str:
     path.write_text(f"#!/bin/sh\n{script}\n")
     os.chmod(path, 0o755)  # noqa: S103, PTH101 - a program of the test
     return str(path)
+
+
+def judged(rpm: bytes, trust: Trust, folder: Path, rpmkeys: RpmKeys | None = None, name: str = NAME) -> Verdict:
+    """What is said of a package under that name."""
+    path = folder / name
+    path.write_bytes(rpm)
+    return judge_rpm(path, trust, rpmkeys)

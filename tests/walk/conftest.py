@@ -23,9 +23,8 @@ from support.small_release import (
 )
 from walk.held import HELD, Held
 from walk.known_fields import unknown_fields
-from walk.walking import Walk, adopt_orphans
+from walk.walking import Walk, adopt_orphans, try_sandbox
 
-MEMORY = Path("/dev/shm")
 MANIFEST = """[release]
 name = "small"
 version = "1.0"
@@ -54,11 +53,19 @@ limits = {{ wall = "5m", memory = "1G", disk = "1G", processes = 64 }}
 EMBEDDED = 'home = "signer-home"\npolicy = "signer-policy/policy.toml"'
 
 
+@pytest.fixture(scope="session", autouse=True)
+def tried(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """The sandbox is tried once, for all workers: their temporary folders lie in one."""
+    base = tmp_path_factory.getbasetemp()
+    Walk.tried = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "tried"
+    try_sandbox(Walk.tried)
+
+
 @pytest.fixture(scope="session")
 def inputs() -> Iterator[Path]:
-    """Keyring, signer's home and policy, upstream's repository and file; in memory where the machine has it."""
+    """Keyring, signer's home and policy, upstream's repository and file."""
     adopt_orphans()
-    base = Path(tempfile.mkdtemp(prefix="sealwright-walk-", dir=MEMORY if MEMORY.is_dir() else None))
+    base = Path(tempfile.mkdtemp(prefix="sealwright-walk-"))
     folder = base / "inputs"
     upstream = folder / "upstream"
     upstream.mkdir(parents=True)

@@ -20,7 +20,7 @@ from support.small_release import (
 )
 from verify.miniature import Miniature
 from verify.workbench import Keys
-from walk.conftest import EMBEDDED, MEMORY
+from walk.conftest import EMBEDDED
 from walk.walking import Walk, adopt_orphans, events
 
 pytestmark = [pytest.mark.sandbox, pytest.mark.usefixtures("sandbox")]
@@ -95,7 +95,7 @@ def release(upstream: Upstream, version: str, tag: str, memory: str = "") -> Wal
 def world() -> Iterator[Upstream]:
     """Keys, three repositories, two files, two states of an archive."""
     adopt_orphans()
-    base = Path(tempfile.mkdtemp(prefix="sealwright-memory-", dir=MEMORY if MEMORY.is_dir() else None))
+    base = Path(tempfile.mkdtemp(prefix="sealwright-memory-"))
     inputs, made = base / "inputs", Upstream(base)
     (inputs / "upstream").mkdir(parents=True)
     made.words.parent.mkdir()

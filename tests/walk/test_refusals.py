@@ -42,7 +42,7 @@ def nothing_was_begun(walk: Walk) -> None:
 def test_a_manifest_that_is_wrong_is_refused_with_its_file_and_line(walk: Walk, kind: str) -> None:
     old, new, word = WRONG[kind]
     walk.change(old, new)
-    done = walk.run().refused(2, f"{walk.manifest}:", word)
+    done = walk.look("run", walk.manifest, "--work", walk.work, "--batch").refused(2, f"{walk.manifest}:", word)
     line = done.err.split(f"{walk.manifest}:", 1)[1].split()[0].rstrip(":")
     assert line.isdigit(), done.told()
     nothing_was_begun(walk)

@@ -25,6 +25,7 @@ STOPS = {
 def test_a_release_is_walked_from_manifest_to_signed_evidence(walk: Walk) -> None:
     walk.run().well()
     walk.is_done()
+    walk.say("audit", walk.evidence, "--keyring", walk.folder / "keyring").well()
     product = walk.evidence / "products" / "greeting" / "greeting.out"
     walk.say("check", product, "--evidence", walk.evidence, "--keyring", walk.folder / "keyring").well()
     walk.say("review", "--batch", walk.evidence).well()

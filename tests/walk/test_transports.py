@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from sealwright_appendlog.audit import check_log
+from support.rooms import ROOM
 from transports.ends import ELSEWHERE, NAME, End, below, end
 from walk.conftest import manifest_text
 from walk.held import HELD, Held
@@ -19,7 +20,7 @@ from walk.walking import Walk
 @pytest.fixture
 def near() -> Iterator[Path]:
     """A folder with a short path for the far end, made before the walk's processes are counted."""
-    with tempfile.TemporaryDirectory(prefix="sw-", dir="/tmp") as folder:
+    with tempfile.TemporaryDirectory(prefix="sw-", dir=ROOM) as folder:
         yield Path(folder)
 
 

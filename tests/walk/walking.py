@@ -4,30 +4,31 @@
   so a process that outlives its console can't hide.
 - Nothing here sleeps for a time: `until` polls a condition and has a deadline.
 - No run may say `Traceback`, whatever it was asked to do.
+- What only looks may look within this process (`look`): loading the program takes longer than most of what it says.
 """
 
 from __future__ import annotations
 
-import atexit
 import contextlib
 import ctypes
-import functools
+import fcntl
+import io
 import json
 import os
 import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import psutil
 
+from sealwright_console.cli import main
 from sealwright_stages.errors import MachineError
 from sealwright_stages.sandbox.life import unborn
 from sealwright_stages.selftest.vouch import require_held
@@ -173,19 +174,19 @@ def _fits(body: Mapping[str, Any], event: str, fields: Mapping[str, object]) -> 
     return body["e"] == event and all(body.get(name) == value for name, value in fields.items())
 
 
-@functools.cache
-def _tried_once() -> Path:
-    """A cache that knows that the sandbox holds, so that not every walk has to try it."""
-    cache = Path(tempfile.mkdtemp(prefix="sealwright-tried-"))
-    atexit.register(shutil.rmtree, cache, ignore_errors=True)
-    with contextlib.suppress(MachineError):  # where there is no sandbox the walks are skipped
+def try_sandbox(cache: Path) -> None:
+    """Make the cache of whoever knows that the sandbox holds; of several workers one tries it, and the others wait."""
+    cache.mkdir(exist_ok=True)
+    with cache.with_suffix(".lock").open("w") as turn, contextlib.suppress(MachineError):  # without one: skipped
+        fcntl.flock(turn, fcntl.LOCK_EX)
         require_held(cache / "sealwright")
-    return cache
 
 
 @dataclass
 class Walk:
     """A release in a folder of its own: its manifest, its work folder, and the program."""
+
+    tried: ClassVar[Path]  # a cache that knows that the sandbox holds, so that not every walk has to try it
 
     folder: Path
     text: str
@@ -200,7 +201,7 @@ class Walk:
             "TMPDIR": str(self.folder / "tmp"),
             "LC_ALL": "C.UTF-8",
         }
-        shutil.copytree(_tried_once(), self.folder / "cache", dirs_exist_ok=True)
+        shutil.copytree(self.tried, self.folder / "cache", dirs_exist_ok=True)
         self.manifest.write_text(self.text)
         self._before = set(_descendants())
 
@@ -239,6 +240,22 @@ class Walk:
         argv = [*before, SEALWRIGHT, *words]
         return Running(argv, self.folder, self.folder / "said", self.env, self.work).end()
 
+    def look(self, *words: str | Path) -> Done:
+        """What `sealwright` says with these words, called within this process. For what leaves everything as it is."""
+        held = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+        out, err = io.StringIO(), io.StringIO()
+        try:
+            with (
+                contextlib.chdir(self.folder),
+                contextlib.redirect_stdout(out),
+                contextlib.redirect_stderr(err),
+            ):
+                code = main([str(word) for word in words])
+        finally:
+            for number, handler in held.items():
+                signal.signal(number, handler)
+        return Done(code, out.getvalue(), err.getvalue())
+
     def signatures(self) -> list[str]:
         """The signatures in the evidence."""
         found = [*self.evidence.glob("**/SHA256SUMS.asc"), *self.evidence.glob("*.dsse.json")]
@@ -246,7 +263,7 @@ class Walk:
 
     def audit(self) -> Done:
         """Audit the evidence against the keyring of the inputs."""
-        return self.say("audit", self.evidence, "--keyring", self.folder / "keyring")
+        return self.look("audit", self.evidence, "--keyring", self.folder / "keyring")
 
     def nothing_survives(self) -> None:
         """Wait until every process that was started here is gone."""

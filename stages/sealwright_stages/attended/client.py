@@ -35,6 +35,7 @@ from sealwright_stages.attended.protocol import (
     Part,
     ProtocolError,
     Said,
+    Waits,
     Whole,
     line,
     protocol_of,
@@ -234,10 +235,10 @@ def attached(place: Place, tool: str) -> Link | None:
         time.sleep(0.1)
 
 
-def start(wish: Wish, until: Stage, place: Place, waiting: Callable[[], None]) -> Link | Over:
+def start(wish: Wish, until: Stage, place: Place, waiting: Callable[[str], None]) -> Link | Over:
     """Start an engine and come to it, or hear how its run ended if that was sooner.
 
-    `waiting` is called once if it takes longer than a moment.
+    `waiting` is told of what takes longer than a moment.
 
     Raises:
         SealwrightError: what it refused, or how it died.
@@ -261,21 +262,20 @@ def start(wish: Wish, until: Stage, place: Place, waiting: Callable[[], None]) -
         finally:
             os.close(said_to)
         try:
-            told = _first_word(pipe, waiting)
+            message = _first_word(pipe.fileno(), waiting)
+        except ProtocolError as error:
+            child.terminate()
+            raise _not_understood(place, str(error)) from error
         except BaseException:  # nobody waits for it any more, and it has not begun
             child.terminate()
             raise
-        if not told:
+        if message is None:
             code = child.wait()
             stderr.seek(0)
             why = last_words(stderr.read()[-_EXHIBIT:])
             raise EngineGoneError(
                 "the engine did not start", f"{why} (exit {code})", "report this, then run again"
             )
-    try:
-        message = said(told)
-    except ProtocolError as error:
-        raise _not_understood(place, str(error)) from error
     if isinstance(message, Over):
         child.wait()
         raise refusal(message)
@@ -289,17 +289,21 @@ def start(wish: Wish, until: Stage, place: Place, waiting: Callable[[], None]) -
     return link
 
 
-def _first_word(pipe: object, waiting: Callable[[], None]) -> bytes:
-    descriptor = pipe.fileno()  # type: ignore[attr-defined]
-    if not select.select([descriptor], [], [], 1.0)[0]:
-        waiting()
-    told = b""
-    while not told.endswith(b"\n") and len(told) <= MOST_SAID:
-        data = os.read(descriptor, _BLOCK)
-        if not data:
-            break
-        told += data
-    return told.rstrip(b"\n")
+def _first_word(pipe: int, waiting: Callable[[str], None]) -> Said | None:
+    """What an engine says when it listens, or why it does not; None if it dies first.
+
+    Raises:
+        ProtocolError: it says something else.
+    """
+    lines = Lines(MOST_SAID)
+    if not select.select([pipe], [], [], 1.0)[0]:
+        waiting("opening the release; this can take a while")
+    while data := os.read(pipe, _BLOCK):
+        for message in map(said, lines.take(data)):
+            if not isinstance(message, Waits):
+                return message
+            waiting(message.what)
+    return None
 
 
 def _greeted(sock: socket.socket, place: Place, tool: str) -> Link | None:

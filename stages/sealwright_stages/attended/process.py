@@ -23,7 +23,7 @@ from pathlib import Path
 
 from sealwright_stages.attended.desk import OpenedDesk
 from sealwright_stages.attended.place import Place
-from sealwright_stages.attended.protocol import PROTOCOL, Hello, Over, line
+from sealwright_stages.attended.protocol import PROTOCOL, Hello, Over, Waits, line
 from sealwright_stages.attended.question import Question
 from sealwright_stages.attended.server import Server
 from sealwright_stages.engine import Ended, failed_itself
@@ -37,18 +37,26 @@ _VISIT = 3.0  # seconds that the one who started it has to come in
 
 
 class _Told:
-    """Tells whoever started this process, once."""
+    """Tells whoever started this process."""
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
 
-    def tell(self, data: bytes) -> None:
-        """Say it; whoever listened may be gone."""
+    def waits(self, what: str) -> None:
+        """Say what takes a while."""
+        self._say(line(Waits(what)))
+
+    def tell(self, message: Hello | Over) -> None:
+        """Say that it listens, or why not."""
+        self._say(line(message))
         if self._descriptor >= 0:
-            with contextlib.suppress(OSError):
-                os.write(self._descriptor, data)
             os.close(self._descriptor)
             self._descriptor = -1
+
+    def _say(self, data: bytes) -> None:
+        if self._descriptor >= 0:
+            with contextlib.suppress(OSError):  # whoever listened may be gone
+                os.write(self._descriptor, data)
 
 
 def run_engine(wish: Wish, until: Stage, told: _Told) -> int:
@@ -57,7 +65,7 @@ def run_engine(wish: Wish, until: Stage, told: _Told) -> int:
     server: Server | None = None
     try:
         desk = OpenedDesk(question)
-        with opened(wish, question.ask, desk.take) as release:
+        with opened(wish, question.ask, desk.take, told.waits) as release:
             place = Place(release.work)
             place.take()
             hello = _hello(wish, release, until)
@@ -66,14 +74,14 @@ def run_engine(wish: Wish, until: Stage, told: _Told) -> int:
             server = Server(place.listen(hello), hello, desk)
             _stopped_by_signals(desk.stop)
             server.start()
-            told.tell(line(hello))
+            told.tell(hello)
             server.visited(_VISIT)
             over = _over(_walked(release, until))
             desk.end()
             place.leave(over)
     except BaseException as error:  # noqa: BLE001 - whatever it is, whoever waits must hear of it
         over = _over(_refusal(error))
-    told.tell(line(over))
+    told.tell(over)
     if server is not None:
         server.close(over)
     return over.exit

@@ -102,6 +102,13 @@ class Over:
 
 
 @dataclass(frozen=True)
+class Waits:
+    """What an engine does that takes seconds, before it listens; said on the pipe of whoever started it."""
+
+    what: str
+
+
+@dataclass(frozen=True)
 class No:
     """The console is refused, and let go."""
 
@@ -153,7 +160,7 @@ class Refuse:
     number: int
 
 
-Said = Hello | Part | Whole | Position | Asks | Looks | Over | No
+Said = Hello | Part | Whole | Position | Asks | Looks | Over | No | Waits
 Asked = Greet | AskRetry | AskWaive | AskStop | Sign | Refuse
 
 _SAID: Mapping[str, type[Any]] = {
@@ -165,6 +172,7 @@ _SAID: Mapping[str, type[Any]] = {
     "looks": Looks,
     "over": Over,
     "no": No,
+    "waits": Waits,
 }
 _ASKED: Mapping[str, type[Any]] = {
     "hello": Greet,

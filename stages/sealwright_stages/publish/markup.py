@@ -11,10 +11,10 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Iterable, Sequence
-from importlib.metadata import version
 from typing import NewType
 from urllib.parse import quote
 
+from sealwright_stages import VERSION
 from sealwright_stages.html_text import safe
 from sealwright_stages.publish.style import CSS
 
@@ -57,7 +57,7 @@ def page(title: str, header: Iterable[Html], main: Iterable[Html], footer: Html)
     return _FRAME.format(
         policy=_POLICY,
         mark=MARK.decode(),
-        version=safe(version("sealwright")),
+        version=safe(VERSION),
         title=safe(title),
         css=CSS,
         header="\n".join(header),

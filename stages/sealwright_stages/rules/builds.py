@@ -26,6 +26,7 @@ from sealwright_stages.build_attempt import SECOND
 from sealwright_stages.events import Stage
 from sealwright_stages.log.entries import Entry
 from sealwright_stages.needed import digest_now
+from sealwright_stages.rules.roots import root_of
 from sealwright_stages.rules.runs import gate_open
 from sealwright_stages.rules.seconds import second_started
 from sealwright_stages.rules.story import Story, of_build, sha256_of
@@ -39,6 +40,8 @@ def build_started(story: Story, event: ev.BuildStarted, entry: Entry) -> None:
     """A build begins, a component's first or its second."""
     name = event.component
     gate_open(story, Stage.BUILD, entry)
+    if story.state.held is not None and not story.run.held:
+        story.breaks("sandbox-held", entry, f"{name} was built in a run that does not say that the sandbox holds")
     _begun(story, event, entry)
     story.placed(event.needs, event.needs_stream, event.needs_sha256, entry)
     varied = story.placed(event.varied, event.varied_stream, event.varied_sha256, entry)
@@ -82,11 +85,9 @@ def _inputs(story: Story, event: ev.BuildStarted, component: Component | None, e
     epoch = story.facts.get(name, {}).get("epoch")
     if event.epoch != (epoch if isinstance(epoch, int) else 0):
         story.breaks("build-inputs", entry, f"{name} was built with another epoch than its sources tell")
-    root = story.state.components.get(f"environment {event.environment}")
-    roots = [story.state.items[each] for each in root.items] if root else []
-    if not sha256_of(event.environment_sha256) or any(
-        not each.green or each.subject_sha256 != event.environment_sha256 for each in roots
-    ):
+    root = root_of(story.state, name, event.environment)
+    judged = root is None or (root.green and root.subject_sha256 == event.environment_sha256)
+    if not sha256_of(event.environment_sha256) or not judged:
         story.breaks("build-inputs", entry, f"{name} was built in another root than the one that was judged")
 
 

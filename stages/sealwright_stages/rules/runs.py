@@ -18,10 +18,12 @@ from sealwright_stages.events import Stage
 from sealwright_stages.gate import decide
 from sealwright_stages.log.entries import Entry
 from sealwright_stages.ports import ItemSpec
+from sealwright_stages.rules.roots import one_for_all, own_roots
 from sealwright_stages.rules.story import Run, Story, is_root, is_time, sha256_of
 from sealwright_stages.verdict import Status
 
 _PHASES: Mapping[type[Any], tuple[int, int]] = {  # up to which phase it may come, and the one that it begins
+    ev.SandboxHeld: (0, 0),
     ev.PolicySigned: (0, 1),
     ev.MemoryRead: (2, 2),
     ev.ItemDeclared: (3, 3),
@@ -92,6 +94,16 @@ def run_ended(story: Story, event: ev.RunEnded, entry: Entry) -> None:
     story.run.said_end = True
 
 
+def sandbox_held(story: Story, event: ev.SandboxHeld, entry: Entry) -> None:
+    """That the sandbox held is said once, right when a run begins. Its time is of another clock than the log's."""
+    story.demand(
+        isinstance(story.run.last, ev.RunStarted), "sandbox-held", entry, "it is not said as a run begins"
+    )
+    whole = event.tried > 0 and sha256_of(event.inputs) and is_time(event.at)
+    story.demand(whole, "sandbox-held", entry, "it is not said how many ways out were tried, when, and with what")
+    story.run.held = True
+
+
 def policy_signed(story: Story, event: ev.PolicySigned, entry: Entry) -> None:
     """The keyring's own signature, as the manifest wants it."""
     found = story.placed(event.evidence, event.evidence_stream, event.evidence_sha256, entry)
@@ -150,6 +162,8 @@ def stage_started(story: Story, event: ev.StageStarted, entry: Entry) -> None:
     """A stage begins after those before it, with its gate open, with all that the manifest wants declared."""
     stage, run = Stage(event.stage), story.run
     missing = set(story.declared.items if story.declared else ()) - set(story.state.items)
+    if story.declared is not None and one_for_all(story.state, story.declared):
+        missing -= own_roots(story.declared)
     if missing:
         what = f"{stage} began although {min(missing)}, which the manifest wants, was never declared"
         story.breaks("declared", entry, what)
@@ -238,6 +252,7 @@ def sealed(story: Story, entry: Entry) -> None:
 RUNS: Mapping[type[Any], Callable[[Story, Any, Entry], None]] = {
     ev.RunStarted: run_started,
     ev.RunEnded: run_ended,
+    ev.SandboxHeld: sandbox_held,
     ev.PolicySigned: policy_signed,
     ev.MemoryRead: memory_read,
     ev.ItemDeclared: item_declared,

@@ -12,8 +12,6 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-import pygit2
-
 from sealwright_stages.get_sources.quarantine import refuse_odd_files
 from sealwright_stages.verify.codes import RefusedError
 from sealwright_stages.verify.git_objects import object_id
@@ -40,9 +38,12 @@ class ObjectStore:
         for pointer, because in _CROOKED.items():
             if (folder / pointer).exists():
                 raise RefusedError("repository-crooked", because, _NEXT)
+        import pygit2  # noqa: PLC0415 - 40 ms to load, and no audit, no check and no publishing reads a repository
+
+        self._unreadable = (pygit2.GitError, KeyError, ValueError, OSError)
         try:
             self._odb = pygit2.Odb(str(folder / "objects"))
-        except (pygit2.GitError, OSError, ValueError) as error:
+        except self._unreadable as error:
             raise RefusedError("repository-crooked", f"it can't be read: {error}", _NEXT) from error
 
     def ref(self, name: str) -> str:
@@ -77,7 +78,7 @@ class ObjectStore:
             raise RefusedError("object-too-large", f"{name} is larger than {limit} bytes", _NEXT)
         try:
             _, raw = self._odb.read(name)
-        except (pygit2.GitError, KeyError, ValueError, OSError) as error:
+        except self._unreadable as error:
             raise RefusedError("repository-crooked", f"{name} can't be read", _NEXT) from error
         if object_id(kind, raw) != name:
             raise RefusedError("object-hash-mismatch", f"the {kind} {name} does not hash to its name", _NEXT)
@@ -86,7 +87,7 @@ class ObjectStore:
     def _header(self, name: str) -> tuple[str, int]:
         try:
             number, size = self._odb.read_header(name)
-        except (pygit2.GitError, KeyError, ValueError, OSError) as error:
+        except self._unreadable as error:
             raise RefusedError("repository-crooked", f"the object {name} is not there", _NEXT) from error
         kind = _NAMES.get(int(number))
         if kind is None:
