@@ -223,6 +223,7 @@ def run_console(feed: Feed, *, ascii: bool = False, come_back: str = "") -> int:
     app = app_for(feed, ascii_only=ascii)
     app.come_back = come_back or app.come_back
     code = app.run()
+    signal.alarm(0)
     if code is not None:
         return code
     return feed.finished if feed.finished is not None else INTERRUPTED

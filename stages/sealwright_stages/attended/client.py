@@ -61,6 +61,7 @@ if TYPE_CHECKING:
 
 _PATIENCE = 10.0  # seconds until an engine that listens has said the next thing
 _COMING = 3.0  # seconds that a held lock is waited for
+_GOING = 15.0  # and one of an engine that has listened: it ends, perhaps in the middle of a slow disk's work
 _BLOCK = 1 << 18
 _AT_ONCE = 1 << 22  # bytes that are taken in at one look
 _EXHIBIT = 1 << 20
@@ -213,7 +214,7 @@ def attached(place: Place, tool: str) -> Link | None:
     Raises:
         MachineError: what holds the work folder does not listen, or is not to be spoken with.
     """
-    deadline = time.monotonic() + _COMING
+    begun = time.monotonic()
     while True:
         sock = place.connect(_PATIENCE)
         if sock is not None:
@@ -226,11 +227,13 @@ def attached(place: Place, tool: str) -> Link | None:
             raise MachineError(f"{place.work.root} can't be used", error.strerror or str(error), _RUN) from error
         if holder is None:
             return None
-        if time.monotonic() > deadline:
+        engine = place.engine()
+        patience = _GOING if engine is not None and engine.pid == holder else _COMING
+        if time.monotonic() - begun > patience:
             raise MachineError(
                 f"{place.work.root} is in use",
                 f"the run with pid {holder or 'unknown'} holds it, and no engine listens",
-                "it may be starting, or run with --batch: `sealwright status` says how it stands",
+                "it may be starting or ending, or run with --batch: `sealwright status` says how it stands",
             )
         time.sleep(0.1)
 
