@@ -53,7 +53,10 @@ def _roots(state: State) -> Iterator[Finding]:
                 "build root", f"{name}: its tar is not in the folder; nothing vouches for it but the pin"
             )
         else:
-            told = "it was not made again; its packages are in the evidence of its item, by SHA-256"
+            told = (
+                "no root was made again, and the signature of its index not checked: both are in the evidence of its "
+                "items, with every package by SHA-256"
+            )
             yield unchecked("build root", f"{name}: {told}")
 
 
@@ -65,7 +68,8 @@ def root_packages(manifest: Manifest, roots: Mapping[str, Collection[str]]) -> I
     """Packages that a build asks for, and that no package of its root is called; a virtual one has another name."""
     for component in manifest.components:
         build = component.build
-        names = roots.get(f"environment {build.environment}") if build else None
+        ids = (f"{component.name}/environment", f"environment {build.environment}/apt") if build else ()
+        names = next((roots[each] for each in ids if each in roots), None)
         if build is None or names is None or build.environment.startswith("tar:"):
             continue
         if lacking := sorted(set(build.packages) - set(names)):

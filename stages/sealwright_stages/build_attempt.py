@@ -47,7 +47,7 @@ def job_of(
         component=component.name,
         recipe=build.recipe,
         commands=build.commands,
-        environment=context.prepared[build.environment],
+        environment=context.prepared[component.name],
         sources=context.work.sources / component.name,
         epoch=epoch if isinstance(epoch, int) else 0,
         limits=build.limits,

@@ -26,7 +26,7 @@ def depends_of(component: ComponentSpec, facts: Mapping[str, object], sources: P
     """
     if told := facts.get("build_depends"):
         return str(told)
-    if component.build is None or component.build.recipe != "deb" or component.dsc or component.git is None:
+    if not read_from_tree(component):
         return ""
     try:
         text = read_small(sources / "source" / "debian" / "control", _MAX_CONTROL).decode("utf-8")
@@ -41,3 +41,9 @@ def depends_of(component: ComponentSpec, facts: Mapping[str, object], sources: P
             "mend the source, or build it by another recipe",
             "environment-refused",
         ) from error
+
+
+def read_from_tree(component: ComponentSpec) -> bool:
+    """Whether what a component needs stands in its git tree, and in nothing that verify tells."""
+    build = component.build
+    return build is not None and build.recipe == "deb" and component.dsc is None and component.git is not None

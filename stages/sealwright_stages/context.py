@@ -22,7 +22,7 @@ from sealwright_stages.work import WorkFolder
 
 @dataclass
 class Context:
-    """One run of one release; each build root is in `prepared`, or in `refused` with the reason."""
+    """One run of one release; each component's build root is in `prepared`, or in `refused` with the reason."""
 
     plan: Plan
     journal: Journal

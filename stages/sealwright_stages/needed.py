@@ -18,7 +18,7 @@ from sealwright_stages.state import Product, State
 from sealwright_stages.verdict import Failed
 from sealwright_stages.verify.codes import failed, shown
 
-_AGAIN = "run again: what made it is built again; find out who changed it"
+_AGAIN = "run again, or retry what made it: that is built again; find out who changed it"
 
 
 def seen_by(components: Iterable[ComponentSpec]) -> dict[str, tuple[str, ...]]:

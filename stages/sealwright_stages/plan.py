@@ -49,8 +49,10 @@ class Plan:
         for component in self.components():
             for source in self.sources[component.name]:
                 items += items_of(source)
-        for environment in self.environments():
+        for environment, components in self.environments().items():
             items += self.builder.environment_items(environment)
+            own = (self.builder.root_item(environment, component.name) for component in components)
+            items += [item for item in own if item is not None]
         for component in self.components():
             items += build_items(component)
         return items

@@ -196,13 +196,16 @@ class Package:
 
 @dataclass(frozen=True)
 class Prepared:
-    """A build root that stands ready: its folder (None: the host's /usr), its identity and how it was judged."""
+    """A build root that stands ready: its folder (None: the host's /usr), its identity and how it was judged.
+
+    Without a `verdict` nothing vouches for it.
+    """
 
     name: str
     root: Path | None
     sha256: str
     packages: tuple[Package, ...]
-    verdicts: Mapping[str, Verdict]
+    verdict: Verdict | None = None
 
 
 @dataclass(frozen=True)
@@ -376,12 +379,25 @@ class Builder(Protocol):
     """Runs builds in the sandbox."""
 
     def environment_items(self, name: str) -> tuple[ItemSpec, ...]:
-        """The items that preparing environment `name` will judge; component is `environment NAME`."""
+        """The items of environment `name` itself; component is `environment NAME`."""
+
+    def root_item(self, name: str, component: str) -> ItemSpec | None:
+        """The item of the root that environment `name` has for this component alone, if it has one for each."""
 
     def prepare(
-        self, name: str, packages: Sequence[str], build_depends: Sequence[str], workshop: Workshop
+        self,
+        name: str,
+        packages: Sequence[str],
+        build_depends: Sequence[str],
+        workshop: Workshop,
+        *,
+        own: bool = False,
     ) -> Prepared:
-        """Make or take from the cache a build root with these packages; raises BuildError."""
+        """Make or take from the cache a build root with these packages; raises BuildError.
+
+        Without any it is the environment's own root, of which those of its components are made. With `own` it is judged
+        as a component's: what the environment's items say already is not judged again.
+        """
 
     def run(
         self,

@@ -63,7 +63,7 @@ class SecondBuilds:
         """Whether a second build could follow the first one that stands, if one still has to."""
         if not self.wanted(component) or self._stands(component):
             return True
-        root = self.context.prepared.get(component.build.environment if component.build else "")
+        root = self.context.prepared.get(component.name)
         return root is None or root.sha256 == self.journal.state.components[component.name].environment_sha256
 
     def stopped(self, component: ComponentSpec) -> None:

@@ -153,11 +153,11 @@ class BuildWalk:
         for need in self._sees[component.name]:
             if refused := changed(need, self.context.work.products / need, self.journal.products(need)):
                 return refused
-        environment = _how(component).environment
-        if environment in self.context.prepared:
+        if component.name in self.context.prepared:
             return None
-        missing = Failed("environment-missing", f"{environment} was not made", "run again; then read its items")
-        return self.context.refused.get(environment, missing)
+        missing = f"the root of {component.name} in {_how(component).environment} was not made"
+        because = Failed("environment-missing", missing, "run again; then read its items")
+        return self.context.refused.get(component.name, because)
 
     def _seen(self, component: ComponentSpec) -> dict[str, str]:
         """The products that its build sees, as they stand now."""

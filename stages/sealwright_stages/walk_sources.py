@@ -12,13 +12,11 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Callable
 from dataclasses import replace
 
 from sealwright_stages import events as ev
-from sealwright_stages.build_depends import depends_of
 from sealwright_stages.context import Context
 from sealwright_stages.crew import Bounds, work
 from sealwright_stages.errors import BuildError, FetchError, SealwrightError
@@ -27,12 +25,13 @@ from sealwright_stages.files import remove_tree
 from sealwright_stages.get_sources.quarantine import purge
 from sealwright_stages.journal import clip
 from sealwright_stages.log import LogLost
-from sealwright_stages.plan import environment_component, items_of
+from sealwright_stages.plan import items_of
 from sealwright_stages.ports import Outcome, Source, Workshop
 from sealwright_stages.state import Item
 from sealwright_stages.verdict import Failed, Green, Passed, Status, Verdict, Warned, guarded
 from sealwright_stages.verify.promote import promote
 from sealwright_stages.verify.sources_manifest import check_manifest
+from sealwright_stages.walk_roots import RootWalk
 
 _PROGRESS_EVERY = 1.0  # seconds between two progress records of one item
 
@@ -45,6 +44,7 @@ class SourceWalk:
         self.journal = context.journal
         self._workshops: dict[str, Workshop] = {}
         self._facts: dict[str, dict[str, object]] = {}
+        self._roots = RootWalk(context, self.attempt, self.progress)
 
     def purge(self, because: str) -> None:
         """Delete all that is in the quarantine, and say so."""
@@ -59,11 +59,10 @@ class SourceWalk:
         begin = [Stage.GET_SOURCES, Stage.VERIFY]
         for stage in begin:
             self.journal.tell(ev.StageStarted(stage))
-        jobs: dict[str, Callable[[], bool]] = {
-            component.name: self._job(component.name) for component in self.context.plan.components()
-        }
+        jobs = self._roots.bases()
+        jobs |= {component.name: self._job(component.name) for component in self.context.plan.components()}
         work(jobs, {}, Bounds(self.context.jobs), self.context.cancel)
-        self._environments()
+        self._roots.walk()
         for stage in begin:
             items = [item for item in self.journal.state.items.values() if item.stage is stage]
             self.journal.tell(ev.StageEnded(stage, all(item.green for item in items)))
@@ -239,56 +238,14 @@ class SourceWalk:
 
     def again(self, component: str) -> None:
         """Fetch and verify one component again, whatever it said before, then what was waiting for it."""
-        if component in self.context.plan.sources:
-            self._component(component)
-        self._environments()
+        if component not in self.context.plan.sources:
+            work(self._roots.bases(), {}, Bounds(self.context.jobs), self.context.cancel)
+            self._roots.walk()
+            return
+        self._component(component)
+        self._roots.walk(component)
 
     def settle(self, component: str) -> None:
         """Promote a component whose last warning was waived, then what was waiting for it."""
         if component in self.context.plan.sources and self.promote(component):
-            self._environments()
-
-    def _environments(self) -> None:
-        """Prepare the build roots, whose packages are items like any source.
-
-        A root without items (the host's own) can't turn red itself: what refused it turns its builds red.
-        """
-        self.context.prepared.clear()
-        self.context.refused.clear()
-        for name, components in self.context.plan.environments().items():
-            items = [i.id for i in self.journal.state.items.values() if i.component == environment_component(name)]
-            for item in items:
-                self.journal.tell(ev.ItemStarted(item))
-            wanted = [component.name for component in components]
-            if not all(self.journal.state.components[each].manifest_sha256 for each in wanted):
-                self._environment_waits(items)
-                continue
-            verdict = self.attempt(lambda name=name, items=items: self._prepare(name, items), name)  # type: ignore[misc]
-            if isinstance(verdict, Failed):
-                self.context.refused[name] = verdict
-                for item in items:
-                    self.journal.verdict(item, verdict)
-
-    def _environment_waits(self, items: list[str]) -> None:
-        for item in items:
-            self.journal.tell(ev.ItemReset(item, "made once all that is built in it is verified"))
-
-    def _prepare(self, name: str, items: list[str]) -> Verdict:
-        context = self.context
-        components = context.plan.environments()[name]
-        packages = sorted({p for c in components if c.build for p in c.build.packages})
-        folders = context.work.sources
-        depends = {depends_of(each, context.facts(each.name), folders / each.name) for each in components} - {""}
-        folder = context.work.quarantine / re.sub("[ :]", "%", environment_component(name))
-        remove_tree(folder)
-        folder.mkdir(parents=True)
-        progress = self.progress(items[0]) if items else (lambda done, total, note: None)
-        workshop = Workshop(folder, context.cache, context.cancel, progress, context.fetch_sandbox)
-        prepared = context.plan.builder.prepare(name, packages, sorted(depends), workshop)
-        verdicts = context.remembered(environment_component(name), Outcome(prepared.verdicts)).verdicts
-        context.prepared[name] = prepared
-        for item in items:
-            missing = Failed("check-missing", f"{item} was not checked", "report this")
-            self.journal.verdict(item, verdicts.get(item, missing))
-        remove_tree(folder)
-        return Passed("prepared", prepared.sha256)
+            self._roots.walk(component)

@@ -39,6 +39,8 @@ _EVIDENCE = {  # facts of bytes that are not in the folder
     "evidence: archive inrelease_sha256 other",
     "evidence: archive valid_until other",
     "evidence: keyring other",
+    "evidence: root tree other",
+    *(f"evidence: root tools {name} other" for name in ("apt", "dpkg", "mmdebstrap", "tar")),
     "evidence: tagged other",
     "evidence: without tagged",
     "evidence: version other",
@@ -53,6 +55,11 @@ _EVIDENCE = {  # facts of bytes that are not in the folder
     "evidence: twice xen.tar second_sha256 other",
     "evidence: twice xen.tar second_size other",
 }
+_KINDS = {
+    "build.sample": FIGURE,
+    "item.progress": FIGURE,
+    "a run that never was": WORDS,  # where a run that died said last how it ended
+}
 _BESIDE = {  # events of one component, or of the whole run, of which either may come first
     "item.declared / item.declared",
     "item.reset / item.reset",
@@ -66,6 +73,7 @@ _BESIDE = {  # events of one component, or of the whole run, of which either may
     "file.deleted / item.verdict",
     "product.collected / product.collected",
     "product.compared / product.collected",
+    "sources.promoted / item.started",
 }
 
 
@@ -78,8 +86,8 @@ def harmless(mutation: Mutation) -> str:
         return WORDS  # of a run that ends there
     if way == "refitted":
         return NOWHERE if field in _EVIDENCE else _unjudged(mutation.changed)
-    if kind in ("build.sample", "item.progress"):
-        return FIGURE
+    if kind in _KINDS:
+        return _KINDS[kind]
     if "file.deleted" in kind:
         return GONE
     if kind.startswith("build.stopped") and way in ("dropped", "doubled", "hastened"):

@@ -5,6 +5,7 @@ What it says is what the engine says of such a release, in its order; a test tha
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
@@ -27,7 +28,9 @@ def sha(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-ARCHIVE = {**SUITE, "inrelease_sha256": sha("index")}
+LIST = {"name": "main/binary-amd64/Packages.xz", "sha256": sha("list"), "size": 77}
+INRELEASE = f"Codename: bookworm\nSHA256:\n {LIST['sha256']}       77 {LIST['name']}\n".encode()
+ARCHIVE = {**SUITE, "inrelease_sha256": hashlib.sha256(INRELEASE).hexdigest()}
 FILE, NOTES, DSC, TAG, ROOT = sha("tallow"), sha("notes"), sha("catdoc.dsc"), sha("tag object"), sha("root")
 EARLIER = ev.MemoryRead("example-0.9", "2023-03-02T00:00:00.000000Z", sha("earlier"), 345, 12)
 DEBS = ("a_1_all.deb", "a-dbgsym_1_all.deb", "b_1_all.deb", "c_1_all.deb")
@@ -106,6 +109,7 @@ class Teller:
     steps: list[Step] = field(default_factory=list)
     runs: int = 0
     spilled: int = 0
+    older: bool = False
 
     def say(self, *steps: Step) -> None:
         """Say it."""
@@ -152,6 +156,16 @@ class Teller:
         told = self.spill(facts) if spilled else placed(facts)
         self.say(ev.SourcesPromoted(component, sha(f"{component} list"), 3, 300, *told))
 
+    def root(self, name: str, packages: Sequence[str], depends: Sequence[str]) -> None:
+        """A component's own root, if this version has them."""
+        if self.older:
+            return
+        told = {"packages": packages, "build_depends": depends, "tree": sha(f"tree of {name}")}
+        evidence = {key: value for key, value in OF_BASE.items() if key == "inrelease_sha256"}
+        evidence |= {"packages": PACKAGES, "root": {**BASE, **told}}
+        self.say(ev.ItemStarted(f"{name}/environment"))
+        self.judge(f"{name}/environment", evidence, sha(f"root of {name}"), spilled=name == "catdoc")
+
     def stages(self, *ok: bool) -> None:
         """The first two stages end."""
         self.say(*(ev.StageEnded(s, o) for s, o in zip((Stage.GET_SOURCES, Stage.VERIFY), ok, strict=True)))
@@ -172,7 +186,8 @@ class Teller:
         stream = f"build/{name}/{self.runs}-{attempt}{'-second' if second else ''}"
         item = f"{name}/{'reproduce' if second else 'build'}"
         self.say(ev.ItemStarted(item))
-        words = recipe, "debian:bookworm", ROOT, sha(f"{name} list"), epoch
+        root = ROOT if self.older else sha(f"root of {name}")
+        words = recipe, "debian:bookworm", root, sha(f"{name} list"), epoch
         seen = {f"catdoc/{each}": SHA[each] for each in CATDOC} if name == "xen" else {}
         told = self.spill(seen) if spilled else placed(seen)
         more = placed(varied) if varied is not None else ()
@@ -193,7 +208,28 @@ GIT_EVIDENCE = {
 SIGNED = {"url": "https://files.example.org/tallow.tar.gz", "pinned": True, "persons": ["release-key-a"]}
 PINNED = {"url": "https://files.example.org/tallow.tar.gz", "pinned": True, "found": FILE}
 IN_ARCHIVE = {"archive": ARCHIVE, "package": "catdoc", "version": "0.95-5", "files": {"catdoc.dsc": DSC}}
-PACKAGES = {"archive": ARCHIVE, "packages": [f"gcc 12.2 amd64 {sha('gcc')}", f"make 4.3 amd64 {sha('make')}"]}
+PACKAGES = [f"gcc 12.2 amd64 {sha('gcc')}", f"make 4.3 amd64 {sha('make')}"]
+OLDER = {"archive": ARCHIVE, "packages": PACKAGES}
+BASE = {
+    "form": 4,
+    "suite": "bookworm",
+    "architecture": "amd64",
+    "base": ["make"],
+    "packages": [],
+    "build_depends": [],
+    "base_sha256": ROOT,
+    "inrelease_sha256": ARCHIVE["inrelease_sha256"],
+    "index": LIST,
+    "tree": sha("tree"),
+    "tools": {"apt": "2.6.1", "dpkg": "1.21.22", "mmdebstrap": "1.3.5", "tar": "1.34"},
+}
+OF_BASE = {
+    "archive": ARCHIVE,
+    "inrelease_sha256": ARCHIVE["inrelease_sha256"],
+    "inrelease_base64": base64.b64encode(INRELEASE).decode(),
+    "packages": PACKAGES[1:],
+    "root": BASE,
+}
 NOTES_EVIDENCE = {"url": "https://files.example.org/notes.txt", "pinned": True, "found": NOTES}
 REFERENCES = {"a_1_all.deb": SHA["a_1_all.deb"], "b_1_all.deb": sha("another b.deb")}
 COMPARED = {
@@ -211,7 +247,7 @@ def first_run(teller: Teller) -> None:
     """It declares all, reads the memory, finds bad bytes, and dies while it fetches."""
     teller.run()
     teller.say(EARLIER)
-    specs = teller.declared.items.values()
+    specs = [s for s in teller.declared.items.values() if not (teller.older and s.id.endswith("/environment"))]
     teller.say(*(ev.ItemDeclared(s.id, s.component, s.stage, s.kind, s.title) for s in specs))
     teller.say(ev.StageStarted(Stage.GET_SOURCES), ev.StageStarted(Stage.VERIFY))
     teller.arrive("notes/fetch/notes.txt", "notes/file/notes.txt")
@@ -243,7 +279,14 @@ def sources(teller: Teller) -> None:
     teller.warn(XEN[2], "key-expired-since", SIGNED, FILE)
     teller.waive(0)
     teller.promote("xen", {"epoch": 1_690_000_000})
-    teller.say(ev.ItemStarted(APT), ev.ItemReset(APT, "made once all is verified"))
+    if teller.older:
+        teller.say(ev.ItemStarted(APT), ev.ItemReset(APT, "made once all is verified"))
+    else:
+        teller.say(ev.ItemStarted(APT))
+        teller.judge(APT, OF_BASE, ROOT, spilled=True)
+        own = "catdoc/environment"
+        teller.say(ev.ItemStarted(own), ev.ItemReset(own, "made once what is built in it is verified"))
+        teller.root("xen", ["gcc"], [])
     teller.stages(True, False)
     teller.say(ev.GateDecided(Stage.BUILD, False, 0, 0, 0, 0))
     typed = "manager-a", "known to us", DSC, teller.declared.policy_sha256
@@ -251,8 +294,10 @@ def sources(teller: Teller) -> None:
     teller.promote(
         "catdoc", {"epoch": 1_680_000_000, "references": REFERENCES, "build_depends": "gcc"}, spilled=True
     )
-    teller.say(ev.ItemStarted(APT))
-    teller.judge(APT, PACKAGES, ROOT, spilled=True)
+    if teller.older:
+        teller.say(ev.ItemStarted(APT))
+        teller.judge(APT, OLDER, ROOT, spilled=True)
+    teller.root("catdoc", [], ["gcc"])
     teller.say(ev.GateDecided(Stage.BUILD, True, 0, 0, 0, 0))
 
 
@@ -340,8 +385,11 @@ def last_run(teller: Teller) -> None:
     teller.say(ev.StageStarted(Stage.BUILD), ev.StageEnded(Stage.BUILD, True), ev.StageStarted(Stage.SEAL))
 
 
-def rich(forger: Forger) -> list[Step]:
-    """Give the forger the rich release to tell, with its policy signed; gives what it says, gates counted."""
+def rich(forger: Forger, *, older: bool = False) -> list[Step]:
+    """Give the forger the rich release to tell, with its policy signed; gives what it says, gates counted.
+
+    `older` is how a version told it that had one build root for all components of a suite.
+    """
     ring = forger.folder / "keyring"
     policy = load_policy(ring)
     forger.text = MANIFEST.format(
@@ -352,7 +400,7 @@ def rich(forger: Forger) -> list[Step]:
     forger.bytes = {SHA[name]: data for name, data in BYTES.items()}
 
     def tale(declared: Declaration, tool: str) -> list[Step]:
-        teller = Teller(declared, tool, sums)
+        teller = Teller(declared, tool, sums, older=older)
         for part in (first_run, sources, builds, last_run):
             part(teller)
         return teller.steps

@@ -82,6 +82,17 @@ def test_the_rich_release_is_lawful_and_has_every_event(forger: Forger, story: l
     assert replayed(story, forger.declared()[0]) == audited(forger, story) == []
 
 
+def test_a_release_of_a_version_with_one_root_for_all_is_lawful_still(forger: Forger) -> None:
+    story = rich(forger, older=True)
+    assert replayed(story, forger.declared()[0]) == audited(forger, story) == []
+
+
+def test_a_release_that_leaves_out_one_root_of_many_is_not(forger: Forger, story: list[Step]) -> None:
+    told = [step for step in story if getattr(step, "item", "") != "xen/environment"]
+    findings = replayed(told, forger.declared()[0])
+    assert findings[0].rule == "declared" and "xen/environment" in findings[0].detail
+
+
 def table(forger: Forger, tried: Sequence[Mutation], sample: int) -> None:
     """Try them, print how many were found, and fail for each that was neither found nor harmless."""
     declared = forger.declared()[0]

@@ -97,10 +97,10 @@ QUILT = """--- a/words.txt
 
 
 def tar_of(path: Path, files: dict[str, str], top: str) -> Path:
-    """A tar.gz with one folder."""
-    with tarfile.open(path, "w:gz") as tar:
+    """A tar, compressed if its name ends in .gz, with `top` before each name."""
+    with tarfile.open(path, "w:gz" if path.suffix == ".gz" else "w") as tar:
         for name, text in files.items():
-            member = tarfile.TarInfo(f"{top}/{name}")
+            member = tarfile.TarInfo(f"{top}{name}")
             member.size = len(text)
             tar.addfile(member, io.BytesIO(text.encode()))
     return path
@@ -113,7 +113,7 @@ def rpm_sources(sources: Path) -> Path:
     (sources / "source" / "tiny.spec").write_text(SPEC)
     (sources / "source" / "more.patch").write_text(PATCH)
     (sources / "files" / "extra.txt").write_text("extra\n")
-    tar_of(sources / "files" / "tiny-1.0.tar.gz", {"tiny.c": "int main(void) { return 0; }\n"}, "tiny-1.0")
+    tar_of(sources / "files" / "tiny-1.0.tar.gz", {"tiny.c": "int main(void) { return 0; }\n"}, "tiny-1.0/")
     return sources
 
 

@@ -5,6 +5,8 @@ import json
 import os
 import re
 import threading
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -12,15 +14,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from build.workbench import Remembered, job, no_archive
-from sealwright_stages.build.bootstrap import BASE_PACKAGES, Wish, require_newuidmap
+from sealwright_stages.build.bootstrap import Wish, require_newuidmap
 from sealwright_stages.build.builder import SandboxBuilder
-from sealwright_stages.build.environments import Environments, installed, usable
-from sealwright_stages.build.packages import packages_of
-from sealwright_stages.build.tree_digest import tree_digest
+from sealwright_stages.build.debian_root import installed, usable
+from sealwright_stages.build.environments import Environments
+from sealwright_stages.build.packages import Key, Stock, packages_of
+from sealwright_stages.build.root_cache import share
+from sealwright_stages.build.tree_digest import tree_digest, tree_lines
 from sealwright_stages.errors import BuildError, MachineError
 from sealwright_stages.events import Stage
+from sealwright_stages.files import remove_tree
 from sealwright_stages.get_sources.debian import DebianArchive
-from sealwright_stages.ports import Archive, Package, Workshop
+from sealwright_stages.ports import Archive, Package, Prepared, Workshop
 from sealwright_stages.sandbox.fetch import BwrapFetchSandbox
 from sealwright_stages.sandbox.identity import Identities
 from sealwright_stages.verdict import Passed
@@ -47,6 +52,14 @@ def test_a_debian_environment_has_one_item_and_the_host_has_none() -> None:
     assert (item.id, item.component) == ("environment debian:bookworm/apt", "environment debian:bookworm")
     assert item.stage is Stage.VERIFY
     assert Environments(no_archive).items("host") == ()
+
+
+def test_a_component_has_a_root_of_its_own_in_a_suite_and_shares_the_host_and_a_tar() -> None:
+    environments = Environments(no_archive)
+    item = environments.root_item("debian:bookworm", "xen")
+    assert item is not None
+    assert (item.id, item.component) == ("xen/environment", "environment debian:bookworm")
+    assert environments.root_item("host", "xen") is environments.root_item(f"tar:{'0' * 64}", "xen") is None
 
 
 @settings(deadline=None, max_examples=60)
@@ -85,7 +98,8 @@ def test_a_wish_is_the_same_in_whatever_order_it_was_made() -> None:
         "bookworm", "amd64", ["gcc", "tk", "gcc"], ["a | b <!nocheck>", "debhelper (>= 9), libc6-dev [linux-any],"]
     )
     assert one == other
-    assert set(BASE_PACKAGES) < set(one.packages)
+    assert one.relations == "gcc, tk, a | b <!nocheck>, debhelper (>= 9), libc6-dev [linux-any]"
+    assert not one.is_base and Wish.of("bookworm", "amd64", [], []).is_base
 
 
 def test_what_the_host_lacks_is_named() -> None:
@@ -100,7 +114,7 @@ def test_build_dependencies_that_the_host_lacks_are_named() -> None:
 
 def test_the_host_is_taken_as_it_is() -> None:
     one = Environments(no_archive).prepare("host", ["bash"], ["dpkg"], _nothing())
-    assert (one.root, one.verdicts) == (None, {})
+    assert (one.root, one.verdict) == (None, None)
     assert one == Environments(no_archive).prepare("host", [], [], _nothing())
 
 
@@ -112,14 +126,14 @@ def rooted(folder: Path, status: str) -> Path:
     place = folder / "root" / "var" / "lib" / "dpkg"
     place.mkdir(parents=True, exist_ok=True)
     (place / "status").write_text(status)
-    record = {"sha256": "0" * 64, "tree": tree_digest(folder / "root")}
+    record = {"sha256": "0" * 64, "base": "1" * 64, "tree": tree_digest(folder / "root"), "tools": {}}
     (folder / "root.json").write_text(json.dumps(record))
     return folder
 
 
-def index_of(*names: str) -> dict[tuple[str, str, str], Package]:
+def index_of(*names: str) -> dict[Key, Stock]:
     kinds = {"a": ("a", "1", "amd64"), "b": ("b", "2", "all")}
-    return {kinds[name]: Package(*kinds[name], "ab" * 32) for name in names}
+    return {kinds[name]: Stock(Package(*kinds[name], "ab" * 32), f"pool/{name}.deb", 1) for name in names}
 
 
 def test_the_packages_are_read_from_the_root_itself(tmp_path: Path) -> None:
@@ -185,23 +199,58 @@ def _machine_archive(suite: str) -> DebianArchive:
     pytest.skip(f"this machine's apt knows no mirror with {suite}")
 
 
-@pytest.mark.network
-@pytest.mark.slow
-@pytest.mark.sandbox
-@pytest.mark.timeout(600)
+def test_a_root_shares_what_it_has_from_its_base_and_nothing_else(tmp_path: Path) -> None:
+    base, root = tmp_path / "base", tmp_path / "root"
+    for folder in (base, root):
+        (folder / "etc").mkdir(parents=True)
+        for name, text in (("same", "a"), ("other", folder.name), ("touched", "b"), ("mode", "c")):
+            (folder / "etc" / name).write_text(text)
+            os.utime(folder / "etc" / name, (1, 1 if name != "touched" or folder is base else 2))
+        (folder / "link").symlink_to("etc")
+    (root / "etc" / "mode").chmod(0o755)
+    (root / "etc" / "more").touch()
+    before = tree_digest(root)
+    share(base, tree_lines(base), root, tree_lines(root))
+    assert tree_digest(root) == before
+    assert [name.name for name in sorted((root / "etc").iterdir()) if name.stat().st_nlink == 2] == ["same"]
+
+
+MADE = pytest.mark.network, pytest.mark.slow, pytest.mark.sandbox, pytest.mark.timeout(1800)
+
+
+def marked(test: Callable[..., None]) -> Callable[..., None]:
+    """A test that makes real roots of the machine's own archive."""
+    for mark in MADE:
+        test = mark(test)
+    return test
+
+
+def told(prepared: Prepared) -> dict[str, object]:
+    """What the evidence says that its root was made of."""
+    assert isinstance(prepared.verdict, Passed)
+    root = prepared.verdict.evidence["root"]
+    assert isinstance(root, dict)
+    return root
+
+
+@marked
 def test_a_debian_root_is_made_once_checked_at_every_use_and_built_in(
     workshop: Workshop, identities: Identities, tmp_path: Path
 ) -> None:
-    builder = SandboxBuilder(identities, Environments(_machine_archive))
+    builder = SandboxBuilder(identities, Environments(_once(_machine_archive)))
     first = builder.prepare("debian:bookworm", ["hello"], ["debhelper-compat (= 13)"], workshop)
-    verdict = first.verdicts["environment debian:bookworm/apt"]
-    assert isinstance(verdict, Passed)
     assert {"hello", "debhelper", "gcc", "fakeroot"} <= {package.name for package in first.packages}
     assert all(len(package.sha256) == 64 for package in first.packages)
     assert first.root is not None
 
     again = builder.prepare("debian:bookworm", ["hello"], ["debhelper-compat (= 13)"], workshop)
-    assert again == dataclasses.replace(first, verdicts=again.verdicts)
+    assert again == first
+
+    base = builder.prepare("debian:bookworm", [], [], workshop)
+    assert {package.name for package in base.packages} < {package.name for package in first.packages}
+    assert told(first)["base_sha256"] == base.sha256 == told(base)["base_sha256"]
+    assert base.root is not None and not (base.root / "usr/bin/hello").exists()
+    assert not (base.root / "etc/apt/sources.list").read_text()
 
     out = tmp_path / "out"
     out.mkdir()
@@ -214,3 +263,42 @@ def test_a_debian_root_is_made_once_checked_at_every_use_and_built_in(
     mended = builder.prepare("debian:bookworm", ["hello"], ["debhelper-compat (= 13)"], workshop)
     assert mended.sha256 == first.sha256, "made anew, from the same index, it is the same to the byte"
     assert b"owned" not in (first.root / "usr" / "bin" / "hello").read_bytes()
+
+
+@marked
+def test_components_whose_build_dependencies_conflict_have_a_root_each(
+    workshop: Workshop, identities: Identities
+) -> None:
+    builder = SandboxBuilder(identities, Environments(_once(_machine_archive)))
+    names = []
+    for package in ("libcurl4-openssl-dev", "libcurl4-gnutls-dev"):
+        made = builder.prepare("debian:bookworm", [], [package], workshop)
+        names.append({each.name for each in made.packages})
+    assert "libcurl4-openssl-dev" in names[0] - names[1] and "libcurl4-gnutls-dev" in names[1] - names[0]
+    with pytest.raises(BuildError, match="libcurl4"):
+        builder.prepare("debian:bookworm", [], ["libcurl4-openssl-dev, libcurl4-gnutls-dev"], workshop)
+
+
+@marked
+def test_one_archive_state_gives_the_same_roots_in_two_caches(
+    workshop: Workshop, identities: Identities, tmp_path: Path
+) -> None:
+    found = []
+    for name in ("one", "other"):
+        place = dataclasses.replace(workshop, cache=tmp_path / name)
+        place.cache.mkdir()
+        builder = SandboxBuilder(identities, Environments(_once(_machine_archive)))
+        wishes: list[tuple[list[str], list[str]]] = [([], []), (["tk"], ["debhelper-compat (= 13), po-debconf"])]
+        for packages, depends in wishes:
+            began = time.monotonic()
+            made = builder.prepare("debian:bookworm", packages, depends, place)
+            print(made.sha256, told(made)["tree"], f"{len(made.packages)} packages", time.monotonic() - began)
+            found.append((packages, made.sha256, told(made)))
+        remove_tree(place.cache)
+    assert found[:2] == found[2:], "same inputs, same SHA-256 and same tree"
+
+
+def _once(archive: Callable[[str], DebianArchive]) -> Callable[[str], DebianArchive]:
+    """One archive for a whole test, as a run has it."""
+    known: dict[str, DebianArchive] = {}
+    return lambda suite: known.setdefault(suite, archive(suite))

@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,8 @@ from sealwright_stages.ports import Need
 
 needs_rpm = pytest.mark.skipif(shutil.which("rpmbuild") is None, reason="rpmbuild is not installed")
 pytestmark = pytest.mark.sandbox
-DATED = 1793620800  # 2 November 2026, noon, as both changelogs say
+DATED = 1793620800  # 2 November 2026, noon, as the Debian changelog says
+DAY = DATED - 43200  # as the RPM's says, which names no hour
 
 
 def said_of(package: Path, form: str) -> str:
@@ -44,8 +46,8 @@ def test_an_rpm_is_built_from_its_spec_and_verified_files_and_twice_the_same(
     assert made(builder, elsewhere, tmp_path / "three").products != one.products, "gcc -g writes down where it is"
     for name in one.products:
         facts = said_of(one.folder / name, "%{BUILDTIME} %{BUILDHOST} [%{FILEMTIMES} ]").split()
-        assert facts[:2] == [str(DATED), "build"]
-        assert all(int(time) <= DATED for time in facts[2:])
+        assert facts[:2] == [str(DAY), "build"]
+        assert all(int(time) <= DAY for time in facts[2:])
 
 
 @needs_rpm
@@ -55,6 +57,19 @@ def test_an_rpm_without_a_changelog_bears_the_date_of_its_sources(builder: Sandb
     one = made(builder, package_job("rpm", sources, 86400), tmp_path / "one")
     assert one.result.exit == 0, one.said
     assert said_of(one.folder / "tiny-1.0-1.src.rpm", "%{BUILDTIME}") == "86400"
+
+
+@needs_rpm
+def test_an_rpm_whose_changelog_names_today_is_not_dated_in_the_future(
+    builder: SandboxBuilder, tmp_path: Path
+) -> None:
+    today = datetime.now(UTC)
+    sources = rpm_sources(tmp_path / "sources")
+    (sources / "source" / "tiny.spec").write_text(SPEC.replace("Mon Nov 02 2026", today.strftime("%a %b %d %Y")))
+    one = made(builder, package_job("rpm", sources), tmp_path / "one")
+    assert one.result.exit == 0, one.said
+    built = int(said_of(one.folder / "tiny-1.0-1.src.rpm", "%{BUILDTIME}"))
+    assert built == today.replace(hour=0, minute=0, second=0, microsecond=0).timestamp()
 
 
 @needs_rpm
@@ -109,6 +124,19 @@ def test_a_spec_is_found_by_the_path_that_names_it(builder: SandboxBuilder, tmp_
     assert one.result.exit == 0, one.said
 
 
+@needs_rpm
+def test_a_spec_may_read_its_sources_and_its_tree(builder: SandboxBuilder, tmp_path: Path) -> None:
+    sources = rpm_sources(tmp_path / "sources")
+    (sources / "source" / "version").write_text("1.0\n")
+    (sources / "files" / "summary.inc").write_text("Summary: included\n")
+    text = SPEC.replace("Version: 1.0", "Version: %(cat version)")
+    text = text.replace("Summary: A tiny package\n", "Source9: summary.inc\n%include %{SOURCE9}\n", 1)
+    (sources / "source" / "tiny.spec").write_text(text)
+    one = made(builder, package_job("rpm", sources), tmp_path / "one")
+    assert one.result.exit == 0, one.said
+    assert said_of(one.folder / "tiny-1.0-1.src.rpm", "%{SUMMARY}") == "included"
+
+
 @pytest.mark.parametrize("form", ["3.0 (native)", "3.0 (quilt)", "1.0"])
 def test_a_deb_is_built_from_a_git_tree_of_any_source_format(
     builder: SandboxBuilder, tmp_path: Path, form: str
@@ -119,6 +147,11 @@ def test_a_deb_is_built_from_a_git_tree_of_any_source_format(
     one, two = made(builder, what, tmp_path / "one"), made(builder, replace(what, around=around), tmp_path / "two")
     assert one.result.exit == 0, one.said
     assert list(one.products) == ["tiny_1.0-1_all.deb"]
+    assert {path.suffix for path in (tmp_path / "one/out/products").iterdir()} == {
+        ".deb",
+        ".buildinfo",
+        ".changes",
+    }
     assert one.products == two.products, two.said
     assert f"control of {DATED}" in one.said
     words = ["dpkg-deb", "--fsys-tarfile", str(one.folder / "tiny_1.0-1_all.deb")]
@@ -126,16 +159,43 @@ def test_a_deb_is_built_from_a_git_tree_of_any_source_format(
     assert (b"patched" in held) == ("quilt" in form)
 
 
+@pytest.mark.parametrize(("top", "suffix"), [("upstream-1.0/", ""), ("", ".gz")])  # "" signed uncompressed
 def test_a_git_tree_with_debian_alone_is_laid_over_the_verified_orig_tarball(
-    builder: SandboxBuilder, tmp_path: Path
+    builder: SandboxBuilder, tmp_path: Path, suffix: str, top: str
 ) -> None:
-    sources = deb_tree(tmp_path / "sources", upstream=False)
+    sources = deb_tree(tmp_path / "sources", upstream=False, probe="cat more/of/it.txt; test ! -e more/old.txt")
     (sources / "files").mkdir()
-    inside = {"words.txt": "words\n", "debian/rules": "false\n", "debian/other": "not ours\n"}
-    tar_of(sources / "files" / "tiny_1.0.orig.tar.gz", inside, "upstream-1.0")
+    inside = {
+        "words.txt": "words\n",
+        "debian/rules": "false\n",
+        "debian/other": "not ours\n",
+        "more/old.txt": "old\n",
+    }
+    tar_of(sources / "files" / f"tiny_1.0.orig.tar{suffix}", inside, top)
+    tar_of(sources / "files" / f"tiny_1.0.orig-more.tar{suffix}", {"of/it.txt": "a part\n"}, "other/")
     one = made(builder, package_job("deb", sources), tmp_path / "one")
     assert one.result.exit == 0, one.said
     assert list(one.products) == ["tiny_1.0-1_all.deb"]
+    assert "a part" in one.said
+
+
+@pytest.mark.skipif(shutil.which("fakeroot") is None, reason="fakeroot is not installed")
+def test_a_deb_can_hold_files_of_another_owner_than_root(builder: SandboxBuilder, tmp_path: Path) -> None:
+    probe = "mkdir -p debian/tiny/var/shared && chown 0:50 debian/tiny/var/shared"
+    sources = deb_tree(tmp_path / "sources", "3.0 (native)", probe)
+    for name, old, new in (
+        ("control", "Rules-Requires-Root: no", "Rules-Requires-Root: binary-targets"),
+        ("rules", "--root-owner-group ", ""),
+    ):
+        path = sources / "source" / "debian" / name
+        path.write_text(path.read_text().replace(old, new))
+    one = made(builder, package_job("deb", sources), tmp_path / "one")
+    assert one.result.exit == 0, one.said
+    words = ["dpkg-deb", "--contents", str(one.folder / "tiny_1.0-1_all.deb")]
+    listed = subprocess.run(words, check=True, capture_output=True, text=True).stdout
+    owners = {line.split()[5]: line.split()[1] for line in listed.splitlines()}
+    assert owners["./var/shared/"] == "root/50"  # the group has no name in a root without /etc/group of its own
+    assert owners["./usr/share/tiny/words.txt"] == "root/root"
 
 
 def test_a_deb_without_a_dsc_or_debian_is_refused(builder: SandboxBuilder, tmp_path: Path) -> None:
@@ -155,7 +215,7 @@ PROBE = 'echo "[$$(umask) $$(hostname) $$LC_ALL $$TZ $$HOME $$SOURCE_DATE_EPOCH 
     [
         ("commands", "/build/tiny", 86400),
         ("deb", "/build/reproducible-path/tiny-1.0", DATED),
-        ("rpm", "/build/rpmbuild/BUILD/tiny-1.0", DATED),
+        ("rpm", "/build/rpmbuild/BUILD/tiny-1.0", DAY),
     ],
 )
 def test_every_recipe_sets_umask_hostname_locale_zone_home_date_path_and_uid(

@@ -18,6 +18,7 @@ from build.packaging import made, small_root
 from build.workbench import job, no_archive
 from sealwright_stages.build.builder import SandboxBuilder
 from sealwright_stages.build.environments import Environments
+from sealwright_stages.build.tar_root import Bounds, prepare_tar
 from sealwright_stages.errors import BuildError, FetchError
 from sealwright_stages.files import sha256_file
 from sealwright_stages.ports import Prepared, Workshop
@@ -27,7 +28,7 @@ from sealwright_stages.verdict import Passed
 
 pytestmark = pytest.mark.sandbox
 STATUS = "Package: tools\nVersion: 1\nArchitecture: all\n"
-Change = Callable[[tarfile.TarFile], None]
+Change = Callable[[tarfile.TarFile], object]
 
 
 @pytest.fixture
@@ -69,7 +70,7 @@ def test_a_pinned_tar_is_an_item_and_becomes_a_root(workshop: Workshop, tmp_path
     assert item.id == f"environment tar:{pin}/tar"
     made_of = prepared(path, workshop, "tools")
     assert made_of.sha256 == pin and made_of.root is not None
-    verdict = made_of.verdicts[item.id]
+    verdict = made_of.verdict
     assert isinstance(verdict, Passed) and verdict.subject_sha256 == pin
     assert verdict.evidence["found"] == pin
     assert (made_of.root / "bin" / "sh").read_bytes() == b"#!"
@@ -104,6 +105,8 @@ def test_no_owner_no_device_and_no_set_uid_bit_comes_out_of_a_tar(workshop: Work
 
 HOSTILE: dict[str, tuple[Change, str]] = {
     "device": (lambda tar: member(tar, "./etc/disk", type=tarfile.BLKTYPE, devmajor=8), "can't be unpacked"),
+    "whiteout": (lambda tar: member(tar, "./etc/gone", type=tarfile.CHRTYPE), "no known kind"),
+    "hard-link": (lambda tar: member(tar, "./x", type=tarfile.LNKTYPE, linkname="../../x"), "can't be unpacked"),
     "fifo": (lambda tar: member(tar, "./etc/pipe", type=tarfile.FIFOTYPE), "no known kind"),
     "parent": (lambda tar: member(tar, "../../evil", b"x"), "can't be unpacked"),
     "link-at-mount": (lambda tar: member(tar, "./build", type=tarfile.SYMTYPE, linkname="/etc"), "/build in it"),
@@ -156,6 +159,45 @@ def test_a_cached_root_is_used_without_the_tar_and_made_anew_when_it_differs(
     (tmp_path / "away").rename(path)
     prepared(path, workshop)
     assert (root / "bin" / "sh").read_bytes() == b"#!"
+
+
+def sparse(tar: tarfile.TarFile) -> None:
+    """A file of 1 GiB that is one hole, in the form of GNU tar."""
+    records = [("GNU.sparse.major", "1"), ("GNU.sparse.minor", "0"), ("GNU.sparse.realsize", str(1 << 30))]
+    hole = f"1\n{1 << 30}\n0\n".encode().ljust(512, b"\0")
+    member(tar, "./hole", hole, pax_headers=dict([*records, ("GNU.sparse.name", "./hole")]))
+
+
+BOMBS: dict[str, tuple[Change, str]] = {
+    "hole": (sparse, "it is too large"),
+    "entries": (lambda tar: [member(tar, f"./etc/{n}") for n in range(300)], "it is too large"),
+    "bytes": (
+        lambda tar: [member(tar, f"./etc/{n}", bytes(1 << 20)) for n in range(40)],
+        "unpacked: it holds more than 32 MiB",
+    ),
+}
+
+
+@pytest.mark.parametrize("what", BOMBS)
+def test_what_comes_out_of_a_tar_is_bounded(workshop: Workshop, tmp_path: Path, what: str) -> None:
+    change, because = BOMBS[what]
+    path = a_tar(tmp_path / "root.tar.gz", change)
+    pin = sha256_file(path)
+    with pytest.raises(BuildError, match=because):
+        prepare_tar(f"tar:{pin}", str(path), (), workshop, Bounds(32 << 20, 200))
+    assert not list(workshop.cache.rglob("root.json"))
+
+
+def test_a_link_in_a_tar_does_not_make_the_machine_answer_for_its_packages(
+    workshop: Workshop, tmp_path: Path
+) -> None:
+    path = tmp_path / "root.tar"
+    with tarfile.open(path, "w") as tar:
+        member(tar, "./bin/sh", b"#!")
+        member(tar, "./var/lib/dpkg", type=tarfile.SYMTYPE, linkname="/var/lib/dpkg")
+    with pytest.raises(BuildError, match="dpkg") as refused:
+        prepared(path, workshop, "dpkg")
+    assert refused.value.code == "packages-missing"
 
 
 def test_a_package_that_the_tar_lacks_is_named(workshop: Workshop, tmp_path: Path) -> None:

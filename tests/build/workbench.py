@@ -34,7 +34,7 @@ class Remembered:
         raise AssertionError("a builder writes to its stream; the walk ends it")
 
 
-HOST = Prepared("host", None, "0" * 64, (), {})
+HOST = Prepared("host", None, "0" * 64, ())
 WIDE = Limits(wall=60, memory=2 << 30, disk=1 << 30, processes=200)
 
 

@@ -230,11 +230,11 @@ def test_where_the_build_root_is_another_by_now_both_builds_are_made_in_it(folde
     assert bench.run().exit is Exit.CLOSED
     prepare = bench.builder.prepare
 
-    def newer(*words: Any) -> Any:
+    def newer(*words: Any, **more: Any) -> Any:
         other = sha_of(b"a newer archive")
-        made = prepare(*words)
-        verdicts = {item: replace(verdict, subject_sha256=other) for item, verdict in made.verdicts.items()}
-        return replace(made, sha256=other, verdicts=verdicts)
+        made = prepare(*words, **more)
+        assert made.verdict is not None
+        return replace(made, sha256=other, verdict=replace(made.verdict, subject_sha256=other))
 
     bench.builder.prepare = newer  # type: ignore[method-assign]
     assert bench.run().exit is Exit.DONE

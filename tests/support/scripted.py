@@ -111,6 +111,8 @@ class ScriptedBuilder:
         "packages verified", sha_of(name.encode()), {"packages": []}
     )
     with_items: bool = True
+    own_roots: bool = False
+    wishes: list[tuple[tuple[str, ...], tuple[str, ...]]] = field(default_factory=list)
     refuses: dict[str, BuildError] = field(default_factory=dict)
     runs: list[str] = field(default_factory=list)
     spare: int = 1 << 40
@@ -124,14 +126,26 @@ class ScriptedBuilder:
         spec = ItemSpec(f"{component}/apt", component, Stage.VERIFY, "apt", "packages of the build root")
         return (spec,) if self.with_items else ()
 
+    def root_item(self, name: str, component: str) -> ItemSpec | None:
+        title = f"build root of {component}"
+        spec = ItemSpec(f"{component}/environment", environment_component(name), Stage.VERIFY, "apt", title)
+        return spec if self.own_roots else None
+
     def prepare(
-        self, name: str, packages: Sequence[str], build_depends: Sequence[str], workshop: Workshop
+        self,
+        name: str,
+        packages: Sequence[str],
+        build_depends: Sequence[str],
+        workshop: Workshop,
+        *,
+        own: bool = False,
     ) -> Prepared:
         if "prepare" in self.refuses:
             raise self.refuses["prepare"]
+        self.wishes.append((tuple(packages), tuple(build_depends)))
         verdict = self.root(name)
-        verdicts = {spec.id: verdict for spec in self.environment_items(name) if verdict is not None}
-        return Prepared(name, None, sha_of(name.encode()), (), verdicts)
+        sha256 = verdict.subject_sha256 if verdict is not None else ""
+        return Prepared(name, None, sha256 or sha_of(name.encode()), (), verdict)
 
     def run(
         self,

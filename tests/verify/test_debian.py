@@ -263,10 +263,11 @@ def test_a_maintainer_has_the_rights_that_the_list_gives(
     assert found.code == code and found.evidence["rights_sha256"] == sha256(source.rights.read_bytes())
 
 
-def test_a_maintainer_without_a_list_of_rights_is_yellow(archive: Miniature, tmp_path: Path) -> None:
+@pytest.mark.parametrize("suffix", ["gpg", "pgp"])
+def test_a_maintainer_without_a_list_of_rights_is_yellow(archive: Miniature, tmp_path: Path, suffix: str) -> None:
     archive.publish()
     source = archive.source()
-    source.uploaders = source.uploaders.rename(tmp_path / "debian-maintainers.gpg")
+    source.uploaders = source.uploaders.rename(tmp_path / f"debian-maintainers.{suffix}")
     found = judged(source, tmp_path).verdicts
     assert isinstance(found[UPLOADER], Warned) and found[UPLOADER].code == "uploader-rights-unproven"
     assert found[ARCHIVE].code == "ok"

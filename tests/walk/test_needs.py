@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+import signal
 
 import pytest
 
 from build.packaging import small_root
-from walk.walking import Walk, events
+from walk.walking import Walk, events, until
 
 pytestmark = [pytest.mark.sandbox, pytest.mark.usefixtures("sandbox")]
 SECOND = """
@@ -67,3 +68,21 @@ def test_a_failed_build_stops_those_that_need_it_and_says_so(walk: Walk) -> None
     done = walk.run().refused(1, "second: it ended with exit 3, last saying: no such luck")
     assert "third: build (commands) (stopped by second, which it needs and which is not built)" in done.err
     assert [e["component"] for e in events(walk.work) if e["e"] == "build.started"] == ["greeting", "second"]
+
+
+def test_a_run_that_was_killed_while_a_build_saw_its_needs_is_taken_up_there(walk: Walk) -> None:
+    declared(walk, first='"until [ -e /build/go ]; do sleep 0.05; done", ')
+    running = walk.start()
+    running.seen("build.started", component="second")
+    running.stop(signal.SIGKILL, group=True)
+    running.end()
+    walk.nothing_runs()
+    again = walk.start()
+    again.seen("build.started", component="second")
+    place = walk.work / "build" / "second" / "build"
+    until(place.is_dir, "a folder to build in")
+    (place / "go").touch()
+    again.end().well()
+    walk.is_done()
+    begun = [e["component"] for e in events(walk.work) if e["e"] == "build.started"]
+    assert begun == ["greeting", "second", "second", "third"]

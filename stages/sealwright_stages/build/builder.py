@@ -57,14 +57,24 @@ class SandboxBuilder:
     environments: Environments
 
     def environment_items(self, name: str) -> tuple[ItemSpec, ...]:
-        """The items that preparing environment `name` will judge."""
+        """The items of environment `name` itself."""
         return self.environments.items(name)
 
+    def root_item(self, name: str, component: str) -> ItemSpec | None:
+        """The item of the root that environment `name` has for this component alone."""
+        return self.environments.root_item(name, component)
+
     def prepare(
-        self, name: str, packages: Sequence[str], build_depends: Sequence[str], workshop: Workshop
+        self,
+        name: str,
+        packages: Sequence[str],
+        build_depends: Sequence[str],
+        workshop: Workshop,
+        *,
+        own: bool = False,
     ) -> Prepared:
         """Make or take from the cache a build root with these packages; raises BuildError."""
-        return self.environments.prepare(name, packages, build_depends, workshop)
+        return self.environments.prepare(name, packages, build_depends, workshop, own=own)
 
     def run(
         self,

@@ -34,7 +34,7 @@ def prepare_host(packages: Sequence[str], build_depends: Sequence[str]) -> Prepa
         if done.returncode != 0:
             raise _lacks(done.complaint())
     identity = hashlib.sha256("\n".join(lines).encode()).hexdigest()
-    return Prepared("host", None, identity, (), {})
+    return Prepared("host", None, identity, ())
 
 
 def _lacks(what: str) -> BuildError:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -22,7 +23,23 @@ def tree_digest(root: Path) -> str:
     Raises:
         OSError: something can't be read, or is of no known kind.
     """
+    return digest_of(tree_lines(root))
+
+
+def digest_of(lines: Sequence[bytes]) -> str:
+    """The digest of a folder of these entries."""
     total = hashlib.blake2b(digest_size=32)
+    for line in lines:
+        total.update(line)
+    return total.hexdigest()
+
+
+def tree_lines(root: Path) -> list[bytes]:
+    """The entries of the folder `root`, each with the digest of its bytes, in a fixed order.
+
+    Raises:
+        OSError: something can't be read, or is of no known kind.
+    """
     jobs: list[tuple[str, os.stat_result]] = []
     for path, folders, names in os.walk(root, followlinks=False, onerror=_raise):
         folders.sort()
@@ -32,10 +49,8 @@ def tree_digest(root: Path) -> str:
     cut = len(str(root)) + 1
     with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
         batches = [jobs[at : at + _BATCH] for at in range(0, len(jobs), _BATCH)]
-        for lines in pool.map(lambda batch: [_line(full, held, cut) for full, held in batch], batches):
-            for line in lines:
-                total.update(line)
-    return total.hexdigest()
+        found = pool.map(lambda batch: [_line(full, held, cut) for full, held in batch], batches)
+        return [line for lines in found for line in lines]
 
 
 def _line(full: str, held: os.stat_result, cut: int) -> bytes:

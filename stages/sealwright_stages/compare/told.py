@@ -46,6 +46,10 @@ TOLD = {
     "archive.date": "index date",
     "archive.valid_until": "index valid until",
     "archive.inrelease_sha256": "index sha256",
+    "root.form": "form",
+    "root.architecture": "architecture",
+    "root.base_sha256": "base sha256",
+    "root.tree": "tree digest",
     "uncompressed.uncompressed_sha256": "uncompressed sha256",
     "uncompressed.uncompressed_size": "uncompressed size",
 }
@@ -112,6 +116,8 @@ IGNORED = {
     "varied": _HOW,
     "kept": _HOW,
     "packages": "they are compared one by one",
+    "root": "what is not one of these stands in the manifest, the sources, or the archive's fields",
+    "inrelease_base64": "its SHA-256 says which one it was",
     "archive": "its fields are compared one by one",
     "uncompressed": "its digest and size are compared",
 }

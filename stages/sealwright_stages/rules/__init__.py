@@ -52,6 +52,7 @@ RULES: Mapping[str, str] = {
     "deletion": "What was deleted is told with a size and, if it had one, a SHA-256.",
     "promotion": "Sources are promoted once: after every item of them was declared and green, one of them verified.",
     # builds
+    "root-evidence": "A build root's evidence says in full what it was made of, and that is what is asked for.",
     "build-declared": "A build has the recipe and environment of the manifest, an item that runs, a stream of its own.",
     "build-inputs": "It was built from the promoted sources, under their manifest, epoch and verified build root.",
     "build-needs": "All that it needs was built before; it saw the products of that, as they stand at the seal.",

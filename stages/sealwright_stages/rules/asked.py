@@ -135,6 +135,7 @@ def _asked(declared: Declaration) -> Mapping[str, Asked]:
                 known[f"environment {build.environment}/apt"] = Asked(
                     archive=told, packages=True, keys=("archive",)
                 )
+                known[f"{component.name}/environment"] = Asked(packages=True, keys=("root",))
                 known[f"{component.name}/reference"] = Asked(archive=told, keys=("archive", "compared"))
         for sha256, url in declared.manifest.tars.items():
             known[f"environment tar:{sha256}/tar"] = Asked(sha256, _url(url), keys=("pinned", "found"))

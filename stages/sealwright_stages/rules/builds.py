@@ -26,6 +26,7 @@ from sealwright_stages.build_attempt import SECOND
 from sealwright_stages.events import Stage
 from sealwright_stages.log.entries import Entry
 from sealwright_stages.needed import digest_now
+from sealwright_stages.rules.roots import root_of
 from sealwright_stages.rules.runs import gate_open
 from sealwright_stages.rules.seconds import second_started
 from sealwright_stages.rules.story import Story, of_build, sha256_of
@@ -82,11 +83,9 @@ def _inputs(story: Story, event: ev.BuildStarted, component: Component | None, e
     epoch = story.facts.get(name, {}).get("epoch")
     if event.epoch != (epoch if isinstance(epoch, int) else 0):
         story.breaks("build-inputs", entry, f"{name} was built with another epoch than its sources tell")
-    root = story.state.components.get(f"environment {event.environment}")
-    roots = [story.state.items[each] for each in root.items] if root else []
-    if not sha256_of(event.environment_sha256) or any(
-        not each.green or each.subject_sha256 != event.environment_sha256 for each in roots
-    ):
+    root = root_of(story.state, name, event.environment)
+    judged = root is None or (root.green and root.subject_sha256 == event.environment_sha256)
+    if not sha256_of(event.environment_sha256) or not judged:
         story.breaks("build-inputs", entry, f"{name} was built in another root than the one that was judged")
 
 

@@ -19,6 +19,7 @@ from sealwright_stages.log.entries import Entry
 from sealwright_stages.rules.asked import as_asked
 from sealwright_stages.rules.builds import judged_build
 from sealwright_stages.rules.references import judged_reference
+from sealwright_stages.rules.roots import judged_root
 from sealwright_stages.rules.seconds import judged_second
 from sealwright_stages.rules.story import Story, is_root, of_build, sha256_of
 from sealwright_stages.state import Item
@@ -98,23 +99,11 @@ def _verified(story: Story, item: Item, subject: str, found: Mapping[str, Any], 
     """Something of verify that is green: with evidence, for what the manifest asks for."""
     story.demand(bool(found), "verdict-evidence", entry, f"{item.id} is green, and has no evidence")
     if is_root(item):
-        _sources_stand(story, item, entry)
-        packages = found.get("packages")
-        names = (str(each).partition(" ")[0] for each in packages) if isinstance(packages, list) else ()
-        story.roots[item.component] = frozenset(names)
+        judged_root(story, item, subject, found, entry)
     if "committed" in found and item.id.startswith(f"{item.component}/git/"):
         story.committed[item.component] = found["committed"]
     if story.declared is not None and (wrong := as_asked(story.declared, item, subject, found)):
         story.breaks("verdict-declared", entry, f"{item.id}: {wrong}")
-
-
-def _sources_stand(story: Story, item: Item, entry: Entry) -> None:
-    """A build root is made once everything stands that is to be built in it: it holds what that needs."""
-    for component in story.declared.manifest.components if story.declared else ():
-        known = story.state.components.get(component.name)
-        inside = component.build is not None and item.component == f"environment {component.build.environment}"
-        if inside and (known is None or not known.manifest_sha256):
-            story.breaks("item-order", entry, f"{item.id} was judged before the sources of {component.name} stood")
 
 
 def _form(story: Story, event: ev.ItemVerdict, entry: Entry) -> None:

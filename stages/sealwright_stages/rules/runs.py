@@ -18,6 +18,7 @@ from sealwright_stages.events import Stage
 from sealwright_stages.gate import decide
 from sealwright_stages.log.entries import Entry
 from sealwright_stages.ports import ItemSpec
+from sealwright_stages.rules.roots import one_for_all, own_roots
 from sealwright_stages.rules.story import Run, Story, is_root, is_time, sha256_of
 from sealwright_stages.verdict import Status
 
@@ -150,6 +151,8 @@ def stage_started(story: Story, event: ev.StageStarted, entry: Entry) -> None:
     """A stage begins after those before it, with its gate open, with all that the manifest wants declared."""
     stage, run = Stage(event.stage), story.run
     missing = set(story.declared.items if story.declared else ()) - set(story.state.items)
+    if story.declared is not None and one_for_all(story.state, story.declared):
+        missing -= own_roots(story.declared)
     if missing:
         what = f"{stage} began although {min(missing)}, which the manifest wants, was never declared"
         story.breaks("declared", entry, what)

@@ -67,7 +67,11 @@ class Story:
     state: State = field(default_factory=State)
     run: Run = field(default_factory=Run)
     facts: dict[str, Mapping[str, Any]] = field(default_factory=dict)
-    roots: dict[str, frozenset[str]] = field(default_factory=dict)  # build root -> names of its packages
+    roots: dict[str, frozenset[str]] = field(default_factory=dict)  # item of a build root -> names of its packages
+    bases: dict[str, tuple[str, Mapping[str, Any]]] = field(
+        default_factory=dict
+    )  # environment -> SHA-256 of its base root, and what that was made of
+    twins: dict[str, tuple[str, Any]] = field(default_factory=dict)  # what a root was made of -> the root
     signed_policy: str = ""  # SHA-256 of the list that was signed
     reset: set[str] = field(default_factory=set)  # items that were reset and have not begun since
     committed: dict[str, object] = field(

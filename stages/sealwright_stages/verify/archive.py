@@ -41,13 +41,14 @@ _NEXT = "try another mirror; if it is the same there, ask the archive"
 @dataclass(frozen=True)
 class Release:
     """What a signed InRelease says: its SHA-256, date and Valid-Until (seconds since 1970), the files it names, the
-    verdict."""
+    verdict, and its bytes."""
 
     sha256: str
     date: int
     files: Mapping[str, Listed]
     verdict: Passed | Warned
     valid_until: int | None = None
+    document: bytes = b""
 
     def told(self, mirror: str, suite: str) -> dict[str, object]:
         """Which index it was, as evidence."""
@@ -113,7 +114,7 @@ def read_release(document: bytes, suite: str, keys: Path) -> Release:
         )
     else:
         judged = passed(f"InRelease of {fields['date']} signed by {verdict.fingerprint}", digest, evidence)
-    return Release(digest, date, files, judged, until)
+    return Release(digest, date, files, judged, until, document)
 
 
 def check_index(release: Release, name: str, data: bytes) -> None:

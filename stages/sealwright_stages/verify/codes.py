@@ -102,6 +102,7 @@ CODES: Mapping[str, str] = {
     "packages-missing": "The host lacks what the build asks for.",
     "index-changed": "Apt went by another index than the one that was verified.",
     "package-not-in-index": "A package of the root is not in the signed index.",
+    "package-mismatch": "A package that the mirror gives is not the one that the signed index names.",
     # products beside what others made of the same source
     "differs-from-archive": "A product is not, byte for byte, the package that the archive published under its name.",
     "not-in-archive": "The archive published no package of the product's name, version and architecture.",

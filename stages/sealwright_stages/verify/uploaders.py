@@ -67,7 +67,7 @@ def lacking_right(keyring: Path, rights: Path | None, fingerprint: str, package:
         RefusedError: the list can't be read.
     """
     if rights is None:
-        limited = keyring.name == "debian-maintainers.gpg"
+        limited = keyring.stem == "debian-maintainers"  # newer ones ship it as .pgp
         return ("the signer may upload some packages only, and no list of rights is named" if limited else ""), ""
     try:
         data = read_small(rights, _MAX_RIGHTS, follow=True)

@@ -26,7 +26,7 @@ done
 [ -n "$spec" ] || refuse "there is no spec file ${wanted:-*.spec} among the sources"
 
 mkdir -p -- "$top"
-mkdir "$top/BUILD" "$top/RPMS" "$top/SOURCES" "$top/SPECS" "$top/SRPMS" "$top/tmp"
+mkdir "$top/BUILD" "$top/RPMS" "$top/SOURCES" "$top/SPECS" "$top/SRPMS" "$top/tmp" "$top/tmp/seen"
 cp -- "$spec" "$top/SPECS/"
 set -- \
     --define "_topdir $top" --define "_tmppath $top/tmp" --define "_dbpath $top/db" --define "_buildhost build" \
@@ -34,7 +34,15 @@ set -- \
     --define "build_mtime_policy clamp_to_source_date_epoch" --define "source_date_epoch_from_changelog 0" \
     --define "_disable_source_fetch 1" --define "_srcdefattr (-,root,root)"
 
-rpmspec "$@" --query --srpm --queryformat '[%{SOURCE}\n][%{PATCH}\n]' "$spec" > "$top/tmp/named"
+# A spec may read its sources, or its tree, while it is parsed: to learn their names they must be in sight already.
+if [ -d /sources/source ]; then
+    cd /sources/source
+fi
+for place in /sources/files "$(dirname -- "$spec")"; do
+    [ ! -d "$place" ] || find "$place" -maxdepth 1 -type f -exec ln -sf -t "$top/tmp/seen" -- {} +
+done
+rpmspec "$@" --define "_sourcedir $top/tmp/seen" --query --srpm --queryformat '[%{SOURCE}\n][%{PATCH}\n]' \
+    "$spec" > "$top/tmp/named"
 missing=
 while IFS= read -r name; do
     for place in /sources/files "$(dirname -- "$spec")"; do
@@ -53,7 +61,12 @@ done < "$top/tmp/named"
 dated=$(rpmspec "$@" --query --srpm --queryformat '[%{CHANGELOGTIME}\n]' "$spec" | head -n 1)
 case $dated in
     '' | *[!0-9]*) ;;
-    *) SOURCE_DATE_EPOCH=$dated ;;
+    *)
+        # A date alone means noon to rpm. Its midnight is meant here, as in rpm's own source_date_epoch_from_changelog:
+        # who writes today's date in the morning has not dated anything in the future.
+        [ "$((dated % 86400))" -ne 43200 ] || dated=$((dated - 43200))
+        SOURCE_DATE_EPOCH=$dated
+        ;;
 esac
 export SOURCE_DATE_EPOCH
 [ "$SOURCE_DATE_EPOCH" -le "$(date +%s)" ] || refuse "the spec's changelog is dated in the future"
