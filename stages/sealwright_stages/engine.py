@@ -143,6 +143,8 @@ class Engine:
                 self.official,
             )
         )
+        if self.context.held is not None:
+            journal.tell(self.context.held)
         if signed := plan.policy_signature:
             placed = journal.spill(signed.evidence)
             who, needed = " ".join(signed.persons), signed.threshold

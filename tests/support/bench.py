@@ -49,6 +49,7 @@ class Bench:
         self.confirm = Confirm(self._no_signer, lambda request: None)
         self.jobs = 1
         self.ledger = Ledger
+        self.held: ev.SandboxHeld | None = None
         self.read: tuple[ev.MemoryRead, ...] = ()
         self.clock: Callable[[], datetime] = lambda: datetime.now(UTC)
         self.listener: Callable[[Any], None] = lambda record: None
@@ -70,6 +71,7 @@ class Bench:
         sandbox: Any = NoSandbox()
         memory = Recall(self.manifest, self.ledger(), self.read, self.clock)
         context = Context(self.plan(), journal, self.work, self.cache, sandbox, self.jobs, self.cancel, memory)
+        context.held = self.held
         engine = Engine(context, self.confirm, attended=bool(commands), tool="sealwright test")
         for command in commands:
             engine.post(command)

@@ -2,6 +2,7 @@
 
 - A build sees its own verified sources and the products of what it needs, read-only; a folder to work in and a
   folder for products; nothing else.
+- Nobody but us can enter the folder around them, while it runs and afterwards.
 - It has no network, and a uid that no other build has at that time.
 """
 
@@ -92,6 +93,7 @@ class SandboxBuilder:
             LogLost: `output` or `on_sample` raised it; the build is dead.
         """
         how = recipe(job)
+        out.chmod(0o700)  # a build may leave programs that run as its uid: nobody else is to reach them
         folders = (out / "build", out / "products")
         for folder in folders:
             folder.mkdir(mode=0o755)
