@@ -91,7 +91,8 @@ class Attended(Held):
 def attended(folder: object) -> Iterator[Attended]:
     with Attended.around(folder) as made:  # type: ignore[arg-type]
         home = f'home = "{made.folder}/signer-home"'
-        made.begin(manifest_text(made.folder, url=made.url, wait=f'"{HELD}", ', signer=home))
+        unseen = f'"test ! -e {made.place.folder}", '  # no build sees where its engine listens
+        made.begin(manifest_text(made.folder, url=made.url, wait=f'{unseen}"{HELD}", ', signer=home))
         yield made
         for terminal in made.terminals:
             terminal.close()
@@ -213,6 +214,19 @@ def test_two_consoles_see_one_run_and_the_signer_is_answered_once(attended: Atte
         console.press("q")
         assert console.end() == 0
     attended.is_done()
+
+
+def test_two_runs_that_are_started_at_once_meet_at_one_engine(attended: Attended) -> None:
+    attended.answers.set()
+    both = [attended.open(), attended.open()]
+    for console in both:
+        console.seen("2 consoles watch")
+    assert [e["e"] for e in events(attended.work)].count("run.started") == 1
+    both[1].press("q")
+    both[1].seen("Leave it running")
+    both[1].press("\r")
+    assert both[1].end() == 130
+    attended.runs_to_its_end(both[0])
 
 
 def test_a_run_that_ends_with_nobody_there_is_told_to_the_next_who_comes(attended: Attended) -> None:
