@@ -68,7 +68,7 @@ def test_who_waits_for_another_run_is_told_and_can_be_interrupted(tmp_path: Path
 def test_a_place_that_went_away_while_it_was_waited_for_is_made_again(tmp_path: Path) -> None:
     folder = place(tmp_path, days=31)
     with another_run(folder / "lock", "LOCK_EX"):
-        os.rename(folder / "lock", folder / "gone")
+        (folder / "lock").rename(folder / "gone")
         with held(folder, workshop()):
             assert (folder / "lock").exists()
 
