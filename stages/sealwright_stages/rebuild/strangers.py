@@ -22,7 +22,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from sealwright_keyring.policy import Policy
-from sealwright_stages.errors import RebuildError
+from sealwright_stages.errors import ManifestError, RebuildError
 from sealwright_stages.manifest import Manifest
 from sealwright_stages.manifest_component import ComponentSpec, DscSource
 from sealwright_stages.manifest_git import GitSource
@@ -65,8 +65,8 @@ def tamed(manifest: Manifest, brought: Brought, policy: Policy, accepted: Iterab
     `policy` is the one by which the sources are judged, `accepted` the waivers that stood in the release.
 
     Raises:
-        RebuildError: a path that reaches into this machine, an ssh server whose key nobody gave, a component or a person
-            that is not there.
+        RebuildError: a path that reaches into this machine, an ssh server whose key nobody gave, a person that is not there.
+        ManifestError: there is no component of that name.
     """
     door = _Door(manifest.path.parent, brought.sources)
     components = tuple(_component(each, door) for each in wanted(manifest, brought.only))
@@ -96,14 +96,14 @@ def wanted(manifest: Manifest, only: str) -> tuple[ComponentSpec, ...]:
     """The components that are wanted: all, or one with all that it needs, in the manifest's order.
 
     Raises:
-        RebuildError: there is none of that name.
+        ManifestError: there is none of that name.
     """
     if not only:
         return manifest.components
     needs = {component.name: component.needs for component in manifest.components}
     if only not in needs:
         names = ", ".join(list(needs)[:10])
-        raise RebuildError(f"--only {only}", "the release has no component of that name", f"name one: {names}")
+        raise ManifestError(f"--only {only}", "the release has no component of that name", f"name one: {names}")
     found, waiting = {only}, [only]
     while waiting:
         new = set(needs[waiting.pop()]) - found
