@@ -30,7 +30,7 @@ _QUIET = (ev.ItemDeclared, ev.ItemStarted, ev.ItemProgress, ev.BuildSample, ev.R
 def run_batch(wish: Wish, until: Stage, *, as_json: bool) -> int:
     """Run a release to its end or a closed gate; gives the exit code. Raises SealwrightError before it begins."""
     face = Face(as_json)
-    with opened(wish, _policy_decides, face.take) as release, stopped_by_signals(release.cancel.set):
+    with opened(wish, _policy_decides, face.take, face.say) as release, stopped_by_signals(release.cancel.set):
         with said_often(face.say, lambda: release.engine.journal.state, release.outlook):
             ended = release.engine.run(until)
         face.end(ended, release)

@@ -169,7 +169,7 @@ def _console(wish, until: Stage, ascii_only: bool) -> int:  # type: ignore[no-un
     leave_signals()
     answers = Answers()
     mirror = Mirror(folded(work_folder(read_release(wish.manifest)[0], wish.work).log))
-    with opened(wish, answers.ask, mirror.take) as release:
+    with opened(wish, answers.ask, mirror.take, lambda what: print(what, file=sys.stderr, flush=True)) as release:
         feed = LiveFeed(release, answers, until, mirror)
         feed.start()
         try:

@@ -71,6 +71,8 @@ def event_line(event: ev.Event) -> str:  # noqa: C901, PLR0912 - one line for ea
         return f"compared  {event.name}: {compared(event.result, event.reference)}"
     if isinstance(event, ev.RunStarted):
         return f"release {event.release}-{event.version}{', resumed' if event.resumed else ''}"
+    if isinstance(event, ev.SandboxHeld):
+        return f"sandbox   {event.tried} ways out tried and held, at {event.at}"
     if isinstance(event, ev.PolicySigned):
         return f"policy    {event.policy_sha256}, {policy_signers(event)}"
     if isinstance(event, ev.MemoryRead):

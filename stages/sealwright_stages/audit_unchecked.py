@@ -31,6 +31,7 @@ def not_checked(state: State, manifest: Manifest, reviewer: Reviewer, report: Lo
     if components:
         told = f"the sources of {len(components)} components are not in the folder: the log has their SHA-256"
         yield unchecked("sources", f"{told}, and nobody built from them again here")
+    yield from _sandbox(state)
     yield from _roots(state)
     if state.memory:
         told = f"{len(state.memory)} earlier releases are not in the folder: that they were read is the log's word"
@@ -41,6 +42,16 @@ def not_checked(state: State, manifest: Manifest, reviewer: Reviewer, report: Lo
         yield unchecked("waivers", told)
     if not report.cosigned:
         yield unchecked("times", "when it all happened is the word of the log's own clock, and of the signers'")
+
+
+def _sandbox(state: State) -> Iterator[Finding]:
+    if not any(component.built_with or component.build_started for component in state.components.values()):
+        return
+    if state.held is None:
+        yield unchecked("sandbox", "the log does not say that ways out of the builder's sandbox were tried")
+    else:
+        told = f"that {state.held.tried} ways out were tried and held at {state.held.at} is the builder's word"
+        yield unchecked("sandbox", told)
 
 
 def _roots(state: State) -> Iterator[Finding]:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from sealwright_stages.durations import Durations
 from sealwright_stages.errors import InterruptedRunError, LogError
+from sealwright_stages.events import SandboxHeld
 from sealwright_stages.journal import Journal
 from sealwright_stages.live import Live
 from sealwright_stages.log.entries import read_stream
@@ -32,6 +33,8 @@ class Context:
     jobs: int
     cancel: threading.Event
     memory: Recall
+    held: SandboxHeld | None = None
+    """That the sandbox holds on this machine, which is told when a run begins."""
     prepared: dict[str, Prepared] = field(default_factory=dict)
     refused: dict[str, Failed] = field(default_factory=dict)
     live: Live = field(default_factory=Live)

@@ -51,6 +51,19 @@ class RunStarted:
 
 
 @dataclass(frozen=True)
+class SandboxHeld:
+    """All known ways out of the sandbox were tried on the builder's machine, and held.
+
+    `tried` is how many, `at` when (as the console's clock had it), `inputs` the SHA-256 over what that depended on:
+    kernel, settings, programs, filter, code.
+    """
+
+    tried: int
+    at: str
+    inputs: str
+
+
+@dataclass(frozen=True)
 class PolicySigned:
     """The policy's own signature was good: by `persons` (joined by blanks), over the list with that SHA-256.
 
@@ -306,6 +319,7 @@ class RunEnded:
 
 Event = (
     RunStarted
+    | SandboxHeld
     | PolicySigned
     | MemoryRead
     | ItemDeclared
@@ -330,6 +344,7 @@ Event = (
 
 NAMES: Mapping[str, type[Any]] = {
     "run.started": RunStarted,
+    "sandbox.held": SandboxHeld,
     "policy.signed": PolicySigned,
     "memory.read": MemoryRead,
     "item.declared": ItemDeclared,

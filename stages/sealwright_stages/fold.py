@@ -110,6 +110,10 @@ def _run_started(state: State, event: ev.RunStarted, entry: Record) -> None:
     state.ended = None
 
 
+def _sandbox_held(state: State, event: ev.SandboxHeld, entry: Record) -> None:
+    state.held = event
+
+
 def _policy_signed(state: State, event: ev.PolicySigned, entry: Record) -> None:
     if not state.runs or event.policy_sha256 != state.policy_sha256:
         raise BadEventError("another policy was signed than the one that the run goes by")
@@ -317,6 +321,7 @@ def _run_ended(state: State, event: ev.RunEnded, entry: Record) -> None:
 
 _HANDLERS: Mapping[type[object], Callable[[State, Any, Record], None]] = {
     ev.RunStarted: _run_started,
+    ev.SandboxHeld: _sandbox_held,
     ev.PolicySigned: _policy_signed,
     ev.MemoryRead: _memory_read,
     ev.ItemDeclared: _item_declared,

@@ -59,11 +59,12 @@ def run(
     max_output: int = 64 << 20,
     pass_fds: Sequence[int] = (),
     on_stderr: Callable[[bytes], None] | None = None,
+    spawn: Callable[..., subprocess.Popen[bytes]] = subprocess.Popen,
 ) -> Completed:
     """Run `argv` to its end.
 
     `timeout` is in seconds, `max_output` in bytes over both channels. `on_stderr` sees error output as it
-    comes (progress of git and curl).
+    comes (progress of git and curl). `spawn` is what starts it: see `sandbox.birth`.
 
     Raises:
         MachineError: the program is missing, too slow, or floods.
@@ -72,7 +73,7 @@ def run(
     words = tuple(str(word) for word in argv)
     begun = time.monotonic()
     try:
-        child = subprocess.Popen(
+        child = spawn(
             words,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

@@ -156,8 +156,9 @@ def opened(
     wish: Wish,
     ask: Callable[[SigningRequest], Typed | None],
     listener: Callable[[Record], None] = lambda record: None,
+    waiting: Callable[[str], None] = lambda what: None,
 ) -> Iterator[Opened]:
-    """Open a release for a run.
+    """Open a release for a run. `waiting` is told of what takes seconds, before it is done.
 
     Raises:
         SealwrightError: what is refused, because of what, and what to do.
@@ -165,7 +166,7 @@ def opened(
     manifest, policy, signature = read_release(wish.manifest)
     work = work_folder(manifest, wish.work)
     subject = Subject(manifest, policy, work, manifest.release, signature, read_known_hosts(manifest))
-    with walked(subject, wish, ask, listener) as release:
+    with walked(subject, wish, ask, listener, waiting) as release:
         yield release
 
 
@@ -175,8 +176,9 @@ def walked(
     wish: Wish,
     ask: Callable[[SigningRequest], Typed | None],
     listener: Callable[[Record], None] = lambda record: None,
+    waiting: Callable[[str], None] = lambda what: None,
 ) -> Iterator[Opened]:
-    """Open what was read for a run; of `wish` only how it is to be run counts.
+    """Open what was read for a run; of `wish` only how it is to be run counts. `waiting` as for `opened`.
 
     Raises:
         SealwrightError: what is refused, because of what, and what to do.
@@ -184,10 +186,10 @@ def walked(
     manifest, policy, work = subject.manifest, subject.policy, subject.work
     require_sandbox()
     require_verifier()
-    memory = None
+    memory = held = None
     if not (work.log / layout.SEALED).exists():  # nothing more is fetched or built after the seal
         memory = recall(manifest)
-        require_held(cache_folder())
+        held = require_held(cache_folder(), waiting=waiting)
     identities = Identities.choose()
     cancel = threading.Event()
     with contextlib.ExitStack() as stack:
@@ -209,7 +211,7 @@ def walked(
         _same_memory(journal.state, memory)
         sandbox = BwrapFetchSandbox(identities.fetcher)
         cache = subject.cache or cache_folder()
-        context = Context(plan, journal, work, cache, sandbox, wish.jobs, cancel, memory)
+        context = Context(plan, journal, work, cache, sandbox, wish.jobs, cancel, memory, held)
         outlook = Outlook(plan.components(), wish.jobs, context.live, context.durations, memory.took)
         confirm = Confirm(lambda: open_signer(manifest, work, identities, cancel), ask)
         engine = Engine(context, confirm, attended=wish.attended, tool=wish.tool, official=subject.official)
@@ -248,7 +250,7 @@ def cache_folder() -> Path:
     """Where verified files and build roots are kept by their SHA-256, for all releases."""
     base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
     folder = Path(base).absolute() / "sealwright"
-    folder.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # build roots have programs that run as root
     return folder
 
 

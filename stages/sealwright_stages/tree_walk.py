@@ -4,7 +4,7 @@
   back out of a deeper one is `..`, which must lead to the folder that it was entered from.
 - Every name is taken relative to an open folder; a symbolic link is an entry like a file.
 - A folder that its owner can't enter is opened up by descriptor while it is walked, and gets its mode back; but in
-  a restless tree, where others are at work, nothing is ever changed.
+  a restless tree, where others are at work, nothing is ever changed, and what can't be seen is said to be shut.
 - Names that vanish while the walk goes on are passed over.
 """
 
@@ -15,7 +15,7 @@ import errno
 import os
 import stat
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 READ, CHANGE = 0o500, 0o700  # what an owner needs of a folder to look into it, to empty it
@@ -30,6 +30,8 @@ class Entry:
     parent: int
     name: str
     held: os.stat_result
+    shut: bool = False
+    """Whether there may be more in it that was not seen; in a restless tree only."""
 
     @property
     def is_folder(self) -> bool:
@@ -51,8 +53,8 @@ class _Level:
 def walk(path: Path, need: int, *, restless: bool = False) -> Iterator[Entry]:
     """Everything below `path`, each folder after what is in it, `path` itself last; nothing if it is not there.
 
-    `need` is READ or CHANGE. A `restless` tree is being changed by others: what can't be walked of it is passed
-    over.
+    `need` is READ or CHANGE. A `restless` tree is being changed by others: what can't be walked of it is given as an
+    entry that is shut.
 
     Raises:
         OSError: a folder can't be entered, or was moved meanwhile.
@@ -66,12 +68,11 @@ def walk(path: Path, need: int, *, restless: bool = False) -> Iterator[Entry]:
                 raise AssertionError("the innermost folder is always open")
             if here.rest:
                 found = _look(here.fd, here.rest.pop())
-                if found is None:
-                    continue
-                if not found.is_folder:
-                    yield found
-                elif inner := _entered(found, need, restless=restless):
+                inner = _entered(found, need, restless=restless) if found and found.is_folder else found
+                if isinstance(inner, _Level):
                     _push(levels, inner)
+                elif inner is not None:
+                    yield inner
                 continue
             left = _pop(levels, restless=restless)
             if levels and left is not None:
@@ -89,7 +90,7 @@ def _look(folder: int, name: str) -> Entry | None:
         return None
 
 
-def _entered(found: Entry, need: int, *, restless: bool) -> _Level | None:
+def _entered(found: Entry, need: int, *, restless: bool) -> _Level | Entry | None:
     try:
         handle = os.open(found.name, os.O_PATH | _FOLDER, dir_fd=found.parent)
         try:
@@ -109,7 +110,7 @@ def _entered(found: Entry, need: int, *, restless: bool) -> _Level | None:
         return None
     except OSError:
         if restless:
-            return None
+            return replace(found, shut=True)
         raise
 
 
@@ -135,9 +136,10 @@ def _pop(levels: list[_Level], *, restless: bool) -> Entry | None:
     except OSError:
         if not restless:
             raise
-        while levels[-1].fd is None:  # the rest of what lies so deep is lost to this walk
-            levels.pop()
-        return None
+        lost = inner
+        while (outer := levels[-1].fd) is None:  # the rest of what lies so deep is lost to this walk
+            lost = levels.pop()
+        return Entry(outer, lost.name, lost.itself, shut=True)
     finally:
         os.close(inner.fd)
     parent = levels[-1].fd if levels else None

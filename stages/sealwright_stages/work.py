@@ -2,7 +2,8 @@
 
 - One console at a time: an advisory lock on the open file `lock`, which a dead process does not hold.
 - A folder of another release is refused before anything in it is touched.
-- Folders appear with modes that let only their owner write.
+- Folders appear with modes that let only their owner write; into those where strangers' programs write, nobody else
+  gets at all, since such a program could leave one that runs as its own uid.
 """
 
 from __future__ import annotations
@@ -91,14 +92,15 @@ class WorkFolder:
                     "name another with --work DIR",
                 )
             for folder in (
-                self.quarantine,
                 self.sources,
                 self.environments,
-                self.build,
                 self.products,
                 self.log,
             ):
                 folder.mkdir(mode=0o755, exist_ok=True)
+            for folder in (self.quarantine, self.build):
+                folder.mkdir(mode=0o700, exist_ok=True)
+                folder.chmod(0o700)
             self.private.mkdir(mode=0o711, exist_ok=True)
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise MachineError(

@@ -33,6 +33,7 @@ _FIELDS: dict[str, dict[str, str]] = {
     "memory.read": dict.fromkeys(("facts", "records", "release", "root", "sealed"), NOWHERE),
     "run.ended": dict.fromkeys(("exit", "because", "next"), WORDS),
     "run.started": {"tool": TOOL},
+    "sandbox.held": dict.fromkeys(("at", "inputs", "tried"), NOWHERE),
     "sources.promoted": {"files": NOWHERE, "bytes": NOWHERE},
 }
 _EVIDENCE = {  # facts of bytes that are not in the folder
@@ -55,6 +56,7 @@ _EVIDENCE = {  # facts of bytes that are not in the folder
     "evidence: twice xen.tar second_sha256 other",
     "evidence: twice xen.tar second_size other",
 }
+_DROPPED = {"eof evidence": ORPHAN, "sandbox.held": NOWHERE}  # the latter of a run that builds nothing
 _KINDS = {
     "build.sample": FIGURE,
     "item.progress": FIGURE,
@@ -94,8 +96,8 @@ def harmless(mutation: Mutation) -> str:
         return RED
     if way == "swapped":
         return SIDE if kind in _BESIDE or "eof evidence" in kind else ""
-    if kind == "eof evidence" and way == "dropped":
-        return ORPHAN
+    if way == "dropped" and kind in _DROPPED:
+        return _DROPPED[kind]
     if way == "hastened":
         return SIDE if kind.startswith(("eof evidence", "item.started before item", "item.verdict before item")) else (
             RED if kind.startswith("item.reset") else "")  # fmt: skip

@@ -34,6 +34,7 @@ CLEARSIGNED = "-----BEGIN PGP SIGNED MESSAGE-----\nHash: SHA512\n\n{}\n-----BEGI
 INRELEASE = CLEARSIGNED.format(RELEASE).encode()
 ARCHIVE = {**SUITE, "inrelease_sha256": hashlib.sha256(INRELEASE).hexdigest()}
 FILE, NOTES, DSC, TAG, ROOT = sha("tallow"), sha("notes"), sha("catdoc.dsc"), sha("tag object"), sha("root")
+HELD = ev.SandboxHeld(100, "2023-11-13T23:00:00.000000Z", sha("inputs"))
 EARLIER = ev.MemoryRead("example-0.9", "2023-03-02T00:00:00.000000Z", sha("earlier"), 345, 12)
 DEBS = ("a_1_all.deb", "a-dbgsym_1_all.deb", "b_1_all.deb", "c_1_all.deb")
 CATDOC = (*DEBS, "notes.txt")
@@ -128,6 +129,7 @@ class Teller:
     def run(self) -> None:
         """A run begins."""
         self.say(begun(self.declared, self.tool, resumed=self.runs > 0))
+        self.say(HELD)
         self.runs, self.spilled = self.runs + 1, 0
         told = self.spill({"persons": ["manager-a"], "threshold": 1})
         sums = hashlib.sha256(self.sums).hexdigest()

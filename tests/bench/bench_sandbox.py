@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import random
+import resource
 import shutil
 import statistics
 import subprocess
@@ -16,8 +17,12 @@ from pathlib import Path
 
 from bench.report import Line, timed
 from sealwright_stages.build import runner
-from sealwright_stages.ports import Limits
+from sealwright_stages.build.builder import SandboxBuilder
+from sealwright_stages.build.environments import Environments
+from sealwright_stages.get_sources.debian import DebianArchive
+from sealwright_stages.ports import BuildJob, Limits, Prepared
 from sealwright_stages.process import BASE_ENVIRONMENT
+from sealwright_stages.sandbox.birth import Spawn
 from sealwright_stages.sandbox.bwrap import Bind, Sandbox, prepared
 from sealwright_stages.sandbox.identity import Identities
 from sealwright_stages.sandbox.ownership import hand_over
@@ -74,18 +79,31 @@ def _identities() -> Iterator[Identities]:
 
 
 def start(rounds: int = 60) -> Iterator[Line]:
-    """`true` in the builders' full profile, in a bare bwrap, and bare; in random order."""
-    with _identities() as chosen:
+    """A word said as a build job, in a bare bwrap, and bare; in random order. A job has started when its word is here.
+
+    The job has what builds have: the folders that it is shown, control groups, the pump and the watches. Seconds on the
+    clock hang on what else the machine does; seconds of processors hardly do, and are ours and our children's.
+    """
+    with _identities() as chosen, tempfile.TemporaryDirectory(prefix="sealwright-bench-") as scratch:
+        out = Path(scratch)
+        first: list[float] = []
         kinds: dict[str, Callable[[], None]] = {
-            "ours": lambda: _in_profile(_uid(chosen)),
-            "bwrap": lambda: _run(("bwrap", *_BARE, *_BARE_REST, "true"), ()),
-            "bare": lambda: _run(("true",), ()),
+            "job": lambda: first.append(_job(chosen, out)),
+            "bwrap": lambda: _run(("bwrap", *_BARE, *_BARE_REST, "sh", "-c", "echo up"), ()),
+            "bare": lambda: _run(("sh", "-c", "echo up"), ()),
         }
-        taken = _interleaved(kinds, rounds)
-    over = [ours - bare for ours, bare in zip(taken["ours"], taken["bare"], strict=True)]
-    note = f"over a bare process: p50 {statistics.median(over) * 1000:.1f} ms, p95 {_p95(over) * 1000:.1f} ms"
-    middle = {kind: statistics.median(times) for kind, times in taken.items()}
-    yield Line("start of a sandbox", middle["ours"], middle["bwrap"], "bare bwrap", note)
+        taken, worked = _interleaved(kinds, rounds)
+    over = [word - bare for word, bare in zip(first, taken["bare"], strict=True)]
+    told = [
+        f"{kind} p50 {statistics.median(taken[kind]) * 1000:.1f} p95 {_p95(taken[kind]) * 1000:.1f} "
+        f"cpu {statistics.median(worked[kind]) * 1000:.1f}"
+        for kind in kinds
+    ]
+    started = f"its first word over bare p50 {statistics.median(over) * 1000:.1f} p95 {_p95(over) * 1000:.1f}"
+    note = f"ms: {'; '.join(told)}; {started}"
+    yield Line(
+        "a build of nothing", statistics.median(taken["job"]), statistics.median(taken["bwrap"]), "bwrap", note
+    )
 
 
 def build(pairs: int = 20) -> Line:
@@ -101,7 +119,7 @@ def build(pairs: int = 20) -> Line:
             "inside": lambda: _build_inside(_uid(chosen), out),
             "plain": lambda: _build_plainly(_uid(chosen), plain),
         }
-        taken = _interleaved(kinds, pairs)
+        taken, _ = _interleaved(kinds, pairs)
     ratios = sorted(inside / plain for inside, plain in zip(taken["inside"], taken["plain"], strict=True))
     note = f"inside/chroot of {pairs} pairs: median {statistics.median(ratios):.3f}"
     inside, outside = statistics.median(taken["inside"]), statistics.median(taken["plain"])
@@ -157,9 +175,25 @@ def _killed(uid: int | None, room: Path) -> float:
     return time.monotonic() - storm.stopped
 
 
-def _in_profile(uid: int | None) -> None:
-    with prepared(Sandbox(uid=uid, grouped=True), ["true"]) as ready:
-        _run(ready.argv, ready.descriptors)
+def _job(chosen: Identities, out: Path) -> float:
+    """A build job that says a word, on the host's /usr; gives the seconds until it was said."""
+    sources = out / "sources"
+    for folder in (sources / "source", sources / "files"):
+        folder.mkdir(parents=True, exist_ok=True)
+    builder = SandboxBuilder(chosen, Environments(_no_archive))
+    job = BuildJob(
+        "bench", "commands", ("echo up",), Prepared("host", None, "0" * 64, (), {}), sources, 0, Limits(), ()
+    )
+    words = _Storm()
+    with tempfile.TemporaryDirectory(dir=out) as room:
+        begun = time.monotonic()
+        done = builder.run(job, Path(room), words, lambda sample: None, lambda: "")  # type: ignore[arg-type]
+    assert done.exit == 0, done
+    return words.said - begun
+
+
+def _no_archive(_suite: str) -> DebianArchive:
+    raise AssertionError("the bench builds on the host's /usr")
 
 
 def _script(place: str) -> str:
@@ -170,7 +204,7 @@ def _script(place: str) -> str:
 def _build_inside(uid: int | None, out: Path) -> None:
     box = Sandbox(uid=uid, binds=(Bind(out, "/out", writable=True),), environment=BASE_ENVIRONMENT, grouped=True)
     with prepared(box, ["sh", "-c", _script("/out")]) as ready:
-        _run(ready.argv, ready.descriptors)
+        _run(ready.argv, ready.descriptors, ready.spawn)
 
 
 def _build_plainly(uid: int | None, out: Path) -> None:
@@ -179,17 +213,29 @@ def _build_plainly(uid: int | None, out: Path) -> None:
     _run((*root, *drop, "sh", "-c", _script(str(out))), ())
 
 
-def _run(argv: Sequence[str], descriptors: tuple[int, ...]) -> None:
-    subprocess.run(argv, env=dict(BASE_ENVIRONMENT), cwd=Path("/"), pass_fds=descriptors, check=True)
+def _run(argv: Sequence[str], descriptors: tuple[int, ...], spawn: Spawn = subprocess.Popen) -> None:
+    with spawn(argv, env=dict(BASE_ENVIRONMENT), cwd=Path("/"), pass_fds=descriptors) as child:
+        assert child.wait() == 0, argv
 
 
-def _interleaved(kinds: dict[str, Callable[[], None]], rounds: int) -> dict[str, list[float]]:
+def _interleaved(
+    kinds: dict[str, Callable[[], None]], rounds: int
+) -> tuple[dict[str, list[float]], dict[str, list[float]]]:
+    """Seconds on the clock, and of processors, by kind."""
     chance = random.Random(5)  # noqa: S311 - an order, no secret
     taken: dict[str, list[float]] = {kind: [] for kind in kinds}
+    worked: dict[str, list[float]] = {kind: [] for kind in kinds}
     for _ in range(rounds):
         for kind in chance.sample(list(kinds), len(kinds)):
+            before = _worked()
             taken[kind].append(timed(kinds[kind]))
-    return taken
+            worked[kind].append(_worked() - before)
+    return taken, worked
+
+
+def _worked() -> float:
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(each.ru_utime + each.ru_stime for each in used)
 
 
 def _p95(times: Sequence[float]) -> float:

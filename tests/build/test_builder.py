@@ -10,11 +10,16 @@ import psutil
 import pytest
 
 from build.workbench import LostError, Remembered, job
+from sealwright_stages.build import runner
 from sealwright_stages.build.builder import SandboxBuilder
-from sealwright_stages.errors import BuildError
+from sealwright_stages.build.reserve import Reserve
+from sealwright_stages.errors import BuildError, MachineError
 from sealwright_stages.files import remove_tree
 from sealwright_stages.ports import BuildJob, BuildResult, Limits, Need, Sampled
+from sealwright_stages.process import BASE_ENVIRONMENT
+from sealwright_stages.sandbox.bwrap import Sandbox
 from sealwright_stages.sandbox.cgroups import WATCHED
+from sealwright_stages.sandbox.identity import Identities
 from sealwright_stages.tree_walk import READ, walk
 
 pytestmark = pytest.mark.sandbox
@@ -175,7 +180,7 @@ def test_a_build_is_killed_when_told_to_stop(builder: SandboxBuilder, tmp_path: 
         builder, job(tmp_path, "setsid sleep 8888.75 & sleep 8888.75"), out, Remembered(), lambda: "enough"
     )
     assert done.killed_because == "enough"
-    assert done.exit < 0
+    assert done.exit != 0
     assert _living("8888.75") == []
 
 
@@ -293,6 +298,59 @@ def test_a_build_over_its_limits_is_ended(
     assert because in done.killed_because
     assert done.wall_ms < 20_000
     assert sum(map(len, stream.data.values())) <= limits.disk, "no more of its output is kept than it may take"
+
+
+_SENT = """
+import os, socket, time
+kept = [socket.socketpair() for _ in range(3)]
+for near, _ in kept:
+    with open("big", "wb") as stream:
+        os.remove("big")
+        stream.write(bytes(9 << 20))
+        stream.flush()
+        os.fsync(stream.fileno())
+        socket.send_fds(near, [b"x"], [stream.fileno()])
+time.sleep(60)
+"""
+
+
+def test_a_file_that_is_only_on_its_way_takes_room(builder: SandboxBuilder, tmp_path: Path, out: Path) -> None:
+    what = job(tmp_path, f"{_PYTHON} '{_SENT}'", limits=Limits(disk=20 << 20, wall=30))
+    assert "of disk, more than 20" in _run(builder, what, out, Remembered()).killed_because
+
+
+def test_nobody_else_reaches_a_program_that_a_build_leaves_with_its_uid(
+    builder: SandboxBuilder, tmp_path: Path, out: Path
+) -> None:
+    what = job(tmp_path, 'cp /usr/bin/true "$OUT/left"; chmod 6755 "$OUT/left"; chmod 777 /build "$OUT"')
+    assert _run(builder, what, out, Remembered()).exit == 0
+    assert out.stat().st_mode & 0o077 == 0
+    assert not (out / "products" / "left").stat().st_mode & 0o6000 or os.geteuid() != 0, "root takes it back plain"
+
+
+def test_the_kernel_begins_with_builds_when_memory_runs_out(
+    builder: SandboxBuilder, tmp_path: Path, out: Path
+) -> None:
+    stream = Remembered()
+    assert _run(builder, job(tmp_path, "sleep 1; cat /proc/self/oom_score_adj"), out, stream).exit == 0
+    assert stream.data["D"] == b"1000\n"
+
+
+def test_a_build_ends_when_the_machine_has_come_down_to_its_reserve(
+    identities: Identities, tmp_path: Path
+) -> None:
+    left = iter([2 << 30, 2 << 30, *([100 << 20] * 999)])
+    box = Sandbox(uid=identities.builders[0] if identities.builders else None, environment=BASE_ENVIRONMENT)
+    watched = runner.Watched(Remembered(), lambda sample: None, lambda: "")
+    with pytest.raises(MachineError, match="memory is nearly full: 100 MiB free"):
+        runner.run(
+            box,
+            ("sleep", "60"),
+            Limits(wall=30),
+            tmp_path,
+            watched,
+            reserve=lambda folder: Reserve(folder, memory=lambda: next(left)),
+        )
 
 
 def test_samples_show_a_busy_tree(builder: SandboxBuilder, tmp_path: Path, out: Path) -> None:

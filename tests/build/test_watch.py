@@ -14,6 +14,7 @@ import pytest
 from sealwright_stages.build import watch
 from sealwright_stages.build.watch import EVERY, TreeWatch, descendants, family
 from sealwright_stages.sandbox.cgroups import Groups
+from walk.walking import until
 
 _FAMILY = """
 import os, time
@@ -100,3 +101,27 @@ def test_without_a_group_the_looks_count(tree: int) -> None:
     sample = looking.sample()
     assert sample.memory > 1 << 20 and sample.processes > 3
     assert (looking.used().cpu_by, looking.used().charged) == ("looks", 0)
+
+
+_SHOW_NOTHING = """
+import ctypes, os, threading, time
+def go_on():
+    print("up", flush=True)
+    kept = bytearray(1) * (40 << 20)
+    print("full", flush=True)
+    time.sleep(60)
+threading.Thread(target=go_on).start()
+ctypes.CDLL(None).syscall({}, 0)
+"""
+
+
+def test_memory_counts_though_the_first_thread_has_ended() -> None:
+    leave = 60 if os.uname().machine == "x86_64" else 93  # exit(2), of this thread alone
+    program = [sys.executable, "-c", _SHOW_NOTHING.format(leave)]
+    with subprocess.Popen(program, stdout=subprocess.PIPE) as child:
+        assert child.stdout is not None
+        assert [child.stdout.readline(), child.stdout.readline()] == [b"up\n", b"full\n"]
+        until(lambda: psutil.Process(child.pid).memory_info().rss == 0, "its first thread has ended")
+        sampled = TreeWatch(child.pid).sample()
+        child.kill()
+    assert sampled.memory >= 40 << 20

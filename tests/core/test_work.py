@@ -73,6 +73,8 @@ def test_only_their_owner_writes_into_the_folders(tmp_path: Path) -> None:
     folders = [work.root, *(entry for entry in work.root.iterdir() if entry.is_dir())]
     modes = {folder.name: folder.stat().st_mode & 0o022 for folder in folders}
     assert set(modes.values()) == {0}
+    for written_by_strangers in (work.quarantine, work.build):
+        assert written_by_strangers.stat().st_mode & 0o077 == 0
     assert "private" in modes
 
 

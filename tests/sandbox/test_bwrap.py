@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import select
 import signal
+import struct
 import subprocess
 from dataclasses import replace
 from pathlib import Path
@@ -62,6 +64,46 @@ def test_the_filter_refuses_local_sockets_only_where_the_network_is_shared() -> 
     assert program(local_sockets=True) != program(local_sockets=False)
 
 
+_ARCHITECTURES = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
+
+
+def _answer(code: bytes, number: int, *arguments: int) -> int:
+    """What a filter of classic BPF says of a call; see linux/filter.h and seccomp(2)."""
+    words = (arguments + (0,) * 6)[:6]
+    data = struct.pack("<iIQ6Q", number, _ARCHITECTURES[os.uname().machine], 0, *words)
+    lines = [struct.unpack_from("<HBBI", code, at) for at in range(0, len(code), 8)]
+    held = at = 0
+    while True:
+        kind, yes, no, k = lines[at]
+        at += 1
+        if kind == 0x20:
+            (held,) = struct.unpack_from("<I", data, k)
+        elif kind == 0x54:
+            held &= k
+        elif kind == 0x05:
+            at += k
+        elif kind in (0x15, 0x25, 0x35, 0x45):
+            true = {0x15: held == k, 0x25: held > k, 0x35: held >= k, 0x45: held & k != 0}[kind]
+            at += yes if true else no
+        else:
+            assert kind == 0x06, hex(kind)
+            return k
+
+
+def test_a_call_that_is_newer_than_the_filter_does_not_exist() -> None:
+    code = program(local_sockets=True)
+    assert {_answer(code, number) for number in range(470, 512)} == {0x00050000 | errno.ENOSYS}
+    assert _answer(code, 467) == 0x00050000 | errno.EPERM
+    assert _answer(code, 435) == 0x7FFF0000, "clone3"
+
+
+def test_a_line_discipline_is_refused_whatever_the_upper_half_of_the_request_says() -> None:
+    ioctl = 16 if os.uname().machine == "x86_64" else 29
+    for request in (0x5423, 0x5423 | 1 << 40, 0x5412, 0x541C):
+        assert _answer(program(local_sockets=True), ioctl, 1, request) == 0x00050000 | errno.EPERM
+    assert _answer(program(local_sockets=True), ioctl, 1, 0x5401) == 0x7FFF0000
+
+
 def _ours(session: int) -> list[int]:
     return [each.pid for each in unborn() if os.getsid(each.pid) == session]
 
@@ -72,7 +114,7 @@ def test_a_sandbox_whose_console_was_killed_before_it_was_born_is_ended(identiti
         nobody = os.open(os.devnull, os.O_RDONLY)
         os.dup2(nobody, start.info)  # nobody reads any more what bwrap tells
         os.close(nobody)
-        child = subprocess.Popen(start.argv, pass_fds=start.descriptors, cwd="/", start_new_session=True)
+        child = start.spawn(start.argv, pass_fds=start.descriptors, cwd="/", start_new_session=True)
         start.release()
         assert child.wait(20) != 0
     until(lambda: _ours(child.pid), "its child waits")
@@ -126,7 +168,7 @@ def test_only_the_made_files_of_etc_are_seen(identities: Identities) -> None:
     uid = identities.builders[0] if identities.builders else None
     box = Sandbox(uid=uid, files={"/etc/passwd": b"made"}, environment={"PATH": "/usr/bin"})
     with prepared(box, ["sh", "-c", "cat /etc/passwd; cat /etc/hostname /etc/shadow"]) as start:
-        done = process.run(start.argv, timeout=20, pass_fds=start.descriptors, cwd=Path("/"))
+        done = process.run(start.argv, timeout=20, pass_fds=start.descriptors, cwd=Path("/"), spawn=start.spawn)
     assert done.stdout == b"made"
 
 
@@ -137,7 +179,7 @@ def test_killing_the_outermost_process_kills_all(identities: Identities) -> None
     script = "setsid sleep 9999.5 & setsid setsid sleep 9999.5 & sleep 9999.5"
     with prepared(box, ["sh", "-c", script]) as start:
         with pytest.raises(MachineError, match="too long"):
-            process.run(start.argv, timeout=0.5, pass_fds=start.descriptors, cwd=Path("/"))
+            process.run(start.argv, timeout=0.5, pass_fds=start.descriptors, cwd=Path("/"), spawn=start.spawn)
         start.release()
         first = first_process(start.info, 1.0)
         wait_dead(first, 10.0, "it")
@@ -203,5 +245,5 @@ def test_a_build_may_say_that_it_wants_no_core_dumps(identities: Identities) -> 
     uid = identities.builders[0] if identities.builders else None
     script = "ulimit -c 0 && ulimit -c && ulimit -n 64 && ulimit -n"
     with prepared(Sandbox(uid=uid, environment=process.BASE_ENVIRONMENT), ["sh", "-c", script]) as start:
-        done = process.run(start.argv, timeout=20, pass_fds=start.descriptors, cwd=Path("/"))
+        done = process.run(start.argv, timeout=20, pass_fds=start.descriptors, cwd=Path("/"), spawn=start.spawn)
     assert done.stdout.split() == [b"0", b"64"], "a limit of 1 byte is shown as 0 blocks; other limits can be set"

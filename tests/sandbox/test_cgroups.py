@@ -10,7 +10,9 @@ import pytest
 
 from sealwright_stages import process
 from sealwright_stages.build import runner
+from sealwright_stages.errors import MachineError
 from sealwright_stages.ports import Limits
+from sealwright_stages.sandbox.birth import birthplace
 from sealwright_stages.sandbox.bwrap import Sandbox
 from sealwright_stages.sandbox.cgroups import WATCHED, Groups, Place, grouped, own_places
 from sealwright_stages.sandbox.identity import Identities
@@ -163,6 +165,22 @@ def test_who_never_joins_a_group_does_not_run(identities: Identities) -> None:
     done = process.run([*groups.join(), "echo", "ran"], timeout=10)
     assert done.returncode != 0
     assert done.stdout == b""
+    nowhere = ((Path("/nowhere/tasks"), Path("/dev/null")),)
+    with birthplace({}, nowhere) as spawn, pytest.raises(MachineError, match="/nowhere/tasks"):
+        process.run(["echo", "ran"], timeout=10, spawn=spawn)
+
+
+@pytest.mark.sandbox
+def test_a_child_is_born_in_its_group_and_we_stay_where_we_were(real: Groups) -> None:
+    before = Path("/proc/self/cgroup").read_text()
+    with grouped(64, 64 << 20) as groups, birthplace({}, groups.doors()) as spawn:
+        if not groups.doors():
+            pytest.skip("groups of version 2 are joined by the child itself")
+        done = process.run(["cat", "/proc/self/cgroup"], timeout=10, spawn=spawn)
+        for folder in groups.folders:
+            assert folder.name in done.stdout.decode()
+            assert (folder / "tasks").read_text() == "", "nobody of ours stays in it"
+    assert Path("/proc/self/cgroup").read_text() == before
 
 
 def test_a_fetcher_is_in_no_group() -> None:

@@ -77,6 +77,15 @@ def test_the_machines_root_never_passes_for_an_ordinary_user(identities: Identit
     assert said.startswith("3 no uids for the sandboxes")
 
 
+@pytest.mark.sandbox
+def test_a_limit_that_can_not_be_set_is_named_with_its_cure(identities: Identities) -> None:
+    drop = as_ordinary_user() if os.geteuid() == 0 else ()
+    said = _require(*drop, "prlimit", "--core=0")
+    assert said.startswith("3 there is no sandbox on this machine")
+    assert "raise the hard limit CORE" in said
+    assert "must be 1 or more" in said
+
+
 def test_what_tells_differences_is_advised_with_what_it_is_for() -> None:
     (found,) = (finding for finding in examine() if finding.name == "diffoscope")
     assert found.ok in ("good", "advice")

@@ -12,9 +12,18 @@ from pathlib import Path
 import pytest
 
 from sandbox.ablations import WIDE, ablations
-from sealwright_stages.ports import Collected
+from sealwright_stages.ports import Collected, Limits
 from sealwright_stages.sandbox.identity import Identities
-from sealwright_stages.selftest.attempts import ATTEMPTS, INSIDE, PRODUCTS, WATCHED, Attempt, Result, Tried
+from sealwright_stages.selftest.attempts import (
+    ATTEMPTS,
+    FETCHER,
+    INSIDE,
+    PRODUCTS,
+    WATCHED,
+    Attempt,
+    Result,
+    Tried,
+)
 from sealwright_stages.selftest.canary import SECRET, Canary
 from sealwright_stages.selftest.trial import Trial, judged
 from support.ordinary import as_ordinary_user
@@ -54,8 +63,8 @@ def test_the_sandbox_holds_them_all(trial: Trial) -> None:
 def test_there_are_enough_and_each_is_named_once() -> None:
     assert len(ATTEMPTS) >= 45
     assert (
-        len({attempt.name for attempt in ATTEMPTS})
-        == len({attempt.tries for attempt in ATTEMPTS})
+        len({(attempt.name, attempt.group) for attempt in ATTEMPTS})
+        == len({(attempt.tries, attempt.group) for attempt in ATTEMPTS})
         == len(ATTEMPTS)
     )
     assert all(attempt.held_by for attempt in ATTEMPTS)
@@ -76,6 +85,18 @@ def test_without_what_holds_it_an_attempt_gets_out(attempt: Attempt, trial: Tria
         (bare,) = replace(trial, prepare=Without("all", bare="root").prepare()).inside([attempt])
         if bare.result is Result.HELD:
             pytest.skip(f"not even root gets anywhere here: {bare.why}")
+    assert tried.result is Result.GOT_OUT, (without.measures, tried.why)
+
+
+@pytest.mark.parametrize("name", ["socket_abstract", "host_file", "descriptor", "environment"])
+def test_without_what_holds_it_an_attempt_gets_out_of_a_fetcher_too(name: str, trial: Trial) -> None:
+    without = ablations(trial.canary)[name]
+    if name == "socket_abstract":  # not by a namespace, since a fetcher shares the host's
+        without = Without("a rule of the system call filter", calls=frozenset({"socket"}))
+    attempt = next(attempt for attempt in FETCHER if attempt.name == name)
+    (held,) = trial.fetcher([attempt])
+    assert held.result is Result.HELD, held.why
+    (tried,) = replace(trial, prepare=without.prepare()).fetcher([attempt])
     assert tried.result is Result.GOT_OUT, (without.measures, tried.why)
 
 
@@ -111,6 +132,12 @@ def test_a_collector_that_takes_what_it_finds_takes_them_all(trial: Trial) -> No
     tried = replace(trial, collect=take).products(_BY_COLLECTOR)
     assert {str(each.result) for each in tried} == {"got out"}, _plainly(tried)
     assert linked == [SECRET], "what the host's file says would have been published"
+
+
+def test_what_was_ended_for_something_else_is_never_held(trial: Trial) -> None:
+    tried = trial.watched(_named("many_files"), Limits(wall=1, memory=1 << 30, disk=1 << 30, processes=64))
+    assert tried.result is Result.BROKEN
+    assert "longer than 1 s" in tried.why
 
 
 def test_what_could_not_be_tried_is_never_held(trial: Trial) -> None:

@@ -78,7 +78,7 @@ def test_a_part_without_which_bwrap_makes_nothing_is_missed_too(identities: Iden
     uid = identities.builders[0] if identities.builders else None
     box = Sandbox(uid=uid, environment=process.BASE_ENVIRONMENT)
     with prepared(box, LOOK) as start:
-        done = process.run(start.argv, timeout=20, cwd=Path("/"), pass_fds=start.descriptors)
+        done = process.run(start.argv, timeout=20, cwd=Path("/"), pass_fds=start.descriptors, spawn=start.spawn)
     seen = done.stdout.decode()
     outside = [str(Path("/proc/self/ns", name).readlink()) for name in NAMESPACES]
     assert missing(box, seen, tuple(outside)) is None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -92,3 +92,65 @@ def test_the_terminal_has_a_line_for_each_below_its_heading_and_a_next_step_wher
     assert "✗ BROKEN" in broken
     assert "\x1b" not in broken, "what the inside says is made harmless"
     assert max(map(len, lines)) <= 120
+
+
+def test_what_was_held_is_told_with_its_number_its_time_and_what_it_hung_on(tmp_path: Path) -> None:
+    first = require_held(tmp_path, _Trial())
+    assert first.tried == len(ATTEMPTS) and len(first.inputs) == 64 and first.at.endswith("Z")
+    assert require_held(tmp_path, _Trial()) == first, "and when it was tried, not when it was asked for"
+
+
+def test_whoever_waits_is_told_for_what_and_only_then(tmp_path: Path) -> None:
+    told: list[str] = []
+    for _ in range(2):
+        require_held(tmp_path, _Trial(), told.append)
+    assert len(told) == 1 and "ways out" in told[0]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda said: "",
+        lambda said: said[:-1],
+        lambda said: said.replace('"inputs": "', '"inputs": "0'),
+        lambda said: said.replace(f'"tried": {len(ATTEMPTS)}', '"tried": 1'),
+        lambda said: said.replace(f'"tried": {len(ATTEMPTS)}', '"tried": true'),
+        lambda said: said.replace('"at": "2', '"at": "\\u001b2'),
+        lambda said: said.replace('{"tried"', '{"more": 1, "tried"'),
+    ],
+)
+def test_a_mark_that_does_not_say_what_it_is_for_counts_for_nothing(
+    tmp_path: Path, change: Callable[[str], str]
+) -> None:
+    require_held(tmp_path, _Trial())
+    (mark,) = (tmp_path / "selftest").iterdir()
+    said = mark.read_text()
+    assert change(said) != said
+    mark.write_text(change(said))
+    trial = _Trial()
+    require_held(tmp_path, trial)
+    assert trial.times == 1
+
+
+@pytest.mark.parametrize("where", ["link", "open"])
+def test_a_folder_that_is_not_ours_alone_is_neither_believed_nor_emptied(tmp_path: Path, where: str) -> None:
+    require_held(tmp_path, _Trial())
+    folder, other = tmp_path / "selftest", tmp_path / "other"
+    (folder / ("f" * 64)).touch()
+    if where == "link":
+        folder.rename(other)
+        folder.symlink_to(other)
+    else:
+        folder.chmod(0o777)
+    trial = _Trial()
+    for times in (1, 2):
+        require_held(tmp_path, trial)
+        assert trial.times == times
+    assert (folder / ("f" * 64)).exists()
+
+
+def test_only_marks_are_removed(tmp_path: Path) -> None:
+    (tmp_path / "selftest").mkdir()
+    (tmp_path / "selftest" / "letter").touch()
+    require_held(tmp_path, _Trial())
+    assert (tmp_path / "selftest" / "letter").exists()

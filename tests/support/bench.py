@@ -49,6 +49,7 @@ class Bench:
         self.confirm = Confirm(self._no_signer, lambda request: None)
         self.jobs = 1
         self.ledger = Ledger
+        self.held: ev.SandboxHeld | None = None
         self.read: tuple[ev.MemoryRead, ...] = ()
         self.clock: Callable[[], datetime] = lambda: datetime.now(UTC)
         self.listener: Callable[[Any], None] = lambda record: None
@@ -63,6 +64,14 @@ class Bench:
         commands: tuple[Command, ...] = (),
     ) -> Ended:
         """Start a console, walk the release, and let go."""
+        context = self.context(die_at, keeps_last=keeps_last)
+        engine = Engine(context, self.confirm, attended=bool(commands), tool="sealwright test")
+        for command in commands:
+            engine.post(command)
+        return engine.run(until)
+
+    def context(self, die_at: int = 0, *, keeps_last: bool = False) -> Context:
+        """What a run works in, taken up from the log as it is."""
         self.work.prepare(self.manifest.release)
         self.log = MemoryLog(self.kept, die_at, keeps_last=keeps_last)
         self.cancel = threading.Event()
@@ -70,10 +79,8 @@ class Bench:
         sandbox: Any = NoSandbox()
         memory = Recall(self.manifest, self.ledger(), self.read, self.clock)
         context = Context(self.plan(), journal, self.work, self.cache, sandbox, self.jobs, self.cancel, memory)
-        engine = Engine(context, self.confirm, attended=bool(commands), tool="sealwright test")
-        for command in commands:
-            engine.post(command)
-        return engine.run(until)
+        context.held = self.held
+        return context
 
     def plan(self) -> Plan:
         """What is to be walked, under the keyring as it lies there."""

@@ -39,7 +39,7 @@ def test_a_run_is_refused_where_a_way_out_is_open(walk: Walk, forgetful: Path) -
     """By a rule whose lack can't be seen from inside: only who tries it finds out."""
     before: list[str | Path] = ["unshare", "--mount", "--propagation", "private"]
     before += ["sh", "-ec", _IN_ITS_PLACE, "sh", forgetful]
-    walk.run(before=before).refused(3, "the sandbox does not hold", "2 got out", "doctor --selftest")
+    walk.run(before=before).refused(3, "the sandbox does not hold", "3 got out", "doctor --selftest")
     assert not walk.work.exists(), "nothing was begun"
     told = walk.say("doctor", "--selftest", before=before)
     assert told.exit == 3

@@ -2,6 +2,7 @@
 
 - A build sees its own verified sources and the products of what it needs, read-only; a folder to work in and a
   folder for products; nothing else.
+- Nobody but us can enter the folder around them, while it runs and afterwards.
 - It has no network, and a uid that no other build has at that time.
 """
 
@@ -92,6 +93,7 @@ class SandboxBuilder:
             LogLost: `output` or `on_sample` raised it; the build is dead.
         """
         how = recipe(job)
+        out.chmod(0o700)  # a build may leave programs that run as its uid: nobody else is to reach them
         folders = (out / "build", out / "products")
         for folder in folders:
             folder.mkdir(mode=0o755)
@@ -106,9 +108,9 @@ class SandboxBuilder:
                 for folder in folders:
                     take_back(folder, uid)
 
-    def vary(self, job: BuildJob, asked: Sequence[str] | None, out: Path) -> Varied:
+    def vary(self, job: BuildJob, asked: Sequence[str] | None, out: Path, since: str = "") -> Varied:
         """Other surroundings for a second build of `job`, as far as its recipe and this machine go."""
-        return vary(job, asked, Machine.of(job.environment.root, out))
+        return vary(job, asked, Machine.of(job.environment.root, out, since))
 
     def spare_memory(self) -> int:
         """Bytes of memory that builds may take on this machine, as it is now."""

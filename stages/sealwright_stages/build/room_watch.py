@@ -2,6 +2,8 @@
 
 - Room is what the folder takes, and its files without a name that a process still holds; and how many entries it has,
   since a disk that has room for no further file is full too.
+- Where a build has what can't be looked into (a folder that is shut, a descriptor on its way), whatever the disk has
+  lost since the build began counts as its own.
 - A look takes place in a thread of its own, at most a thirtieth of the time; at most a tenth while the disk loses so
   much that the build could be near its limit.
 - If that thread fails, whoever asks hears of it: no build goes on unwatched.
@@ -10,7 +12,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import threading
 import time
@@ -18,7 +19,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from sealwright_stages.build.hidden import unlinked
+from sealwright_stages.build.hidden import Nameless, unlinked
 from sealwright_stages.tree_walk import READ, walk
 
 _BLOCK = 512  # bytes of st_blocks
@@ -31,10 +32,11 @@ _LAST = 0.2  # seconds
 
 @dataclass(frozen=True)
 class Taken:
-    """What a folder takes of a disk: bytes, and entries of any kind."""
+    """What a folder takes of a disk: bytes, entries of any kind, and whether there may be more that was not seen."""
 
     bytes: int = 0
     files: int = 0
+    beyond: bool = False
 
     def most(self, other: Taken) -> Taken:
         """The larger one of each."""
@@ -47,13 +49,23 @@ Measure = Callable[[Path, Callable[[], bool]], Taken]
 def room(folder: Path, enough: Callable[[], bool] = lambda: False) -> Taken:
     """What `folder` takes, following nothing; a part of it once there was `enough` looking."""
     total = files = 0
-    with contextlib.suppress(OSError):  # a folder vanished while it was read; the next look counts again
+    beyond = False
+    try:
         for entry in walk(folder, READ, restless=True):
             total += entry.held.st_blocks * _BLOCK
             files += 1
+            beyond = beyond or entry.shut
             if enough():
                 break
-    return Taken(total, files)
+    except OSError:  # a folder vanished or was shut while it was read; the next look counts again
+        beyond = True
+    return Taken(total, files, beyond)
+
+
+def free(folder: Path) -> Taken:
+    """Bytes and files that the disk of `folder` has room for."""
+    held = os.statvfs(folder)
+    return Taken(held.f_bfree * held.f_frsize, held.f_ffree)
 
 
 class RoomWatch:
@@ -65,13 +77,15 @@ class RoomWatch:
         pids: Callable[[], Iterable[int]],
         limit: Taken,
         measure: Measure = room,
+        free: Callable[[Path], Taken] = free,
     ) -> None:
         self._used = self._peak = Taken()
         self._error: Exception | None = None
         self._measure = measure
         self._folder = folder
         self._limit = limit
-        self._device = folder.stat().st_dev
+        self._free = free
+        self._begun = free(folder)
         self._pids = pids
         self._end = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="room", daemon=True)
@@ -87,7 +101,7 @@ class RoomWatch:
         """What the build left behind, as far as a short look tells; asked when the build is dead."""
         self._stop()
         end = time.monotonic() + _LAST
-        self._took(self._measure(self._folder, lambda: time.monotonic() > end))
+        self._took(self._measure(self._folder, lambda: time.monotonic() > end), Nameless())
         return self.used
 
     @property
@@ -106,18 +120,22 @@ class RoomWatch:
         self._end.set()
         self._thread.join()
 
-    def _took(self, taken: Taken) -> None:
+    def _took(self, named: Taken, nameless: Nameless) -> None:
+        taken = Taken(named.bytes + nameless.bytes, named.files)
+        if named.beyond or nameless.beyond:
+            now = self._free(self._folder)
+            taken = taken.most(Taken(self._begun.bytes - now.bytes, self._begun.files - now.files))
         self._used, self._peak = taken, self._peak.most(taken)
 
     def _watch(self) -> None:
         try:
             while not self._end.is_set():
                 begun = time.thread_time()
-                free = self._free()
-                nameless = unlinked(self._pids(), self._device)
+                free = self._free(self._folder)
+                nameless = unlinked(list(self._pids()), self._end.is_set)
                 named = self._measure(self._folder, self._end.is_set)
                 if not self._end.is_set():
-                    self._took(Taken(named.bytes + nameless, named.files))
+                    self._took(named, nameless)
                 self._rest(time.thread_time() - begun, free)
         except Exception as error:  # noqa: BLE001 - carried to the thread that asks
             self._error = error
@@ -127,11 +145,7 @@ class RoomWatch:
         since = time.monotonic()
         left = Taken((self._limit.bytes - self._used.bytes) // 2, (self._limit.files - self._used.files) // 2)
         while not self._end.wait(_SLICE):
-            rested, now = time.monotonic() - since, self._free()
+            rested, now = time.monotonic() - since, self._free(self._folder)
             near = free.bytes - now.bytes > left.bytes or free.files - now.files > left.files
             if rested >= max(_PAUSE, (_OFTEN if near else _SELDOM) * cost):
                 return
-
-    def _free(self) -> Taken:
-        held = os.statvfs(self._folder)
-        return Taken(held.f_bfree * held.f_frsize, held.f_ffree)

@@ -6,6 +6,8 @@
   hears of every look.
 - Over its time, memory or room it is killed, and the result says which, and how much. Room is bytes, and one file for
   each 4 KiB of them. What it left behind is looked at once more when it is dead.
+- A build also ends when the machine comes down to its reserve of disk or memory. That is no verdict on it: who took
+  the rest is not known. The kernel, if it must end something for want of memory, begins with builds.
 - What the kernel ended for want of memory in the build's control group counts as killed, whatever the build made of it.
 - The result says by what its processes and memory were limited, and what it took.
 - Its output takes room too: what is beyond the limit is not written, and the build that said it is killed.
@@ -15,16 +17,18 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import selectors
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
+from sealwright_stages.build.reserve import Reserve
 from sealwright_stages.build.room_watch import RoomWatch, Taken
 from sealwright_stages.build.watch import TreeWatch, family
 from sealwright_stages.errors import LogError, MachineError
@@ -59,21 +63,23 @@ def run(
     watched: Watched,
     *,
     prepare: Prepare = prepared,
+    reserve: Callable[[Path], Reserve] = Reserve,
 ) -> BuildResult:
-    """Run `argv` in `box`; `room` is the folder whose size `limits.disk` bounds. `prepare` is another's in tests only.
+    """Run `argv` in `box`; `room` is the folder whose size `limits.disk` bounds. The last two are others in tests only.
 
     Raises:
         MachineError: the sandbox can't be made, or its processes can't be ended.
         Exception: whatever `watched` raises, after the build is dead.
     """
     begun = time.monotonic()
+    kept = reserve(room)
     most = Taken(limits.disk, limits.disk // _BYTES_PER_FILE)
     with prepare(box, argv) as start, _started(start) as (child, life):
         tree = TreeWatch(child.pid, start.groups)
         with RoomWatch(room, lambda: family(child.pid, start.groups), most) as taken:
             pump = _Pump(child, watched.output, limits.disk)
             try:
-                killed = _watch(child, pump, limits, watched, taken, begun, tree, start.groups)
+                killed = _watch(child, pump, limits, watched, taken, begun, tree, start.groups, kept)
             finally:
                 life.kill()
                 kill_group(child)
@@ -82,6 +88,8 @@ def run(
             killed = killed or _starved(start.groups, limits) or _crowded(limits, taken.last())
         used = replace(tree.used(), disk=taken.peak.bytes, files=taken.peak.files, said=pump.said)
     pump.check()
+    if killed and killed == kept.reached_because:
+        raise MachineError(f"{room.name} can't be built", killed, "make room, then run again")
     killed = killed or _flood(limits, 0, pump.said)
     if child.returncode != 0 and not killed and life.never_began:
         raise MachineError(
@@ -115,7 +123,7 @@ class _Life:
 @contextlib.contextmanager
 def _started(start: Start) -> Iterator[tuple[subprocess.Popen[bytes], _Life]]:
     try:
-        child = subprocess.Popen(
+        child = start.spawn(
             start.argv,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -130,6 +138,7 @@ def _started(start: Start) -> Iterator[tuple[subprocess.Popen[bytes], _Life]]:
             "the build sandbox can't be started", error.strerror or str(error), "run `sealwright doctor`"
         ) from error
     start.release()
+    _expendable([child.pid])
     with child:
         try:
             life = _Life(start.info)
@@ -148,18 +157,20 @@ def _watch(
     begun: float,
     tree: TreeWatch,
     groups: Groups,
+    reserve: Reserve,
 ) -> str:
     """Stand by until the build ends or must be ended; returns why it must, or nothing."""
     sample_at = begun
-    while True:
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            child.wait(min(_TICK, max(0.0, sample_at - time.monotonic())))
-            return ""
+    mark_at = time.monotonic() + _TICK
+    while not _ends_within(child, min(_TICK, max(0.0, sample_at - time.monotonic()))):
         now = time.monotonic()
+        if now >= mark_at:  # what was started before we could say so of the first one
+            _expendable(family(child.pid, groups))
+            mark_at = math.inf
         if pump.lost.is_set():
             return "its log is lost"
         over = _over(limits, now - begun, taken.used, pump.said) or _starved(groups, limits)
-        if reason := watched.stop() or over:
+        if reason := watched.stop() or over or reserve.reached():
             return reason
         if now >= sample_at:
             sample = tree.sample()
@@ -168,6 +179,29 @@ def _watch(
             watched.on_sample(replace(sample, disk=room.bytes, files=room.files, said=pump.said, elapsed_ms=since))
             if sample.memory > limits.memory:
                 return f"it used {sample.memory >> 20} MiB of memory, more than {limits.memory >> 20}"
+
+    return ""
+
+
+def _expendable(pids: Iterable[int]) -> None:
+    """Have the kernel choose these, and what they start from here on, if it must end something for want of memory."""
+    for pid in pids:
+        with contextlib.suppress(OSError):
+            Path(f"/proc/{pid}/oom_score_adj").write_text("1000", encoding="ascii")
+
+
+def _ends_within(child: subprocess.Popen[bytes], seconds: float) -> bool:
+    """Whether the child ends in that time. Popen's own `wait` would look, and sleep, and look again."""
+    if child.poll() is not None:
+        return True
+    ended = os.pidfd_open(child.pid)
+    try:
+        with selectors.PollSelector() as watch:
+            watch.register(ended, selectors.EVENT_READ)
+            watch.select(seconds)
+    finally:
+        os.close(ended)
+    return child.poll() is not None
 
 
 def _over(limits: Limits, seconds: float, taken: Taken, said: int) -> str:

@@ -4,6 +4,7 @@
   pages that processes share count once.
 - Time and bytes of processes that have ended count on through the parent that reaped them; time is exact where a
   control group counts it. Neither ever goes back.
+- A process whose first thread has ended shows no memory; its other threads do.
 - A look never fails because a process ended meanwhile.
 - Looks come four times a second, and take at most a twentieth of a core: a build of more processes is looked at
   less often.
@@ -25,7 +26,7 @@ from pathlib import Path
 
 import psutil
 
-from sealwright_stages.build.hidden import in_scratch
+from sealwright_stages.build.hidden import behind_the_dead, in_scratch
 from sealwright_stages.ports import Sampled, Used
 from sealwright_stages.sandbox.cgroups import Groups
 from sealwright_stages.sandbox.group_readings import charged, members, memory, milliseconds
@@ -70,7 +71,7 @@ class TreeWatch:
                 written += moved.write_bytes
                 processes += 1
                 if held is None:
-                    resident += process.memory_info().rss
+                    resident += process.memory_info().rss or behind_the_dead(process.pid)
                 if counted is None:
                     times = process.cpu_times()
                     busy += times.user + times.system + times.children_user + times.children_system

@@ -79,7 +79,7 @@ def _whose(event: ev.Event, items: Mapping[str, Item]) -> tuple[str, Stage | Non
         return "", Stage(event.stage)
     if isinstance(event, ev.SourcesPromoted):
         return event.component, Stage.VERIFY
-    if isinstance(event, ev.RunStarted | ev.RunEnded | ev.PolicySigned | ev.MemoryRead):
+    if isinstance(event, ev.RunStarted | ev.RunEnded | ev.SandboxHeld | ev.PolicySigned | ev.MemoryRead):
         return "", None
     if isinstance(
         event,

@@ -52,6 +52,7 @@ RULES: Mapping[str, str] = {
     "deletion": "What was deleted is told with a size and, if it had one, a SHA-256.",
     "promotion": "Sources are promoted once: after every item of them was declared and green, one of them verified.",
     # builds
+    "sandbox-held": "A run that builds says that its sandbox held, if one before it in the log did, and it says so whole.",
     "root-evidence": "A build root's evidence says in full what it was made of, and that is what is asked for.",
     "build-declared": "A build has the recipe and environment of the manifest, an item that runs, a stream of its own.",
     "build-inputs": "It was built from the promoted sources, under their manifest, epoch and verified build root.",

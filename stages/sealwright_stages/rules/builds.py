@@ -40,6 +40,8 @@ def build_started(story: Story, event: ev.BuildStarted, entry: Entry) -> None:
     """A build begins, a component's first or its second."""
     name = event.component
     gate_open(story, Stage.BUILD, entry)
+    if story.state.held is not None and not story.run.held:
+        story.breaks("sandbox-held", entry, f"{name} was built in a run that does not say that the sandbox holds")
     _begun(story, event, entry)
     story.placed(event.needs, event.needs_stream, event.needs_sha256, entry)
     varied = story.placed(event.varied, event.varied_stream, event.varied_sha256, entry)

@@ -23,6 +23,7 @@ from sealwright_stages.rules.story import Run, Story, is_root, is_time, sha256_o
 from sealwright_stages.verdict import Status
 
 _PHASES: Mapping[type[Any], tuple[int, int]] = {  # up to which phase it may come, and the one that it begins
+    ev.SandboxHeld: (0, 0),
     ev.PolicySigned: (0, 1),
     ev.MemoryRead: (2, 2),
     ev.ItemDeclared: (3, 3),
@@ -91,6 +92,16 @@ def run_ended(story: Story, event: ev.RunEnded, entry: Entry) -> None:
         shut = any(not gate.open for gate in story.state.gates.values())
         story.demand(shut, "gate-agrees", entry, "it ended at a closed gate, and no gate was recorded closed")
     story.run.said_end = True
+
+
+def sandbox_held(story: Story, event: ev.SandboxHeld, entry: Entry) -> None:
+    """That the sandbox held is said once, right when a run begins. Its time is of another clock than the log's."""
+    story.demand(
+        isinstance(story.run.last, ev.RunStarted), "sandbox-held", entry, "it is not said as a run begins"
+    )
+    whole = event.tried > 0 and sha256_of(event.inputs) and is_time(event.at)
+    story.demand(whole, "sandbox-held", entry, "it is not said how many ways out were tried, when, and with what")
+    story.run.held = True
 
 
 def policy_signed(story: Story, event: ev.PolicySigned, entry: Entry) -> None:
@@ -241,6 +252,7 @@ def sealed(story: Story, entry: Entry) -> None:
 RUNS: Mapping[type[Any], Callable[[Story, Any, Entry], None]] = {
     ev.RunStarted: run_started,
     ev.RunEnded: run_ended,
+    ev.SandboxHeld: sandbox_held,
     ev.PolicySigned: policy_signed,
     ev.MemoryRead: memory_read,
     ev.ItemDeclared: item_declared,

@@ -43,6 +43,7 @@ class Run:
     said_end: bool = True
     owes: ev.GateDecided | None = None  # what the gate says, and it has to say it now
     phase: int = 0
+    held: bool = False  # it said that the sandbox holds
     stages: dict[Stage, bool] = field(default_factory=dict)  # True: it ended
     building: dict[str, str] = field(default_factory=dict)  # see `of_build` -> stream of the build that runs
     last: ev.Event | None = None

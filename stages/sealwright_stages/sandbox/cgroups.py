@@ -2,7 +2,8 @@
 
 - What holds a build is said: a group of version 1 or 2, or else the limits of each process and the builder's watch.
 - A group is made beside our own (version 2) or below it (version 1), for one sandbox, and goes with it.
-- The sandbox's first process joins before it drops its uid, so nothing of it is ever outside.
+- The sandbox's first process is born in the group (version 1) or joins before it drops its uid, so nothing of it is
+  ever outside.
 - A group of version 1 that counts processor time is made too, where that is all it does: it limits nothing. One of
   version 2 counts it anyway.
 - A machine that lets us make none is no error: a group that was made and can't be set is taken away again.
@@ -25,6 +26,7 @@ import psutil
 
 _SCRIPT = Path(__file__).with_name("join-groups.sh")
 _PREFIX = "sealwright-"
+_TASKS = "tasks"
 _PATIENCE = 2.0  # seconds until a group whose processes are dead lets itself be removed
 WATCHED: Mapping[str, str] = {
     "processes": "rlimit of the uid",
@@ -41,10 +43,13 @@ class Groups:
     limited_by: Mapping[str, str] = field(default_factory=lambda: dict(WATCHED))
 
     def join(self) -> tuple[str, ...]:
-        """The words before a program that put it, and all that it starts, into the groups."""
-        if not self.folders:
-            return ()
-        return ("sh", str(_SCRIPT), *(str(_door(folder)) for folder in self.folders), "--")
+        """The words before a program that put it, and all that it starts, into the groups of version 2."""
+        doors = [str(folder / "cgroup.procs") for folder in self.folders if not _by_thread(folder)]
+        return ("sh", str(_SCRIPT), *doors, "--") if doors else ()
+
+    def doors(self) -> tuple[tuple[Path, Path], ...]:
+        """Those of version 1, which a thread enters and leaves by itself: the file of each, and that of its parent."""
+        return tuple((folder / _TASKS, folder.parent / _TASKS) for folder in self.folders if _by_thread(folder))
 
     def out_of_memory(self) -> bool:
         """Whether the kernel ended a process of the group because the group had no memory left."""
@@ -57,11 +62,9 @@ class Groups:
         return False
 
 
-def _door(folder: Path) -> Path:
-    """The file by which a process joins. A thread that moves itself waits for no other processor, so `tasks` is
-    faster where there is one, and the shell that writes to it has but one thread."""
-    tasks = folder / "tasks"
-    return tasks if tasks.exists() else folder / "cgroup.procs"
+def _by_thread(folder: Path) -> bool:
+    """Whether a thread can join alone. One that moves itself waits for no other processor."""
+    return (folder / _TASKS).exists()
 
 
 @dataclass(frozen=True)

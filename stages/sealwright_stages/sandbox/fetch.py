@@ -82,7 +82,7 @@ class BwrapFetchSandbox:
             FetchError: it floods its output.
             InterruptedRunError: `cancel` was set.
         """
-        box = self._box(writable, readable, files or {}, env or {}, network)
+        box = self.box(writable, readable, files or {}, env or {}, network=network)
         hand_over(writable, self.uid)
         try:
             with prepared(box, argv) as start:
@@ -94,6 +94,7 @@ class BwrapFetchSandbox:
                         cancel=cancel,
                         pass_fds=start.descriptors,
                         on_stderr=on_stderr,
+                        spawn=start.spawn,
                     )
                 except FloodError as error:
                     raise FetchError(
@@ -114,14 +115,16 @@ class BwrapFetchSandbox:
             raise MachineError("the fetch sandbox can't be made", done.complaint(), "run `sealwright doctor`")
         return done
 
-    def _box(
+    def box(
         self,
         writable: Path,
         readable: Sequence[Path],
         files: Mapping[str, bytes],
         env: Mapping[str, str],
+        *,
         network: bool,
     ) -> Sandbox:
+        """What a fetcher runs in."""
         given = self._addresses() if network else {}
         needed = [*_system_files(), *(Path(given[name]) for name in _CERTIFICATES if name in given)]
         seen = _outermost([*(needed if network else ()), *readable])

@@ -1,5 +1,5 @@
 # Joins control groups, then lets a program take this process's place: sh join-groups.sh FILE ... -- PROGRAM ...
-# Each FILE is a group's tasks or cgroup.procs; 0 stands for who writes it. What can't be joined ends it.
+# Each FILE is a group's cgroup.procs; 0 stands for who writes it. What can't be joined ends it.
 set -eu
 while [ "$1" != "--" ]; do
     echo 0 > "$1"

@@ -1,6 +1,6 @@
 """Whether this machine can make the sandbox at all, found out by making one.
 
-- The sandbox is made as builds make it, uid and all; nothing is concluded from versions or settings.
+- The sandbox is made as builds make it, uid, groups, binds and all; nothing is concluded from versions or settings.
 - Each part of the profile is looked for from inside; a sandbox that lacks one is none.
 - A machine that can't is refused with the part that is missing and its cure, before anything is fetched.
 """
@@ -8,18 +8,20 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from pathlib import Path
 
 from sealwright_stages import process
 from sealwright_stages.errors import MachineError
-from sealwright_stages.sandbox.bwrap import Prepare, Sandbox, prepared
+from sealwright_stages.sandbox.bwrap import Bind, Prepare, Sandbox, prepared
 from sealwright_stages.sandbox.identity import Identities
 from sealwright_stages.sandbox.profile import LOOK, NAMESPACES, missing
 
 PROGRAMS = {"bwrap": "bubblewrap", "setpriv": "util-linux", "prlimit": "util-linux", "unshare": "util-linux"}
 _NONE = "there is no sandbox on this machine"
 _SECONDS = 20.0
+_LIMIT = re.compile(rb"prlimit: failed to set the ([A-Z]{2,12}) resource limit")
 
 
 def require_sandbox(identities: Identities | None = None, prepare: Prepare = prepared) -> None:
@@ -31,10 +33,17 @@ def require_sandbox(identities: Identities | None = None, prepare: Prepare = pre
     for program in PROGRAMS:
         found(program)
     chosen = identities or Identities.choose()
-    box = Sandbox(uid=chosen.builders[0] if chosen.builders else None, environment=process.BASE_ENVIRONMENT)
+    box = Sandbox(
+        uid=chosen.builders[0] if chosen.builders else None,
+        binds=(Bind(Path(__file__).parent, "/sources"),),
+        environment=process.BASE_ENVIRONMENT,
+        grouped=True,
+    )
     try:
         with prepare(box, LOOK) as start:
-            done = process.run(start.argv, timeout=_SECONDS, cwd=Path("/"), pass_fds=start.descriptors)
+            done = process.run(
+                start.argv, timeout=_SECONDS, cwd=Path("/"), pass_fds=start.descriptors, spawn=start.spawn
+            )
     finally:
         if identities is None:
             chosen.release()
@@ -66,6 +75,11 @@ def _cure(said: bytes) -> str:
         return (
             "allow user namespaces (sysctl user.max_user_namespaces, and on Debian "
             "kernel.unprivileged_userns_clone=1; in a container or chroot, start it with them), run again"
+        )
+    if (limit := _LIMIT.search(said)) is not None:
+        return (
+            f"raise the hard limit {limit[1].decode()} that this was started with (`prlimit`, /etc/security/limits.conf; "
+            "of core dumps it must be 1 or more, since with 0 the kernel may start a program for them), run again"
         )
     if b"seccomp" in said:
         return "use a kernel with seccomp filters, run again"

@@ -3,7 +3,10 @@
 - Refused are calls that reach past namespaces (keyrings, bpf, perf, handles, the clock), those with a long
   history of kernel holes (io_uring, userfaultfd), and those that make or join namespaces.
 - So are those that take memory which no process shows: memfd and System V segments.
-- A terminal can't be typed into: TIOCSTI and TIOCLINUX are refused whatever the upper half of the word says.
+- So is asynchronous I/O of the old kind (io_setup), whose number is one for the whole machine, and modify_ldt.
+- A terminal can't be typed into: TIOCSTI and TIOCLINUX are refused whatever the upper half of the word says; nor can
+  its line discipline be set (TIOCSETD), which loads modules that have had holes.
+- A call that is newer than this list does not exist (ENOSYS): nobody has judged it.
 - Only local and internet sockets exist, and netlink's for routes, by which a program sees its interfaces: a virtual
   machine's host (vsock) is not behind the network namespace, and rare families have had holes. A sandbox that shares
   the host's network gets no local ones, since abstract names are shared too.
@@ -37,9 +40,12 @@ DENIED = (
     *("mount", "umount2", "pivot_root", "move_mount", "open_tree", "fsopen", "fsconfig", "fsmount"),
     *("fspick", "mount_setattr", "setns", "unshare"),
     *("memfd_create", "memfd_secret", "shmget"),
-    *("migrate_pages", "move_pages", "mbind", "set_mempolicy"),
+    *("migrate_pages", "move_pages", "mbind", "set_mempolicy", "set_mempolicy_home_node"),
+    *("io_setup", "modify_ldt"),
 )
-_TIOCSTI, _TIOCLINUX = 0x5412, 0x541C
+_OPEN_TREE_ATTR = 467  # younger than most machines' libseccomp, and like open_tree
+_JUDGED, _NUMBERS = 470, 512  # the first number that nobody has judged (as of Linux 6.18), and where we stop
+_TIOCSTI, _TIOCLINUX, _TIOCSETD = 0x5412, 0x541C, 0x5423
 _FAMILIES = (socket.AF_UNIX, socket.AF_INET, socket.AF_INET6, socket.AF_NETLINK)  # the last is the largest of them
 _NETLINK_ROUTE = 0
 _KIND_MASK, _RARE_KINDS = 0xF, (5, 6)  # SOCK_SEQPACKET and SOCK_DCCP, by which SCTP and DCCP come to be loaded
@@ -76,6 +82,7 @@ def program(*, local_sockets: bool, spared: frozenset[str] = frozenset()) -> byt
             f"libseccomp knows only {known} of {len(DENIED)} calls",
             "install a newer libseccomp2",
         )
+    _deny_unjudged(seccomp, rules)
     _deny_typing(seccomp, rules, spared)
     _deny_rare_sockets(seccomp, rules, spared)
     if not local_sockets:
@@ -87,8 +94,15 @@ def program(*, local_sockets: bool, spared: frozenset[str] = frozenset()) -> byt
         return file.read()
 
 
+def _deny_unjudged(seccomp: Any, rules: Any) -> None:
+    """New calls have one number on all architectures."""
+    rules.add_rule(seccomp.ERRNO(errno.EPERM), _OPEN_TREE_ATTR)
+    for number in range(_JUDGED, _NUMBERS):
+        rules.add_rule(seccomp.ERRNO(errno.ENOSYS), number)
+
+
 def _deny_typing(seccomp: Any, rules: Any, spared: frozenset[str]) -> None:
-    for request in () if "ioctl" in spared else (_TIOCSTI, _TIOCLINUX):
+    for request in () if "ioctl" in spared else (_TIOCSTI, _TIOCLINUX, _TIOCSETD):
         same = seccomp.Arg(1, seccomp.MASKED_EQ, _LOW, request)
         rules.add_rule(seccomp.ERRNO(errno.EPERM), "ioctl", same)
 

@@ -79,7 +79,7 @@ _HOST = {
     "preload": "read-only root",
 }
 _TERMINALS = {
-    **dict.fromkeys(("type_in", "type_in_wide", "paste"), _CALLS),
+    **dict.fromkeys(("type_in", "type_in_wide", "paste", "line_discipline"), _CALLS),
     "controlling_terminal": "new session",
     "host_terminal": _DEV,
 }
@@ -100,6 +100,7 @@ _KERNEL = {
         ("io_uring", "userfaultfd", "keyring", "add_key", "perf", "compare", "handle", "clock_rate"), _CALLS
     ),
     **dict.fromkeys(("bpf", "clock_set"), f"{_CALLS}, {_UID}"),
+    "old_asynchronous": _CALLS,
     "foreign_calls": _CALLS,
 }
 _LIMITS = {
@@ -110,7 +111,7 @@ _LIMITS = {
     "large_file": "limit of file sizes",
     **dict.fromkeys(("fill_scratch", "fill_shared"), "tmpfs of a set size"),
     "core_dump": f"limit of core dumps, {_CALLS}",
-    "priority": _CAPS,
+    "priority": f"{_CAPS}, limits of priority",
 }
 _WATCHED = {
     "shared_memory": f"{_BUILDER}, by memory",
@@ -149,8 +150,26 @@ INSIDE = (
     *_made("more than allowed", limits, _LIMITS),
 )
 """Those that the sandbox itself holds."""
+_FETCHER = {  # with the host's network, on purpose: what it must not reach by that, and a choice of the rest
+    **dict.fromkeys(("socket_path", "socket_found", "socket_abstract"), f"{_CALLS}: no local sockets"),
+    **{name: _NETWORK[name] for name in ("packet", "set_interface", "vsock", "rare_sockets")},
+    **_HOST,
+    **{name: _KERNEL[name] for name in ("mount", "setting", "unshare_user", "clone_user", "join_namespace")},
+    **{name: _KERNEL[name] for name in ("control_group", "io_uring", "bpf")},
+}
+
+
+def _from_fetcher() -> Iterator[Attempt]:
+    for each in INSIDE:
+        if each.name in _FETCHER:
+            group = "the same from the fetchers' sandbox, which has a network"
+            yield Attempt(each.name, group, each.tries, _FETCHER[each.name])
+
+
+FETCHER = tuple(_from_fetcher())
+"""Those that the sandbox of fetchers holds, too."""
 WATCHED = tuple(_made("more than allowed, under the builder's eyes", limits, _WATCHED))
 """Those that the builder holds."""
 PRODUCTS = tuple(_made("products that are not what they seem", products, _PRODUCTS))
 """Those that the collector holds."""
-ATTEMPTS = (*INSIDE, *WATCHED, *PRODUCTS)
+ATTEMPTS = (*INSIDE, *FETCHER, *WATCHED, *PRODUCTS)

@@ -3,7 +3,7 @@
 - Attempts that only the sandbox must hold share one, one after the other, each in a process of its own.
 - Those that the builder must hold have one each; products lie in folders of their own and are collected one by one.
 - What an attempt says of itself counts only against it; what can be seen from outside is looked at from outside.
-- An attempt of which nothing is heard is broken.
+- An attempt of which nothing is heard is broken, and so is one that was ended for something else.
 - Nothing of an attempt is left, got out or not.
 """
 
@@ -12,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import json
+import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -26,9 +27,10 @@ from sealwright_stages.errors import BuildError
 from sealwright_stages.files import remove_tree, sha256_file
 from sealwright_stages.ports import BuildResult, Collected, Limits
 from sealwright_stages.sandbox.bwrap import Bind, Prepare, Sandbox, prepared
+from sealwright_stages.sandbox.fetch import BwrapFetchSandbox
 from sealwright_stages.sandbox.identity import Identities
-from sealwright_stages.sandbox.ownership import hand_over, take_back
-from sealwright_stages.selftest.attempts import INSIDE, PRODUCTS, WATCHED, Attempt, Result, Tried
+from sealwright_stages.sandbox.ownership import hand_over, lent, take_back
+from sealwright_stages.selftest.attempts import FETCHER, INSIDE, PRODUCTS, WATCHED, Attempt, Result, Tried
 from sealwright_stages.selftest.canary import Canary
 from sealwright_stages.selftest.probes.common import Bait
 from sealwright_stages.state import Record
@@ -44,6 +46,14 @@ _WIDE = {
     "product": {"disk": 1 << 30, "memory": 1 << 30},
     "endless_time": {"wall": 1},
 }
+_ENDED_FOR = {
+    "shared_memory": "it (used|wanted) .*memory",
+    "many_files": "it took .* of disk, more",
+    "many_names": "it made .* files, more",
+    "endless_time": "it took longer",
+    **dict.fromkeys(("endless_lines", "endless_line", "endless_noise"), "it took .* and said "),
+}
+"""What the builder must say: one that was ended for something else has shown nothing."""
 _AT_ONCE = 4
 _RESULTS = {"out": Result.GOT_OUT, "held": Result.HELD}
 Collect = Callable[[Path, tuple[str, ...], int, Path], tuple[Collected, ...]]
@@ -98,7 +108,8 @@ class Trial:
         groups = [[a for a in INSIDE if a.group == group] for group in dict.fromkeys(a.group for a in INSIDE)]
         # Where all share a uid, those that use up its processes must not meet others.
         with ThreadPoolExecutor(_AT_ONCE if self.identities.builders else 1) as pool:
-            done = list(pool.map(self.inside, groups))
+            fetched = pool.submit(self.fetcher, FETCHER)
+            done = [*pool.map(self.inside, groups), fetched.result()]
         with ThreadPoolExecutor(_AT_ONCE) as pool:
             last = pool.submit(self.products, PRODUCTS)
             done += [[each] for each in pool.map(self.watched, WATCHED)]
@@ -106,11 +117,21 @@ class Trial:
         return [each for some in done for each in some]
 
     def inside(self, attempts: Sequence[Attempt]) -> list[Tried]:
-        """Try these in one sandbox, one after the other."""
+        """Try these in one sandbox of builds, one after the other."""
+        with self.identities.builder() as uid:
+            return self._inside(self.box(uid), attempts)
+
+    def fetcher(self, attempts: Sequence[Attempt]) -> list[Tried]:
+        """Try these in one sandbox of fetchers, with a network, one after the other."""
+        uid = self.identities.fetcher
+        sandbox = BwrapFetchSandbox(uid, machine={})
+        with self._room("fetcher") as room, lent(room, uid):
+            return self._inside(sandbox.box(room, (self.canary.sources,), {}, {}, network=True), attempts)
+
+    def _inside(self, box: Sandbox, attempts: Sequence[Attempt]) -> list[Tried]:
         with (
-            self.identities.builder() as uid,
-            self.canary.beside(uid) as bait,
-            self.prepare(self.box(uid), self.words(attempts, bait)) as start,
+            self.canary.beside(box.uid) as bait,
+            self.prepare(box, self.words(attempts, bait)) as start,
         ):
             done = process.run(
                 start.argv,
@@ -118,6 +139,7 @@ class Trial:
                 cwd=Path("/"),
                 env={"SEALWRIGHT_CANARY": "sings"},
                 pass_fds=start.descriptors,
+                spawn=start.spawn,
             )
         return judged(attempts, done.stdout, done.complaint())
 
@@ -132,7 +154,8 @@ class Trial:
                 return Tried(attempt, Result.GOT_OUT, f"{left} of its processes went on")
             return Tried(attempt, Result.HELD, "nothing of it goes on")
         if result.killed_because and sink.said <= limits.disk:
-            return Tried(attempt, Result.HELD, result.killed_because)
+            right = re.match(_ENDED_FOR.get(attempt.name, "nothing ends it"), result.killed_because)
+            return Tried(attempt, Result.HELD if right else Result.BROKEN, result.killed_because)
         return tried
 
     def products(self, attempts: Sequence[Attempt]) -> list[Tried]:
@@ -187,7 +210,7 @@ class Trial:
     @contextlib.contextmanager
     def _room(self, name: str) -> Iterator[Path]:
         room = self.canary.folder / f"room-{name}"
-        room.mkdir()
+        room.mkdir(mode=0o700)
         try:
             yield room
         finally:

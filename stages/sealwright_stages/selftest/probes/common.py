@@ -39,6 +39,8 @@ _CALLS = {  # of x86-64, and of the generic table that newer architectures share
     "fsopen": (430, 430),
     "pidfd_open": (434, 434),
     "clone3": (435, 435),
+    "io_setup": (206, 0),
+    "io_destroy": (207, 1),
 }
 
 

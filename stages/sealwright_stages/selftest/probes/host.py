@@ -6,12 +6,14 @@ import fcntl
 import os
 import pty
 import signal
+import struct
 import subprocess
 from pathlib import Path
 
 from sealwright_stages.selftest.probes.common import LIBC, Bait, any_of, call, checked, open_one, refuse
 
-_TIOCSTI, _TIOCLINUX, _TIOCSCTTY = 0x5412, 0x541C, 0x540E
+_TIOCSTI, _TIOCLINUX, _TIOCSETD, _TIOCSCTTY = 0x5412, 0x541C, 0x5423, 0x540E
+_N_NULL = 27
 _PTRACE_ATTACH, _PTRACE_DETACH = 16, 17
 _SETUID = ("su", "sudo", "passwd", "mount", "umount", "newgrp", "chfn", "chsh", "gpasswd", "ping", "pkexec")
 
@@ -140,13 +142,25 @@ def type_in_wide(_bait: Bait) -> None:
     checked(LIBC.ioctl(_own_terminal(), request, ctypes.c_char_p(b"x")), "ioctl")
 
 
-def paste(_bait: Bait) -> None:
-    """Get a request to paste through to the terminal's driver."""
+def _of_the_driver(request: int, argument: bytes) -> None:
+    """Ask our own terminal's driver. That it refuses in its own words shows that the request came through."""
     try:
-        fcntl.ioctl(_own_terminal(), _TIOCLINUX, b"\x03")
+        fcntl.ioctl(_own_terminal(), request, argument)
     except OSError as error:
         if error.errno == errno.EPERM:
-            raise  # any other error is the driver's: the request came through
+            raise
+        if error.errno not in (errno.ENOTTY, errno.EINVAL):
+            raise RuntimeError(f"neither the filter's word nor the driver's: {error}") from error
+
+
+def paste(_bait: Bait) -> None:
+    """Get a request to paste through to the terminal's driver."""
+    _of_the_driver(_TIOCLINUX, b"\x03")
+
+
+def line_discipline(_bait: Bait) -> None:
+    """Set another line discipline, for which a module may be loaded. It is the one that does nothing."""
+    _of_the_driver(_TIOCSETD, struct.pack("i", _N_NULL))
 
 
 def controlling_terminal(_bait: Bait) -> None:

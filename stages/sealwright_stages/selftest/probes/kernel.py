@@ -197,6 +197,13 @@ def clock_set(_bait: Bait) -> None:
     call("settimeofday", None, None)
 
 
+def old_asynchronous(_bait: Bait) -> None:
+    """Set up asynchronous I/O of the old kind. The machine has a number of these for all together."""
+    context = ctypes.c_ulong(0)
+    call("io_setup", 1, ctypes.byref(context))
+    call("io_destroy", context)
+
+
 def foreign_calls(_bait: Bait) -> None:
     """Make a call of the older architecture. A filter may not know its numbers."""
     if os.uname().machine != "x86_64":
