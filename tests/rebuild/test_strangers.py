@@ -10,7 +10,7 @@ import pytest
 
 from sealwright_appendlog.note import VerifierKey
 from sealwright_keyring.policy import Policy
-from sealwright_stages.errors import RebuildError
+from sealwright_stages.errors import ManifestError, RebuildError
 from sealwright_stages.manifest import Manifest, load
 from sealwright_stages.manifest_build import Build
 from sealwright_stages.manifest_component import ComponentSpec, DscSource, FileSource
@@ -183,7 +183,7 @@ def test_a_server_over_ssh_has_the_keys_that_the_rebuilder_names(tmp_path: Path)
 def test_only_one_component_with_all_that_it_needs(tmp_path: Path) -> None:
     text = component("a") + component("b", "a") + component("c", "b") + component("d")
     assert [c.name for c in tame(tmp_path, text, Brought(only="c")).components] == ["a", "b", "c"]
-    with pytest.raises(RebuildError, match="no component"):
+    with pytest.raises(ManifestError, match="no component"):
         tame(tmp_path, text, Brought(only="nothing"))
 
 
