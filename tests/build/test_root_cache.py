@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from sealwright_stages.build.debian_root import still
 from sealwright_stages.build.root_cache import held, prune, share, use, vacate
 from sealwright_stages.build.tree_digest import tree_digest, tree_lines
 from sealwright_stages.errors import BuildError, InterruptedRunError
@@ -111,3 +112,18 @@ def test_a_disk_that_shares_no_files_keeps_a_root_of_its_own(
     before = tree_digest(root)
     share(base, tree_lines(base), root, tree_lines(root))
     assert tree_digest(root) == before
+
+
+def test_a_base_that_was_spoiled_after_it_was_read_does_not_come_into_a_root(tmp_path: Path) -> None:
+    base, root = tmp_path / "base", tmp_path / "root"
+    for folder in (base, root):
+        folder.mkdir()
+        (folder / "file").write_text("same")
+        os.utime(folder / "file", (1, 1))
+    ours, theirs = tree_lines(base), tree_lines(root)
+    still(root, theirs)
+    (base / "file").write_text("evil")
+    os.utime(base / "file", (1, 1))
+    share(base, ours, root, theirs)
+    with pytest.raises(BuildError, match="changed while it was made"):
+        still(root, theirs)

@@ -123,7 +123,7 @@ class Shelf:
             lines = tree_lines(root)
             if base is not None:
                 share(base.tar.parent / "root", base.lines, root, lines)
-                _still(root, lines)
+                still(root, lines)
             tree = digest_of(lines)
             record = Record(sha256, base_sha256 or sha256, tree, packages, versions(), lines)
             remove_tree(folder / "root")
@@ -227,7 +227,7 @@ def judged(found: Sequence[Package], listed: Listed, suite: str) -> Iterator[Pac
         yield known.package
 
 
-def _still(root: Path, lines: Sequence[bytes]) -> None:
+def still(root: Path, lines: Sequence[bytes]) -> None:
     """Whether a root is what it was before it got the base's files: those may have been spoiled since they were read."""
     if digest_of(tree_lines(root)) != digest_of(lines):
         raise BuildError(
