@@ -214,7 +214,9 @@ def _build_plainly(uid: int | None, out: Path) -> None:
 
 
 def _run(argv: Sequence[str], descriptors: tuple[int, ...], spawn: Spawn = subprocess.Popen) -> None:
-    with spawn(argv, env=dict(BASE_ENVIRONMENT), cwd=Path("/"), pass_fds=descriptors) as child:
+    with spawn(
+        argv, env=dict(BASE_ENVIRONMENT), cwd=Path("/"), pass_fds=descriptors, stdout=subprocess.DEVNULL
+    ) as child:
         assert child.wait() == 0, argv
 
 

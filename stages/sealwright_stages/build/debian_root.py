@@ -34,7 +34,7 @@ from sealwright_stages.get_sources.debian import DebianArchive
 from sealwright_stages.ports import Package, Workshop
 from sealwright_stages.verdict import Evidence, Passed, Verdict, Warned
 
-_FORM = 4  # of a cached root; a change of how roots are made counts it up
+_FORM = 5  # of a cached root; a change of how roots are made counts it up
 _TAR = "base.tar"
 
 Listed = Mapping[Key, Stock]
