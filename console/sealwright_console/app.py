@@ -2,12 +2,15 @@
 
 - The app keeps no state of the release; it polls the feed and lets the top screen show it.
 - A showing that took long (a release of thousands of components) is followed by a rest, so that keys are answered.
-- Quitting while the release runs asks first, stops the run, and leaves when the run has ended.
+- Quitting while the release runs asks first: it runs on without this console, or is stopped, and then this one leaves
+  when the run has ended. A terminal that is gone, or SIGTERM, leaves it running.
 - Every line that any widget renders passes the output filter; see `output_filter`.
 """
 
 from __future__ import annotations
 
+import asyncio
+import signal
 from collections.abc import Callable, Iterable, Sequence
 from time import monotonic
 from typing import ClassVar
@@ -27,6 +30,7 @@ from sealwright_stages.events import STAGES, Stage
 
 INTERRUPTED = 130
 _PERIOD = 0.1
+_FAREWELL = 3  # seconds
 _REST = 4
 """How many times as long as the last showing took the keys have the machine for themselves."""
 
@@ -48,6 +52,9 @@ class ConsoleApp(App[int]):
         Binding("question_mark", "keys", "Help", key_display="?"),
         Binding("q,ctrl+q,ctrl+c", "leave", "Quit", key_display="q"),
     ]
+
+    come_back = "sealwright attach"
+    """The command that shows a run again that was left running."""
 
     def __init__(self, feed: Feed, *, ascii_only: bool = False, clock: Callable[[], float] = monotonic) -> None:
         """Show `feed`; `ascii_only` says everything in ASCII; `clock` gives seconds."""
@@ -71,6 +78,9 @@ class ConsoleApp(App[int]):
 
     def on_mount(self) -> None:
         """Paint first, then begin to poll."""
+        if not self.is_headless:
+            for number in (signal.SIGHUP, signal.SIGTERM):
+                asyncio.get_running_loop().add_signal_handler(number, self._hung_up)
         self.push_screen(OverviewScreen(self.feed))
         self.set_interval(_PERIOD, self.look)
 
@@ -150,27 +160,37 @@ class ConsoleApp(App[int]):
         self.theme = names[(here + 1) % len(names)]
 
     def action_leave(self) -> None:
-        """Leave; while the release runs, ask first."""
-        from sealwright_console.screens.asking import AskScreen  # noqa: PLC0415 - after the first paint
+        """Leave; while the release runs, ask whether it shall run on."""
+        from sealwright_console.screens.asking import ChooseScreen  # noqa: PLC0415 - after the first paint
 
         if self.feed.finished is not None:
             self.exit(self.feed.finished)
         elif self._stopping:
             self.exit(INTERRUPTED)
-        elif not any(isinstance(screen, AskScreen) for screen in self.screen_stack):
+        elif not any(isinstance(screen, ChooseScreen) for screen in self.screen_stack):
             question = (
-                (Part("Quit while the release runs?", Tone.HEAD),),
-                (Part("Running builds are stopped and their products thrown away."),),
-                (Part("Nothing that was verified is lost: the next run resumes from the log."),),
+                (Part("Leave while the release runs?", Tone.HEAD),),
+                (Part("It runs on without a console; what it asks of you waits."),),
+                (Part("Come back with "), Part(self.come_back, Tone.KEY)),
+                (Part("Stopping ends its builds; the next run resumes from the log."),),
             )
-            self.push_screen(AskScreen(question, yes="Stop and quit", no="Stay"), self._answered)
+            answers = {"leave": "Leave it running", "stop": "Stop the run", "stay": "Stay"}
+            self.push_screen(ChooseScreen(question, answers, warning="stop"), self._answered)
 
-    def _answered(self, yes: bool | None) -> None:
-        if yes:
+    def _answered(self, answer: str | None) -> None:
+        if answer in ("leave", "stop") and self.feed.finished is not None:
+            self.exit(self.feed.finished)
+        elif answer == "leave":
+            self.exit(INTERRUPTED)
+        elif answer == "stop":
             self._stopping = True
-            if self.feed.finished is None:
-                self.feed.stop()
-                self.notify("stopping; q again leaves at once", markup=False, timeout=30)
+            self.feed.stop()
+            self.notify("stopping; q again leaves at once", markup=False, timeout=30)
+
+    def _hung_up(self) -> None:
+        """The terminal is gone, or somebody ends this console: go, and don't wait for a terminal that takes nothing."""
+        signal.alarm(_FAREWELL)
+        self.exit(INTERRUPTED)
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
         """What the palette offers: our own views, nothing that writes files."""
@@ -194,12 +214,16 @@ def app_for(feed: Feed, *, ascii_only: bool = False) -> ConsoleApp:
     return ReviewApp(feed, feed.cursor, ascii_only=ascii_only)
 
 
-def run_console(feed: Feed, *, ascii: bool = False) -> int:
-    """Show `feed` until the person leaves; gives the exit code of the run.
+def run_console(feed: Feed, *, ascii: bool = False, come_back: str = "") -> int:
+    """Show `feed` until the person leaves; gives the exit code of the run, 130 while it has none.
 
+    `come_back` is the command that shows a run again that was left running.
     Both stdin and stdout must be a terminal; the caller has checked that before this module was imported.
     """
-    code = app_for(feed, ascii_only=ascii).run()
+    app = app_for(feed, ascii_only=ascii)
+    app.come_back = come_back or app.come_back
+    code = app.run()
+    signal.alarm(0)
     if code is not None:
         return code
     return feed.finished if feed.finished is not None else INTERRUPTED

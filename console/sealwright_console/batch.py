@@ -20,9 +20,10 @@ from sealwright_stages import events as ev
 from sealwright_stages.engine import Ended
 from sealwright_stages.errors import Exit
 from sealwright_stages.events import BadEventError, Stage
-from sealwright_stages.release import Opened, Wish, opened
+from sealwright_stages.release import Opened, opened
 from sealwright_stages.sign.signing import SigningRequest, Typed
 from sealwright_stages.state import Record, State, remembered_release
+from sealwright_stages.wish import Wish
 
 _QUIET = (ev.ItemDeclared, ev.ItemStarted, ev.ItemProgress, ev.BuildSample, ev.RunEnded)
 

@@ -12,13 +12,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from sealwright_console.complaints import complain, print_json, print_refused, say
+from sealwright_console.attending import add_attending, require_terminal, run_attended
+from sealwright_console.complaints import complain, print_refused
 from sealwright_console.diffing import add_diffing
 from sealwright_console.publishing import add_publishing
 from sealwright_console.reproducing import add_reproducing
 from sealwright_console.reviewing import add_reviewing
 from sealwright_console.sanitise import clean
-from sealwright_console.signals import end_by_signals, leave_signals
+from sealwright_console.signals import end_by_signals
 from sealwright_stages import VERSION
 from sealwright_stages.errors import Exit, InterruptedRunError, MachineError, ManifestError, SealwrightError
 from sealwright_stages.events import STAGES, Stage
@@ -104,10 +105,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"sealwright {VERSION}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _add_run(commands)
-    status = commands.add_parser("status", help="how a release stands, as plain text")
-    status.add_argument("--work", type=Path, metavar="DIR", help="default: the only *.release folder here")
-    status.add_argument("--json", action="store_true")
-    status.set_defaults(run=_status)
+    add_attending(commands)
     add_reviewing(commands)
     add_diffing(commands)
     add_reproducing(commands)
@@ -131,7 +129,9 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_run(commands: argparse._SubParsersAction[_Parser]) -> None:
-    run = commands.add_parser("run", help="walk a release, or go on with it", epilog=_EXIT_CODES)
+    run = commands.add_parser(
+        "run", help="walk a release, or go on with it, or come back to a run", epilog=_EXIT_CODES
+    )
     run.add_argument("manifest", type=Path, metavar="RELEASE.toml")
     run.add_argument("--batch", action="store_true", help="no screen: progress on stderr")
     run.add_argument("--until", choices=[str(stage) for stage in STAGES], default=str(Stage.SIGN), metavar="STAGE")
@@ -143,13 +143,11 @@ def _add_run(commands: argparse._SubParsersAction[_Parser]) -> None:
 
 
 def _run(options: argparse.Namespace) -> int:
-    from sealwright_stages.release import Wish  # noqa: PLC0415 - quick help and errors need none of this
+    from sealwright_stages.wish import Wish  # noqa: PLC0415 - quick help and errors need none of this
 
     attended = not options.batch and not options.json
-    if attended and not all(stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr)):
-        raise ManifestError(
-            "no terminal", "the console needs one on stdin, stdout and stderr", "use --batch without one"
-        )
+    if attended:
+        require_terminal("use --batch without one")
     if options.jobs < 1:
         raise ManifestError("--jobs", "it must be at least 1", "name a number of builds at a time")
     wish = Wish(options.manifest, options.work, options.jobs, attended, VERSION)
@@ -157,56 +155,7 @@ def _run(options: argparse.Namespace) -> int:
         from sealwright_console.batch import run_batch  # noqa: PLC0415
 
         return run_batch(wish, Stage(options.until), as_json=options.json)
-    return _console(wish, Stage(options.until), options.ascii)
-
-
-def _console(wish, until: Stage, ascii_only: bool) -> int:  # type: ignore[no-untyped-def]
-    from sealwright_console.app import run_console  # noqa: PLC0415
-    from sealwright_console.feed import Mirror  # noqa: PLC0415
-    from sealwright_console.live import Answers, LiveFeed  # noqa: PLC0415
-    from sealwright_stages.release import folded, opened, read_release, work_folder  # noqa: PLC0415
-
-    leave_signals()
-    answers = Answers()
-    mirror = Mirror(folded(work_folder(read_release(wish.manifest)[0], wish.work).log))
-    with opened(wish, answers.ask, mirror.take, lambda what: print(what, file=sys.stderr, flush=True)) as release:
-        feed = LiveFeed(release, answers, until, mirror)
-        feed.start()
-        try:
-            run_console(feed, ascii=ascii_only)
-        finally:
-            ended = feed.join()
-    if ended.exit != Exit.DONE:
-        say(ended.what, [(ended.because, ended.next_step)], ended.exhibits)
-    return int(ended.exit)
-
-
-def _status(options: argparse.Namespace) -> int:
-    from sealwright_console.batch import summary  # noqa: PLC0415
-    from sealwright_stages.release import folded  # noqa: PLC0415
-
-    work = options.work or _only_work_folder()
-    if not (work / "log" / "index.jsonl").exists():
-        raise ManifestError(str(work), "there is no log in it", "name a work folder: --work DIR")
-    state = folded(work / "log")
-    if options.json:
-        items = {
-            item.id: {"status": item.status, "code": item.code, "reason": item.reason}
-            for item in state.items.values()
-        }
-        print_json({"release": state.release, "version": state.version, "sealed": state.sealed, "items": items})
-    else:
-        print("\n".join(summary(state)))
-    return int(Exit.DONE)
-
-
-def _only_work_folder() -> Path:
-    """The work folder that lies here, if there is just one."""
-    found = sorted(path for path in Path().glob("*.release") if path.is_dir())
-    if len(found) == 1:
-        return found[0]
-    because = f"there are {len(found)}: {', '.join(map(str, found[:5]))}" if found else "there is none here"
-    raise ManifestError("no single work folder", because, "name one: --work DIR")
+    return run_attended(wish, Stage(options.until), ascii_only=options.ascii)
 
 
 def _doctor(options: argparse.Namespace) -> int:

@@ -9,7 +9,6 @@
 from __future__ import annotations
 
 import hashlib
-import queue
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,14 +16,12 @@ from typing import TYPE_CHECKING, Protocol
 
 from sealwright_appendlog.record import stream_name
 from sealwright_stages.files import read_small
-from sealwright_stages.fold import apply
-from sealwright_stages.state import Record, State
+from sealwright_stages.state import State
 
 if TYPE_CHECKING:
     from sealwright_console.cursor import Cursor
     from sealwright_stages.live import Now
 
-_AT_ONCE = 20_000
 _MOST_EVIDENCE = 8 << 20  # bytes; a report of differences is the longest, at 1 MiB before JSON quotes it
 
 
@@ -99,34 +96,6 @@ class Feed(Protocol):
 
     def refuse_signing(self) -> None:
         """Say no."""
-
-
-class Mirror:
-    """A second fold over a live log, in the console's own thread.
-
-    The engine's state changes in the engine's thread, under the eyes of whoever iterates over it. This one takes
-    each acknowledged record through a queue and folds it when the console looks.
-    """
-
-    def __init__(self, before: State | None = None) -> None:
-        """Begin with what stood in the log `before`."""
-        self.state = before or State()
-        self._arrived: queue.SimpleQueue[Record] = queue.SimpleQueue()
-
-    def take(self, record: Record) -> None:
-        """Take a record that was acknowledged; any thread, in the order of the log."""
-        self._arrived.put(record)
-
-    def poll(self) -> bool:
-        """Fold what has arrived, at most a slice of it; True if there was anything. The console's thread only."""
-        for taken in range(_AT_ONCE):
-            try:
-                record = self._arrived.get_nowait()
-            except queue.Empty:
-                return taken > 0
-            if record.n > self.state.last_n:
-                apply(self.state, record)
-        return True
 
 
 def segments(data: Path, stream: str) -> list[Path]:

@@ -11,10 +11,11 @@ from sealwright_console.auditing import MARK
 from sealwright_console.sanitise import clean
 from sealwright_stages.doctor import examine, fit
 from sealwright_stages.errors import Exit
-from sealwright_stages.release import cache_folder, read_release, work_folder
+from sealwright_stages.release import cache_folder, read_release
 from sealwright_stages.selftest.attempts import Result, Tried
 from sealwright_stages.selftest.trial import selftest
 from sealwright_stages.selftest.vouch import refusal, remember
+from sealwright_stages.work import work_folder
 
 _RESULT = {Result.HELD: "✓ held   ", Result.GOT_OUT: "✗ GOT OUT", Result.BROKEN: "✗ BROKEN "}
 _NEXT = {
@@ -28,7 +29,7 @@ def run_doctor(options: argparse.Namespace) -> int:
     folder = manifest = None
     if options.manifest is not None:
         manifest = read_release(options.manifest)[0]
-        folder = work_folder(manifest, None).root
+        folder = work_folder(manifest.release, None).root
     findings = examine(folder, manifest)
     for finding in findings:
         print(f"{MARK[finding.ok]} {finding.name}: {clean(finding.found)}")

@@ -50,6 +50,7 @@ class Waive:
 
 
 Command = Retry | Waive
+_WAITING = 50_000  # commands: a retry of each item of the largest release
 
 
 @dataclass(frozen=True)
@@ -87,8 +88,9 @@ class Engine:
         self.builds = BuildWalk(context, self.sources)
 
     def post(self, command: Command) -> None:
-        """Ask an attended run to do something; a command that the rules forbid changes nothing."""
-        self._commands.put(command)
+        """Ask an attended run to do something; a command that the rules forbid changes nothing, nor does one too many."""
+        if self._commands.qsize() < _WAITING:
+            self._commands.put(command)
 
     def run(self, until: Stage = Stage.SIGN) -> Ended:
         """Walk up to and including `until`. Never raises, short of leaving the program: all is in the answer."""

@@ -18,6 +18,7 @@ from collections.abc import Callable, Mapping, Sequence
 from sealwright_stages import events as ev
 from sealwright_stages.fold import apply
 from sealwright_stages.ports import Deleted, EventLog
+from sealwright_stages.review.snapshots import freeze, thaw
 from sealwright_stages.state import Product, Record, State
 from sealwright_stages.verdict import Verdict, Waiver, Warned, covers
 
@@ -60,6 +61,12 @@ class Journal:
         with self._lock:
             apply(self.state, record)
             self._listener(record)
+
+    def picture(self) -> State:
+        """The state as it is at one moment, for the caller alone, while others go on to tell."""
+        with self._lock:
+            kept = freeze(self.state)
+        return thaw(kept)
 
     def products(self, component: str) -> tuple[Product, ...]:
         """A component's products, while others may be told of."""

@@ -61,6 +61,11 @@ class Live:
             self._now.pop(component, None)
             self.changes += 1
 
+    def names(self) -> tuple[str, ...]:
+        """The components that are being built and were looked at."""
+        with self._lock:
+            return tuple(self._now)
+
     def of(self, component: str) -> Now | None:
         """The newest look, while it is being built."""
         return self._now.get(component)

@@ -4,7 +4,7 @@
   sandbox, memory, and last, since it takes a few seconds where it was not yet tried, whether the sandbox holds.
 - Who is to sign the release has an OpenPGP key: the signer signs with nothing else.
 - The log is opened before anything else happens; the state is folded from it, never from elsewhere.
-- What a console that was killed could not remove (private keyrings, half-made sandboxes) is removed then.
+- What a run that was killed could not remove (private keyrings, half-made sandboxes) is removed then.
 - Whatever was opened is closed again, in the opposite order, however the run ends.
 """
 
@@ -49,20 +49,10 @@ from sealwright_stages.sign.client import open_signer
 from sealwright_stages.sign.signing import Confirm, SigningRequest, Typed
 from sealwright_stages.state import Record, State
 from sealwright_stages.verify.verifier import require_verifier, verifier
-from sealwright_stages.work import WorkFolder
+from sealwright_stages.wish import Wish
+from sealwright_stages.work import WorkFolder, work_folder
 
 _MAX_HOSTS = 1 << 20
-
-
-@dataclass(frozen=True)
-class Wish:
-    """How a release is to be run."""
-
-    manifest: Path
-    work: Path | None
-    jobs: int
-    attended: bool
-    tool: str
 
 
 @dataclass(frozen=True)
@@ -146,11 +136,6 @@ def read_known_hosts(manifest: Manifest) -> bytes | None:
     return data
 
 
-def work_folder(manifest: Manifest, asked: Path | None) -> WorkFolder:
-    """The work folder: the one asked for, or `./<name>-<version>.release`."""
-    return WorkFolder((asked or Path(f"{manifest.release}.release")).absolute())
-
-
 @contextlib.contextmanager
 def opened(
     wish: Wish,
@@ -164,7 +149,7 @@ def opened(
         SealwrightError: what is refused, because of what, and what to do.
     """
     manifest, policy, signature = read_release(wish.manifest)
-    work = work_folder(manifest, wish.work)
+    work = work_folder(manifest.release, wish.work)
     subject = Subject(manifest, policy, work, manifest.release, signature, read_known_hosts(manifest))
     with walked(subject, wish, ask, listener, waiting) as release:
         yield release

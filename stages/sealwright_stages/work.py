@@ -1,6 +1,6 @@
-"""The work folder of one release: where each thing lies, and the lock that keeps a second console out.
+"""The work folder of one release: where each thing lies, and the lock that keeps a second run out.
 
-- One console at a time: an advisory lock on the open file `lock`, which a dead process does not hold.
+- One run at a time: an advisory lock on the open file `lock`, which a dead process does not hold.
 - A folder of another release is refused before anything in it is touched.
 - Folders appear with modes that let only their owner write; into those where strangers' programs write, nobody else
   gets at all, since such a program could leave one that runs as its own uid.
@@ -12,12 +12,15 @@ import contextlib
 import fcntl
 import json
 import os
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from sealwright_stages.errors import MachineError, ManifestError
 from sealwright_stages.files import write_whole
+
+_LOOKS, _MOMENT = 5, 0.02  # times, seconds
 
 
 @dataclass(frozen=True)
@@ -63,7 +66,7 @@ class WorkFolder:
 
     @property
     def private(self) -> Path:
-        """What is kept and never published: the log's key, the console's memory of the log."""
+        """What is kept and never published: the log's key, the console's memory of the log, the engine's socket."""
         return self.root / "private"
 
     def manifest_file(self, component: str) -> Path:
@@ -114,7 +117,7 @@ class WorkFolder:
         """Hold the lock while the block runs.
 
         Raises:
-            MachineError: another console holds it; its pid is named.
+            MachineError: another run holds it; its pid is named.
         """
         try:
             self.root.mkdir(mode=0o755, parents=True, exist_ok=True)
@@ -124,17 +127,55 @@ class WorkFolder:
                 f"{self.root} can't be used", error.strerror or str(error), "name another with --work DIR"
             ) from error
         try:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError as error:
-                holder = os.read(descriptor, 32).decode("ascii", "replace").strip() or "unknown"
+            if not _taken(descriptor):
                 raise MachineError(
                     f"{self.root} is in use",
-                    f"the console with pid {holder} holds it",
-                    "quit that one, or watch with `sealwright status`",
-                ) from error
+                    f"the run with pid {_pid(descriptor) or 'unknown'} holds it",
+                    "watch it with `sealwright attach` or `sealwright status`, or wait for its end",
+                )
             os.ftruncate(descriptor, 0)
             os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
             yield
         finally:
             os.close(descriptor)
+
+    def holder(self) -> int | None:
+        """The pid of the run that holds the lock, 0 if it has not said; None if there is none.
+
+        Raises:
+            OSError: the lock can't be read.
+        """
+        try:
+            descriptor = os.open(self.root / "lock", os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+        except FileNotFoundError:
+            return None
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return _pid(descriptor)
+        else:
+            return None
+        finally:
+            os.close(descriptor)
+
+
+def work_folder(release: str, asked: Path | None) -> WorkFolder:
+    """The work folder of a release, as name-version: the one asked for, or `./<name>-<version>.release`."""
+    return WorkFolder((asked or Path(f"{release}.release")).absolute())
+
+
+def _taken(descriptor: int) -> bool:
+    """Take the lock; whoever just looks at it holds it for less than a moment."""
+    for _ in range(_LOOKS):
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            time.sleep(_MOMENT)
+        else:
+            return True
+    return False
+
+
+def _pid(descriptor: int) -> int:
+    told = os.pread(descriptor, 32, 0).strip()
+    return int(told) if told.isdigit() else 0

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from bench import (
+    bench_attach,
     bench_console,
     bench_diff,
     bench_log,
@@ -31,6 +32,7 @@ def lines() -> Iterator[Line]:
     yield from bench_sandbox.lines()
     yield from bench_watch.lines()
     yield bench_console.first_paint()
+    yield bench_attach.lines()
 
 
 if __name__ == "__main__":

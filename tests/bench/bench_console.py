@@ -33,12 +33,13 @@ _WORD = b"get-sources"
 
 def first_paint(rounds: int = 5) -> Line:
     """Median seconds from the start of the program to its first words on the terminal; taken in turn."""
-    pairs = [(_painted(_OURS), _painted(_PEER)) for _ in range(rounds)]
+    pairs = [(painted(_OURS), painted(_PEER)) for _ in range(rounds)]
     ours, peer = (statistics.median(times) for times in zip(*pairs, strict=True))
     return Line("first paint of the console", ours, peer, "a textual app of one word")
 
 
-def _painted(code: str) -> float:
+def painted(code: str, word: bytes = _WORD) -> float:
+    """Seconds from the start of a Python program to `word` on its terminal."""
     here, there = pty.openpty()
     env = {**os.environ, "TERM": "xterm-256color", "PYTHONPATH": str(_TESTS)}
     begun = time.perf_counter()
@@ -46,7 +47,7 @@ def _painted(code: str) -> float:
     os.close(there)
     try:
         seen = b""
-        while _WORD not in seen:
+        while word not in seen:
             if not select.select([here], [], [], 20)[0]:
                 raise RuntimeError(f"nothing was painted: {seen[-400:]!r}")
             seen += os.read(here, 1 << 16)

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import threading
 from pathlib import Path
 
 import pytest
 
 from console import made_up
-from sealwright_console.feed import Mirror, segments
-from sealwright_console.views.header import next_gate, totals
-from sealwright_console.views.overview import component_rows
-from sealwright_stages.fold import fold
+from sealwright_console.feed import segments
 
 
 def test_segments_come_in_their_order(tmp_path: Path) -> None:
@@ -35,28 +31,3 @@ def test_a_link_among_the_folders_is_not_followed(tmp_path: Path) -> None:
     (tmp_path / "data" / "build").symlink_to(tmp_path / "elsewhere" / "build")
     assert segments(tmp_path / "elsewhere", "build/xen/1-1")
     assert segments(tmp_path / "data", "build/xen/1-1") == []
-
-
-def test_the_mirror_folds_each_record_once() -> None:
-    entries = made_up.sealed().entries
-    mirror = Mirror(fold(entries[:50]))
-    for entry in entries[40:]:
-        mirror.take(entry)
-    assert mirror.poll() and not mirror.poll()
-    assert mirror.state == fold(entries)
-
-
-def test_the_mirror_stands_still_while_the_console_looks() -> None:
-    story = made_up.Story()
-    for number in range(3000):
-        story.declare(f"c{number:04}", ("verify", "digest", "a file"))
-    mirror = Mirror()
-    writer = threading.Thread(target=lambda: [mirror.take(entry) for entry in story.entries])
-    writer.start()
-    while writer.is_alive() or mirror.poll():
-        mirror.poll()
-        totals(mirror.state)
-        next_gate(mirror.state)
-        component_rows(mirror.state, 98)
-    writer.join()
-    assert len(mirror.state.items) == 3000

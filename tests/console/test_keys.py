@@ -16,7 +16,7 @@ from sealwright_console.app import INTERRUPTED, ConsoleApp
 from sealwright_console.cursor import Cursor
 from sealwright_console.feed import ReadOnlyError
 from sealwright_console.review_feed import ReviewFeed
-from sealwright_console.screens.asking import AskScreen
+from sealwright_console.screens.asking import AskScreen, ChooseScreen
 from sealwright_console.screens.build import BuildScreen
 from sealwright_console.screens.component import ComponentScreen
 from sealwright_console.screens.gate import GateScreen
@@ -273,12 +273,30 @@ async def test_refusing_to_sign_asks_once_more() -> None:
     assert feed.asked == [("refuse",)]
 
 
-async def test_quitting_while_running_asks_then_waits_for_the_end() -> None:
+@pytest.mark.parametrize("keys", [("escape",), ("tab", "tab", "enter"), ("right", "right", "enter")])
+async def test_quitting_while_running_asks_and_staying_changes_nothing(keys: tuple[str, ...]) -> None:
+    feed = made_up.MadeUpFeed(made_up.troubled())
+    app = app_over(feed)
+    async with app.run_test(size=SIZE) as pilot:
+        await press(pilot, "q")
+        assert isinstance(app.screen, ChooseScreen)
+        await press(pilot, *keys)
+        assert isinstance(app.screen, OverviewScreen)
+    assert feed.asked == [] and app.return_value is None
+
+
+async def test_quitting_while_running_leaves_it_running_first_of_all() -> None:
     feed = made_up.MadeUpFeed(made_up.troubled())
     app = app_over(feed)
     async with app.run_test(size=SIZE) as pilot:
         await press(pilot, "q", "enter")
-        assert feed.asked == [] and isinstance(app.screen, OverviewScreen)
+    assert feed.asked == [] and app.return_value == INTERRUPTED
+
+
+async def test_stopping_while_running_waits_for_the_end() -> None:
+    feed = made_up.MadeUpFeed(made_up.troubled())
+    app = app_over(feed)
+    async with app.run_test(size=SIZE) as pilot:
         await press(pilot, "q", "tab", "enter")
         await pilot.pause()
         assert feed.asked == [("stop",)] and app.return_value is None

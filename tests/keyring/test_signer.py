@@ -11,6 +11,7 @@ import pty
 import shutil
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -403,6 +404,34 @@ def test_no_terminal_is_a_refusal(talk: Talk, tmp_path: Path) -> None:
     _, refused = talk(proposal(), then=typed, asker=Terminal(tmp_path / "no-tty"))
     assert refused["ok"] is False
     assert "terminal" in refused["because"]
+
+
+@pytest.mark.parametrize("tty", ["", "/dev/pts/closed"])
+def test_a_passphrase_that_can_not_be_asked_for_is_told_as_such(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tty: str
+) -> None:
+    for name in ("GPG_TTY", "DISPLAY", "WAYLAND_DISPLAY"):
+        monkeypatch.delenv(name, raising=False)
+    if tty:
+        monkeypatch.setenv("GPG_TTY", tty)
+    with tempfile.TemporaryDirectory(prefix="sw-signer-", dir="/tmp") as name:
+        home, record = Path(name), tmp_path / "r"
+        argv = ["gpg", "--homedir", name, "--batch", "--pinentry-mode", "loopback", "--passphrase", "secret"]
+        subprocess.run(
+            [*argv, "--quick-generate-key", "a", "ed25519", "sign", "never"], check=True, capture_output=True
+        )
+        subprocess.run(["gpgconf", "--homedir", name, "--kill", "gpg-agent"], check=True)
+        out = io.BytesIO()
+        server = SignerServer(home, record)
+        server.serve(io.BytesIO(json.dumps(proposal()).encode() + b"\n"), out)
+        shown = json.loads(out.getvalue())
+        out = io.BytesIO()
+        with own_agent(home):
+            server.serve(io.BytesIO(json.dumps(typed(shown)).encode() + b"\n"), out)
+    refused = json.loads(out.getvalue())
+    assert (
+        refused["ok"] is False and "no prompt can appear" in refused["because"] and "elsewhere" in refused["next"]
+    )
 
 
 def program(*words: str, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:

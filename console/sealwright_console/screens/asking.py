@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 from textual.app import ComposeResult
@@ -14,6 +15,7 @@ from textual.containers import Horizontal, Vertical
 from textual.events import Paste
 from textual.screen import ModalScreen
 from textual.widgets import Button, Input
+from textual.widgets.button import ButtonVariant
 
 from sealwright_console.lines import Line
 from sealwright_console.widgets.texts import Texts
@@ -76,3 +78,42 @@ class AskScreen(ModalScreen[bool]):
     def action_no(self) -> None:
         """The answer is no."""
         self.dismiss(False)
+
+
+class ChooseScreen(ModalScreen[str]):
+    """A question with several answers; the cursor stands on the first, and `esc` gives none of them."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "none", "Back"),
+        Binding("left", "app.focus_previous", show=False),
+        Binding("right", "app.focus_next", show=False),
+    ]
+    DEFAULT_CSS = f"ChooseScreen {{ {WINDOW_CSS} }}"
+
+    def __init__(self, question: tuple[Line, ...], answers: Mapping[str, str], warning: str = "") -> None:
+        """Ask `question`; `answers` are words on buttons by what they give, of which `warning` is one to think about."""
+        super().__init__()
+        self._question, self._answers, self._warning = question, answers, warning
+
+    def compose(self) -> ComposeResult:
+        """The question and its buttons."""
+        with Vertical(id="window"):
+            yield Texts(*self._question)
+            with Horizontal(id="buttons"):
+                for answer, label in self._answers.items():
+                    yield Button(label, id=answer, variant=self._variant(answer), compact=True)
+
+    def _variant(self, answer: str) -> ButtonVariant:
+        return "warning" if answer == self._warning else "default"
+
+    def on_mount(self) -> None:
+        """Stand on the first."""
+        self.query_one(f"#{next(iter(self._answers))}", Button).focus()
+
+    def on_button_pressed(self, message: Button.Pressed) -> None:
+        """Give the answer."""
+        self.dismiss(message.button.id or "")
+
+    def action_none(self) -> None:
+        """Give no answer."""
+        self.dismiss("")

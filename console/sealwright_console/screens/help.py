@@ -26,7 +26,7 @@ _KEYS = (
             (":, ctrl+p", "command palette"),
             ("t", "light or dark"),
             ("?", "this page"),
-            ("q", "quit; asks while the release runs"),
+            ("q", "leave; asks whether the release is to run on"),
         ),
     ),
     (

@@ -21,6 +21,8 @@ _ENVIRONMENT = {"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8", "TZ": "UTC"}
 _FLAGS = ("--batch", "--no-tty", "--no-options", "--trust-model", "always", "--no-auto-check-trustdb")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,60}\Z")
 _DESKTOP = ("GPG_TTY", "DISPLAY", "WAYLAND_DISPLAY", "XDG_RUNTIME_DIR")  # what a pinentry needs to appear
+_NO_PROMPT = (b"Inappropriate ioctl for device", b"No such file or directory", b"No pinentry", b"No such device")
+_PROTECTED = "unlock it in its agent, or have a signer elsewhere: docs/how-to/use-your-own-release-key.md"
 _SECONDS = 100  # a person may have to type a passphrase
 
 
@@ -129,5 +131,7 @@ def _gpg(home: Path, words: Sequence[str], data: bytes = b"") -> bytes:
         raise SignerError("gpg", str(error), "look at the key and its agent") from error
     if done.returncode != 0:
         said = printable(b" / ".join(done.stderr.strip().splitlines())[-300:])
+        if any(b"failed: " + sign in done.stderr for sign in _NO_PROMPT):
+            raise SignerError("the key's passphrase", f"no prompt can appear for it here ({said})", _PROTECTED)
         raise SignerError("gpg", said or "it said nothing", "look at the key and its agent")
     return done.stdout

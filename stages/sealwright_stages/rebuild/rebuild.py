@@ -27,9 +27,10 @@ from sealwright_stages.rebuild.begun import mark
 from sealwright_stages.rebuild.detail import Detail, details
 from sealwright_stages.rebuild.results import Results, results
 from sealwright_stages.rebuild.taken import Taken
-from sealwright_stages.release import Opened, Subject, Wish, cache_folder, walked
+from sealwright_stages.release import Opened, Subject, cache_folder, walked
 from sealwright_stages.seal.evidence import EvidenceFolder
 from sealwright_stages.state import Record
+from sealwright_stages.wish import Wish
 from sealwright_stages.work import WorkFolder
 
 RESULT = "rebuild.json"

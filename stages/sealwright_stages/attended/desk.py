@@ -1,0 +1,95 @@
+"""What consoles see of an opened release, and what they may ask of it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+from sealwright_stages.attended.protocol import (
+    Asked,
+    AskRetry,
+    AskStop,
+    AskWaive,
+    Looks,
+    Refuse,
+    Said,
+    Sign,
+)
+from sealwright_stages.attended.question import Question
+from sealwright_stages.engine import Retry, Waive
+from sealwright_stages.release import Opened
+from sealwright_stages.sign.signing import Typed
+from sealwright_stages.state import Record, State
+
+_EVERY = 1.0  # seconds that an estimate holds
+
+
+class OpenedDesk:
+    """Implements `server.Desk`; records are taken in from before it begins."""
+
+    def __init__(self, question: Question) -> None:
+        self._question = question
+        self._release: Opened | None = None
+        self._n = -1
+        self._ended: tuple[int, bool, str] | None = None
+        self._last, self._changes, self._looked = Looks(), -1, 0.0
+
+    def take(self, record: Record) -> None:
+        """Take a record that was acknowledged. The engine's threads, in the order of the log."""
+        self._n = record.n
+
+    def begin(self, release: Opened) -> None:
+        """Look at `release` from now on."""
+        self._release = release
+        self._n = max(self._n, release.engine.journal.state.last_n)
+
+    def end(self) -> None:
+        """How it stands now is how it stays: it will be closed."""
+        self._ended = self.position()
+
+    def picture(self) -> State:
+        """The state as it is now."""
+        return self._opened.engine.journal.picture()
+
+    def position(self) -> tuple[int, bool, str]:
+        """The last acknowledged record, whether the log is lost, and why."""
+        log = self._opened.log
+        return self._ended or (self._n, log.lost.is_set(), log.why_lost)
+
+    def news(self) -> Sequence[Said]:
+        """The signer's question, and the looks at running builds."""
+        return (self._question.open, self._looks())
+
+    def _looks(self) -> Looks:
+        """The newest looks; made anew only when there are any."""
+        outlook, state = self._opened.outlook, self._opened.engine.journal.state
+        changes, now = outlook.live.changes, time.monotonic()
+        if changes != self._changes or now - self._looked >= _EVERY:
+            self._changes, self._looked = changes, now
+            looks = {name: look for name in outlook.live.names() if (look := outlook.now(name)) is not None}
+            left = {name: outlook.left(state, name) for name in looks}
+            self._last = Looks(looks, left, outlook.whole(state))
+        return self._last
+
+    def do(self, wish: Asked) -> None:
+        """Do what a console asks for; what is too late or not allowed changes nothing."""
+        if isinstance(wish, AskRetry):
+            self._opened.engine.post(Retry(wish.item))
+        elif isinstance(wish, AskWaive):
+            self._opened.engine.post(Waive(wish.item, wish.person, wish.reason))
+        elif isinstance(wish, Sign):
+            self._question.give(wish.number, Typed(wish.digest, wish.release))
+        elif isinstance(wish, Refuse):
+            self._question.give(wish.number, None)
+        elif isinstance(wish, AskStop):
+            self.stop()
+
+    def stop(self) -> None:
+        """Stop the run."""
+        self._question.stop()
+        self._opened.cancel.set()
+
+    @property
+    def _opened(self) -> Opened:
+        assert self._release is not None  # noqa: S101 - nobody is let in before it begins
+        return self._release

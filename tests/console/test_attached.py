@@ -1,0 +1,184 @@
+"""A console over an engine's door: what it shows is what the log says, and however the engine ends, it is told."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from sealwright_console.attached import AttachedFeed
+from sealwright_stages.attended.client import Link, attached
+from sealwright_stages.attended.place import Place
+from sealwright_stages.attended.protocol import (
+    PROTOCOL,
+    AskRetry,
+    Asks,
+    AskStop,
+    AskWaive,
+    Looks,
+    Over,
+    Refuse,
+    Sign,
+)
+from sealwright_stages.errors import Exit, MachineError
+from sealwright_stages.fold import fold
+from sealwright_stages.live import Now
+from sealwright_stages.log.entries import read_entries
+from sealwright_stages.ports import Sampled
+from sealwright_stages.work import WorkFolder
+from support.lone_engine import LoneDesk, hello, serving
+from support.past_log import write_past
+from support.stories import whole_release
+from walk.walking import until
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Path:
+    return write_past(tmp_path / "log", whole_release("xen", "linux"))
+
+
+@pytest.fixture
+def desk(log: Path) -> LoneDesk:
+    """An engine in the middle of the log: acknowledged up to where its state is."""
+    entries = list(read_entries(log))
+    return LoneDesk(fold(entries[: len(entries) // 2]))
+
+
+def come(work: Path) -> Link:
+    link = attached(Place(WorkFolder(work)), "0.1.0")
+    assert link is not None
+    return link
+
+
+@pytest.fixture
+def feed(tmp_path: Path, desk: LoneDesk) -> Iterator[AttachedFeed]:
+    with serving(tmp_path, desk), contextlib.closing(AttachedFeed(come(tmp_path))) as made:
+        yield made
+
+
+def polled(feed: AttachedFeed, condition: Callable[[], object]) -> None:
+    """Poll until it holds."""
+    until(lambda: feed.poll() or condition(), feed.notices)
+    until(lambda: feed.poll() is not None and condition(), feed.notices)
+
+
+def test_what_is_shown_is_the_picture_and_then_the_acknowledged_records_of_the_log(
+    feed: AttachedFeed, desk: LoneDesk, log: Path
+) -> None:
+    entries = list(read_entries(log))
+    assert feed.state == desk.state
+    for n in range(desk.n, len(entries)):
+        desk.n = n
+        polled(feed, lambda n=n: feed.state.last_n == n)  # type: ignore[misc]
+        assert feed.state == fold(entries[: n + 1])
+    assert feed.finished is None and f"{len(entries)} records acknowledged" in feed.notices()[-1]
+
+
+def test_each_wish_goes_to_the_engine(feed: AttachedFeed, desk: LoneDesk) -> None:
+    desk.asks = Asks(7, "r-1.0", "ab" * 32, ("one",), ("KEY",), 2, ("w",))
+    polled(feed, lambda: feed.signing() is not None)
+    request = feed.signing()
+    assert request is not None and request.digest == "ab" * 32 and request.counts == (("products", 2),)
+    feed.retry("a")
+    feed.waive("a", "me", "why")
+    feed.confirm_signing("abababab", "r-1.0")
+    feed.refuse_signing()
+    feed.stop()
+    wanted = [AskRetry("a"), AskWaive("a", "me", "why"), Sign(7, "abababab", "r-1.0"), Refuse(7), AskStop()]
+    until(lambda: desk.asked == wanted, lambda: desk.asked)
+
+
+def test_looks_at_builds_come_beside_the_log(feed: AttachedFeed, desk: LoneDesk) -> None:
+    now = Now(Sampled(100, 1 << 20, 3, 4, 5, 6, 7, 8, 9, 10), 11, 12)
+    desk.more = (Looks({"xen": now}, {"xen": "about 3 min left"}, "about 1 h left"),)
+    polled(feed, lambda: feed.now("xen") is not None)
+    assert (feed.now("xen"), feed.left("xen"), feed.left()) == (now, "about 3 min left", "about 1 h left")
+    assert feed.now("linux") is None and feed.left("linux") == ""
+
+
+def test_the_end_is_told_once_all_that_was_acknowledged_is_shown(
+    tmp_path: Path, desk: LoneDesk, log: Path
+) -> None:
+    entries = list(read_entries(log))
+    with contextlib.ExitStack() as stack:
+        with serving(tmp_path, desk):
+            feed = stack.enter_context(contextlib.closing(AttachedFeed(come(tmp_path))))
+            desk.n = len(entries) - 1
+            until(lambda: feed._link.sock.recv(1, 2), "something comes")  # MSG_PEEK
+        until(lambda: (feed.poll(), feed.finished)[1] is not None, feed.notices)
+        assert feed.finished == 0 and feed.state == fold(entries)
+        assert feed.notices()[0].startswith("✓ the test is over")
+
+
+def test_an_engine_that_is_gone_without_a_word_has_ended_the_run(tmp_path: Path, desk: LoneDesk) -> None:
+    with serving(tmp_path, desk) as server, contextlib.closing(AttachedFeed(come(tmp_path))) as feed:
+        for console in server._consoles:
+            console.sock.shutdown(2)
+        until(lambda: (feed.poll(), feed.finished)[1] is not None, "it is told")
+        assert feed.finished == int(Exit.ENVIRONMENT)
+        assert feed.over is not None and f"pid {os.getpid()}, is gone" in feed.over.what and feed.over.next
+        feed.retry("a")
+        assert desk.asked == [], "nobody is asked any more"
+
+
+def test_an_engine_that_could_still_say_how_it_ended_is_believed(tmp_path: Path, desk: LoneDesk) -> None:
+    said = Over(5, "nothing was signed", "no", "run again")
+    with serving(tmp_path, desk) as server, contextlib.closing(AttachedFeed(come(tmp_path))) as feed:
+        feed._link.place.leave(said)
+        for console in server._consoles:
+            console.sock.shutdown(2)
+        until(lambda: (feed.poll(), feed.finished)[1] is not None, "it is told")
+        assert feed.over == said
+
+
+@pytest.mark.parametrize("damage", [b"garbage\n", b'{"n":1}\n'])
+def test_a_log_that_can_not_be_read_on_ends_the_looking_with_its_reason(
+    tmp_path: Path, desk: LoneDesk, log: Path, damage: bytes
+) -> None:
+    index = log / "index.jsonl"
+    lines = index.read_bytes().splitlines(keepends=True)
+    with serving(tmp_path, desk), contextlib.closing(AttachedFeed(come(tmp_path))) as feed:
+        index.write_bytes(b"".join([*lines[: desk.n + 1], damage]))
+        desk.n = len(lines) - 1
+        until(lambda: (feed.poll(), feed.finished)[1] is not None, feed.notices)
+        assert feed.finished == int(Exit.LOG) and "can't be read" in feed.notices()[0]
+
+
+def test_a_log_that_lags_behind_what_is_acknowledged_is_told_and_keeps_nobody(
+    tmp_path: Path, desk: LoneDesk
+) -> None:
+    now = [0.0]
+    with serving(tmp_path, desk), contextlib.closing(AttachedFeed(come(tmp_path), lambda: now[0])) as feed:
+        desk.n = 5000
+        polled(feed, lambda: feed._position.n == 5000)
+        feed.over = Over(0, "done", "", "go")
+        assert feed.finished is None
+        now[0] = 11.0
+        assert "of 5001 acknowledged records" in feed.notices()[1] and feed.finished == 0
+
+
+def test_an_engine_that_is_silent_is_told(tmp_path: Path, desk: LoneDesk) -> None:
+    now = [0.0]
+    with serving(tmp_path, desk), contextlib.closing(AttachedFeed(come(tmp_path), lambda: now[0])) as feed:
+        polled(feed, lambda: feed._position.beat)
+        now[0] = 12.0
+        assert "has been silent for 12 s" in feed.notices()[0]
+
+
+def test_another_protocol_is_refused_by_its_number(tmp_path: Path, desk: LoneDesk) -> None:
+    refused = pytest.raises(MachineError, match=f"protocol {PROTOCOL + 1}")
+    with serving(tmp_path, desk, hello(protocol=PROTOCOL + 1)), refused:
+        come(tmp_path)
+
+
+def test_where_a_lock_is_held_and_nobody_listens_it_is_in_use(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sealwright_stages.attended.client._COMING", 0.2)
+    place = Place(WorkFolder(tmp_path))
+    assert attached(place, "0.1.0") is None
+    with place.work.locked(), pytest.raises(MachineError, match="is in use"):
+        attached(place, "0.1.0")
