@@ -23,10 +23,12 @@ class Tone(StrEnum):
     PLAIN = "plain"
     DIM = "dim"
     HEAD = "head"
+    HERE = "here"
     KEY = "key"
     PASSED = "passed"
     WARNED = "warned"
     FAILED = "failed"
+    ALARM = "alarm"
     RUNNING = "running"
     PENDING = "pending"
 
@@ -106,6 +108,37 @@ def fit(text: str, width: int) -> str:
     """The text, cleaned, in exactly `width` cells: padded, or cut with an ellipsis."""
     text = clean(text)
     return set_cell_size(text, width) if cell_len(text) <= width else f"{set_cell_size(text, width - 1)}…"
+
+
+def cut(line: Line, width: int) -> Line:
+    """The line in at most `width` cells; what is left out is told by an ellipsis."""
+    if cell_len(plain(line)) <= width:
+        return line
+    out: list[Part] = []
+    room = max(1, width) - 1
+    for part in line:
+        text = part.text if cell_len(part.text) <= room else set_cell_size(part.text, room)
+        out.append(Part(text, part.tone))
+        room -= cell_len(text)
+        if text != part.text:
+            break
+    return (*out, Part("…", out[-1].tone))
+
+
+def few(lines: list[Line], most: int, width: int) -> tuple[Line, ...]:
+    """At most so many lines; where there are more, the last one says so by an ellipsis at its end."""
+    if len(lines) <= most:
+        return tuple(lines)
+    last = cut(lines[most - 1], width - 2)
+    return (*lines[: most - 1], (*last, Part(" …", Tone.DIM)))
+
+
+def apart(left: Line, right: Line, width: int) -> Line:
+    """One line at the left edge and one at the right, at least two cells between them; the left one is cut for that."""
+    room = width - cell_len(plain(right)) - 2
+    left = cut(left, max(0, room))
+    gap = max(2, width - cell_len(plain(left)) - cell_len(plain(right)))
+    return (*left, Part(" " * gap), *right)
 
 
 def join(parts: Iterable[Line], between: str = "  ") -> Line:

@@ -27,6 +27,7 @@ WINDOW_CSS = """
     & Texts { height: auto; margin-bottom: 1; }
     & #buttons { height: auto; align-horizontal: right; }
     & Button { margin-left: 2; }
+    & Input { background: $panel; }
 """
 
 
