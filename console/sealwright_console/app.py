@@ -25,6 +25,7 @@ from sealwright_console.output_filter import AsciiFilter, DeadFilter
 from sealwright_console.screens.base import ConsoleScreen
 from sealwright_console.screens.overview import OverviewScreen
 from sealwright_console.theme import ANSI, DARK, THEME_NAMES, THEMES
+from sealwright_console.widgets.ledger import Ledger
 from sealwright_stages.events import STAGES, Stage
 
 INTERRUPTED = 130
@@ -37,6 +38,10 @@ class ConsoleApp(App[int]):
     """The console; its result is the exit code."""
 
     ENABLE_COMMAND_PALETTE = True
+    CSS = """
+    CommandPalette SearchIcon { display: none; }
+    CommandPalette #--input { border: none; padding: 1 1; }
+    """
     TITLE = "Sealwright"
     BINDINGS: ClassVar[list[BindingType]] = [
         *(
@@ -199,7 +204,7 @@ class ConsoleApp(App[int]):
         from sealwright_console.screens.help import commands_of  # noqa: PLC0415 - after the first paint
 
         if isinstance(screen, ConsoleScreen):
-            for command in commands_of(screen):
+            for command in (each for each in commands_of(screen) if not isinstance(each.node, Ledger)):
                 does = partial(self.run_action, command.action, command.node)
                 yield SystemCommand(command.name, f"{command.keys}  {command.what}", does)
         for number, stage in enumerate(STAGES, 1):

@@ -23,7 +23,6 @@ class Tone(StrEnum):
     PLAIN = "plain"
     DIM = "dim"
     HEAD = "head"
-    HERE = "here"
     KEY = "key"
     PASSED = "passed"
     WARNED = "warned"
@@ -52,6 +51,8 @@ class Part:
     text: str
     tone: Tone = Tone.PLAIN
     limit: int = field(default=LIMIT, compare=False)
+    here: bool = False
+    """Whether this is where things stand now: underlined, whatever its tone."""
 
     def __post_init__(self) -> None:
         """Clean the text."""
@@ -151,14 +152,14 @@ def join(parts: Iterable[Line], between: str = "  ") -> Line:
     return tuple(out)
 
 
-def wrap(line: Line, width: int) -> list[Line]:
+def wrap(line: Line, width: int, hang: int = 0) -> list[Line]:
     """The line in pieces of at most `width` cells, cut at blanks where it can be, the rest indented as its text.
 
-    The hanging indent is that of the second part where the first is a label, else that of the leading blanks.
+    The indent is `hang`, or else that of the second part where the first is a label, or else that of the leading blanks.
     """
     if width < _NARROWEST or cell_len(plain(line)) <= width:
         return [line]
-    hang = cell_len(line[0].text) if len(line) > 1 and line[0].text[:1] == " " else 2
+    hang = hang or (cell_len(line[0].text) if len(line) > 1 and line[0].text[:1] == " " else 2)
     hang = hang if hang < width // 2 else 2
     pieces: list[Line] = []
     current: list[Part] = []

@@ -15,6 +15,14 @@ from textual.theme import Theme
 
 from sealwright_console.lines import Line, Tone
 
+
+def _bars(track: str, bar: str) -> dict[str, str]:
+    """A scrollbar that is seen but doesn't shout."""
+    states = ("", "-hover", "-active")
+    bars = {f"scrollbar{state}": bar for state in states}
+    return bars | {f"scrollbar-background{state}": track for state in states} | {"scrollbar-corner-color": track}
+
+
 DARK = Theme(
     name="dark",
     primary="#7aa2f7",
@@ -28,7 +36,13 @@ DARK = Theme(
     surface="#1a1d29",
     panel="#222637",
     dark=True,
-    variables={"running": "#7dcfff", "dim": "#9aa1bd", "cursor-row": "#2b3048", "text-disabled": "#9aa1bd"},
+    variables={
+        "running": "#7dcfff",
+        "dim": "#9aa1bd",
+        "cursor-row": "#2b3048",
+        "text-disabled": "#9aa1bd",
+        **_bars("#14161f", "#4a5272"),
+    },
 )
 LIGHT = Theme(
     name="light",
@@ -43,7 +57,13 @@ LIGHT = Theme(
     surface="#f2f0ea",
     panel="#e6e3da",
     dark=False,
-    variables={"running": "#00557a", "dim": "#4f5568", "cursor-row": "#dcd8ca", "text-disabled": "#4f5568"},
+    variables={
+        "running": "#00557a",
+        "dim": "#4f5568",
+        "cursor-row": "#dcd8ca",
+        "text-disabled": "#4f5568",
+        **_bars("#fbfaf7", "#a9a594"),
+    },
 )
 HIGH_CONTRAST = Theme(
     name="high-contrast",
@@ -58,7 +78,13 @@ HIGH_CONTRAST = Theme(
     surface="#000000",
     panel="#1c1c1c",
     dark=True,
-    variables={"running": "#5cf0ff", "dim": "#d8d8d8", "cursor-row": "#003366", "text-disabled": "#d8d8d8"},
+    variables={
+        "running": "#5cf0ff",
+        "dim": "#d8d8d8",
+        "cursor-row": "#003366",
+        "text-disabled": "#d8d8d8",
+        **_bars("#000000", "#d8d8d8"),
+    },
 )
 ANSI = Theme(
     name="ansi",
@@ -98,7 +124,6 @@ STYLES: Mapping[Tone, str] = {
     Tone.PLAIN: "",
     Tone.DIM: "$dim",
     Tone.HEAD: "bold",
-    Tone.HERE: "bold underline",
     Tone.KEY: "bold $primary",
     Tone.PASSED: "$success",
     Tone.WARNED: "bold $warning",
@@ -115,5 +140,5 @@ def content(*lines: Line) -> Content:
     for number, line in enumerate(lines):
         if number:
             parts.append(Content("\n"))
-        parts.extend((part.text, STYLES[part.tone]) for part in line)
+        parts.extend((part.text, f"{STYLES[part.tone]}{' bold underline' if part.here else ''}") for part in line)
     return Content.assemble(*parts)

@@ -9,7 +9,7 @@ import pytest
 
 from console import made_up
 from sealwright_console.feed import Mirror, segments
-from sealwright_console.views.header import next_gate, totals
+from sealwright_console.views.header import next_gate
 from sealwright_console.views.overview import component_rows
 from sealwright_stages.fold import fold
 
@@ -55,7 +55,6 @@ def test_the_mirror_stands_still_while_the_console_looks() -> None:
     writer.start()
     while writer.is_alive() or mirror.poll():
         mirror.poll()
-        totals(mirror.state)
         next_gate(mirror.state)
         component_rows(mirror.state, 98)
     writer.join()

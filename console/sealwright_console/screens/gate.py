@@ -30,7 +30,7 @@ class GateScreen(ConsoleScreen):
         Binding("r", "retry", "Retry", tooltip="fetch and check the red item again"),
         Binding("R", "retry_all", "All red", tooltip="fetch and check every red item again"),
         Binding("a", "waive", "Waive", tooltip="waive a warning, by name and with a reason; red is never waived"),
-        Binding("p", "passed", "Passed", tooltip="show or fold what has passed"),
+        Binding("p", "passed", "Passed", show=False, tooltip="show or fold what has passed"),
         Binding("g,G", "back", show=False),
         Binding("l,L", "app.log", show=False),
     ]

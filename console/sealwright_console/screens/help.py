@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, ClassVar
 
 from textual.binding import Binding, BindingType
@@ -35,9 +36,8 @@ _NAMES = {
     "pagedown": "page down",
     "pageup": "page up",
 }
-_KEYS_WIDTH = 24
+_KEYS_WIDTH = 18
 _OURS = "sealwright_console"
-_INHERITED = frozenset({"app.focus_next", "app.focus_previous", "screen.copy_text", "command_palette"})
 _WORDS = {
     Status.PASSED: "checked, and all as demanded",
     Status.WARNED: "genuine but imperfect: blocks until a person waives it",
@@ -62,9 +62,8 @@ def commands_of(screen: Screen[Any]) -> list[Command]:
     """What can be done on this screen now: nearest first, each action once, nothing that the screen refuses."""
     found: dict[tuple[DOMNode, str], list[Binding]] = {}
     for active in screen.active_bindings.values():
-        ours = type(active.node).__module__.startswith(_OURS)
-        own = ours and (active.binding.action not in _INHERITED or active.binding.show or active.binding.tooltip)
-        if own and active.enabled and (active.binding.tooltip or active.binding.description):
+        told = active.enabled and (active.binding.tooltip or active.binding.description)
+        if told and active.binding.action in _own_actions(type(active.node)):
             found.setdefault((active.node, active.binding.action), []).append(active.binding)
     return [
         Command(_keys(bindings), bindings[0].description, _what(bindings[0]), action, node)
@@ -72,10 +71,17 @@ def commands_of(screen: Screen[Any]) -> list[Command]:
     ]
 
 
+@cache
+def _own_actions(kind: type[DOMNode]) -> frozenset[str]:
+    """The actions that our own classes bind; what Textual binds besides is not told."""
+    ours = [each.__dict__.get("BINDINGS", ()) for each in kind.__mro__ if each.__module__.startswith(_OURS)]
+    return frozenset(binding.action for each in ours for binding in Binding.make_bindings(each))
+
+
 def keys_of(screen: Screen[Any]) -> tuple[Row, ...]:
     """The keys of a screen, by where they are bound: here, in a review, everywhere."""
-    here, past, anywhere = [], [], [("1 … 5", "get-sources, verify, build, seal, sign")]
-    for command in commands_of(screen):
+    here, past, anywhere = [], [], [("1 to 5", "get-sources, verify, build, seal, sign")]
+    for command in sorted(commands_of(screen), key=lambda each: each.node is not screen):
         told = (command.keys, command.what)
         if command.node is not screen.app:
             here.append(told)

@@ -14,7 +14,6 @@ from sealwright_console.lines import Line, Part, Row, Tone, apart
 from sealwright_console.screens.base import ConsoleScreen
 from sealwright_console.views.overview import (
     Order,
-    columns,
     component_table,
     counts_line,
     empty_line,
@@ -31,13 +30,15 @@ class OverviewScreen(ConsoleScreen):
     """The table of components."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "detail", "Evidence", key_display="enter", tooltip="the evidence of the component"),
+        Binding("enter", "detail", "Detail", key_display="enter", tooltip="the evidence of the component"),
         Binding("r", "retry", "Retry", tooltip="fetch and check what is red of the component again"),
         Binding(
             "slash", "filter", "Filter", key_display="/", tooltip="only components that have a text; esc: all"
         ),
         Binding("s", "sort", "Sort", tooltip="sort by severity, name, or the newest first"),
-        Binding("escape", "back", "All", show=False, tooltip="take the filter away, then show all stages"),
+        Binding(
+            "escape", "back", "Clear filter", show=False, tooltip="take the filter away, then show all stages"
+        ),
         Binding("0", "all", "All stages", show=False, tooltip="show all stages"),
     ]
     DEFAULT_CSS = """
@@ -80,7 +81,7 @@ class OverviewScreen(ConsoleScreen):
         if left := self.feed.left():
             beside = (Part(f"build: {left}", Tone.RUNNING), Part("  "), *beside)
         self.say("#counts", apart(counts_line(state, table, self.stage, needle), beside, self.room))
-        self.say("#columns", columns(width))
+        self.say("#columns", table.head)
         self._explain(ledger.key)
 
     def _explain(self, key: str) -> None:

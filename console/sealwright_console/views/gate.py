@@ -8,14 +8,14 @@
 from __future__ import annotations
 
 from sealwright_console.lines import MARKS, Line, Part, Row, Tone, blank, labelled, mark
-from sealwright_console.views.detail import waiver_lines
+from sealwright_console.views.detail import tone_of_waiver
 from sealwright_stages.events import STAGES
 from sealwright_stages.gate import Blocker, Decision
 from sealwright_stages.state import Item, State
 from sealwright_stages.verdict import Status
 
 _GROUPS = (
-    (Status.FAILED, "FAILED", "no key opens the gate over these: only other bytes or another policy"),
+    (Status.FAILED, "FAILED", "never waived: only other bytes or another policy change them"),
     (Status.WARNED, "WARNED", "the gate stays closed until a person waives them by name"),
     (Status.RUNNING, "RUNNING", "the gate stays closed until these end"),
     (Status.PENDING, "WAITING", "not checked yet, which is not green"),
@@ -42,11 +42,11 @@ def _group(title: str, meaning: str) -> Row:
 
 
 def summary(decision: Decision) -> Line:
-    """`GATE before build  CLOSED  2 failed, 1 warned, 2 waiting, 41 green`."""
+    """`GATE before build  CLOSED  2 failed, 1 warned, 2 unfinished, 41 green`."""
     word = Part("OPEN", Tone.PASSED)
     if not decision.open:
         word = Part("CLOSED", Tone.FAILED if decision.failed else Tone.WARNED if decision.warned else Tone.RUNNING)
-    counts = [(decision.failed, "failed"), (decision.warned, "warned"), (decision.pending, "waiting")]
+    counts = [(decision.failed, "failed"), (decision.warned, "warned"), (decision.pending, "unfinished")]
     told = ", ".join(f"{count} {what}" for count, what in (*counts, (decision.green, "green")) if count)
     return (Part(f"GATE before {decision.stage}  ", Tone.HEAD), word, Part(f"  {told}", Tone.DIM))
 
@@ -96,15 +96,18 @@ def _done(item: Item) -> str:
 
 
 def _waived(state: State) -> list[Row]:
-    items = [item for item in state.items.values() if item.waiver is not None]
+    items = [(item, item.waiver) for item in state.items.values() if item.waiver is not None]
     if not items:
         return []
     rows = [
         Row(
             item.id,
-            ((Part("  "), mark(item.status), Part(f" {item.component}: {item.title}")), *waiver_lines(item)),
+            (
+                (Part("  "), mark(item.status), Part(f" {item.component}: {item.title}")),
+                labelled("waived", f"by {waiver.person}: {waiver.reason}", tone_of_waiver(item), indent=_INDENT),
+            ),
         )
-        for item in items
+        for item, waiver in items
     ]
     return [_group(f"WAIVED {len(items)}", "shown at signing"), *rows, blank()]
 

@@ -62,7 +62,7 @@ def stepper(state: State, between: str = "  ", signed: bool = False) -> Line:
         if number > 1:
             parts.append(Part(between, Tone.DIM))
         parts += [Part(f"{number} ", Tone.DIM), mark(status), Part(" ")]
-        parts.append(Part(stage.value, Tone.HERE if stage is here else tone_of(status)))
+        parts.append(Part(stage.value, tone_of(status), here=stage is here))
     return tuple(parts)
 
 
@@ -87,21 +87,6 @@ def gate_word(decision: Decision, short: bool = False) -> Line:
 def signed_word(short: bool = False) -> Line:
     """What stands where the gate word was, once the release is signed: no gate is left."""
     return (Part(f"{MARKS[Status.PASSED]} {'SIGNED' if short else 'SEALED AND SIGNED'}", Tone.PASSED),)
-
-
-def totals(state: State, stage: Stage | None = None) -> Line:
-    """`✗ 2 failed  ! 1 warned  … 2 running  · 3 pending  ✓ 41 passed`: items by status, of one stage or of all."""
-    parts: list[Part] = []
-    for status in SEVERITY:
-        count = sum(
-            number for (of, which), number in state.counts.items() if which is status and stage in (None, of)
-        )
-        if count or status is Status.PASSED:
-            parts.append(Part(f"{MARKS[status]} {count} {status.value}  ", tone_of(status)))
-    waived = sum(item.waiver is not None for item in state.items.values() if stage in (None, item.stage))
-    if waived:
-        parts.append(Part(f"({waived} waived)  ", Tone.DIM))
-    return tuple(parts)
 
 
 def heading_line(state: State, title: str, width: int = 0) -> Line:

@@ -15,8 +15,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
 
+from rich.cells import cell_len
+
 from sealwright_console.figures import clock, progress
-from sealwright_console.lines import MARKS, Line, Part, Row, Tone, few, fit, labelled, tone_of, word, wrap
+from sealwright_console.lines import MARKS, Line, Part, Row, Tone, few, fit, tone_of, word, wrap
 from sealwright_console.views.header import SEVERITY, shown_status, worst
 from sealwright_stages.events import Stage
 from sealwright_stages.live import build_name
@@ -27,8 +29,8 @@ _GAP = "  "
 _STATUS, _CHECKS, _TIME = 9, 6, 8
 _FACT = 14
 """Cells of a version or a signer's name."""
-_NAME = (18, 24)
-"""Cells of a component's name, without and with much room."""
+_NAME = (12, 18, 24)
+"""Cells of a component's name: at least, and at most without and with much room."""
 _WITH_TIME, _WITH_VERSION, _WITH_SIGNER = 90, 104, 116
 """From so many cells on there is room for these columns."""
 _SIGNED = re.compile(r"^good signature by (.+)$")
@@ -46,8 +48,9 @@ class Order(StrEnum):
 
 @dataclass(frozen=True)
 class Table:
-    """The rows that are shown, and how many components there are by status, shown or not."""
+    """The head and the rows that are shown, and how many components there are by status, shown or not."""
 
+    head: Line
     rows: tuple[Row, ...]
     counts: Counter[Status]
 
@@ -80,6 +83,8 @@ def component_table(
     """
     ranked: list[tuple[int, str, str, Row]] = []
     counts: Counter[Status] = Counter()
+    named = min(max(map(len, state.components), default=0), _NAME[2 if width >= _WITH_TIME else 1])
+    widths = (max(_NAME[0], named), width)
     for name in state.components:
         items = items_of(state, name, stage)
         if not items:
@@ -93,13 +98,13 @@ def component_table(
         green = sum(item.green for item in items)
         updated = state.updated.get(name, "")
         facts = (version(items), signer(items)) if width >= _WITH_VERSION else ("", "")
-        row = _row(name, status, f"{green}/{len(items)}", said, clock(updated), facts, width)
+        row = _row(name, status, f"{green}/{len(items)}", said, clock(updated), facts, widths)
         ranked.append((SEVERITY.index(status), name, updated, row))
     if order is Order.TIME:
         ranked.sort(key=lambda entry: entry[2], reverse=True)
     else:
         ranked.sort(key=lambda entry: entry[1] if order is Order.NAME else entry[:2])
-    return Table(tuple(row for *_, row in ranked), counts)
+    return Table(_head(widths), tuple(row for *_, row in ranked), counts)
 
 
 def component_rows(
@@ -114,40 +119,32 @@ def component_rows(
 
 
 def counts_line(state: State, table: Table, stage: Stage | None = None, needle: str = "") -> Line:
-    """`✗ 2 failed  ! 1 warned  … 3 running  ✓ 41 passed  of 47 components`; one calm sentence if all is green."""
+    """`✗ 2 failed  ! 1 warned  … 3 running  ✓ 41 passed  of 47`; one calm sentence if all is green."""
     whose = f" in {stage}" if stage is not None else ""
-    found = f"{_GAP}{len(table.rows)} have “{needle}”" if needle else ""
+    parts = [Part(f"{len(table.rows)} of {table.total} have “{needle}”{_GAP}")] if needle else []
     if table.total and table.counts[Status.PASSED] == table.total:
         items = [item for item in state.items.values() if stage in (None, item.stage)]
         waived = sum(item.waiver is not None for item in items)
         by = f", {waived} of them waived" if waived else ""
         calm = f"{MARKS[Status.PASSED]} all green{whose}: {table.total} components, {len(items)} checks{by}"
-        return (Part(calm, Tone.PASSED), Part(found, Tone.DIM))
-    parts = [
+        return (*parts, Part(calm, Tone.PASSED))
+    parts += [
         Part(f"{MARKS[status]} {table.counts[status]} {status.value}{_GAP}", tone_of(status))
         for status in SEVERITY
         if table.counts[status]
     ]
-    return (*parts, Part(f"of {table.total} components{whose}{found}", Tone.DIM))
+    return (*parts, Part(f"of {table.total}{whose}", Tone.DIM)) if table.total else ()
 
 
 def empty_line(state: State, stage: Stage | None, needle: str) -> Line:
     """Why the table has no rows."""
     if needle:
-        return (
-            Part(f"No component has “{needle}” in its name, its status or its sentence. esc shows all.", Tone.DIM),
-        )
+        return (Part(f"No component has “{needle}” in its row. esc shows all.", Tone.DIM),)
     if stage is not None and state.components:
         return (Part(f"Nothing is to be checked in {stage}. 0 shows all stages.", Tone.DIM),)
     if state.last_n < 0:
         return (Part("The log has no record yet: the release is about to begin.", Tone.DIM),)
     return (Part("No component was declared yet: the manifest is being read.", Tone.DIM),)
-
-
-def columns(width: int) -> Line:
-    """The table's head."""
-    cells = _cells("  STATUS", "COMPONENT", "CHECKS", "NOW", "UPDATED", ("VERSION", "SIGNER"), width)
-    return (Part(_GAP.join(cell for cell in cells if cell), Tone.DIM),)
 
 
 def sentence(items: list[Item]) -> str:
@@ -187,22 +184,22 @@ def selected_lines(state: State, name: str, stage: Stage | None = None, width: i
     status = worst(items)
     first = next((item for item in items if shown_status(item) is status), None)
     if first is None:
-        return ((Part("nothing is selected", Tone.DIM),),)
+        return ()
     if status is Status.PASSED:
-        return _explained("now", f"{name}: {sentence(items)}", Tone.PLAIN, width, 0)
+        return _explained("now", f"{name}: {sentence(items)}", width, 0)
     gone = f"; {first.gone} {'file' if first.gone == 1 else 'files'} DELETED" if first.deleted else ""
     step = first.next_step or "wait for it"
     return (
-        *_explained("now", f"{name}: {first.title}: {doing(first)}{gone}", Tone.PLAIN, width, 0),
-        *_explained("next", step, Tone.PLAIN, width, 1),
+        *_explained("now", f"{name}: {first.title}: {doing(first)}{gone}", width, 0),
+        *_explained("next", step, width, 1),
     )
 
 
-def _explained(label: str, text: str, tone: Tone, width: int, which: int) -> tuple[Line, ...]:
-    return few(wrap(labelled(label, text, tone, indent=1), width), _EXPLAINED[which], width)
+def _explained(label: str, text: str, width: int, which: int) -> tuple[Line, ...]:
+    return few(wrap((Part(f"{label:<6}", Tone.DIM), Part(text)), width, hang=6), _EXPLAINED[which], width)
 
 
-@lru_cache(maxsize=1 << 12)
+@lru_cache(maxsize=1 << 15)
 def _facts(evidence: str) -> str:
     """The `ref` or `version` that evidence names, in short; empty if it names none."""
     try:
@@ -213,16 +210,26 @@ def _facts(evidence: str) -> str:
     return found.removeprefix("refs/tags/").removeprefix("refs/heads/") if isinstance(found, str) else ""
 
 
+@lru_cache(maxsize=64)
+def _head(widths: tuple[int, int]) -> Line:
+    cells = _cells("  STATUS", "COMPONENT", "CHECKS", "NOW", "UPDATED", ("VERSION", "SIGNER"), widths)
+    return (Part(_GAP.join(cell for cell in cells if cell), Tone.DIM),)
+
+
 def _cells(
-    status: str, name: str, count: str, said: str, updated: str, facts: tuple[str, str], width: int
+    status: str, name: str, count: str, said: str, updated: str, facts: tuple[str, str], widths: tuple[int, int]
 ) -> tuple[str, str, str, str, str]:
-    """Status, name, facts with checks, sentence and time, each as wide as its columns; the time is empty without room."""
+    """Status, name, facts with checks, sentence and time, each as wide as its columns; the time is empty without room.
+
+    `widths` are the cells of the name, and of all together.
+    """
+    named, width = widths
     wide = width >= _WITH_TIME
     between = [fit(facts[0], _FACT)] if width >= _WITH_VERSION else []
     between += [fit(facts[1], _FACT)] if width >= _WITH_SIGNER else []
     between.append(fit(f"{count:>{_CHECKS}}", _CHECKS))
-    middle, named = _GAP.join(between), _NAME[wide]
-    room = width - _STATUS - named - len(middle) - (_TIME if wide else 0) - len(_GAP) * (4 if wide else 3)
+    middle = _GAP.join(between)
+    room = width - _STATUS - named - cell_len(middle) - (_TIME if wide else 0) - len(_GAP) * (4 if wide else 3)
     return (
         fit(status, _STATUS),
         fit(name, named),
@@ -234,9 +241,9 @@ def _cells(
 
 @lru_cache(maxsize=1 << 14)
 def _row(
-    name: str, status: Status, count: str, said: str, updated: str, facts: tuple[str, str], width: int
+    name: str, status: Status, count: str, said: str, updated: str, facts: tuple[str, str], widths: tuple[int, int]
 ) -> Row:
-    shown, named, middle, what, time = _cells(word(status).text, name, count, said, updated, facts, width)
+    shown, named, middle, what, time = _cells(word(status).text, name, count, said, updated, facts, widths)
     parts = (Part(shown, tone_of(status)), Part(named), Part(middle, Tone.DIM), Part(what), Part(time, Tone.DIM))
     gap = Part(_GAP)
     return Row(name, (tuple(cell for part in parts for cell in (part, gap) if part.text)[:-1],))
