@@ -40,7 +40,7 @@ class ConsoleApp(App[int]):
     ENABLE_COMMAND_PALETTE = True
     CSS = """
     CommandPalette SearchIcon { display: none; }
-    CommandPalette #--input { border: none; padding: 1 1; }
+    CommandPalette #--input { border: none; padding: 0 1; }
     """
     TITLE = "Sealwright"
     BINDINGS: ClassVar[list[BindingType]] = [

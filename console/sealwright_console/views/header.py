@@ -84,9 +84,9 @@ def gate_word(decision: Decision, short: bool = False) -> Line:
     return (Part(f"{MARKS[Status.RUNNING]} {name}CLOSED, {len(decision.blockers)} left", Tone.RUNNING),)
 
 
-def signed_word(short: bool = False) -> Line:
+def signed_word() -> Line:
     """What stands where the gate word was, once the release is signed: no gate is left."""
-    return (Part(f"{MARKS[Status.PASSED]} {'SIGNED' if short else 'SEALED AND SIGNED'}", Tone.PASSED),)
+    return (Part(f"{MARKS[Status.PASSED]} SIGNED", Tone.PASSED),)
 
 
 def heading_line(state: State, title: str, width: int = 0) -> Line:
@@ -107,7 +107,7 @@ def status_line(state: State, decision: Decision, width: int, signed: bool = Fal
     signed = signed and state.sealed
     for between, short in (("  >  ", False), ("  ", False), ("  ", True), (" ", True)):
         steps = stepper(state, between, signed)
-        gate = signed_word(short) if signed else gate_word(decision, short)
+        gate = signed_word() if signed else gate_word(decision, short)
         if cell_len(plain(steps)) + cell_len(plain(gate)) + 2 <= width:
             break
     return apart(steps, gate, width)
