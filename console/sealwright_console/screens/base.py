@@ -23,7 +23,8 @@ from sealwright_console.views.header import heading_line, next_gate, notice_line
 from sealwright_console.widgets.ledger import Ledger
 from sealwright_console.widgets.texts import Texts
 
-_CHANGING = frozenset({"retry", "retry_all", "waive"})
+CHANGING = frozenset({"retry", "retry_all", "waive"})
+"""Actions that a past release doesn't offer."""
 
 
 class ConsoleScreen(Screen[None]):
@@ -131,7 +132,7 @@ class ConsoleScreen(Screen[None]):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """A past release offers no key that would change anything."""
-        return not (self.feed.read_only and action in _CHANGING)
+        return not (self.feed.read_only and action in CHANGING)
 
     def action_back(self) -> None:
         """Go back to the screen below."""

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, ClassVar
@@ -18,7 +18,7 @@ from textual.widget import Widget
 
 from sealwright_console.feed import Feed
 from sealwright_console.lines import Line, Part, Row, Tone, blank, heading, mark, tone_of
-from sealwright_console.screens.base import ConsoleScreen
+from sealwright_console.screens.base import CHANGING, ConsoleScreen
 from sealwright_console.widgets.ledger import Ledger
 from sealwright_console.widgets.texts import Texts
 from sealwright_stages.verdict import Status
@@ -108,8 +108,8 @@ def _what(binding: Binding) -> str:
     return binding.tooltip or binding.description
 
 
-def _elsewhere(but: type[Screen[Any]]) -> Iterator[Row]:
-    """The keys of the other screens, as their classes bind them."""
+def _elsewhere(but: type[Screen[Any]], hidden: Collection[str]) -> Iterator[Row]:
+    """The keys of the other screens, as their classes bind them; none of those whose actions are `hidden`."""
     from sealwright_console.screens.build import BuildScreen  # noqa: PLC0415 - it imports the evidence page in turn
     from sealwright_console.screens.component import ComponentScreen  # noqa: PLC0415
     from sealwright_console.screens.gate import GateScreen  # noqa: PLC0415
@@ -123,19 +123,19 @@ def _elsewhere(but: type[Screen[Any]]) -> Iterator[Row]:
     ):
         found: dict[str, list[Binding]] = {}
         for binding in Binding.make_bindings(kind.BINDINGS):
-            if binding.description and not binding.action.startswith("app."):
+            if binding.description and not binding.action.startswith("app.") and binding.action not in hidden:
                 found.setdefault(binding.action, []).append(binding)
         if kind is not but:
             yield from _section(title, [(_keys(each), _what(each[0])) for each in found.values()])
 
 
-def help_rows(keys: Iterable[Row], but: type[Screen[Any]]) -> list[Row]:
+def help_rows(keys: Iterable[Row], but: type[Screen[Any]], hidden: Collection[str] = ()) -> list[Row]:
     """The page: these keys, those of the screens that aren't `but`, and what the shapes mean."""
     shapes: tuple[Line, ...] = tuple(
         (Part("  "), mark(status), Part(f" {status.value:<{_KEYS_WIDTH - 2}}", tone_of(status)), Part(meaning))
         for status, meaning in _WORDS.items()
     )
-    return [*keys, *_elsewhere(but), heading("shapes"), Row("", shapes)]
+    return [*keys, *_elsewhere(but, hidden), heading("shapes"), Row("", shapes)]
 
 
 class HelpScreen(ConsoleScreen):
@@ -146,7 +146,7 @@ class HelpScreen(ConsoleScreen):
     def __init__(self, feed: Feed, keys: tuple[Row, ...], of: type[Screen[Any]] = ConsoleScreen) -> None:
         """Show `keys`, those of the screen that one comes `of`."""
         super().__init__(feed)
-        self._rows = help_rows(keys, of)
+        self._rows = help_rows(keys, of, CHANGING if feed.read_only else ())
 
     def body(self) -> Iterable[Widget]:
         """The title, and the keys."""

@@ -81,7 +81,7 @@ class OverviewScreen(ConsoleScreen):
         if left := self.feed.left():
             beside = (Part(f"build: {left}", Tone.RUNNING), Part("  "), *beside)
         self.say("#counts", apart(counts_line(state, table, self.stage, needle), beside, self.room))
-        self.say("#columns", table.head)
+        self.say("#columns", table.head if table.rows else ())
         self._explain(ledger.key)
 
     def _explain(self, key: str) -> None:

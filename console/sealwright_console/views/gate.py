@@ -75,7 +75,7 @@ def _row(state: State, blocker: Blocker, status: Status) -> Row:
     else:
         lines[-1] = (*lines[-1], Part(f"; {step}", Tone.DIM))
     if status is Status.FAILED and item is not None:
-        lines.append(labelled("", "r  fetch and check it again", Tone.KEY, indent=_INDENT))
+        lines.append(labelled("", "r  try it again", Tone.KEY, indent=_INDENT))
     if status is Status.WARNED:
         lines.append(
             labelled("", "a  waive it, with your name and a reason (goes into the log)", Tone.KEY, indent=_INDENT)

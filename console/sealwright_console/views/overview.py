@@ -8,7 +8,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -33,7 +32,8 @@ _NAME = (12, 18, 24)
 """Cells of a component's name: at least, and at most without and with much room."""
 _WITH_TIME, _WITH_VERSION, _WITH_SIGNER = 90, 104, 116
 """From so many cells on there is room for these columns."""
-_SIGNED = re.compile(r"^good signature by (.+)$")
+_SIGNED = "good signature by "
+"""How the reason of a signature that has passed begins; see `verify.settle`."""
 _EXPLAINED = (2, 3)
 """Lines at most for what is wrong, and for what to do."""
 
@@ -89,7 +89,8 @@ def component_table(
         items = items_of(state, name, stage)
         if not items:
             continue
-        status, said = worst(items), sentence(items)
+        status = worst(items)
+        said = sentence(items, status)
         counts[status] += 1
         if status is Status.RUNNING and (ahead := left(name) or left(build_name(name, second=True))):
             said = f"{said}, {ahead}"
@@ -147,9 +148,8 @@ def empty_line(state: State, stage: Stage | None, needle: str) -> Line:
     return (Part("No component was declared yet: the manifest is being read.", Tone.DIM),)
 
 
-def sentence(items: list[Item]) -> str:
-    """What is to be said of a component: its worst item's reason, or what it does now."""
-    status = worst(items)
+def sentence(items: list[Item], status: Status) -> str:
+    """What is to be said of a component, whose worst `status` this is: that item's reason, or what it does now."""
     if status is Status.PASSED:
         waived = sum(item.waiver is not None for item in items)
         return f"all passed, {waived} of them waived" if waived else "all passed"
@@ -174,8 +174,8 @@ def version(items: list[Item]) -> str:
 
 def signer(items: list[Item]) -> str:
     """Whose good signatures were found."""
-    found = (_SIGNED.match(item.reason) for item in items if item.status is Status.PASSED)
-    return ", ".join(dict.fromkeys(match[1] for match in found if match)) or "-"
+    passed = [item.reason for item in items if item.status is Status.PASSED and item.reason.startswith(_SIGNED)]
+    return ", ".join(dict.fromkeys(reason.removeprefix(_SIGNED) for reason in passed)) if passed else "-"
 
 
 def selected_lines(state: State, name: str, stage: Stage | None = None, width: int = 1000) -> tuple[Line, ...]:
@@ -186,11 +186,13 @@ def selected_lines(state: State, name: str, stage: Stage | None = None, width: i
     if first is None:
         return ()
     if status is Status.PASSED:
-        return _explained("now", f"{name}: {sentence(items)}", width, 0)
+        return _explained("now", f"{name}: {sentence(items, status)}", width, 0)
     gone = f"; {first.gone} {'file' if first.gone == 1 else 'files'} DELETED" if first.deleted else ""
+    others = sum(shown_status(item) is status for item in items) - 1
+    more = f"; {others} more {status.value}" if others and status in (Status.FAILED, Status.WARNED) else ""
     step = first.next_step or "wait for it"
     return (
-        *_explained("now", f"{name}: {first.title}: {doing(first)}{gone}", width, 0),
+        *_explained("now", f"{name}: {first.title}: {doing(first)}{gone}{more}", width, 0),
         *_explained("next", step, width, 1),
     )
 
