@@ -10,8 +10,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from time import monotonic
 from typing import ClassVar
 
@@ -25,7 +27,8 @@ from sealwright_console.lines import Part, Tone
 from sealwright_console.output_filter import AsciiFilter, DeadFilter
 from sealwright_console.screens.base import ConsoleScreen
 from sealwright_console.screens.overview import OverviewScreen
-from sealwright_console.theme import DARK, THEMES
+from sealwright_console.theme import ANSI, DARK, THEME_NAMES, THEMES
+from sealwright_console.widgets.ledger import Ledger
 from sealwright_stages.events import STAGES, Stage
 
 INTERRUPTED = 130
@@ -39,38 +42,54 @@ class ConsoleApp(App[int]):
     """The console; its result is the exit code."""
 
     ENABLE_COMMAND_PALETTE = True
+    CSS = """
+    CommandPalette SearchIcon { display: none; }
+    CommandPalette #--input { border: none; padding: 0 1; }
+    """
     TITLE = "Sealwright"
     BINDINGS: ClassVar[list[BindingType]] = [
         *(
             Binding(f"{number}", f"stage({number})", stage.value, show=False)
             for number, stage in enumerate(STAGES, 1)
         ),
-        Binding("g,G", "gate", "Gate", key_display="g"),
-        Binding("l,L", "log", "Log", key_display="l"),
-        Binding("t", "turn_theme", "Theme", show=False),
-        Binding("colon", "command_palette", "Palette", show=False),
-        Binding("question_mark", "keys", "Help", key_display="?"),
-        Binding("q,ctrl+q,ctrl+c", "leave", "Quit", key_display="q"),
+        Binding("g,G", "gate", "Gate", key_display="g", tooltip="the gate: each reason why it is closed"),
+        Binding("l,L", "log", "Log", key_display="l", tooltip="the log of a build"),
+        Binding("t", "turn_theme", "Theme", show=False, tooltip="the next theme"),
+        Binding("colon", "command_palette", "Palette", show=False, tooltip="all commands, to search"),
+        Binding(
+            "question_mark", "keys", "Help", key_display="?", tooltip="the keys of this screen, and all others"
+        ),
+        Binding("ctrl+q,ctrl+c", "leave", show=False),
+        Binding("q", "leave", "Quit", tooltip="quit; asks while the release runs"),
     ]
 
     come_back = "sealwright attach"
     """The command that shows a run again that was left running."""
 
-    def __init__(self, feed: Feed, *, ascii_only: bool = False, clock: Callable[[], float] = monotonic) -> None:
-        """Show `feed`; `ascii_only` says everything in ASCII; `clock` gives seconds."""
+    def __init__(
+        self,
+        feed: Feed,
+        *,
+        ascii_only: bool = False,
+        theme: str = "",
+        clock: Callable[[], float] = monotonic,
+    ) -> None:
+        """Show `feed`; `ascii_only` says everything in ASCII; `theme` names how it looks; `clock` gives seconds."""
         self._last_filters: tuple[LineFilter, ...] = (
             (DeadFilter(), AsciiFilter()) if ascii_only else (DeadFilter(),)
         )
-        super().__init__()
+        colourless = "NO_COLOR" in os.environ
+        super().__init__(ansi_color=True if colourless else None)  # else Textual would make greys of it
         self.feed = feed
         self._stopping = False
         self._notices: Sequence[str] = ()
         self._clock = clock
         self._stale = False
         self._rested = 0.0
-        for theme in THEMES:
-            self.register_theme(theme)
-        self.theme = DARK.name
+        for each in THEMES:
+            self.register_theme(each)
+        chosen = theme or os.environ.get("SEALWRIGHT_THEME", "")
+        self.theme = ANSI.name if colourless else chosen if chosen in THEME_NAMES else DARK.name
 
     def get_line_filters(self) -> Sequence[LineFilter]:
         """Textual's own filters, and ours after them."""
@@ -148,16 +167,24 @@ class ConsoleApp(App[int]):
         self.open_screen(BuildScreen(self.feed, name))
 
     def action_keys(self) -> None:
-        """Show all keys."""
-        from sealwright_console.screens.help import HelpScreen  # noqa: PLC0415 - after the first paint
+        """Show the keys of this screen, and all others."""
+        from sealwright_console.screens.help import HelpScreen, keys_of  # noqa: PLC0415 - after the first paint
 
-        self.push_screen(HelpScreen(self.feed))
+        if isinstance(self.screen, ConsoleScreen):
+            self.push_screen(HelpScreen(self.feed, keys_of(self.screen), type(self.screen)))
 
     def action_turn_theme(self) -> None:
         """Take the next theme."""
-        names = [theme.name for theme in THEMES]
-        here = names.index(self.theme) if self.theme in names else 0
-        self.theme = names[(here + 1) % len(names)]
+        here = THEME_NAMES.index(self.theme) if self.theme in THEME_NAMES else 0
+        self.take_theme(THEME_NAMES[(here + 1) % len(THEME_NAMES)])
+
+    def take_theme(self, name: str) -> None:
+        """Take this theme; without colours there is only one."""
+        if self.no_color:
+            self.notify("NO_COLOR is set: there are no colours to choose", markup=False, timeout=3)
+            return
+        self.theme = name
+        self.notify(f"theme: {name}", markup=False, timeout=1)
 
     def action_leave(self) -> None:
         """Leave; while the release runs, ask whether it shall run on."""
@@ -193,34 +220,36 @@ class ConsoleApp(App[int]):
         self.exit(INTERRUPTED)
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
-        """What the palette offers: our own views, nothing that writes files."""
+        """What the palette offers: all that keys do on this screen, the views and the themes; nothing that writes files."""
+        from sealwright_console.screens.help import commands_of  # noqa: PLC0415 - after the first paint
+
+        if isinstance(screen, ConsoleScreen):
+            for command in (each for each in commands_of(screen) if not isinstance(each.node, Ledger)):
+                does = partial(self.run_action, command.action, command.node)
+                yield SystemCommand(command.name, f"{command.keys}  {command.what}", does)
         for number, stage in enumerate(STAGES, 1):
-            yield SystemCommand(
-                f"Stage {number}: {stage}", "show this stage", lambda n=number: self.action_stage(n)
-            )
-        yield SystemCommand("Gate", "each reason why the gate is closed", self.action_gate)
-        yield SystemCommand("Log", "the log of a build", self.action_log)
-        yield SystemCommand("Theme", "light or dark", self.action_turn_theme)
-        yield SystemCommand("Help", "all keys", self.action_keys)
-        yield SystemCommand("Quit", "leave the console", self.action_leave)
+            show = partial(self.action_stage, number)
+            yield SystemCommand(f"Stage {number}: {stage}", f"{number}  show this stage", show)
+        for name in THEME_NAMES:
+            yield SystemCommand(f"Theme: {name}", "how the console looks", partial(self.take_theme, name))
 
 
-def app_for(feed: Feed, *, ascii_only: bool = False) -> ConsoleApp:
+def app_for(feed: Feed, *, ascii_only: bool = False, theme: str = "") -> ConsoleApp:
     """The app over `feed`: that of a review has a cursor, and keys for it."""
     if feed.cursor is None:
-        return ConsoleApp(feed, ascii_only=ascii_only)
+        return ConsoleApp(feed, ascii_only=ascii_only, theme=theme)
     from sealwright_console.review_app import ReviewApp  # noqa: PLC0415 - a live release needs none of it
 
-    return ReviewApp(feed, feed.cursor, ascii_only=ascii_only)
+    return ReviewApp(feed, feed.cursor, ascii_only=ascii_only, theme=theme)
 
 
-def run_console(feed: Feed, *, ascii: bool = False, come_back: str = "") -> int:
+def run_console(feed: Feed, *, ascii: bool = False, theme: str = "", come_back: str = "") -> int:
     """Show `feed` until the person leaves; gives the exit code of the run, 130 while it has none.
 
     `come_back` is the command that shows a run again that was left running.
     Both stdin and stdout must be a terminal; the caller has checked that before this module was imported.
     """
-    app = app_for(feed, ascii_only=ascii)
+    app = app_for(feed, ascii_only=ascii, theme=theme)
     app.come_back = come_back or app.come_back
     code = app.run()
     signal.alarm(0)

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sealwright_console.complaints import print_json, say
+from sealwright_console.reviewing import add_looks
 from sealwright_console.sanitise import clean
 from sealwright_console.signals import leave_signals
 from sealwright_stages import VERSION
@@ -34,7 +35,7 @@ def add_attending(commands: argparse._SubParsersAction[Any]) -> None:
         "attach", help="come back to a run that was left running, or hear how it ended; starts nothing"
     )
     _add_work(attach)
-    attach.add_argument("--ascii", action="store_true", help="no characters beyond ASCII on the screen")
+    add_looks(attach)
     attach.set_defaults(run=_attach)
     status = commands.add_parser("status", help="how a release stands, as plain text, and whether it runs")
     _add_work(status)
@@ -56,8 +57,8 @@ def require_terminal(next_step: str) -> None:
         raise ManifestError("no terminal", "the console needs one on stdin, stdout and stderr", next_step)
 
 
-def run_attended(wish: Wish, until: Stage, *, ascii_only: bool) -> int:
-    """Come to the engine of this release, or start it; gives the exit code.
+def run_attended(wish: Wish, until: Stage, looks: argparse.Namespace) -> int:
+    """Come to the engine of this release, or start it; gives the exit code. `looks` is what `add_looks` asked for.
 
     Raises:
         SealwrightError: it can't be started or come to.
@@ -73,7 +74,7 @@ def run_attended(wish: Wish, until: Stage, *, ascii_only: bool) -> int:
     link = attached(place, wish.tool)
     if link is not None:
         _same(link.hello, manifest, wish, until)
-        return _show(link, ascii_only)
+        return _show(link, looks)
     _tell_unseen(place)
     try:
         begun = start(wish, until, place, _tell)
@@ -81,7 +82,7 @@ def run_attended(wish: Wish, until: Stage, *, ascii_only: bool) -> int:
         if place.work.holder() is None or (link := attached(place, wish.tool)) is None:
             raise
         begun = link
-    return _told(place, begun) if isinstance(begun, Over) else _show(begun, ascii_only)
+    return _told(place, begun) if isinstance(begun, Over) else _show(begun, looks)
 
 
 def _same(hello: Hello, manifest: Manifest, wish: Wish, until: Stage) -> None:
@@ -105,7 +106,7 @@ def _attach(options: argparse.Namespace) -> int:
     if place.work.holder() is not None:
         require_terminal("use `sealwright status` without one")
         if (link := attached(place, VERSION)) is not None:
-            return _show(link, options.ascii)
+            return _show(link, options)
     if (over := place.ended()) is not None:
         return _told(place, over)
     if (engine := place.engine()) is not None:
@@ -117,7 +118,7 @@ def _attach(options: argparse.Namespace) -> int:
     )
 
 
-def _show(link: Link, ascii_only: bool) -> int:
+def _show(link: Link, looks: argparse.Namespace) -> int:
     """The console over a connection, until the person leaves."""
     from sealwright_console.app import run_console  # noqa: PLC0415 - it brings in textual
     from sealwright_console.attached import AttachedFeed  # noqa: PLC0415
@@ -127,7 +128,7 @@ def _show(link: Link, ascii_only: bool) -> int:
     come_back = f"sealwright attach --work {shlex.quote(_short(place.work.root))}"
     feed = AttachedFeed(link)
     try:
-        code = run_console(feed, ascii=ascii_only, come_back=come_back)
+        code = run_console(feed, ascii=looks.ascii, theme=looks.theme, come_back=come_back)
         over = feed.over
     finally:
         feed.close()

@@ -17,7 +17,7 @@ from sealwright_console.complaints import complain, print_refused
 from sealwright_console.diffing import add_diffing
 from sealwright_console.publishing import add_publishing
 from sealwright_console.reproducing import add_reproducing
-from sealwright_console.reviewing import add_reviewing
+from sealwright_console.reviewing import add_looks, add_reviewing
 from sealwright_console.sanitise import clean
 from sealwright_console.signals import end_by_signals
 from sealwright_stages import VERSION
@@ -138,7 +138,7 @@ def _add_run(commands: argparse._SubParsersAction[_Parser]) -> None:
     run.add_argument("--work", type=Path, metavar="DIR", help="default: ./<name>-<version>.release")
     run.add_argument("--jobs", type=int, default=os.cpu_count() or 1, metavar="N")
     run.add_argument("--json", action="store_true", help="each event as one JSON object a line on stdout")
-    run.add_argument("--ascii", action="store_true", help="no characters beyond ASCII on the screen")
+    add_looks(run)
     run.set_defaults(run=_run)
 
 
@@ -155,7 +155,7 @@ def _run(options: argparse.Namespace) -> int:
         from sealwright_console.batch import run_batch  # noqa: PLC0415
 
         return run_batch(wish, Stage(options.until), as_json=options.json)
-    return run_attended(wish, Stage(options.until), ascii_only=options.ascii)
+    return run_attended(wish, Stage(options.until), options)
 
 
 def _doctor(options: argparse.Namespace) -> int:

@@ -14,14 +14,15 @@ from sealwright_stages.state import State
 class Cursor:
     """A record of a past release, and the state after it."""
 
-    def __init__(self, past: Past, n: int) -> None:
-        """Stand on record `n`.
+    def __init__(self, past: Past, n: int, signed: bool = False) -> None:
+        """Stand on record `n`; `signed` is what an audit said of the signatures, which can't stand in a sealed log.
 
         Raises:
             LogError: the log is another one than was audited.
         """
         self.past = past
         self.n = n
+        self.signed = signed
         self.state: State = past.state(n)
         self.trouble = ""
         self.moves = 0

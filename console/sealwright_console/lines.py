@@ -27,6 +27,7 @@ class Tone(StrEnum):
     PASSED = "passed"
     WARNED = "warned"
     FAILED = "failed"
+    ALARM = "alarm"
     RUNNING = "running"
     PENDING = "pending"
 
@@ -50,6 +51,8 @@ class Part:
     text: str
     tone: Tone = Tone.PLAIN
     limit: int = field(default=LIMIT, compare=False)
+    here: bool = False
+    """Whether this is where things stand now: underlined, whatever its tone."""
 
     def __post_init__(self) -> None:
         """Clean the text."""
@@ -108,6 +111,37 @@ def fit(text: str, width: int) -> str:
     return set_cell_size(text, width) if cell_len(text) <= width else f"{set_cell_size(text, width - 1)}…"
 
 
+def cut(line: Line, width: int) -> Line:
+    """The line in at most `width` cells; what is left out is told by an ellipsis."""
+    if cell_len(plain(line)) <= width:
+        return line
+    out: list[Part] = []
+    room = max(1, width) - 1
+    for part in line:
+        text = part.text if cell_len(part.text) <= room else set_cell_size(part.text, room)
+        out.append(Part(text, part.tone))
+        room -= cell_len(text)
+        if text != part.text:
+            break
+    return (*out, Part("…", out[-1].tone))
+
+
+def few(lines: list[Line], most: int, width: int) -> tuple[Line, ...]:
+    """At most so many lines; where there are more, the last one says so by an ellipsis at its end."""
+    if len(lines) <= most:
+        return tuple(lines)
+    last = cut(lines[most - 1], width - 2)
+    return (*lines[: most - 1], (*last, Part(" …", Tone.DIM)))
+
+
+def apart(left: Line, right: Line, width: int) -> Line:
+    """One line at the left edge and one at the right, at least two cells between them; the left one is cut for that."""
+    room = width - cell_len(plain(right)) - 2
+    left = cut(left, max(0, room))
+    gap = max(2, width - cell_len(plain(left)) - cell_len(plain(right)))
+    return (*left, Part(" " * gap), *right)
+
+
 def join(parts: Iterable[Line], between: str = "  ") -> Line:
     """Several lines as one."""
     out: list[Part] = []
@@ -118,14 +152,14 @@ def join(parts: Iterable[Line], between: str = "  ") -> Line:
     return tuple(out)
 
 
-def wrap(line: Line, width: int) -> list[Line]:
+def wrap(line: Line, width: int, hang: int = 0) -> list[Line]:
     """The line in pieces of at most `width` cells, cut at blanks where it can be, the rest indented as its text.
 
-    The hanging indent is that of the second part where the first is a label, else that of the leading blanks.
+    The indent is `hang`, or else that of the second part where the first is a label, or else that of the leading blanks.
     """
     if width < _NARROWEST or cell_len(plain(line)) <= width:
         return [line]
-    hang = cell_len(line[0].text) if len(line) > 1 and line[0].text[:1] == " " else 2
+    hang = hang or (cell_len(line[0].text) if len(line) > 1 and line[0].text[:1] == " " else 2)
     hang = hang if hang < width // 2 else 2
     pieces: list[Line] = []
     current: list[Part] = []

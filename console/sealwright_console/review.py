@@ -50,7 +50,7 @@ def run_review(options: argparse.Namespace, reviewer: Reviewer) -> int:
             return _nothing(options, result)
         n = _place(past, options.at)
         if attended:
-            return _console(past, n, result, ascii_only=options.ascii)
+            return _console(past, n, result, ascii_only=options.ascii, theme=options.theme)
         if options.events:
             return _events(past, wanted, n, result, as_json=options.json)
         return _state(past, n, result, as_json=options.json)
@@ -91,14 +91,16 @@ def _nothing(options: argparse.Namespace, result: Audit) -> int:
     return _code(result)
 
 
-def _console(past: Past, n: int, result: Audit, *, ascii_only: bool) -> int:
+def _console(past: Past, n: int, result: Audit, *, ascii_only: bool, theme: str) -> int:
     from sealwright_console.app import run_console  # noqa: PLC0415 - text needs no terminal
     from sealwright_console.cursor import Cursor  # noqa: PLC0415
     from sealwright_console.review_feed import ReviewFeed  # noqa: PLC0415
 
     said = (clean(f"{MARK[found.ok]} {found.what}: {found.detail}") for found in result.findings)
     notices = [verdict(result.findings, result.provided), *said]
-    run_console(ReviewFeed(Cursor(past, n), notices), ascii=ascii_only)
+    signatures = {found.ok for found in result.findings if found.what == "signatures"}
+    cursor = Cursor(past, n, signed="good" in signatures and "bad" not in signatures)
+    run_console(ReviewFeed(cursor, notices), ascii=ascii_only, theme=theme)
     return _code(result)
 
 

@@ -6,13 +6,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from time import monotonic
 from typing import ClassVar
 
-from textual.app import SystemCommand
 from textual.binding import Binding, BindingType
-from textual.screen import Screen
 from textual.widgets import Input
 
 from sealwright_console.app import ConsoleApp
@@ -21,22 +19,25 @@ from sealwright_console.feed import Feed
 from sealwright_console.screens.base import ConsoleScreen
 
 _MOVES = frozenset({"step", "leap", "turn_to", "place", "events"})
+_BEFORE = "the weighty record before: gates, red, stages, products"
+_NEXT = "the next weighty record"
 
 
 class ReviewApp(ConsoleApp):
     """The console with a cursor."""
 
+    MOVES = _MOVES
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("e", "events", "Events"),
-        Binding("at", "place", "At", key_display="@"),
-        Binding("left", "step(-1)", "Record before", show=False, priority=True),
-        Binding("right", "step(1)", "Next record", show=False, priority=True),
-        Binding("shift+left", "leap(False)", "Weighty record before", show=False, priority=True),
-        Binding("shift+right", "leap(True)", "Next weighty record", show=False, priority=True),
-        Binding("left_square_bracket", "leap(False)", "Weighty record before", show=False),
-        Binding("right_square_bracket", "leap(True)", "Next weighty record", show=False),
-        Binding("home", "turn_to(False)", "First record", show=False, priority=True),
-        Binding("end", "turn_to(True)", "Last record", show=False, priority=True),
+        Binding("e", "events", "Events", tooltip="the records of the log, with search and filters"),
+        Binding("at", "place", "At", key_display="@", tooltip="go to a record's number or a time"),
+        Binding("left", "step(-1)", "Record before", show=False, priority=True, tooltip="a record back"),
+        Binding("right", "step(1)", "Next record", show=False, priority=True, tooltip="a record further"),
+        Binding("shift+left", "leap(False)", "Weighty record before", show=False, tooltip=_BEFORE, priority=True),
+        Binding("shift+right", "leap(True)", "Next weighty record", show=False, tooltip=_NEXT, priority=True),
+        Binding("left_square_bracket", "leap(False)", "Weighty record before", show=False, tooltip=_BEFORE),
+        Binding("right_square_bracket", "leap(True)", "Next weighty record", show=False, tooltip=_NEXT),
+        Binding("home", "turn_to(False)", "First record", show=False, priority=True, tooltip="the first record"),
+        Binding("end", "turn_to(True)", "Last record", show=False, priority=True, tooltip="the last record"),
     ]
 
     def __init__(
@@ -45,10 +46,11 @@ class ReviewApp(ConsoleApp):
         cursor: Cursor,
         *,
         ascii_only: bool = False,
+        theme: str = "",
         clock: Callable[[], float] = monotonic,
     ) -> None:
         """Show `feed`, which stands where `cursor` does; the rest as for any console."""
-        super().__init__(feed, ascii_only=ascii_only, clock=clock)
+        super().__init__(feed, ascii_only=ascii_only, theme=theme, clock=clock)
         self.cursor = cursor
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
@@ -83,11 +85,3 @@ class ReviewApp(ConsoleApp):
         from sealwright_console.screens.events import EventsScreen  # noqa: PLC0415 - after the first paint
 
         self.open_screen(EventsScreen(self.feed, self.cursor))
-
-    def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
-        """The views and the places."""
-        yield SystemCommand("Events", "the records of the log, with search and filters", self.action_events)
-        yield SystemCommand("Go to", "a record's number or a time", self.action_place)
-        yield SystemCommand("First record", "the beginning of the log", lambda: self.action_turn_to(False))
-        yield SystemCommand("Last record", "the end of the log", lambda: self.action_turn_to(True))
-        yield from super().get_system_commands(screen)

@@ -27,7 +27,7 @@ def add_reviewing(commands: argparse._SubParsersAction[Any]) -> None:
     review.add_argument("evidence", type=Path, metavar="EVIDENCE_DIR")
     add_reviewer(review)
     review.add_argument("--batch", action="store_true")
-    review.add_argument("--ascii", action="store_true")
+    add_looks(review)
     _add_looking(review)
     review.set_defaults(run=_review)
     audit = commands.add_parser("audit", help="check a sealed release offline: log, rules, products, signatures")
@@ -41,6 +41,19 @@ def add_reviewing(commands: argparse._SubParsersAction[Any]) -> None:
     add_reviewer(check)
     check.add_argument("--json", action="store_true", help="one JSON object a file, with the proof itself")
     check.set_defaults(run=_check)
+
+
+def add_looks(command: argparse.ArgumentParser) -> None:
+    """Add the options that say how the console looks."""
+    command.add_argument("--ascii", action="store_true", help="no characters beyond ASCII on the screen")
+    command.add_argument(
+        "--theme",
+        choices=("dark", "light", "high-contrast", "ansi"),
+        default="",
+        help="colours of the console: dark, light, high-contrast, or ansi, the terminal's own; "
+        "default: SEALWRIGHT_THEME, else dark",
+        metavar="NAME",
+    )
 
 
 def add_reviewer(

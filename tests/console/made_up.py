@@ -126,11 +126,14 @@ def evidence(signer: str = "release-key-a") -> str:
 def passed(story: Story, *names: str) -> None:
     """Sources and tag of each are green, and promoted."""
     for name in names:
-        story.verdict(f"{name}/source has arrived", "passed", "fetched over https from git.example.org")
+        fetched = json.dumps({"ref": "refs/tags/v4.2.1", "url": f"https://git.example.org/{name}.git"})
+        story.verdict(
+            f"{name}/source has arrived", "passed", "fetched over https from git.example.org", evidence=fetched
+        )
         story.verdict(
             f"{name}/signature of the tag",
             "passed",
-            "annotated tag v4.2.1, good signature of release-key-a",
+            "good signature by release-key-a",
             evidence=evidence(),
         )
         promote(story, name)
@@ -147,7 +150,7 @@ def troubled() -> Story:
     passed(story, *NAMES)
     story.tell(ev.StageStarted("verify"))
     story.verdict("xen/source has arrived", "passed", "fetched over https from git.example.org")
-    story.verdict("xen/signature of the tag", "passed", "annotated tag, good signature", evidence=evidence())
+    story.verdict("xen/signature of the tag", "passed", "good signature by release-key-a", evidence=evidence())
     story.tell(
         ev.ItemStarted("xen/grub-0.97.tar.gz"),
         ev.FileDeleted("xen/grub-0.97.tar.gz", "grub-0.97.tar.gz", sha("bad"), 971_783, "sha256 mismatch"),

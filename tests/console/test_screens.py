@@ -41,23 +41,8 @@ def troubled() -> ConsoleApp:
 
 
 @BOTH
-def test_the_overview_shows_the_red_one_first_and_says_why(snap_compare: Compare, size: tuple[int, int]) -> None:
-    assert looks(snap_compare, troubled(), size)
-
-
-@BOTH
 def test_the_evidence_page_shows_fingerprints_whole(snap_compare: Compare, size: tuple[int, int]) -> None:
     assert looks(snap_compare, troubled(), size, "enter", "down", "down")
-
-
-@BOTH
-def test_the_gate_panel_offers_a_waiver_for_the_warning_only(snap_compare: Compare, size: tuple[int, int]) -> None:
-    assert looks(snap_compare, troubled(), size, "g")
-
-
-@BOTH
-def test_a_waiver_wants_a_name_and_a_reason(snap_compare: Compare, size: tuple[int, int]) -> None:
-    assert looks(snap_compare, troubled(), size, "g", "down", "a", *"manager-1")
 
 
 @BOTH
@@ -105,26 +90,5 @@ def test_a_review_says_why_a_place_is_none(snap_compare: Compare, tmp_path: Path
     assert looks(snap_compare, made_up.review(tmp_path, made_up.past_trouble()), SMALL, "at", *"9999", "enter")
 
 
-def test_help_in_a_review_names_the_keys_of_the_cursor_first(snap_compare: Compare, tmp_path: Path) -> None:
-    assert looks(snap_compare, made_up.review(tmp_path, made_up.sealed()), WIDE, "question_mark")
-
-
-def test_help_names_all_keys(snap_compare: Compare) -> None:
-    assert looks(snap_compare, troubled(), WIDE, "question_mark")
-
-
 def test_quitting_a_running_release_asks_and_says_what_happens(snap_compare: Compare) -> None:
     assert looks(snap_compare, troubled(), SMALL, "q")
-
-
-def test_in_ascii_every_cell_is_ascii(snap_compare: Compare) -> None:
-    app = ConsoleApp(made_up.MadeUpFeed(made_up.troubled()), ascii_only=True)
-    assert looks(snap_compare, app, SMALL)
-
-
-def test_the_light_theme_keeps_shapes_and_words(snap_compare: Compare) -> None:
-    assert looks(snap_compare, troubled(), SMALL, "t")
-
-
-def test_a_release_with_nothing_in_its_log_yet_is_shown(snap_compare: Compare) -> None:
-    assert looks(snap_compare, ConsoleApp(made_up.MadeUpFeed(made_up.Story())), SMALL)

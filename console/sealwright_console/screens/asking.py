@@ -23,12 +23,13 @@ from sealwright_console.widgets.texts import Texts
 WINDOW_CSS = """
     align: center middle;
     & > #window {
-        width: 74; max-width: 100%; height: auto; max-height: 100%;
+        width: 74; max-width: 100%; height: auto; max-height: 100%; overflow-y: auto;
         padding: 1 2; background: $surface; border: solid $primary;
     }
     & Texts { height: auto; margin-bottom: 1; }
     & #buttons { height: auto; align-horizontal: right; }
     & Button { margin-left: 2; }
+    & Input { background: $panel; }
 """
 
 

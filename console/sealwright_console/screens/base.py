@@ -19,26 +19,30 @@ from textual.widgets import Footer
 
 from sealwright_console.feed import Feed
 from sealwright_console.lines import Line
-from sealwright_console.views.header import heading_line, next_gate, notice_line, status_line
+from sealwright_console.views.header import heading_line, next_gate, notice_lines, status_line
 from sealwright_console.widgets.ledger import Ledger
 from sealwright_console.widgets.texts import Texts
 
-_CHANGING = frozenset({"retry", "retry_all", "waive"})
+CHANGING = frozenset({"retry", "retry_all", "waive"})
+"""Actions that a past release doesn't offer."""
 
 
 class ConsoleScreen(Screen[None]):
     """A screen over a feed."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape", "back", "Back"),
-        Binding("y", "copy", "Copy", show=False),
+        Binding("escape", "back", "Back", tooltip="go back; it never ends, refuses or deletes anything"),
+        Binding("y", "copy", "Copy", show=False, tooltip="copy the selected row in full"),
     ]
     DEFAULT_CSS = """
     ConsoleScreen #top { height: auto; background: $panel; padding: 0 1; }
     ConsoleScreen #title { height: auto; padding: 0 1; background: $surface; }
-    ConsoleScreen #notices { height: 1; padding: 0 1; background: $surface; }
+    ConsoleScreen #notices { height: auto; max-height: 2; padding: 0 1; background: $surface; }
     ConsoleScreen Texts { text-wrap: nowrap; text-overflow: ellipsis; }
     ConsoleScreen .folded { text-wrap: wrap; }
+    ConsoleScreen Footer { padding: 0 1; }
+    ConsoleScreen Footer.-compact FooterKey { margin: 0 2 0 0; }
+    ConsoleScreen Input > .input--placeholder { color: $dim; }
     """
 
     def __init__(self, feed: Feed) -> None:
@@ -97,20 +101,21 @@ class ConsoleScreen(Screen[None]):
         """Show the feed's state as it is now; the screens add their own part."""
         state = self.feed.state
         self.say("#heading", *self._heading())
-        self.say("#steps", status_line(state, next_gate(state), self.room))
+        cursor = self.feed.cursor
+        self.say("#steps", status_line(state, next_gate(state), self.room, cursor is not None and cursor.signed))
         self.show_notices()
 
     def _heading(self) -> tuple[Line, ...]:
         state, cursor = self.feed.state, self.feed.cursor
         if cursor is None:
-            return (heading_line(state, self.feed.title),)
+            return (heading_line(state, self.feed.title, self.room),)
         from sealwright_console.views.past import past_heading, past_timeline  # noqa: PLC0415 - a live one needs none
 
         heading = past_heading(cursor.past, cursor.n, state, self.feed.title, self.room)
         return (heading, past_timeline(cursor.past, state, self.room))
 
     def show_notices(self) -> None:
-        """Show the log line; what waits for the person comes first."""
+        """Show how the log stands; what waits for the person comes first."""
         notices = list(self.feed.notices())
         if self.feed.signing() is not None:
             notices.insert(0, "! the signer waits for you: 5")
@@ -120,14 +125,14 @@ class ConsoleScreen(Screen[None]):
             notices.insert(
                 0, f"{mark} {ended.because}; next: {ended.next}" if ended.next else f"{mark} {ended.because}"
             )
-        self.say("#notices", notice_line(notices))
+        self.say("#notices", *notice_lines(notices, self.room))
 
     def tick(self) -> None:
         """Called ten times a second, whether or not the state changed."""
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """A past release offers no key that would change anything."""
-        return not (self.feed.read_only and action in _CHANGING)
+        return not (self.feed.read_only and action in CHANGING)
 
     def action_back(self) -> None:
         """Go back to the screen below."""

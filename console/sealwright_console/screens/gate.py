@@ -12,6 +12,7 @@ from typing import ClassVar
 from textual.binding import Binding, BindingType
 from textual.widget import Widget
 
+from sealwright_console.feed import Feed
 from sealwright_console.screens.base import ConsoleScreen
 from sealwright_console.screens.waive import WaiveScreen
 from sealwright_console.views.gate import gate_rows, summary, waivable
@@ -25,11 +26,19 @@ class GateScreen(ConsoleScreen):
     """Why the next gate is closed."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "evidence", "Evidence"),
-        Binding("a", "waive", "Waive a warning"),
-        Binding("r", "retry", "Retry"),
-        Binding("R", "retry_all", "Retry all red"),
+        Binding("enter", "evidence", "Evidence", key_display="enter", tooltip="the evidence of the item"),
+        Binding("r", "retry", "Retry", tooltip="fetch and check the red item again"),
+        Binding("R", "retry_all", "All red", tooltip="fetch and check every red item again"),
+        Binding("a", "waive", "Waive", tooltip="waive a warning, by name and with a reason; red is never waived"),
+        Binding("p", "passed", "Passed", show=False, tooltip="show or fold what has passed"),
+        Binding("g,G", "back", show=False),
+        Binding("l,L", "app.log", show=False),
     ]
+
+    def __init__(self, feed: Feed) -> None:
+        """Show the gate of `feed`; what has passed is folded."""
+        super().__init__(feed)
+        self._unfolded = False
 
     def body(self) -> Iterable[Widget]:
         """The decision, and its reasons."""
@@ -46,8 +55,8 @@ class GateScreen(ConsoleScreen):
         super().show_state()
         state = self.feed.state
         decision = next_gate(state)
-        self.say("#title", summary(state, decision))
-        self.query_one(Ledger).show(gate_rows(state, decision))
+        self.say("#title", summary(decision))
+        self.query_one(Ledger).show(gate_rows(state, decision, self._unfolded))
 
     def on_ledger_chosen(self, message: Ledger.Chosen) -> None:
         """Open the evidence of a reason."""
@@ -77,6 +86,11 @@ class GateScreen(ConsoleScreen):
 
         self.app.push_screen(WaiveScreen(item), waived)
 
+    def action_passed(self) -> None:
+        """Show each item that has passed, or fold them into one line."""
+        self._unfolded = not self._unfolded
+        self.show_state()
+
     def action_retry(self) -> None:
         """Fetch and check the item under the cursor again, if it failed."""
         self._retry([self.query_one(Ledger).key])
@@ -88,8 +102,9 @@ class GateScreen(ConsoleScreen):
     def _retry(self, keys: list[str]) -> None:
         items = self.feed.state.items
         failed = [key for key in keys if key in items and items[key].status is Status.FAILED]
-        if self.feed.read_only or not failed:
+        if self.feed.read_only:
             return
         for key in failed:
             self.feed.retry(key)
-        self.notify(f"asked for {len(failed)} failed item(s) again", markup=False, timeout=3)
+        told = f"asked for {len(failed)} red again" if failed else "there is nothing red here"
+        self.notify(told, markup=False, timeout=3)

@@ -10,11 +10,17 @@ from textual.widget import Widget
 from textual.widgets import Input
 
 from sealwright_console.feed import Feed
-from sealwright_console.lines import Part, Tone
+from sealwright_console.lines import Line, Part, Row, Tone, apart
 from sealwright_console.screens.base import ConsoleScreen
-from sealwright_console.views.header import totals
-from sealwright_console.views.overview import columns, component_rows, items_of, selected_lines
-from sealwright_console.widgets.ledger import Ledger
+from sealwright_console.views.overview import (
+    Order,
+    component_table,
+    counts_line,
+    empty_line,
+    items_of,
+    selected_lines,
+)
+from sealwright_console.widgets.ledger import EDGES, Ledger
 from sealwright_console.widgets.texts import Texts
 from sealwright_stages.events import Stage
 from sealwright_stages.verdict import Status
@@ -24,23 +30,31 @@ class OverviewScreen(ConsoleScreen):
     """The table of components."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "detail", "Detail"),
-        Binding("r", "retry", "Retry"),
-        Binding("slash", "filter", "Filter", key_display="/"),
-        Binding("escape", "back", "All", show=False),
-        Binding("0", "all", "All stages", show=False),
+        Binding("enter", "detail", "Detail", key_display="enter", tooltip="the evidence of the component"),
+        Binding("r", "retry", "Retry", tooltip="fetch and check what is red of the component again"),
+        Binding(
+            "slash", "filter", "Filter", key_display="/", tooltip="only components that have a text; esc: all"
+        ),
+        Binding("s", "sort", "Sort", tooltip="sort by severity, name, or the newest first"),
+        Binding(
+            "escape", "back", "Clear filter", show=False, tooltip="take the filter away, then show all stages"
+        ),
+        Binding("0", "all", "All stages", show=False, tooltip="show all stages"),
     ]
     DEFAULT_CSS = """
     OverviewScreen #filter { display: none; height: 1; border: none; padding: 0 1; }
     OverviewScreen #filter.open { display: block; }
-    OverviewScreen #counts, OverviewScreen #columns, OverviewScreen #selected { padding: 0 1; height: auto; }
-    OverviewScreen #selected { background: $surface; text-wrap: wrap; max-height: 5; min-height: 2; }
+    OverviewScreen #counts, OverviewScreen #selected { padding: 0 1; height: auto; }
+    OverviewScreen #counts { background: $surface; }
+    OverviewScreen #columns { padding: 0 2; height: 1; }
+    OverviewScreen #selected { background: $surface; max-height: 5; min-height: 3; }
     """
 
     def __init__(self, feed: Feed) -> None:
         """Show all stages, unfiltered."""
         super().__init__(feed)
         self.stage: Stage | None = None
+        self.order = Order.SEVERITY
 
     def body(self) -> Iterable[Widget]:
         """Counts, filter, table, explanation."""
@@ -48,7 +62,7 @@ class OverviewScreen(ConsoleScreen):
         yield Input(id="filter", placeholder="filter by name, status or reason", select_on_focus=False)
         yield Texts(id="columns")
         yield Ledger(id="components")
-        yield Texts(id="selected", classes="folded")
+        yield Texts(id="selected")
 
     def on_mount(self) -> None:
         """Begin with the keys on the table."""
@@ -60,24 +74,18 @@ class OverviewScreen(ConsoleScreen):
         super().show_state()
         state, ledger = self.feed.state, self.query_one(Ledger)
         needle = self.query_one("#filter", Input).value.strip()
-        rows = component_rows(state, self.room, needle, self.stage, self.feed.left)
-        ledger.show(rows)
-        what = self.stage.value if self.stage is not None else "all stages"
-        found = f"{what}: {len(rows)} of {len(state.components)} components"
-        filtered = f" that have “{needle}”" if needle else ""
-        self.say(
-            "#counts",
-            (
-                *totals(state, self.stage),
-                Part(f"  {found}{filtered}", Tone.DIM),
-                Part(f"  build: {left}" if (left := self.feed.left()) else "", Tone.RUNNING),
-            ),
-        )
-        self.say("#columns", columns(self.room))
+        width = max(1, self.app.size.width - EDGES)
+        table = component_table(state, width, needle, self.stage, self.feed.left, self.order)
+        ledger.show(table.rows or [Row("", ((), empty_line(state, self.stage, needle)))])
+        beside: Line = (Part(f"by {self.order}", Tone.DIM),)
+        if left := self.feed.left():
+            beside = (Part(f"build: {left}", Tone.RUNNING), Part("  "), *beside)
+        self.say("#counts", apart(counts_line(state, table, self.stage, needle), beside, self.room))
+        self.say("#columns", table.head if table.rows else ())
         self._explain(ledger.key)
 
     def _explain(self, key: str) -> None:
-        self.say("#selected", *selected_lines(self.feed.state, key, self.stage))
+        self.say("#selected", *selected_lines(self.feed.state, key, self.stage, self.room))
 
     def on_ledger_moved(self, message: Ledger.Moved) -> None:
         """Explain the component under the cursor."""
@@ -109,6 +117,12 @@ class OverviewScreen(ConsoleScreen):
     def action_all(self) -> None:
         """Show all stages."""
         self.show_stage(None)
+
+    def action_sort(self) -> None:
+        """Sort by the next thing there is to sort by."""
+        orders = list(Order)
+        self.order = orders[(orders.index(self.order) + 1) % len(orders)]
+        self.show_state()
 
     def action_filter(self) -> None:
         """Open the filter."""
@@ -143,4 +157,5 @@ class OverviewScreen(ConsoleScreen):
             return
         for item in failed:
             self.feed.retry(item)
-        self.notify(f"asked for {len(failed)} failed item(s) again", markup=False, timeout=3)
+        told = f"asked for {len(failed)} red again" if failed else "nothing of it is red"
+        self.notify(told, markup=False, timeout=3)

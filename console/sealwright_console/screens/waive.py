@@ -11,7 +11,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Button, Input
 
 from sealwright_console.figures import grouped
-from sealwright_console.lines import Line, Part, Tone, mark
+from sealwright_console.lines import Line, Part, Tone, labelled, mark, wrap
 from sealwright_console.screens.asking import WINDOW_CSS
 from sealwright_console.widgets.texts import Texts
 from sealwright_stages.state import Item
@@ -19,13 +19,15 @@ from sealwright_stages.verdict import Status
 
 SHORTEST_REASON = 8
 """Characters below which a reason is none."""
+_WIDTH = 68
+"""Cells inside the window."""
 
 
 class WaiveScreen(ModalScreen[tuple[str, str] | None]):
     """Gives (person, reason), or None."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "no", "Don't waive")]
-    DEFAULT_CSS = f"WaiveScreen {{ {WINDOW_CSS} & Input {{ margin-bottom: 1; }} }}"
+    DEFAULT_CSS = f"WaiveScreen {{ {WINDOW_CSS} & Input {{ margin-bottom: 1; }} & Texts.label {{ margin: 0; }} }}"
 
     def __init__(self, item: Item) -> None:
         """Ask about this item's warning."""
@@ -36,16 +38,22 @@ class WaiveScreen(ModalScreen[tuple[str, str] | None]):
         """The warning, two fields, two buttons."""
         item = self._item
         lines: list[Line] = [
-            (mark(Status.WARNED), Part(f" {item.component}: {item.title}", Tone.HEAD)),
-            (Part(item.reason),),
-            (Part("sha256 ", Tone.DIM), Part(grouped(item.subject_sha256[:32]))),
-            (Part("       ", Tone.DIM), Part(grouped(item.subject_sha256[32:]))),
-            (Part("It holds for these bytes and this policy only, and goes into the log.", Tone.DIM),),
+            (Part("WAIVE A WARNING", Tone.HEAD),),
+            (),
+            (mark(Status.WARNED), Part(f" {item.component}: {item.title}", Tone.WARNED)),
+            *wrap(labelled("why", item.reason, indent=2), _WIDTH),
+            labelled("sha256", grouped(item.subject_sha256[:32]), indent=2),
+            labelled("", grouped(item.subject_sha256[32:]), indent=2),
+            *wrap(labelled("holds", "for these bytes and this policy only; goes into the log", indent=2), _WIDTH),
         ]
         with Vertical(id="window"):
             yield Texts(*lines)
-            yield Input(id="person", placeholder="your name, as the policy knows you", compact=True)
-            yield Input(id="reason", placeholder="why this is acceptable", compact=True)
+            yield Texts((Part("your name, as the policy knows you", Tone.DIM),), classes="label")
+            yield Input(id="person", compact=True)
+            yield Texts(
+                (Part(f"why this is acceptable, in {SHORTEST_REASON} letters or more", Tone.DIM),), classes="label"
+            )
+            yield Input(id="reason", compact=True)
             with Horizontal(id="buttons"):
                 yield Button("Don't waive", id="no", compact=True)
                 yield Button("Waive", id="yes", variant="warning", compact=True, disabled=True)

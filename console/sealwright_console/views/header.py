@@ -1,7 +1,9 @@
-"""The stepper, the gate word and the counts: what stands at the top of every screen.
+"""The heading, the stepper, the gate word and the notices: what stands at the edges of every screen.
 
 - A stage is as bad as its worst item; it is green only once it has ended.
 - The gate word is that of `gate.decide` for the first stage that has not begun; no second opinion is kept here.
+- A gate that is closed by something red is the loudest thing on the screen; an open one is calm.
+- The first notice is shown whole where two lines are enough for it; the others take what room is left.
 """
 
 from __future__ import annotations
@@ -11,7 +13,7 @@ from collections.abc import Sequence
 from rich.cells import cell_len
 
 from sealwright_console.figures import clock, duration, seconds_between
-from sealwright_console.lines import MARKS, Line, Part, Tone, mark, plain, tone_of
+from sealwright_console.lines import MARKS, Line, Part, Tone, apart, cut, few, mark, plain, tone_of, wrap
 from sealwright_stages.events import STAGES, Stage
 from sealwright_stages.gate import Decision, decide
 from sealwright_stages.state import Item, State
@@ -19,6 +21,7 @@ from sealwright_stages.verdict import Status
 
 GATED = (Stage.BUILD, Stage.SEAL, Stage.SIGN)
 SEVERITY = (Status.FAILED, Status.WARNED, Status.RUNNING, Status.PENDING, Status.PASSED)
+_NOTICE_LINES = 2
 
 
 def worst(items: list[Item]) -> Status:
@@ -31,28 +34,35 @@ def shown_status(item: Item) -> Status:
     return Status.PASSED if item.green else item.status
 
 
-def stage_status(state: State, stage: Stage) -> Status:
-    """How a stage stands as a whole."""
+def stage_status(state: State, stage: Stage, signed: bool = False) -> Status:
+    """How a stage stands as a whole; that a release is `signed` can't stand in its log, which was sealed before."""
     count = {status: state.counts.get((stage, status), 0) for status in Status}
     if count[Status.FAILED]:
         return Status.FAILED
-    if stage is Stage.SEAL and state.sealed:  # a sealed log can't say that its own stage has ended
-        return Status.PASSED
+    if state.sealed and (stage is Stage.SEAL or (stage is Stage.SIGN and signed)):
+        return Status.PASSED  # a sealed log can't say that its own stage has ended
     if stage in state.stages_ended:
         return Status.PASSED if state.stages_ended[stage] else Status.WARNED
     return Status.RUNNING if stage in state.stages_started else Status.PENDING
 
 
-def stepper(state: State, narrow: bool = False) -> Line:
-    """`(1)✓ get-sources > (2)✗ verify > …`; narrow leaves the ornaments out."""
+def current_stage(state: State, signed: bool = False) -> Stage | None:
+    """The stage that the release is at: the one that began last and is not green, or else the next one; None at the end."""
+    standing = {stage: stage_status(state, stage, signed) for stage in STAGES}
+    begun = [stage for stage in STAGES if standing[stage] not in (Status.PENDING, Status.PASSED)]
+    return begun[-1] if begun else next((stage for stage in STAGES if standing[stage] is Status.PENDING), None)
+
+
+def stepper(state: State, between: str = "  ", signed: bool = False) -> Line:
+    """`1 ✓ get-sources  2 ✗ verify  3 · build  …`; the stage that the release is at is underlined."""
     parts: list[Part] = []
+    here = current_stage(state, signed)
     for number, stage in enumerate(STAGES, 1):
-        status = stage_status(state, stage)
+        status = stage_status(state, stage, signed)
         if number > 1:
-            parts.append(Part(" " if narrow else " > ", Tone.DIM))
-        parts.append(Part(f"{number}" if narrow else f"({number})", Tone.KEY))
-        parts.append(mark(status))
-        parts.append(Part(stage.value if narrow else f" {stage.value}", tone_of(status)))
+            parts.append(Part(between, Tone.DIM))
+        parts += [Part(f"{number} ", Tone.DIM), mark(status), Part(" ")]
+        parts.append(Part(stage.value, tone_of(status), here=stage is here))
     return tuple(parts)
 
 
@@ -62,58 +72,55 @@ def next_gate(state: State) -> Decision:
     return decide(waiting[0] if waiting else Stage.SIGN, state)
 
 
-def gate_word(decision: Decision) -> Line:
-    """`GATE build: CLOSED, 2 failed`, in the tone of the worst that closes it."""
+def gate_word(decision: Decision, short: bool = False) -> Line:
+    """`✗ GATE build: CLOSED, 2 red`, as loud as what closes it; short is `✗ CLOSED, 2 red`."""
+    name = "" if short else f"GATE {decision.stage}: "
     if decision.open:
-        return (Part(f"GATE {decision.stage}: OPEN", Tone.PASSED),)
+        return (Part(f"{MARKS[Status.PASSED]} {name or 'gate '}OPEN", Tone.PASSED),)
     if decision.failed:
-        return (Part(f"GATE {decision.stage}: CLOSED, {decision.failed} failed", Tone.FAILED),)
+        return (Part(f" {MARKS[Status.FAILED]} {name}CLOSED, {decision.failed} red ", Tone.ALARM),)
     if decision.warned:
-        return (Part(f"GATE {decision.stage}: CLOSED, {decision.warned} warned", Tone.WARNED),)
-    return (Part(f"GATE {decision.stage}: CLOSED, {len(decision.blockers)} to go", Tone.RUNNING),)
+        return (Part(f"{MARKS[Status.WARNED]} {name}CLOSED, {decision.warned} warned", Tone.WARNED),)
+    return (Part(f"{MARKS[Status.RUNNING]} {name}CLOSED, {len(decision.blockers)} left", Tone.RUNNING),)
 
 
-def totals(state: State, stage: Stage | None = None) -> Line:
-    """`✓ 41  … 2  ! 1  ✗ 2  · 0`: items by status, of one stage or of all."""
-    parts: list[Part] = []
-    for status in (Status.PASSED, Status.RUNNING, Status.WARNED, Status.FAILED, Status.PENDING):
-        count = sum(
-            number for (of, which), number in state.counts.items() if which is status and stage in (None, of)
-        )
-        tone = tone_of(status) if count else Tone.DIM
-        parts.append(Part(f"{mark(status).text} {count}  ", tone))
-    waived = sum(item.waiver is not None for item in state.items.values() if stage in (None, item.stage))
-    if waived:
-        parts.append(Part(f"({waived} waived)  ", Tone.DIM))
-    return tuple(parts)
+def signed_word() -> Line:
+    """What stands where the gate word was, once the release is signed: no gate is left."""
+    return (Part(f"{MARKS[Status.PASSED]} SIGNED", Tone.PASSED),)
 
 
-def heading_line(state: State, title: str) -> Line:
+def heading_line(state: State, title: str, width: int = 0) -> Line:
     """The release, and the time of the last log record (never the clock of the screen)."""
-    elapsed = duration(seconds_between(state.first_t, state.last_t))
-    parts = [Part("RELEASE ", Tone.DIM), Part(title, Tone.HEAD)]
-    if state.last_t:
-        parts.append(Part(f"   {clock(state.last_t)} UTC, {elapsed} in the log", Tone.DIM))
+    left = (Part("RELEASE  ", Tone.DIM), Part(title, Tone.HEAD))
+    parts: list[Part] = []
     if state.ended is not None:
-        tone = Tone.PASSED if state.ended.exit == 0 else Tone.FAILED
-        parts.append(Part(f"   ended with exit {state.ended.exit}", tone))
-    return tuple(parts)
+        status = Status.PASSED if state.ended.exit == 0 else Status.FAILED
+        parts.append(Part(f"{MARKS[status]} ended with exit {state.ended.exit}  ", tone_of(status)))
+    if state.last_t:
+        elapsed = duration(seconds_between(state.first_t, state.last_t))
+        parts.append(Part(f"{clock(state.last_t)} UTC  {elapsed} elapsed", Tone.DIM))
+    return apart(left, tuple(parts), width) if width else (*left, Part("  "), *parts)
 
 
-def status_line(state: State, decision: Decision, width: int) -> Line:
-    """The stepper on the left, the gate word on the right."""
-    gate = gate_word(decision)
-    steps = stepper(state)
-    if cell_len(plain(steps)) + cell_len(plain(gate)) + 2 > width:
-        steps = stepper(state, narrow=True)
-    gap = max(1, width - cell_len(plain(steps)) - cell_len(plain(gate)))
-    return (*steps, Part(" " * gap), *gate)
+def status_line(state: State, decision: Decision, width: int, signed: bool = False) -> Line:
+    """The stepper on the left, the gate word on the right; both get shorter where there is little room."""
+    signed = signed and state.sealed
+    for between, short in (("  >  ", False), ("  ", False), ("  ", True), (" ", True)):
+        steps = stepper(state, between, signed)
+        gate = signed_word() if signed else gate_word(decision, short)
+        if cell_len(plain(steps)) + cell_len(plain(gate)) + 2 <= width:
+            break
+    return apart(steps, gate, width)
 
 
-def notice_line(notices: Sequence[str]) -> Line:
-    """The notices in one line; the first takes the tone of the mark that it begins with."""
+def notice_lines(notices: Sequence[str], width: int) -> tuple[Line, ...]:
+    """The notices in two lines at most; the first takes the tone of the mark that it begins with."""
     if not notices:
         return ()
     tones = {shape: tone_of(status) for status, shape in MARKS.items()}
-    first = Part(notices[0], tones.get(notices[0][:1], Tone.PLAIN))
-    return (first, *(Part(f" · {text}", Tone.DIM) for text in notices[1:]))
+    first = few(wrap((Part(notices[0], tones.get(notices[0][:1], Tone.PLAIN)),), width), _NOTICE_LINES, width)
+    more: Line = tuple(Part(f"  ·  {text}", Tone.DIM) for text in notices[1:])
+    room = width - cell_len(plain(first[-1]))
+    if not more or room < cell_len(more[0].text[:16]):
+        return first
+    return (*first[:-1], (*first[-1], *cut(more, room)))

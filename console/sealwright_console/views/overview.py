@@ -1,21 +1,63 @@
-"""The table of components: the worst first, each with the one sentence that matters now."""
+"""The table of components: the worst first, each with the one sentence that matters now.
+
+- At 80 cells it says what decides: status, component, checks, what happens. Time, version and signer come with room.
+- Version and signer are those of the log: the tag or version that was fetched, and whose good signature was found.
+- Counts are of components, each by its worst item.
+"""
 
 from __future__ import annotations
 
+import json
+from collections import Counter
 from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
 from functools import lru_cache
 
+from rich.cells import cell_len
+
 from sealwright_console.figures import clock, progress
-from sealwright_console.lines import Line, Part, Row, Tone, fit, word
+from sealwright_console.lines import MARKS, Line, Part, Row, Tone, few, fit, tone_of, word, wrap
 from sealwright_console.views.header import SEVERITY, shown_status, worst
 from sealwright_stages.events import Stage
 from sealwright_stages.live import build_name
 from sealwright_stages.state import Item, State
 from sealwright_stages.verdict import Status
 
-NAME_WIDTH = 22
-WIDE = 90
-"""From this many cells on there is room for the column of times."""
+_GAP = "  "
+_STATUS, _CHECKS, _TIME = 9, 6, 8
+_FACT = 14
+"""Cells of a version or a signer's name."""
+_NAME = (12, 18, 24)
+"""Cells of a component's name: at least, and at most without and with much room."""
+_WITH_TIME, _WITH_VERSION, _WITH_SIGNER = 90, 104, 116
+"""From so many cells on there is room for these columns."""
+_SIGNED = "good signature by "
+"""How the reason of a signature that has passed begins; see `verify.settle`."""
+_EXPLAINED = (2, 3)
+"""Lines at most for what is wrong, and for what to do."""
+
+
+class Order(StrEnum):
+    """By what the table is sorted."""
+
+    SEVERITY = "severity"
+    NAME = "name"
+    TIME = "time"
+
+
+@dataclass(frozen=True)
+class Table:
+    """The head and the rows that are shown, and how many components there are by status, shown or not."""
+
+    head: Line
+    rows: tuple[Row, ...]
+    counts: Counter[Status]
+
+    @property
+    def total(self) -> int:
+        """How many components there are."""
+        return self.counts.total()
 
 
 def items_of(state: State, name: str, stage: Stage | None = None) -> list[Item]:
@@ -25,6 +67,47 @@ def items_of(state: State, name: str, stage: Stage | None = None) -> list[Item]:
     return [item for item in items if stage in (None, item.stage)]
 
 
+def component_table(
+    state: State,
+    width: int,
+    needle: str = "",
+    stage: Stage | None = None,
+    left: Callable[[str], str] = lambda name: "",
+    order: Order = Order.SEVERITY,
+) -> Table:
+    """A row of `width` cells per component that has the needle in its name, its status or its sentence.
+
+    `left` says how long its build may still take.
+
+    What a row shows decides the row, so rows that stay as they are cost nothing.
+    """
+    ranked: list[tuple[int, str, str, Row]] = []
+    counts: Counter[Status] = Counter()
+    named = min(max(map(len, state.components), default=0), _NAME[2 if width >= _WITH_TIME else 1])
+    widths = (max(_NAME[0], named), width)
+    for name in state.components:
+        items = items_of(state, name, stage)
+        if not items:
+            continue
+        status = worst(items)
+        said = sentence(items, status)
+        counts[status] += 1
+        if status is Status.RUNNING and (ahead := left(name) or left(build_name(name, second=True))):
+            said = f"{said}, {ahead}"
+        if needle and needle.casefold() not in f"{name} {status.value} {said}".casefold():
+            continue
+        green = sum(item.green for item in items)
+        updated = state.updated.get(name, "")
+        facts = (version(items), signer(items)) if width >= _WITH_VERSION else ("", "")
+        row = _row(name, status, f"{green}/{len(items)}", said, clock(updated), facts, widths)
+        ranked.append((SEVERITY.index(status), name, updated, row))
+    if order is Order.TIME:
+        ranked.sort(key=lambda entry: entry[2], reverse=True)
+    else:
+        ranked.sort(key=lambda entry: entry[1] if order is Order.NAME else entry[:2])
+    return Table(_head(widths), tuple(row for *_, row in ranked), counts)
+
+
 def component_rows(
     state: State,
     width: int,
@@ -32,37 +115,41 @@ def component_rows(
     stage: Stage | None = None,
     left: Callable[[str], str] = lambda name: "",
 ) -> list[Row]:
-    """A row per component that has the needle in its name, its status or its sentence; the worst first.
-
-    `left` says how long its build may still take.
-
-    What a row shows decides the row, so rows that stay as they are cost nothing.
-    """
-    ranked: list[tuple[int, str, Row]] = []
-    for name in state.components:
-        items = items_of(state, name, stage)
-        if not items:
-            continue
-        status, said = worst(items), sentence(items)
-        if status is Status.RUNNING and (ahead := left(name) or left(build_name(name, second=True))):
-            said = f"{said}, {ahead}"
-        if needle and needle.casefold() not in f"{name} {status.value} {said}".casefold():
-            continue
-        green = sum(item.green for item in items)
-        row = _row(name, status, f"{green}/{len(items)}", said, clock(state.updated.get(name, "")), width)
-        ranked.append((SEVERITY.index(status), name, row))
-    return [row for _, _, row in sorted(ranked, key=lambda entry: entry[:2])]
+    """The rows of `component_table`, the worst first."""
+    return list(component_table(state, width, needle, stage, left).rows)
 
 
-def columns(width: int) -> Line:
-    """The table's head."""
-    text = f"  {'STATUS':<10} {'COMPONENT':<{NAME_WIDTH}} {'CHECKS':>7}  WHAT"
-    return (Part(fit(text, width - 9) + " UPDATED" if width >= WIDE else text, Tone.DIM),)
+def counts_line(state: State, table: Table, stage: Stage | None = None, needle: str = "") -> Line:
+    """`✗ 2 failed  ! 1 warned  … 3 running  ✓ 41 passed  of 47`; one calm sentence if all is green."""
+    whose = f" in {stage}" if stage is not None else ""
+    parts = [Part(f"{len(table.rows)} of {table.total} have “{needle}”{_GAP}")] if needle else []
+    if table.total and table.counts[Status.PASSED] == table.total:
+        items = [item for item in state.items.values() if stage in (None, item.stage)]
+        waived = sum(item.waiver is not None for item in items)
+        by = f", {waived} of them waived" if waived else ""
+        calm = f"{MARKS[Status.PASSED]} all green{whose}: {table.total} components, {len(items)} checks{by}"
+        return (*parts, Part(calm, Tone.PASSED))
+    parts += [
+        Part(f"{MARKS[status]} {table.counts[status]} {status.value}{_GAP}", tone_of(status))
+        for status in SEVERITY
+        if table.counts[status]
+    ]
+    return (*parts, Part(f"of {table.total}{whose}", Tone.DIM)) if table.total else ()
 
 
-def sentence(items: list[Item]) -> str:
-    """What is to be said of a component: its worst item's reason, or what it does now."""
-    status = worst(items)
+def empty_line(state: State, stage: Stage | None, needle: str) -> Line:
+    """Why the table has no rows."""
+    if needle:
+        return (Part(f"No component has “{needle}” in its row. esc shows all.", Tone.DIM),)
+    if stage is not None and state.components:
+        return (Part(f"Nothing is to be checked in {stage}. 0 shows all stages.", Tone.DIM),)
+    if state.last_n < 0:
+        return (Part("The log has no record yet: the release is about to begin.", Tone.DIM),)
+    return (Part("No component was declared yet: the manifest is being read.", Tone.DIM),)
+
+
+def sentence(items: list[Item], status: Status) -> str:
+    """What is to be said of a component, whose worst `status` this is: that item's reason, or what it does now."""
     if status is Status.PASSED:
         waived = sum(item.waiver is not None for item in items)
         return f"all passed, {waived} of them waived" if waived else "all passed"
@@ -79,23 +166,86 @@ def doing(item: Item) -> str:
     return item.reason
 
 
-def selected_lines(state: State, name: str, stage: Stage | None = None) -> tuple[Line, ...]:
+def version(items: list[Item]) -> str:
+    """The tag or version that was fetched, as its evidence has it."""
+    told = (_facts(item.evidence) for item in items if item.evidence)
+    return next((fact for fact in told if fact), "-")
+
+
+def signer(items: list[Item]) -> str:
+    """Whose good signatures were found."""
+    passed = [item.reason for item in items if item.status is Status.PASSED and item.reason.startswith(_SIGNED)]
+    return ", ".join(dict.fromkeys(reason.removeprefix(_SIGNED) for reason in passed)) if passed else "-"
+
+
+def selected_lines(state: State, name: str, stage: Stage | None = None, width: int = 1000) -> tuple[Line, ...]:
     """What is wrong with the selected component, and what to do about it."""
     items = items_of(state, name, stage)
     status = worst(items)
     first = next((item for item in items if shown_status(item) is status), None)
     if first is None:
-        return ((Part("nothing is selected", Tone.DIM),), ())
-    deleted = f" · {first.gone} file(s) DELETED" if first.deleted else ""
-    what = f"{name} · {first.title}: {doing(first)}{deleted}"
-    step = first.next_step or ("nothing to do" if status is Status.PASSED else "wait for it")
-    return ((Part("now  ", Tone.DIM), Part(what)), (Part("next ", Tone.DIM), Part(step)))
+        return ()
+    if status is Status.PASSED:
+        return _explained("now", f"{name}: {sentence(items, status)}", width, 0)
+    gone = f"; {first.gone} {'file' if first.gone == 1 else 'files'} DELETED" if first.deleted else ""
+    others = sum(shown_status(item) is status for item in items) - 1
+    more = f"; {others} more {status.value}" if others and status in (Status.FAILED, Status.WARNED) else ""
+    step = first.next_step or "wait for it"
+    return (
+        *_explained("now", f"{name}: {first.title}: {doing(first)}{gone}{more}", width, 0),
+        *_explained("next", step, width, 1),
+    )
+
+
+def _explained(label: str, text: str, width: int, which: int) -> tuple[Line, ...]:
+    return few(wrap((Part(f"{label:<6}", Tone.DIM), Part(text)), width, hang=6), _EXPLAINED[which], width)
+
+
+@lru_cache(maxsize=1 << 15)
+def _facts(evidence: str) -> str:
+    """The `ref` or `version` that evidence names, in short; empty if it names none."""
+    try:
+        value = json.loads(evidence)
+    except (ValueError, RecursionError):
+        return ""
+    found = value.get("tag") or value.get("ref") or value.get("version") if isinstance(value, dict) else ""
+    return found.removeprefix("refs/tags/").removeprefix("refs/heads/") if isinstance(found, str) else ""
+
+
+@lru_cache(maxsize=64)
+def _head(widths: tuple[int, int]) -> Line:
+    cells = _cells("  STATUS", "COMPONENT", "CHECKS", "NOW", "UPDATED", ("VERSION", "SIGNER"), widths)
+    return (Part(_GAP.join(cell for cell in cells if cell), Tone.DIM),)
+
+
+def _cells(
+    status: str, name: str, count: str, said: str, updated: str, facts: tuple[str, str], widths: tuple[int, int]
+) -> tuple[str, str, str, str, str]:
+    """Status, name, facts with checks, sentence and time, each as wide as its columns; the time is empty without room.
+
+    `widths` are the cells of the name, and of all together.
+    """
+    named, width = widths
+    wide = width >= _WITH_TIME
+    between = [fit(facts[0], _FACT)] if width >= _WITH_VERSION else []
+    between += [fit(facts[1], _FACT)] if width >= _WITH_SIGNER else []
+    between.append(fit(f"{count:>{_CHECKS}}", _CHECKS))
+    middle = _GAP.join(between)
+    room = width - _STATUS - named - cell_len(middle) - (_TIME if wide else 0) - len(_GAP) * (4 if wide else 3)
+    return (
+        fit(status, _STATUS),
+        fit(name, named),
+        middle,
+        fit(said, max(1, room)),
+        fit(updated, _TIME) if wide else "",
+    )
 
 
 @lru_cache(maxsize=1 << 14)
-def _row(name: str, status: Status, count: str, said: str, updated: str, width: int) -> Row:
-    parts = (word(status, 10), Part(f" {fit(name, NAME_WIDTH)} "), Part(f"{count:>7}  ", Tone.DIM))
-    room = max(1, width - 2 - 10 - NAME_WIDTH - 2 - 9)
-    if width < WIDE:
-        return Row(name, ((*parts, Part(fit(said, room))),))
-    return Row(name, ((*parts, Part(fit(said, room - 10)), Part(f"  {fit(updated, 8)}", Tone.DIM)),))
+def _row(
+    name: str, status: Status, count: str, said: str, updated: str, facts: tuple[str, str], widths: tuple[int, int]
+) -> Row:
+    shown, named, middle, what, time = _cells(word(status).text, name, count, said, updated, facts, widths)
+    parts = (Part(shown, tone_of(status)), Part(named), Part(middle, Tone.DIM), Part(what), Part(time, Tone.DIM))
+    gap = Part(_GAP)
+    return Row(name, (tuple(cell for part in parts for cell in (part, gap) if part.text)[:-1],))

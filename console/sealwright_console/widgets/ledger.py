@@ -3,6 +3,7 @@
 - The cursor stays on its key while rows come, go and change their order.
 - The selected row is marked by a shape at its edge, not by colour alone.
 - Rows without a key are headings: the cursor never stands on them.
+- The scrollbar has a column of its own, and one free column beside it; a line that is too long ends in an ellipsis.
 """
 
 from __future__ import annotations
@@ -18,27 +19,30 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 from textual.visual import Visual
 
-from sealwright_console.lines import Line, Row, plain, wrap
+from sealwright_console.lines import Line, Row, cut, plain, wrap
 from sealwright_console.theme import content
 
 _GUTTER = 2
+EDGES = _GUTTER + 2
+"""Cells of the window that no line may use: the cursor's, one that stays free, and the scrollbar's."""
 
 
 class Ledger(ScrollView, can_focus=True):
     """Rows with a cursor."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("down,j", "move(1)", "Down", show=False),
-        Binding("up,k", "move(-1)", "Up", show=False),
-        Binding("pagedown", "page(1)", "Page down", show=False),
-        Binding("pageup", "page(-1)", "Page up", show=False),
-        Binding("home", "end(0)", "First", show=False),
-        Binding("end", "end(-1)", "Last", show=False),
+        Binding("down,j", "move(1)", "Down", show=False, tooltip="select the next row"),
+        Binding("up,k", "move(-1)", "Up", show=False, tooltip="select the row before"),
+        Binding("pagedown", "page(1)", "Page down", show=False, tooltip="a window further"),
+        Binding("pageup", "page(-1)", "Page up", show=False, tooltip="a window back"),
+        Binding("home", "end(0)", "First", show=False, tooltip="the first row"),
+        Binding("end", "end(-1)", "Last", show=False, tooltip="the last row"),
     ]
     COMPONENT_CLASSES: ClassVar[set[str]] = {"ledger--cursor"}
     DEFAULT_CSS = """
-    Ledger { height: 1fr; scrollbar-size-vertical: 1; overflow-x: hidden; }
+    Ledger { height: 1fr; scrollbar-size-vertical: 1; scrollbar-gutter: stable; overflow-x: hidden; }
     Ledger .ledger--cursor { background: $cursor-row; }
+    Ledger:ansi .ledger--cursor { text-style: bold; }
     """
 
     class Moved(Message):
@@ -76,15 +80,19 @@ class Ledger(ScrollView, can_focus=True):
             self._go(self._keys[min(place, len(self._keys) - 1)] if self._keys else "")
         self.refresh()
 
+    @property
+    def room(self) -> int:
+        """Cells that a line may have."""
+        return max(1, self.size.width - _GUTTER - 1)  # the size is without the scrollbar
+
     def _lay_out(self) -> None:
-        width = max(1, self.size.width - _GUTTER - self.scrollbar_size_vertical)
+        width = self.room
         self._flat, self._first_line = [], {}
         for row in self._rows:
             if row.key:
                 self._first_line.setdefault(row.key, len(self._flat))
-            lines = row.lines
-            if self._wrapped:
-                lines = tuple(piece for line in lines for piece in wrap(line, width))
+            pieces = (wrap(line, width) if self._wrapped else [cut(line, width)] for line in row.lines)
+            lines = tuple(piece for line in pieces for piece in line)
             self._flat += [(row.key, line, number == 0) for number, line in enumerate(lines)]
         self.virtual_size = Size(self.size.width, len(self._flat))
 
