@@ -7,7 +7,6 @@ import contextlib
 import io
 import os
 import sys
-import traceback
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
@@ -21,7 +20,7 @@ from sealwright_console.sanitise import clean
 from sealwright_console.signals import end_by_signals, leave_signals
 from sealwright_stages import VERSION
 from sealwright_stages.errors import Exit, InterruptedRunError, MachineError, ManifestError, SealwrightError
-from sealwright_stages.events import STAGES, Stage
+from sealwright_stages.stage import STAGES, Stage
 
 _EXIT_CODES = """exit codes: 0 done; 1 gate closed, audit, check, diff or reproduce says no, publish refuses; 2 usage,
 manifest or no terminal; 3 a tool, permission or service is missing; 4 log or seal failure; 5 signing refused;
@@ -83,6 +82,8 @@ def _refusal(error: BaseException) -> SealwrightError:
         return MachineError(f"{error.filename or 'a file'} can't be used", because, "mend that, then run again")
     if isinstance(error, KeyboardInterrupt):
         return InterruptedRunError("the program was stopped", "Interrupt", "run again to resume")
+    import traceback  # noqa: PLC0415 - a start should not pay for what hardly ever happens
+
     where = traceback.extract_tb(error.__traceback__)[-1]
     because = f"{type(error).__name__}: {error} ({Path(where.filename).name}:{where.lineno})"
     return MachineError("Sealwright itself failed", because, "it said neither yes nor no: report this")
