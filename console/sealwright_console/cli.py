@@ -140,6 +140,10 @@ def _add_run(commands: argparse._SubParsersAction[_Parser]) -> None:
     run.add_argument("--jobs", type=int, default=os.cpu_count() or 1, metavar="N")
     run.add_argument("--json", action="store_true", help="each event as one JSON object a line on stdout")
     run.add_argument("--ascii", action="store_true", help="no characters beyond ASCII on the screen")
+    run.add_argument(
+        "--annotations", choices=("github",), metavar="github", help="with --batch: what is wrong, as annotations"
+    )
+    run.add_argument("--junit", type=Path, metavar="FILE", help="with --batch: checks and builds as JUnit XML")
     run.set_defaults(run=_run)
 
 
@@ -155,9 +159,12 @@ def _run(options: argparse.Namespace) -> int:
         raise ManifestError("--jobs", "it must be at least 1", "name a number of builds at a time")
     wish = Wish(options.manifest, options.work, options.jobs, attended, VERSION)
     if not attended:
-        from sealwright_console.batch import run_batch  # noqa: PLC0415
+        from sealwright_console.batch import Telling, run_batch  # noqa: PLC0415
 
-        return run_batch(wish, Stage(options.until), as_json=options.json)
+        telling = Telling(options.json, options.ascii, options.annotations or "", options.junit)
+        return run_batch(wish, Stage(options.until), telling)
+    if options.annotations or options.junit:
+        raise ManifestError("--annotations, --junit", "they are for a run without a screen", "add --batch")
     return _console(wish, Stage(options.until), options.ascii)
 
 
@@ -183,7 +190,7 @@ def _console(wish, until: Stage, ascii_only: bool) -> int:  # type: ignore[no-un
 
 
 def _status(options: argparse.Namespace) -> int:
-    from sealwright_console.batch import summary  # noqa: PLC0415
+    from sealwright_console.summary import summary  # noqa: PLC0415
     from sealwright_stages.release import folded  # noqa: PLC0415
 
     work = options.work or _only_work_folder()

@@ -1,0 +1,196 @@
+"""The live block of `--batch` on a terminal: stages, counts, what runs; below the lines of what has ended.
+
+- It folds the log once more, in a thread of its own, which draws four times a second.
+- Each line fits into the terminal as it is now, or ends in `…`; nothing is parsed as markup, a link or an emoji.
+- It takes half the terminal's height at most; what doesn't fit is counted.
+- Where the run ends, however it ends, the block is gone and the cursor is back: what stays are the lines.
+- NO_COLOR takes the colours; each status has its shape and its word anyway.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from types import TracebackType
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.text import Text
+
+from sealwright_console.ascii_text import as_ascii
+from sealwright_console.feed import Mirror
+from sealwright_console.figures import duration, progress, size
+from sealwright_console.lines import Line, Part, Tone, fit, plain
+from sealwright_console.sanitise import clean, inert
+from sealwright_console.views.header import gate_word, next_gate, stepper, totals
+from sealwright_stages.live import build_name
+from sealwright_stages.outlook import Outlook
+from sealwright_stages.state import Item, Record, State
+from sealwright_stages.verdict import Status
+
+_EVERY = 0.25
+_WAY = {Tone.PASSED: "green", Tone.WARNED: "yellow", Tone.FAILED: "bold red", Tone.RUNNING: "cyan"}
+_WAY |= {Tone.PENDING: "dim", Tone.DIM: "dim", Tone.HEAD: "bold", Tone.KEY: "dim"}
+_SHAPES = {"✓": "green", "!": "yellow", "✗": "bold red"}
+_WORDS = {"passed": "green", "warned": "yellow", "failed": "bold red", "error": "bold red", "done": "green"}
+_NAME = 34  # cells of a name
+
+
+class Block:
+    """The block, and the lines above it. One `with` is one run; `say` and `take` come from any thread."""
+
+    def __init__(self, *, ascii_only: bool) -> None:
+        self._ascii = ascii_only or "utf" not in sys.stderr.encoding.lower()
+        self._console = Console(file=sys.stderr, force_terminal=True, markup=False, emoji=False, highlight=False)
+        self._live: Live | None = None
+        self._mirror: Mirror | None = None
+        self._outlook: Outlook | None = None
+        self._stopping: Callable[[], bool] = lambda: False
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._draw_often, name="block", daemon=True)
+        self._begun = time.monotonic()
+
+    def show(self, state: State, outlook: Outlook, stopping: Callable[[], bool]) -> Block:
+        """Begin with what stood in the log; `stopping` says whether the run was asked to stop."""
+        self._mirror, self._outlook, self._stopping = Mirror(_copied(state)), outlook, stopping
+        return self
+
+    def __enter__(self) -> Block:
+        """Open the block."""
+        self._live = Live(
+            Text(""),
+            console=self._console,
+            auto_refresh=False,
+            transient=True,
+            redirect_stdout=False,
+            redirect_stderr=False,
+            vertical_overflow="crop",
+        )
+        self._live.start()
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Take the block away, whatever happened."""
+        self._over.set()
+        self._thread.join(2)
+        live, self._live = self._live, None
+        if live is not None:
+            with contextlib.suppress(OSError):  # the terminal is gone: then the exit code says all
+                live.stop()
+
+    def take(self, record: Record) -> None:
+        """Take a record that was acknowledged."""
+        if self._mirror is not None:
+            self._mirror.take(record)
+
+    def say(self, line: str) -> None:
+        """Print a line above the block, or where the block was."""
+        line = inert(clean(line))
+        text = Text(as_ascii(line) if self._ascii else line, style=_style(line))
+        self._console.print(text, soft_wrap=True)
+
+    def _draw_often(self) -> None:
+        with contextlib.suppress(OSError):
+            while not self._over.wait(_EVERY):
+                self._draw()
+
+    def _draw(self) -> None:
+        live, mirror, outlook = self._live, self._mirror, self._outlook
+        if live is None or mirror is None or outlook is None:
+            return
+        mirror.poll()
+        width, height = self._console.size
+        elapsed = time.monotonic() - self._begun
+        shown = block(mirror.state, outlook, elapsed, (width - 1, max(3, height // 2)), stopping=self._stopping())
+        live.update(Group(*(self._text(line, width - 1) for line in shown)), refresh=True)
+
+    def _text(self, line: Line, width: int) -> Text:
+        text = Text(no_wrap=True, overflow="crop", end="")
+        left = width
+        for part in line:
+            told = as_ascii(part.text) if self._ascii else part.text
+            cut = Text(told, style=_WAY.get(part.tone, ""))
+            if cut.cell_len > left:
+                cut.truncate(max(0, left), overflow="crop" if self._ascii else "ellipsis")
+            left -= cut.cell_len
+            text.append_text(cut)
+        return text
+
+
+def _style(line: str) -> str:
+    """A line's colour, by the shape or the word that it begins with."""
+    first = line.lstrip().split(" ", 1)[0].rstrip(":")
+    return _SHAPES.get(first, "") or _WORDS.get(first, "")
+
+
+def block(
+    state: State, outlook: Outlook, elapsed: float, room: tuple[int, int], *, stopping: bool = False
+) -> list[Line]:
+    """The block's lines for a terminal with `room`, in columns and lines."""
+    width, height = room
+    head = stepper(state)
+    if len(plain(head)) > width:
+        head = stepper(state, narrow=True)
+    told: Line = (
+        (Part("stopping: builds are being ended", Tone.WARNED),) if stopping else gate_word(next_gate(state))
+    )
+    ahead = outlook.whole(state)
+    tail = f"{duration(elapsed)} in this run{f', stage build: {ahead}' if ahead else ''}"
+    lines: list[Line] = [head, (*totals(state), *told, Part(f"  {tail}", Tone.DIM))]
+    running = [*_builds(state, outlook), *_checks(state)]
+    kept = height - len(lines)
+    if len(running) > kept:
+        kept = max(0, kept - 1)
+        running = [*running[:kept], (Part(f"  … and {len(running) - kept} more at work", Tone.DIM),)]
+    return [*lines, *running]
+
+
+def _builds(state: State, outlook: Outlook) -> Iterator[Line]:
+    """Each build that runs: how long, what it takes, how long it may still take."""
+    running = [name for name, known in state.components.items() if known.building]
+    running += [build_name(name, second=True) for name, known in state.seconds.items() if known.building]
+    for name in running:
+        now = outlook.now(name)
+        used = left = ""
+        took = ""
+        if now is not None:
+            look, took = now.look, duration(now.look.elapsed_ms / 1000)
+            left = outlook.left(state, name)
+            used = f"{look.cpu:>4}% of a core  {size(look.memory):>7}  {look.processes} processes"
+        yield _running(f"build {name}", took, left, used)
+
+
+def _checks(state: State) -> Iterator[Line]:
+    """Each fetch and check that runs."""
+    for item in list(state.items.values()):
+        if item.status is Status.RUNNING and not _is_build(item, state):
+            yield _running(item.id, progress(item.done, item.total), item.note, "")
+
+
+def _is_build(item: Item, state: State) -> bool:
+    """Whether a line of a build stands for it already."""
+    first, second = state.components.get(item.component), state.seconds.get(item.component)
+    return (item.kind == "build" and first is not None and first.building) or (
+        item.kind == "reproduce" and second is not None and second.building
+    )
+
+
+def _running(name: str, done: str, note: str, used: str) -> Line:
+    words = "  ".join(each for each in (used, note) if each)
+    return (Part("  … ", Tone.RUNNING), Part(fit(name, _NAME)), Part(f"  {done:>7}  ", Tone.RUNNING), Part(words))
+
+
+def _copied(state: State) -> State:
+    """The state as it is now: it holds dictionaries, lists and values that never change, and nothing deeper."""
+    copied = copy.copy(state)
+    for name, value in vars(state).items():
+        if isinstance(value, dict | list):
+            setattr(copied, name, value.copy())
+    return copied
