@@ -1,7 +1,8 @@
 """The live block of `--batch` on a terminal: stages, counts, what runs; below the lines of what has ended.
 
 - It folds the log once more, in a thread of its own, which draws four times a second.
-- Each line fits into the terminal as it is now, or ends in `…`; nothing is parsed as markup, a link or an emoji.
+- Each line fits into the terminal as it is now, or ends in `…`; nothing is parsed as markup, a link or an emoji. A
+  terminal that is made narrower wraps what it shows by itself: a line of the block may stay behind then.
 - It takes half the terminal's height at most; what doesn't fit is counted.
 - Where the run ends, however it ends, the block is gone and the cursor is back: what stays are the lines.
 - NO_COLOR takes the colours; each status has its shape and its word anyway.
@@ -11,13 +12,14 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import re
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from types import TracebackType
 
-from rich.console import Console, Group
+from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
@@ -37,7 +39,9 @@ _WAY = {Tone.PASSED: "green", Tone.WARNED: "yellow", Tone.FAILED: "bold red", To
 _WAY |= {Tone.PENDING: "dim", Tone.DIM: "dim", Tone.HEAD: "bold", Tone.KEY: "dim"}
 _SHAPES = {"✓": "green", "!": "yellow", "✗": "bold red"}
 _WORDS = {"passed": "green", "warned": "yellow", "failed": "bold red", "error": "bold red", "done": "green"}
-_NAME = 34  # cells of a name
+_LABEL = re.compile(r"\s*(?:[✓!✗] )?[\w-]+(?:\s{2,}|:\s)")
+_LEAST = 20  # cells of text beside a label
+_NAME = 30  # cells of a name
 
 
 class Block:
@@ -50,6 +54,7 @@ class Block:
         self._mirror: Mirror | None = None
         self._outlook: Outlook | None = None
         self._stopping: Callable[[], bool] = lambda: False
+        self._lock = threading.Lock()  # rich's own doesn't hold from moving the cursor to what is written there
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._draw_often, name="block", daemon=True)
         self._begun = time.monotonic()
@@ -93,8 +98,9 @@ class Block:
     def say(self, line: str) -> None:
         """Print a line above the block, or where the block was."""
         line = inert(clean(line))
-        text = Text(as_ascii(line) if self._ascii else line, style=_style(line))
-        self._console.print(text, soft_wrap=True)
+        with self._lock:
+            for text in _wrapped(as_ascii(line) if self._ascii else line, self._console):
+                self._console.print(text, soft_wrap=True)
 
     def _draw_often(self) -> None:
         with contextlib.suppress(OSError):
@@ -109,10 +115,11 @@ class Block:
         width, height = self._console.size
         elapsed = time.monotonic() - self._begun
         shown = block(mirror.state, outlook, elapsed, (width - 1, max(3, height // 2)), stopping=self._stopping())
-        live.update(Group(*(self._text(line, width - 1) for line in shown)), refresh=True)
+        with self._lock:
+            live.update(Text("\n").join(self._text(line, width - 1) for line in shown), refresh=True)
 
     def _text(self, line: Line, width: int) -> Text:
-        text = Text(no_wrap=True, overflow="crop", end="")
+        text = Text(no_wrap=True)
         left = width
         for part in line:
             told = as_ascii(part.text) if self._ascii else part.text
@@ -122,6 +129,17 @@ class Block:
             left -= cut.cell_len
             text.append_text(cut)
         return text
+
+
+def _wrapped(line: str, console: Console) -> Iterator[Text]:
+    """The line in pieces as wide as the terminal; all but the first stand below its text, not below its label."""
+    label, style = _LABEL.match(line), _style(line)
+    hang = label.end() if label else 2
+    text = Text(line[:hang], style=style)
+    rest = Text(line[hang:], style=style).wrap(console, max(_LEAST, console.width - hang), overflow="fold")
+    for number, piece in enumerate(rest or [Text()]):
+        piece.rstrip()
+        yield text + piece if number == 0 else Text(" " * hang) + piece
 
 
 def _style(line: str) -> str:
@@ -141,9 +159,9 @@ def block(
     told: Line = (
         (Part("stopping: builds are being ended", Tone.WARNED),) if stopping else gate_word(next_gate(state))
     )
-    ahead = outlook.whole(state)
-    tail = f"{duration(elapsed)} in this run{f', stage build: {ahead}' if ahead else ''}"
-    lines: list[Line] = [head, (*totals(state), *told, Part(f"  {tail}", Tone.DIM))]
+    lines: list[Line] = [head, (*totals(state), *told, Part(f"  {duration(elapsed)}", Tone.DIM))]
+    if ahead := outlook.whole(state):
+        lines.append(_running("stage build", "", ahead))
     running = [*_builds(state, outlook), *_checks(state)]
     kept = height - len(lines)
     if len(running) > kept:
@@ -158,20 +176,19 @@ def _builds(state: State, outlook: Outlook) -> Iterator[Line]:
     running += [build_name(name, second=True) for name, known in state.seconds.items() if known.building]
     for name in running:
         now = outlook.now(name)
-        used = left = ""
-        took = ""
-        if now is not None:
-            look, took = now.look, duration(now.look.elapsed_ms / 1000)
-            left = outlook.left(state, name)
-            used = f"{look.cpu:>4}% of a core  {size(look.memory):>7}  {look.processes} processes"
-        yield _running(f"build {name}", took, left, used)
+        if now is None:
+            yield _running(f"build {name}", "", "")
+            continue
+        look = now.look
+        used = f"{look.cpu}% of a core, {size(look.memory)}"
+        yield _running(f"build {name}", duration(look.elapsed_ms / 1000), outlook.left(state, name), used)
 
 
 def _checks(state: State) -> Iterator[Line]:
     """Each fetch and check that runs."""
     for item in list(state.items.values()):
         if item.status is Status.RUNNING and not _is_build(item, state):
-            yield _running(item.id, progress(item.done, item.total), item.note, "")
+            yield _running(item.id, progress(item.done, item.total), item.note)
 
 
 def _is_build(item: Item, state: State) -> bool:
@@ -182,9 +199,9 @@ def _is_build(item: Item, state: State) -> bool:
     )
 
 
-def _running(name: str, done: str, note: str, used: str) -> Line:
-    words = "  ".join(each for each in (used, note) if each)
-    return (Part("  … ", Tone.RUNNING), Part(fit(name, _NAME)), Part(f"  {done:>7}  ", Tone.RUNNING), Part(words))
+def _running(name: str, done: str, *words: str) -> Line:
+    told = "; ".join(each for each in words if each)
+    return (Part("  … ", Tone.RUNNING), Part(fit(name, _NAME)), Part(f"  {done:>7}  ", Tone.RUNNING), Part(told))
 
 
 def _copied(state: State) -> State:

@@ -96,7 +96,8 @@ def _totals(state: State) -> Iterator[str]:
     built = sum(component.wall_ms for component in state.components.values()) / 1000
     accepted = f" ({waived} by a waiver)" if waived else ""
     counts = f"{green} green{accepted}, {warned} warned, {failed} red, {waiting} not checked yet"
-    made = f"{len(state.components)} components, {len(state.products)} products, {duration(built)} of building"
+    parts, products = _many(len(state.components), "component"), _many(len(state.products), "product")
+    made = f"{parts}, {products}, {duration(built)} of building"
     yield f"  totals   {counts}; {made}"
     if failed:
         said = f"RED: {failed} failed, and red can't be waived"
@@ -107,3 +108,7 @@ def _totals(state: State) -> Iterator[str]:
     else:
         said = f"green: all {len(items)} items"
     yield f"  verdict  {said}"
+
+
+def _many(count: int, what: str) -> str:
+    return f"{count} {what}{'' if count == 1 else 's'}"
