@@ -25,15 +25,15 @@ from sealwright_console.signals import stopped_by_signals
 from sealwright_console.summary import summary
 from sealwright_console.words import event_line
 from sealwright_stages import events as ev
-from sealwright_stages.engine import Ended
 from sealwright_stages.errors import Exit, MachineError, SealwrightError
 from sealwright_stages.events import BadEventError, Stage
 from sealwright_stages.release import Opened, Wish, opened
-from sealwright_stages.sign.signing import SigningRequest, Typed
 from sealwright_stages.state import Record, State
 
 if TYPE_CHECKING:
     from sealwright_console.batch_block import Block
+    from sealwright_stages.engine import Ended
+    from sealwright_stages.sign.signing import SigningRequest, Typed
 
 _QUIET = (ev.ItemDeclared, ev.ItemStarted, ev.ItemProgress, ev.BuildSample, ev.RunEnded)
 _NOT_ENDED = ("the run did not end", "it was killed, or is still under way", "run again to resume")
@@ -81,7 +81,10 @@ def _reported(path: Path | None) -> Iterator[Callable[[State, Ended], Ended]]:
         except MachineError as error:
             if ended.exit is not Exit.DONE:
                 return replace(ended, what=f"{ended.what} (and {error}, so the report is not written)")
-            return Ended(error.exit_code, error.what, f"{error.because}; {ended.what}", error.next_step)
+            because = f"{error.because}; {ended.what}"
+            return replace(
+                ended, exit=error.exit_code, what=error.what, because=because, next_step=error.next_step
+            )
         return ended
 
     require_place(path)
@@ -116,6 +119,8 @@ def _block(telling: Telling) -> Block | None:
 
 def _policy_decides(request: SigningRequest) -> Typed:
     """Nobody is here to type: the signer's own policy says yes or no."""
+    from sealwright_stages.sign.signing import Typed  # noqa: PLC0415 - release.py loads it
+
     return Typed("", "")
 
 

@@ -11,12 +11,15 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from sealwright_console.figures import duration, progress, size
 from sealwright_stages.live import build_name
-from sealwright_stages.outlook import Outlook
 from sealwright_stages.state import Item, State
 from sealwright_stages.verdict import Status
+
+if TYPE_CHECKING:
+    from sealwright_stages.outlook import Outlook
 
 EVERY = 30.0
 _NAMED = 3
