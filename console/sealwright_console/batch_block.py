@@ -200,7 +200,7 @@ def _is_build(item: Item, state: State) -> bool:
 
 
 def _running(name: str, done: str, *words: str) -> Line:
-    told = "; ".join(each for each in words if each)
+    told, name = inert("; ".join(each for each in words if each)), inert(name)
     return (Part("  … ", Tone.RUNNING), Part(fit(name, _NAME)), Part(f"  {done:>7}  ", Tone.RUNNING), Part(told))
 
 
