@@ -114,7 +114,12 @@ def _block(telling: Telling) -> Block | None:
         return None
     from sealwright_console.batch_block import Block  # noqa: PLC0415 - only a terminal needs rich
 
-    return Block(ascii_only=telling.ascii_only)
+    return Block(ascii_only=telling.ascii_only or not _utf8())
+
+
+def _utf8() -> bool:
+    """Whether stderr takes every character."""
+    return "utf" in (sys.stderr.encoding or "utf-8").lower()
 
 
 def _policy_decides(request: SigningRequest) -> Typed:
@@ -130,7 +135,7 @@ class Face:
     def __init__(self, as_json: bool, block: Block | None = None, *, ascii_only: bool = False) -> None:
         self._json = as_json
         self._block = block
-        self._ascii = ascii_only
+        self._ascii = ascii_only or not _utf8()
 
     @contextlib.contextmanager
     def watching(self, release: Opened) -> Iterator[None]:

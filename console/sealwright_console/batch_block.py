@@ -48,7 +48,7 @@ class Block:
     """The block, and the lines above it. One `with` is one run; `say` and `take` come from any thread."""
 
     def __init__(self, *, ascii_only: bool) -> None:
-        self._ascii = ascii_only or "utf" not in sys.stderr.encoding.lower()
+        self._ascii = ascii_only
         self._console = Console(file=sys.stderr, force_terminal=True, markup=False, emoji=False, highlight=False)
         self._live: Live | None = None
         self._mirror: Mirror | None = None
