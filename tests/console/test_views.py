@@ -7,7 +7,10 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 from console import made_up
+from sealwright_console import sanitise
 from sealwright_console.feed import spilled
 from sealwright_console.lines import Row, Tone, plain
 from sealwright_console.views.build import build_lines, builds, busiest, component_of, seal_rows, took_line
@@ -231,3 +234,14 @@ def test_a_second_build_is_shown_as_one_with_its_own_figures_and_log() -> None:
 
 def _event(entry: Entry) -> ev.Event | None:
     return ev.from_body(entry.body) if entry.kind == "ev" else None
+
+
+def test_a_long_report_costs_the_screen_what_it_shows_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    looked: list[int] = []
+    visible = sanitise._visible
+    monkeypatch.setattr(sanitise, "_visible", lambda text: looked.append(len(text)) or visible(text))
+    lines = evidence_lines(json.dumps({"report": {"text": "│ +\x01\n" * 100_000}}))
+    assert len(lines) == 401 and plain(lines[-1]).strip() == "… 99602 more lines in the log"
+    (_, _, line, *_) = evidence_lines(json.dumps({"report": {"text": "\x01" * (1 << 20) + "\n+"}}))
+    assert plain(line).endswith("characters)")
+    assert sum(looked) < 10_000

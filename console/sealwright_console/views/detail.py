@@ -112,7 +112,9 @@ def _walk(value: object, key: str, indent: int, depth: int, lines: list[Line]) -
         pairs = [("-", inner) for inner in value]
     if isinstance(value, str) and "\n" in value.rstrip("\n"):
         lines.append((Part(f"{'':{indent}}{key}:", Tone.DIM),))
-        lines += [(Part(f"{'':{indent + 2}}{line}"),) for line in value.rstrip("\n").split("\n")]
+        shown = value.rstrip("\n").split("\n")
+        lines += [(Part(f"{'':{indent + 2}}{line}"),) for line in shown[:_MOST_LINES]]
+        lines += [()] * (len(shown) - _MOST_LINES)  # counted, and never made
         return
     if not pairs or depth >= _DEEPEST:
         lines.append((Part(f"{'':{indent}}{key}{': ' if key else ''}", Tone.DIM), Part(_scalar(value))))
