@@ -39,7 +39,9 @@ _WAY = {Tone.PASSED: "green", Tone.WARNED: "yellow", Tone.FAILED: "bold red", To
 _WAY |= {Tone.PENDING: "dim", Tone.DIM: "dim", Tone.HEAD: "bold", Tone.KEY: "dim"}
 _SHAPES = {"✓": "green", "!": "yellow", "✗": "bold red"}
 _WORDS = {"passed": "green", "warned": "yellow", "failed": "bold red", "error": "bold red", "done": "green"}
+_VERDICTS = {"RED": "bold red", "WARNED": "yellow", "green": "bold green"}
 _LABEL = re.compile(r"\s*(?:[✓!✗] )?[\w-]+(?:\s{2,}|:\s)")
+_MOST_HANG = 13  # 80 cells take a digest of 64 digits then
 _LEAST = 20  # cells of text beside a label
 _NAME = 30  # cells of a name
 
@@ -134,7 +136,7 @@ class Block:
 def _wrapped(line: str, console: Console) -> Iterator[Text]:
     """The line in pieces as wide as the terminal; all but the first stand below its text, not below its label."""
     label, style = _LABEL.match(line), _style(line)
-    hang = label.end() if label else 2
+    hang = min(label.end(), _MOST_HANG) if label else 2
     text = Text(line[:hang], style=style)
     rest = Text(line[hang:], style=style).wrap(console, max(_LEAST, console.width - hang), overflow="fold")
     for number, piece in enumerate(rest or [Text()]):
@@ -143,9 +145,11 @@ def _wrapped(line: str, console: Console) -> Iterator[Text]:
 
 
 def _style(line: str) -> str:
-    """A line's colour, by the shape or the word that it begins with."""
-    first = line.lstrip().split(" ", 1)[0].rstrip(":")
-    return _SHAPES.get(first, "") or _WORDS.get(first, "")
+    """A line's colour, by the shape or the word that it begins with; the verdict's is that of its second word."""
+    first, _, rest = line.lstrip().partition(" ")
+    if first == "verdict":
+        return _VERDICTS.get(rest.split(maxsplit=1)[0].rstrip(":"), "")
+    return _SHAPES.get(first, "") or _WORDS.get(first.rstrip(":"), "")
 
 
 def block(

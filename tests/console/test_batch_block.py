@@ -14,11 +14,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from console import made_up
 from console.test_batch import HOSTILE
 from console.test_batch_ahead import outlook
-from sealwright_console.batch_block import block
+from sealwright_console.batch_block import _style, _wrapped, block
 from sealwright_console.lines import plain
 from sealwright_stages import events as ev
 from sealwright_stages.fold import fold
@@ -91,6 +92,28 @@ def test_nothing_foreign_is_active_or_markup_on_the_terminal(tmp_path: Path, wor
     assert "##[" not in rest
     if words:
         assert rest.isascii()
+
+
+def test_a_digest_is_never_cut_at_80_columns_and_stands_below_its_text() -> None:
+    digest = "0123456789abcdef" * 4
+    line = f"             failed: digest of words-1.0.txt [digest-mismatch]: it has the SHA-256 {digest}, not {digest}"
+    pieces = [text.plain for text in _wrapped(line, Console(width=80))]
+    assert sum(digest in piece for piece in pieces) == 2
+    assert all(len(piece) <= 80 and piece.startswith(" " * 13) for piece in pieces)
+
+
+@pytest.mark.parametrize(
+    ("line", "colour"),
+    [
+        ("  verdict  RED: 1 failed", "bold red"),
+        ("  verdict  green: all 6 items", "bold green"),
+        ("✗ FAILED  x", "bold red"),
+        ("error: x", "bold red"),
+        ("  policy   failed", ""),
+    ],
+)
+def test_a_line_has_the_colour_of_what_it_begins_with(line: str, colour: str) -> None:
+    assert _style(line) == colour
 
 
 def test_no_color_takes_each_colour(tmp_path: Path) -> None:
