@@ -210,7 +210,7 @@ def walked(
 
 
 def _load_the_rest() -> None:
-    """Load what walks a release while the sandbox is tried and the log authority starts: a third of all start-up."""
+    """Load what walks a release while the sandbox is tried and the log authority starts: a third of all code."""
     threading.Thread(target=importlib.import_module, args=("sealwright_stages.assembly",), daemon=True).start()
 
 
