@@ -56,6 +56,14 @@ WALLS = [
     ("appendlog", APPENDLOG, (*UI, "sealwright_console", "sealwright_stages", "sealwright_keyring")),
     ("keyring", KEYRING, (*UI, "sealwright_console", "sealwright_stages", "sealwright_appendlog")),
     ("batch-and-cli", CONSOLE, ("textual",)),
+    ("batch-on-a-terminal", ("sealwright_console.batch_block", "sealwright_console.junit"), ("textual",)),
+    ("batch-in-a-pipe", CONSOLE, UI),
+    ("help", ("sealwright_console.cli",), ("dataclasses", "sealwright_stages.events", "sealwright_keyring")),
+    (
+        "what-is-refused-first",
+        ("sealwright_stages.release",),
+        ("sealwright_stages.engine", "sealwright_stages.audit"),
+    ),
 ]
 
 

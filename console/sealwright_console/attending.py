@@ -171,7 +171,7 @@ def _short(path: Path) -> str:
 
 
 def _status(options: argparse.Namespace) -> int:
-    from sealwright_console.batch import summary  # noqa: PLC0415
+    from sealwright_console.summary import summary  # noqa: PLC0415
     from sealwright_stages.release import folded  # noqa: PLC0415
 
     place = _place(options.work)

@@ -7,7 +7,6 @@ import contextlib
 import io
 import os
 import sys
-import traceback
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
@@ -22,7 +21,7 @@ from sealwright_console.sanitise import clean
 from sealwright_console.signals import end_by_signals
 from sealwright_stages import VERSION
 from sealwright_stages.errors import Exit, InterruptedRunError, MachineError, ManifestError, SealwrightError
-from sealwright_stages.events import STAGES, Stage
+from sealwright_stages.stage import STAGES, Stage
 
 _EXIT_CODES = """exit codes: 0 done; 1 gate closed, audit, check, diff or reproduce says no, publish refuses; 2 usage,
 manifest or no terminal; 3 a tool, permission or service is missing; 4 log or seal failure; 5 signing refused;
@@ -84,6 +83,8 @@ def _refusal(error: BaseException) -> SealwrightError:
         return MachineError(f"{error.filename or 'a file'} can't be used", because, "mend that, then run again")
     if isinstance(error, KeyboardInterrupt):
         return InterruptedRunError("the program was stopped", "Interrupt", "run again to resume")
+    import traceback  # noqa: PLC0415 - a start should not pay for what hardly ever happens
+
     where = traceback.extract_tb(error.__traceback__)[-1]
     because = f"{type(error).__name__}: {error} ({Path(where.filename).name}:{where.lineno})"
     return MachineError("Sealwright itself failed", because, "it said neither yes nor no: report this")
@@ -139,6 +140,10 @@ def _add_run(commands: argparse._SubParsersAction[_Parser]) -> None:
     run.add_argument("--jobs", type=int, default=os.cpu_count() or 1, metavar="N")
     run.add_argument("--json", action="store_true", help="each event as one JSON object a line on stdout")
     add_looks(run)
+    run.add_argument(
+        "--annotations", choices=("github",), metavar="github", help="with --batch: what is wrong, as annotations"
+    )
+    run.add_argument("--junit", type=Path, metavar="FILE", help="with --batch: checks and builds as JUnit XML")
     run.set_defaults(run=_run)
 
 
@@ -152,9 +157,12 @@ def _run(options: argparse.Namespace) -> int:
         raise ManifestError("--jobs", "it must be at least 1", "name a number of builds at a time")
     wish = Wish(options.manifest, options.work, options.jobs, attended, VERSION)
     if not attended:
-        from sealwright_console.batch import run_batch  # noqa: PLC0415
+        from sealwright_console.batch import Telling, run_batch  # noqa: PLC0415
 
-        return run_batch(wish, Stage(options.until), as_json=options.json)
+        telling = Telling(options.json, options.ascii, options.annotations or "", options.junit)
+        return run_batch(wish, Stage(options.until), telling)
+    if options.annotations or options.junit:
+        raise ManifestError("--annotations, --junit", "they are for a run without a screen", "add --batch")
     return run_attended(wish, Stage(options.until), options)
 
 

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
-from sealwright_console.sanitise import clean
+from sealwright_console.sanitise import clean, inert
 from sealwright_stages.errors import Exhibit, SealwrightError
 
 _MOST_LINES = 70
@@ -23,25 +23,36 @@ def complain(error: SealwrightError) -> None:
     say(error.what, [(error.because, error.next_step)], error.exhibits)
 
 
-def say(what: str, reasons: Iterable[tuple[str, str]], exhibits: Sequence[Exhibit] = ()) -> None:
-    """Say an error that may have several reasons, each with what to do about it; first its evidence."""
+def to_stderr(line: str) -> None:
+    """Print a clean line on stderr."""
+    print(inert(line), file=sys.stderr, flush=True)
+
+
+def say(
+    what: str,
+    reasons: Iterable[tuple[str, str]],
+    exhibits: Sequence[Exhibit] = (),
+    put: Callable[[str], None] = to_stderr,
+) -> None:
+    """Say an error that may have several reasons, each with what to do about it; first its evidence. `put` takes each
+    line, which is clean."""
     for exhibit in exhibits:
-        print(f"evidence: {clean(exhibit.what)}, kept as {clean(str(exhibit.file))}", file=sys.stderr)
+        put(f"evidence: {clean(exhibit.what)}, kept as {clean(str(exhibit.file))}")
         lines = exhibit.data.decode("utf-8", "surrogateescape").removesuffix("\n").split("\n")
         for line in lines[:_MOST_LINES]:
-            print(f"  | {clean(line)}".rstrip(), file=sys.stderr)
+            put(f"  | {clean(line)}".rstrip())
         if len(lines) > _MOST_LINES:
-            print(f"  ({len(lines) - _MOST_LINES} more lines are in the file)", file=sys.stderr)
+            put(f"  ({len(lines) - _MOST_LINES} more lines are in the file)")
     said = [("error", what)]
     for because, next_step in reasons:
         said += [("because", because), ("next", next_step)]
     for word, text in said:
-        print(f"{word}: {clean(text)}", file=sys.stderr, flush=True)
+        put(f"{word}: {clean(text)}")
 
 
 def print_json(value: dict[str, object]) -> None:
-    """Print one JSON object as a line of stdout."""
-    sys.stdout.write(json.dumps(value, sort_keys=True) + "\n")
+    """Print one JSON object as a line of stdout. No build service finds a command of its own in it."""
+    sys.stdout.write(json.dumps(value, sort_keys=True).replace("##", "#\\u0023") + "\n")
     sys.stdout.flush()
 
 

@@ -13,39 +13,8 @@ from rich.segment import Segment
 from textual.color import Color
 from textual.filter import LineFilter
 
+from sealwright_console.ascii_text import as_ascii
 from sealwright_console.sanitise import ACTIVE
-
-_ASCII = str.maketrans(
-    {
-        "✓": "+",
-        "✗": "X",
-        "…": "~",
-        "·": ".",
-        "—": "-",
-        "←": "<",
-        "→": ">",
-        "↑": "^",
-        "↓": "v",
-        "█": "#",
-        "▁": "_",
-        "▂": "_",
-        "▃": ".",
-        "▄": "-",
-        "▅": "=",
-        "▆": "+",
-        "▇": "*",
-        "“": '"',
-        "”": '"',
-        "⏎": "^",
-        "▎": "|",
-        "▌": "|",
-        "▔": "-",
-    }
-)
-_BOXES = {code: "-" if code in (0x2500, 0x2501, 0x2550) else "|" for code in range(0x2500, 0x2580)}
-_CORNERS = dict.fromkeys(map(ord, "┌┐└┘├┤┬┴┼╭╮╯╰╔╗╚╝"), "+")
-_PICTURES = dict.fromkeys(range(0x2400, 0x2422), "^")
-_TO_ASCII = {**_PICTURES, **_BOXES, **_CORNERS, **_ASCII}
 
 
 class DeadFilter(LineFilter):
@@ -65,7 +34,7 @@ class AsciiFilter(LineFilter):
     def apply(self, segments: list[Segment], background: Color) -> list[Segment]:
         """Give the segments in ASCII, as wide as they were."""
         return [
-            segment if segment.text.isascii() else Segment(_ascii(segment.text), segment.style)
+            segment if segment.text.isascii() else Segment(as_ascii(segment.text), segment.style)
             for segment in segments
         ]
 
@@ -80,10 +49,3 @@ def _dead(segment: Segment) -> Segment:
     if style is not None and style.link is not None:
         style = style.update_link(None)
     return Segment(ACTIVE.sub("\N{REPLACEMENT CHARACTER}", segment.text), style)
-
-
-def _ascii(text: str) -> str:
-    out = []
-    for character in text.translate(_TO_ASCII):
-        out.append(character if character.isascii() else "?" * cell_len(character))
-    return "".join(out)

@@ -7,12 +7,10 @@
 from __future__ import annotations
 
 import argparse
-import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sealwright_console.auditing import verdict
 from sealwright_console.complaints import print_json
 from sealwright_console.reviewing import add_reviewer, reviewer_of, told
 from sealwright_console.sanitise import clean
@@ -51,6 +49,8 @@ def _publish(options: argparse.Namespace) -> int:
         return _as_json(done, options.to)
     if done.landed is None:
         return told(done.audit.findings, done.audit.provided)
+    from sealwright_console.auditing import verdict  # noqa: PLC0415
+
     print(clean(verdict(done.audit.findings, done.audit.provided)))
     _say(done.landed, done.pages, done.notices, options.to)
     return int(Exit.DONE)
@@ -69,6 +69,8 @@ def _next(site: Path, paths: Sequence[str]) -> str:
     if not _in_git(site):
         return f"look at {site / 'index.html'}, then copy {site} to a web server as it is"
     words = ["git", "-C", str(site), "add", "--", *paths]
+    import shlex  # noqa: PLC0415
+
     return f"look at it, then {shlex.join(words)} and commit"
 
 

@@ -13,7 +13,6 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sealwright_console.auditing import lines as audit_lines
 from sealwright_console.complaints import print_json, print_result, say
 from sealwright_console.reviewing import add_reviewer, reviewer_of
 from sealwright_stages import VERSION
@@ -53,6 +52,7 @@ def add_reproducing(commands: argparse._SubParsersAction[Any]) -> None:
 
 
 def _reproduce(options: argparse.Namespace) -> int:
+    from sealwright_console.auditing import lines as audit_lines  # noqa: PLC0415
     from sealwright_console.batch import Face  # noqa: PLC0415 - quick help and errors need none of this
     from sealwright_console.reproduce_text import lines  # noqa: PLC0415
     from sealwright_console.signals import stopped_by_signals  # noqa: PLC0415

@@ -105,7 +105,7 @@ def _console(past: Past, n: int, result: Audit, *, ascii_only: bool, theme: str)
 
 
 def _state(past: Past, n: int, result: Audit, *, as_json: bool) -> int:
-    from sealwright_console.batch import summary  # noqa: PLC0415
+    from sealwright_console.summary import summary  # noqa: PLC0415
 
     state = past.state(n)
     if as_json:

@@ -7,11 +7,10 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sealwright_console.auditing import lines
 from sealwright_console.complaints import print_json
 from sealwright_console.sanitise import clean
 from sealwright_stages.errors import Exit, ManifestError
-from sealwright_stages.events import STAGES
+from sealwright_stages.stage import STAGES
 
 if TYPE_CHECKING:
     from sealwright_appendlog.saved import Saved
@@ -143,6 +142,8 @@ def _audit(options: argparse.Namespace) -> int:
 
 def told(findings: Iterable[Finding], provided: str) -> int:
     """Print findings and the verdict over them, with what it hangs on."""
+    from sealwright_console.auditing import lines  # noqa: PLC0415
+
     findings = list(findings)
     print("\n".join(lines(findings, provided)))
     return int(Exit.CLOSED if any(finding.ok == "bad" for finding in findings) else Exit.DONE)

@@ -6,6 +6,7 @@
 - Combining marks stand on a letter, two at most: a pile of them can't paint over the lines around it.
 - What is too long is cut, and says by how much.
 - Plain printable ASCII is never changed, and cleaning twice is cleaning once.
+- What a build service would take for a command in a line of its log is one for nobody, once it went through `inert`.
 """
 
 from __future__ import annotations
@@ -28,6 +29,8 @@ ACTIVE = re.compile(
 )
 """What must never reach a terminal, whoever let it through."""
 
+_COMMAND = re.compile(r"##(?=[A-Za-z.-]*\[)")
+
 
 def clean(text: str | bytes, limit: int = LIMIT) -> str:
     """Give `text` as one line that is safe to show.
@@ -44,6 +47,13 @@ def clean(text: str | bytes, limit: int = LIMIT) -> str:
         return text
     kept = max(0, limit - _SUFFIX)
     return f"{text[:kept]}… (+{len(text) - kept} characters)"
+
+
+def inert(line: str) -> str:
+    """`line` without what GitHub, Azure or TeamCity read as a command: `::` at its start, `##[`, `##vso[` anywhere."""
+    if line.lstrip().startswith("::"):
+        line = line.replace("::", ": :", 1)
+    return _COMMAND.sub("# #", line)
 
 
 def dead(character: str) -> str:

@@ -16,25 +16,14 @@ import types
 import typing
 from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Any
+
+from sealwright_stages.stage import STAGES as STAGES  # noqa: PLC0414 - known by this module's name, too
+from sealwright_stages.stage import Stage as Stage  # noqa: PLC0414
 
 
 class BadEventError(ValueError):
     """A record that is no event of ours; the sentence says why."""
-
-
-class Stage(StrEnum):
-    """The five stages, in their order."""
-
-    GET_SOURCES = "get-sources"
-    VERIFY = "verify"
-    BUILD = "build"
-    SEAL = "seal"
-    SIGN = "sign"
-
-
-STAGES = tuple(Stage)
 
 
 @dataclass(frozen=True)

@@ -11,11 +11,13 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import os
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sealwright_appendlog import layout
 from sealwright_appendlog.audit import LogBroken
@@ -23,34 +25,29 @@ from sealwright_keyring.errors import KeyringError
 from sealwright_keyring.home import remove_abandoned
 from sealwright_keyring.policy import Policy, load_policy
 from sealwright_keyring.toml_lines import line_of
-from sealwright_stages.build.builder import SandboxBuilder
-from sealwright_stages.build.environments import Environments
-from sealwright_stages.context import Context
-from sealwright_stages.doctor import require_sandbox
-from sealwright_stages.engine import Engine
 from sealwright_stages.errors import LogError, ManifestError
 from sealwright_stages.events import BadEventError
 from sealwright_stages.files import read_small
 from sealwright_stages.fold import fold
 from sealwright_stages.journal import Journal
 from sealwright_stages.log import LogLost, LogSession, log_error, open_embedded, open_transport, read_entries
-from sealwright_stages.make_sources import Archives, make_sources
 from sealwright_stages.manifest import Manifest, load
 from sealwright_stages.memory.reading import recall
 from sealwright_stages.memory.recall import Recall
-from sealwright_stages.outlook import Outlook
-from sealwright_stages.plan import Plan
 from sealwright_stages.policy_signature import PolicySignature, signed_policy
-from sealwright_stages.sandbox.fetch import BwrapFetchSandbox
 from sealwright_stages.sandbox.identity import Identities
 from sealwright_stages.sandbox.life import end_unborn
+from sealwright_stages.sandbox.readiness import require_sandbox
 from sealwright_stages.selftest.vouch import require_held
-from sealwright_stages.sign.client import open_signer
-from sealwright_stages.sign.signing import Confirm, SigningRequest, Typed
 from sealwright_stages.state import Record, State
 from sealwright_stages.verify.verifier import require_verifier, verifier
 from sealwright_stages.wish import Wish
 from sealwright_stages.work import WorkFolder, work_folder
+
+if TYPE_CHECKING:
+    from sealwright_stages.engine import Engine
+    from sealwright_stages.outlook import Outlook
+    from sealwright_stages.sign.signing import SigningRequest, Typed
 
 _MAX_HOSTS = 1 << 20
 
@@ -169,6 +166,7 @@ def walked(
         SealwrightError: what is refused, because of what, and what to do.
     """
     manifest, policy, work = subject.manifest, subject.policy, subject.work
+    _load_the_rest()
     require_sandbox()
     require_verifier()
     memory = held = None
@@ -182,10 +180,6 @@ def walked(
         work.prepare(subject.mark)
         end_unborn()
         remove_abandoned(verifier())
-        archives = Archives(manifest)
-        builder = SandboxBuilder(identities, Environments(archives.of, manifest.tars))
-        sources = {c.name: make_sources(c, policy, archives, subject.known_hosts) for c in manifest.components}
-        plan = Plan(manifest, policy, sources, builder, subject.policy_signature)
         log = open_log(manifest, work, identities)
         stack.callback(log.close)
         log.whenever_lost(cancel.set)
@@ -194,13 +188,15 @@ def walked(
         if memory is None:  # a sealed log takes no verdict any more
             memory = Recall(manifest) if journal.state.sealed else recall(manifest)
         _same_memory(journal.state, memory)
-        sandbox = BwrapFetchSandbox(identities.fetcher)
-        cache = subject.cache or cache_folder()
-        context = Context(plan, journal, work, cache, sandbox, wish.jobs, cancel, memory, held)
-        outlook = Outlook(plan.components(), wish.jobs, context.live, context.durations, memory.took)
-        confirm = Confirm(lambda: open_signer(manifest, work, identities, cancel), ask)
-        engine = Engine(context, confirm, attended=wish.attended, tool=wish.tool, official=subject.official)
+        from sealwright_stages.assembly import assembled  # noqa: PLC0415 - see `_load_the_rest`
+
+        engine, outlook = assembled(subject, wish, ask, journal, identities, cancel, memory, held)
         yield Opened(manifest, work, engine, log, cancel, outlook)
+
+
+def _load_the_rest() -> None:
+    """Load what walks a release while the sandbox is tried and the log authority starts: a third of all code."""
+    threading.Thread(target=importlib.import_module, args=("sealwright_stages.assembly",), daemon=True).start()
 
 
 def open_log(manifest: Manifest, work: WorkFolder, identities: Identities) -> LogSession:

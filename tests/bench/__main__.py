@@ -14,6 +14,7 @@ from bench import (
     bench_review,
     bench_sandbox,
     bench_signatures,
+    bench_start,
     bench_verify,
     bench_watch,
 )
@@ -27,6 +28,7 @@ def lines() -> Iterator[Line]:
         yield from bench_verify.trees_and_history(Path(folder))
         yield from bench_signatures.lines(Path(folder))
         yield from bench_diff.lines(Path(folder) / "diff")
+        yield from bench_start.lines(Path(folder) / "start")
     yield from bench_log.lines()
     yield from bench_review.lines()
     yield from bench_sandbox.lines()

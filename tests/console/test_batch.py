@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import dataclasses
+import json
+import re
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from sealwright_console.batch import Face, summary
-from sealwright_console.sanitise import ACTIVE
+from console import made_up
+from sealwright_console.batch import Face
+from sealwright_console.complaints import print_json
+from sealwright_console.sanitise import ACTIVE, inert
+from sealwright_console.summary import summary
 from sealwright_stages import events as ev
+from sealwright_stages.fold import fold
 from sealwright_stages.state import Component, Item, Product, State
 from sealwright_stages.verdict import Status, Waiver
 
-HOSTILE = "a\x1b]0;title\x07\x1b[31mverdict: yes\u202e\x9b\nnext line"
+HOSTILE = "##[add-mask]a\x1b]0;title\x07\x1b[31mverdict: yes\u202e\x9b\nnext line"
 
 
 def filled(kind: type[Any]) -> Any:
@@ -31,6 +37,7 @@ def test_no_field_of_any_event_brings_an_active_character(name: str, capsys: pyt
     for text in (told.err, told.out):
         assert text.count("\n") <= 1
         assert not ACTIVE.search(text.rstrip("\n"))
+        assert "##[" not in text, "a build service would take it for a command"
 
 
 def test_no_field_of_the_state_brings_an_active_character_into_the_summary() -> None:
@@ -42,8 +49,44 @@ def test_no_field_of_the_state_brings_an_active_character_into_the_summary() -> 
     )
     state.products[HOSTILE, HOSTILE] = Product(HOSTILE, HOSTILE, "", 1, 1, HOSTILE, HOSTILE)
     lines = list(summary(state))
-    assert len(lines) == 5
-    assert not any(ACTIVE.search(line) for line in lines)
+    assert len(lines) == 8
+    assert not any(ACTIVE.search(line) or "##[" in line for line in lines)
+
+
+def test_the_json_that_is_printed_is_what_was_said(capsys: pytest.CaptureFixture[str]) -> None:
+    print_json({"a": "##[error]x", "###": "##vso["})
+    assert json.loads(capsys.readouterr().out) == {"a": "##[error]x", "###": "##vso["}
+
+
+@pytest.mark.parametrize(
+    "text", ["::set-output name=x::y", "  ::error::x", "a ##[error]x", "##vso[task.x]", "##teamcity[x]"]
+)
+def test_no_line_is_a_command_of_a_build_service(text: str) -> None:
+    said = inert(text)
+    assert not said.lstrip().startswith("::") and not re.search(r"##[a-z]*\[", said)
+    assert inert(said) == said and inert("a::b # ## c") == "a::b # ## c"
+
+
+def test_the_table_says_of_each_component_how_it_stands_and_what_it_took() -> None:
+    lines = list(summary(fold(made_up.building().entries)))
+    head = next(line for line in lines if "COMPONENT" in line)
+    assert head.split() == ["STATUS", "COMPONENT", "CHECKS", "BUILD", "PRODUCTS", "REPRODUCED"]
+    row = next(line for line in lines if line.split()[:2] == ["passed", "vmm-core"])
+    assert row.split()[2:] == ["3/3", "1:35", "1", "-"], row
+    assert row.index("vmm-core") == head.index("COMPONENT")
+
+
+@pytest.mark.parametrize(
+    ("story", "word"),
+    [
+        (made_up.troubled(), "RED: 1 failed, and red can't be waived"),
+        (made_up.building(), "not complete: 9 of 34 not checked yet"),
+        (made_up.sealed(), "green: all 34 items"),
+    ],
+    ids=["red", "building", "sealed"],
+)
+def test_the_verdict_is_the_last_line_and_as_bad_as_the_worst(story: made_up.Story, word: str) -> None:
+    assert list(summary(fold(story.entries)))[-1] == f"  verdict  {word}"
 
 
 def test_the_summary_names_the_policy_and_who_signed_it() -> None:

@@ -12,8 +12,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from sealwright_stages.audit import Audit, Reviewer, audit
 from sealwright_stages.errors import LogError, ManifestError
 from sealwright_stages.estimate import Earlier, Kind, builds_of
 from sealwright_stages.events import MemoryRead
@@ -21,6 +21,9 @@ from sealwright_stages.manifest import Manifest
 from sealwright_stages.memory.facts import Fact, Origin
 from sealwright_stages.memory.ledger import Ledger
 from sealwright_stages.memory.recall import Recall, facts_of_item
+
+if TYPE_CHECKING:
+    from sealwright_stages.audit import Audit
 
 _ANOTHER = "name evidence folders of earlier releases in [memory] evidence"
 
@@ -78,6 +81,8 @@ def folders(manifest: Manifest) -> Iterator[Path]:
 
 
 def _read(folder: Path, manifest: Manifest) -> _Read:
+    from sealwright_stages.audit import Reviewer, audit  # noqa: PLC0415 - most releases remember none
+
     memory = manifest.memory
     result = audit(folder, Reviewer(manifest.keyring, memory.signers, memory.threshold))
     state, root = result.state, _root(folder, result)

@@ -29,7 +29,6 @@ from sealwright_stages.sandbox.cgroups import own_places
 from sealwright_stages.sandbox.readiness import PROGRAMS, found
 from sealwright_stages.sandbox.seccomp import program
 from sealwright_stages.selftest.attempts import ATTEMPTS, Result, Tried
-from sealwright_stages.selftest.trial import selftest
 
 _CODE = ("sandbox", "build", "selftest")
 _MODULES = ("process.py", "tree_walk.py", "files.py")
@@ -52,7 +51,7 @@ _BOOT = Path("/proc/sys/kernel/random/boot_id")
 
 def require_held(
     cache: Path,
-    trial: Callable[[], Sequence[Tried]] = selftest,
+    trial: Callable[[], Sequence[Tried]] | None = None,
     waiting: Callable[[str], None] = lambda what: None,
 ) -> SandboxHeld:
     """Return if all attempts are known to be held here, or are now; `cache` is the user's cache folder.
@@ -68,10 +67,16 @@ def require_held(
     if known is not None:
         return known
     waiting(f"trying {len(ATTEMPTS)} ways out of the sandbox, once for each start of this machine: some seconds")
-    tried = trial()
+    tried = (trial or _trial())()
     if (refused := refusal(tried)) is not None:
         raise refused
     return remember(cache, tried)
+
+
+def _trial() -> Callable[[], Sequence[Tried]]:
+    from sealwright_stages.selftest.trial import selftest  # noqa: PLC0415 - once for each start of the machine
+
+    return selftest
 
 
 def remember(cache: Path, tried: Sequence[Tried]) -> SandboxHeld:

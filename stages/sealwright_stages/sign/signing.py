@@ -16,7 +16,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from sealwright_stages.audit import Reviewer, audit
 from sealwright_stages.context import Context
 from sealwright_stages.errors import InterruptedRunError, SigningError
 from sealwright_stages.files import write_whole
@@ -90,6 +89,8 @@ def _go_on(context: Context) -> None:
 
 def _still_whole(context: Context, evidence: EvidenceFolder) -> None:
     """Refuse evidence that was changed after it was signed; who signed is counted elsewhere."""
+    from sealwright_stages.audit import Reviewer, audit  # noqa: PLC0415 - most runs don't come this way
+
     manifest = context.plan.manifest
     reviewer = Reviewer(manifest.keyring, manifest.signers, manifest.threshold)
     for finding in audit(evidence.folder, reviewer).findings:
