@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from sealwright_console.feed import Mirror, SigningRequest, segments
+from sealwright_console.repeat import Places, places_of
 from sealwright_stages.engine import Ended, Retry, Waive, failed_itself
 from sealwright_stages.errors import Exit
 from sealwright_stages.events import Stage
@@ -119,6 +120,11 @@ class LiveFeed:
     def log_files(self, stream: str) -> list[Path]:
         """The segments of a stream's output."""
         return segments(self._opened.work.log / "data", stream)
+
+    @property
+    def places(self) -> Places:
+        """The work folder's, and the manifest's keyring."""
+        return places_of(self._opened.work.root, self._opened.manifest.keyring / "keys")
 
     def notices(self) -> Sequence[str]:
         """How the log stands, and how the run ended."""

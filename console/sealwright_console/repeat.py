@@ -46,6 +46,12 @@ class Places:
     archive: Path = ARCHIVE_KEYRING
 
 
+def places_of(work: Path, keys: Path | None) -> Places:
+    """The places of a work folder."""
+    root = work.absolute()
+    return Places(root / "sources", root / "products", keys.absolute() if keys else None, root / "log")
+
+
 @dataclass(frozen=True)
 class Repeat:
     """A command of one or more lines, and what a good answer looks like."""
