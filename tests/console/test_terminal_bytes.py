@@ -92,7 +92,9 @@ def test_no_surface_of_the_console_lets_a_control_byte_through() -> None:
     with console("feed") as terminal:
         terminal.read_until(*map(shown, ("component", "title", "reason", "next", "heading", "because", "notice")))
         terminal.press(b"\r")
-        terminal.read_until(*map(shown, ("evidence-key", "evidence-value", "deleted", "person", "why-waived")))
+        terminal.read_until(shown("deleted"))
+        terminal.press(b"+")
+        terminal.read_until(*map(shown, ("evidence-key", "evidence-value", "person", "why-waived")))
         terminal.press(b"4")
         terminal.read_until(*map(shown, ("product", "reference")))
         terminal.press(b"3")

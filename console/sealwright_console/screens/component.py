@@ -12,6 +12,7 @@ from sealwright_console.feed import Feed, spilled
 from sealwright_console.screens.base import ConsoleScreen
 from sealwright_console.views.detail import detail_rows, title_line, worst_item
 from sealwright_console.views.evidence import APART, Node, Tree, found_node, read
+from sealwright_console.views.overview import items_of
 from sealwright_console.widgets.ledger import Ledger
 from sealwright_console.widgets.texts import Texts
 from sealwright_keyring.toml_lines import line_of
@@ -58,7 +59,7 @@ class ComponentScreen(ConsoleScreen):
         super().on_mount()
         ledger = self.query_one(Ledger)
         ledger.focus()
-        self.call_after_refresh(ledger.select, item)
+        self.call_after_refresh(ledger.select, item, top=True)
 
     def show_state(self) -> None:
         """Show the page anew."""
@@ -150,11 +151,11 @@ class ComponentScreen(ConsoleScreen):
             ledger.select(ledger.key.rpartition(APART)[0])
 
     def action_unfold_all(self) -> None:
-        """Unfold all of the item under the cursor but its evidence's depths."""
-        item = self._selected
-        if item is not None:
-            self._open |= {item.id, f"{item.id}{APART}hand", f"{item.id}{APART}evidence"}
-            self.show_state()
+        """Unfold every item with its command and evidence, but not their depths; fold all if they are open."""
+        items = [item.id for item in items_of(self.feed.state, self.component_name)]
+        every = {f"{item}{part}" for item in items for part in ("", f"{APART}hand", f"{APART}evidence")}
+        self._open = set() if every <= self._open else self._open | every
+        self.show_state()
 
     def copied(self) -> str:
         """The value under the cursor in full; of an item's own line what is to be seen of it."""
