@@ -143,6 +143,12 @@ class ConsoleApp(App[int]):
 
         self.push_screen(HelpScreen(self.feed))
 
+    def action_doctor(self) -> None:
+        """Show whether the machine is fit."""
+        from sealwright_console.screens.doctor import DoctorScreen  # noqa: PLC0415 - after the first paint
+
+        self.push_screen(DoctorScreen())
+
     def action_turn_theme(self) -> None:
         """Take the next theme."""
         names = [theme.name for theme in THEMES]
@@ -180,6 +186,7 @@ class ConsoleApp(App[int]):
             )
         yield SystemCommand("Gate", "each reason why the gate is closed", self.action_gate)
         yield SystemCommand("Log", "the log of a build", self.action_log)
+        yield SystemCommand("Doctor", "is this machine fit, with cures and the selftest", self.action_doctor)
         yield SystemCommand("Theme", "light or dark", self.action_turn_theme)
         yield SystemCommand("Help", "all keys", self.action_keys)
         yield SystemCommand("Quit", "leave the console", self.action_leave)

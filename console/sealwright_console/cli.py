@@ -15,6 +15,7 @@ from typing import NoReturn
 from sealwright_console.complaints import complain, print_json, print_refused, say
 from sealwright_console.diffing import add_diffing
 from sealwright_console.publishing import add_publishing
+from sealwright_console.recent import remember
 from sealwright_console.reproducing import add_reproducing
 from sealwright_console.reviewing import add_reviewing
 from sealwright_console.sanitise import clean
@@ -59,6 +60,11 @@ def _let_go() -> None:
 
 def _run_words(words: Sequence[str]) -> int:
     try:
+        if not words and all(stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr)):
+            from sealwright_console.start import run_start  # noqa: PLC0415 - quick help and errors need none of this
+
+            words = run_start()
+            return _run_words(words) if words else int(Exit.DONE)
         options = _parser().parse_args(words)
         code = int(options.run(options))
         sys.stdout.flush()
@@ -152,6 +158,7 @@ def _run(options: argparse.Namespace) -> int:
         )
     if options.jobs < 1:
         raise ManifestError("--jobs", "it must be at least 1", "name a number of builds at a time")
+    remember(options.manifest, options.work)
     wish = Wish(options.manifest, options.work, options.jobs, attended, VERSION)
     if not attended:
         from sealwright_console.batch import run_batch  # noqa: PLC0415
