@@ -45,6 +45,7 @@ class Stand:
     status: Status = Status.PENDING
     at: str = ""
     trouble: str = ""
+    gone: bool = False
     sealed: bool = False
 
 
@@ -94,7 +95,7 @@ def stand(recent: Recent) -> Stand:
     index = recent.work / "log" / "index.jsonl"
     try:
         if not recent.work.is_dir():
-            return Stand(recent, trouble="the folder is gone")
+            return Stand(recent, trouble="the folder is gone", gone=True)
         if not index.is_file():
             return Stand(recent, trouble="there is no log in it")
         if index.stat().st_size > _LOG:

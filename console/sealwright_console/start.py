@@ -29,10 +29,11 @@ from sealwright_console.widgets.ledger import Ledger
 from sealwright_console.widgets.texts import Texts
 from sealwright_stages.errors import SealwrightError
 
+_READING = "its log is being read"
 _DEEDS = (
-    ("n", "new release", "writes a commented release.toml and keyring into a folder"),
-    ("o", "open evidence", "audits a past release, and shows it"),
-    ("d", "doctor", "is this machine fit for an official build"),
+    ("n", "new release", "a commented manifest and keyring"),
+    ("o", "open evidence", "audits a past release, shows it"),
+    ("d", "doctor", "is this machine fit"),
 )
 
 
@@ -47,8 +48,9 @@ def recent_rows(stands: Sequence[Stand]) -> list[Row]:
         place = (Part(f"{'':14}", Tone.DIM), Part(str(each.recent.work), Tone.DIM))
         name = each.release or each.recent.work.name.removesuffix(".release")
         if each.trouble:
+            label = "! missing" if each.gone else "… reading" if each.trouble == _READING else "! unknown"
             first: Line = (
-                Part(f"  {'! missing':<12}", Tone.WARNED),
+                Part(f"  {label:<12}", Tone.WARNED),
                 Part(fit(name, 26), Tone.HEAD),
                 Part(f"  {each.trouble}"),
             )
@@ -149,7 +151,7 @@ class StartScreen(Screen[None]):
 
     def on_mount(self) -> None:
         """Show the list at once, and how each stands as it is read."""
-        self._stands = [Stand(each, trouble="being read") for each in self._recent]
+        self._stands = [Stand(each, trouble=_READING) for each in self._recent]
         self._show()
         self.query_one(Ledger).focus()
         self._read()
@@ -167,7 +169,7 @@ class StartScreen(Screen[None]):
         self._show()
 
     def _show(self) -> None:
-        if self.is_mounted:
+        if self.is_mounted and self.query(Ledger):
             self.query_one(Ledger).show([*recent_rows(self._stands), *deed_rows()])
 
     def _say(self, *parts: Part) -> None:

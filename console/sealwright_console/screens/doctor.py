@@ -23,7 +23,7 @@ from sealwright_console.widgets.texts import Texts
 from sealwright_stages.doctor import Finding, examine
 from sealwright_stages.errors import SealwrightError
 from sealwright_stages.release import cache_folder
-from sealwright_stages.selftest.attempts import ATTEMPTS, Result, Tried
+from sealwright_stages.selftest.attempts import ATTEMPTS, Attempt, Result, Tried
 from sealwright_stages.selftest.trial import selftest
 from sealwright_stages.selftest.vouch import refusal, remember
 
@@ -59,7 +59,7 @@ class DoctorScreen(Screen[None]):
         super().__init__()
         self._look, self._trial = look, trial
         self._findings: list[Finding] | None = None
-        self._tried: dict[str, Tried] = {}
+        self._tried: dict[Attempt, Tried] = {}  # by all of it: two groups may call an attempt the same
         self._stop: threading.Event | None = None
         self._ended: Line = ()
 
@@ -77,7 +77,8 @@ class DoctorScreen(Screen[None]):
 
     def on_unmount(self) -> None:
         """Nothing goes on without its screen."""
-        self.action_stop()
+        if self._stop is not None:
+            self._stop.set()
 
     @work(thread=True, exclusive=True, group="examine", exit_on_error=False)
     def _examine(self) -> None:
@@ -92,7 +93,7 @@ class DoctorScreen(Screen[None]):
         self._show()
 
     def _show(self) -> None:
-        if not self.is_mounted:
+        if not self.is_mounted or not self.query(Ledger):  # it is being taken down
             return
         rows: list[Row] = finding_rows(self._findings or [])
         if self._tried:
@@ -137,7 +138,7 @@ class DoctorScreen(Screen[None]):
             self.app.call_later(take, *told)
 
     def _heard(self, tried: Sequence[Tried]) -> None:
-        self._tried |= {each.attempt.name: each for each in tried}
+        self._tried |= {each.attempt: each for each in tried}
         self._show()
 
     def _over(self, ended: str) -> None:
@@ -147,6 +148,8 @@ class DoctorScreen(Screen[None]):
             self._ended = (Part(f"✗ selftest not whole: {ended}", Tone.WARNED),)
         elif refused is not None:
             self._ended = (Part(f"✗ {refused.because}", Tone.FAILED),)
+        elif len(self._tried) < len(ATTEMPTS):
+            self._ended = (Part(f"✗ only {len(self._tried)} of {len(ATTEMPTS)} were heard of", Tone.FAILED),)
         else:
             self._ended = (Part(f"✓ {len(self._tried)} of {len(ATTEMPTS)} held", Tone.PASSED),)
         self._show()
@@ -158,8 +161,7 @@ class DoctorScreen(Screen[None]):
             self._show()
 
     def action_back(self) -> None:
-        """Go back; the selftest ends."""
-        self.action_stop()
+        """Go back; the selftest ends as the screen does."""
         self.dismiss(None)
 
     def action_copy(self) -> None:

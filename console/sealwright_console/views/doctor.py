@@ -11,18 +11,19 @@ from collections.abc import Mapping, Sequence
 
 from sealwright_console.lines import Line, Part, Row, Tone, blank, fit, heading, word
 from sealwright_stages.doctor import Finding
-from sealwright_stages.selftest.attempts import ATTEMPTS, Result, Tried
+from sealwright_stages.selftest.attempts import ATTEMPTS, Attempt, Result, Tried
 from sealwright_stages.verdict import Status
 
 _STATUS = {"good": Status.PASSED, "advice": Status.WARNED, "bad": Status.FAILED}
 _WORDS = {"good": "✓ good", "advice": "! advice", "bad": "✗ bad"}
+_PACKAGE = r"[a-z0-9][a-z0-9.+-]+"
 _INSTALL = re.compile(
-    r"(?:.*: )?(?:apt )?install ((?:[a-z0-9][a-z0-9.+-]+ ?)+?)(?: again| [0-9.]+ or newer|:.*)?\Z"
+    rf"(?:.*: )?(?:apt )?install (?!an? )({_PACKAGE}(?: {_PACKAGE})*?)(?: again| [0-9.]+ or newer|: .*)?"
 )
 _RESULTS = {
-    Result.HELD: (Part("✓ held   ", Tone.PASSED)),
-    Result.GOT_OUT: (Part("✗ GOT OUT", Tone.FAILED)),
-    Result.BROKEN: (Part("✗ broken ", Tone.FAILED)),
+    Result.HELD: ("✓ held", Tone.PASSED),
+    Result.GOT_OUT: ("✗ GOT OUT", Tone.FAILED),
+    Result.BROKEN: ("✗ broken", Tone.FAILED),
 }
 _FOR = {
     "python": "runs Sealwright",
@@ -69,7 +70,7 @@ def verdict_line(findings: Sequence[Finding] | None) -> Line:
 
 def cure(finding: Finding) -> str:
     """The command that mends a part, or what to do in words; empty if it is good."""
-    found = _INSTALL.match(finding.next)
+    found = _INSTALL.fullmatch(finding.next)
     return f"apt-get install {found[1].strip()}" if found else finding.next
 
 
@@ -81,38 +82,36 @@ def finding_rows(findings: Sequence[Finding]) -> list[Row]:
 
 def _row(finding: Finding) -> Row:
     tone = Tone(_STATUS[finding.ok].value)
-    told = Part(fit(finding.name, 15), Tone.HEAD)
-    lines: list[Line] = [(Part(f"  {_WORDS[finding.ok]:<10}", tone), told, Part(finding.found))]
+    head = Part(f"  {_WORDS[finding.ok]:<12}{fit(finding.name, 13)}  ", tone)
     use = _FOR.get(finding.name, "")
-    lines[0] = (Part(f"  {_WORDS[finding.ok]:<10}", tone), told, Part(use, Tone.DIM))
     if finding.ok == "good":
-        lines[0] = (*lines[0][:2], Part(finding.found), Part(f"   {use}" if use else "", Tone.DIM))
-    else:
-        lines.append((Part(f"{'':12}{'found':<15}", Tone.DIM), Part(finding.found)))
-        lines.append((Part(f"{'':12}{'cure':<15}", Tone.DIM), Part(cure(finding), Tone.KEY)))
-    return Row(f"part {finding.name}", tuple(lines))
+        return Row(
+            f"part {finding.name}", ((head, Part(finding.found), Part(f"   {use}" if use else "", Tone.DIM)),)
+        )
+    lines: tuple[Line, ...] = (
+        (head, Part(use, Tone.DIM)),
+        (Part(f"{'':14}{'found':<15}", Tone.DIM), Part(finding.found)),
+        (Part(f"{'':14}{'cure':<15}", Tone.DIM), Part(cure(finding), Tone.KEY)),
+    )
+    return Row(f"part {finding.name}", lines)
 
 
-def attempt_rows(tried: Mapping[str, Tried]) -> list[Row]:
-    """The attempts that have ended, by name, below the headings of their groups."""
+def attempt_rows(tried: Mapping[Attempt, Tried]) -> list[Row]:
+    """The attempts that have ended, below the headings of their groups."""
     rows: list[Row] = []
     group = ""
     for number, attempt in enumerate(ATTEMPTS, 1):
-        found = tried.get(attempt.name)
+        found = tried.get(attempt)
         if found is None:
             continue
         if attempt.group != group:
             group = attempt.group
             rows += [blank(), heading(group)]
-        line: Line = (Part("  "), _RESULTS[found.result], Part(f" {number:3}  ", Tone.DIM), Part(attempt.tries))
-        by = (
-            Part(f"{'':18}", Tone.DIM),
-            Part(found.why if found.result is not Result.HELD else attempt.held_by, Tone.DIM),
-        )
-        rows.append(
-            Row(
-                f"attempt {attempt.name}",
-                (line, by) if found.result is not Result.HELD else ((*line, Part("  "), by[1]),),
-            )
-        )
+        text, tone = _RESULTS[found.result]
+        lines: list[Line] = [(Part(f"  {text:<9}  {number:3}  ", tone), Part(attempt.tries))]
+        if found.result is Result.HELD:
+            lines[0] = (*lines[0], Part(f"   {attempt.held_by}", Tone.DIM))
+        else:
+            lines.append((Part(f"{'':18}", Tone.DIM), Part(found.why or f"should be held by {attempt.held_by}")))
+        rows.append(Row(f"attempt {number}", tuple(lines)))
     return rows
