@@ -118,7 +118,7 @@ class StartScreen(Screen[None]):
     """What there is to do."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "choose", "Open"),
+        Binding("enter", "choose", "Open", key_display="enter"),
         Binding("n", "deed('n')", "New"),
         Binding("o", "deed('o')", "Open evidence"),
         Binding("d", "deed('d')", "Doctor"),

@@ -226,7 +226,9 @@ def _by_hand(item: Item, found: Repeat | None) -> Node:
     told = f"{len(lines)} lines" if len(lines) > 1 else "1 line"
     head: Line = (
         Part("c", Tone.KEY),
-        Part(f" copies the command, {told}; it works in a folder of its own", Tone.DIM),
+        Part(f" copies the command ({told}), ", Tone.DIM),
+        Part("enter", Tone.KEY),
+        Part(" shows it", Tone.DIM),
     )
 
     def kids() -> list[Node]:
