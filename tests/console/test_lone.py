@@ -253,6 +253,17 @@ def test_what_is_bad_comes_first_and_nothing_wraps_below_its_label() -> None:
     assert {line[27:29] for line in lines} == {"  "} and all(line[29] != " " for line in lines)
 
 
+async def test_no_line_is_cut_where_the_scroll_bar_comes() -> None:
+    app = ConsoleApp(made_up.MadeUpFeed(made_up.troubled()))
+    async with app.run_test(size=SIZE) as pilot:
+        app.push_screen(DoctorScreen(lambda: [Finding(f"part {n}", "good", "words " * 30) for n in range(30)]))
+        await app.workers.wait_for_complete()
+        await pilot.pause()
+        ledger = app.screen.query_one(Ledger)
+        assert ledger.show_vertical_scrollbar
+        assert max(len(plain(line)) for _, line, _ in ledger._flat) <= SIZE[0] - 3
+
+
 def test_two_attempts_of_one_name_are_two_lines_and_the_one_that_got_out_is_seen() -> None:
     names = [attempt.name for attempt in ATTEMPTS]
     twice = [attempt for attempt in ATTEMPTS if names.count(attempt.name) == 2][:2]

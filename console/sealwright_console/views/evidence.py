@@ -28,7 +28,7 @@ _COLUMN, _INNER = 16, 30  # cells before a value: of an item, and within its evi
 _DEEPEST = 6
 _EDGES = 18  # cells of a line beside title and reason: cursor, marks, status, gaps, scroll bar
 _MOST = 400
-_COMMAND = 400  # characters of one line of a command that are shown; all of it is copied
+_COMMAND = 250  # characters of one line of a command that are shown; all of it is copied
 _PAGE = 8  # lines of a text that are shown in place
 _HEX = frozenset("0123456789abcdefABCDEF")
 _MARKS = {True: "▾", False: "▸"}
@@ -232,7 +232,7 @@ def _by_hand(item: Item, found: Repeat | None) -> Node:
     )
 
     def kids() -> list[Node]:
-        command: list[Line] = [(Part(line, limit=_COMMAND),) for line in lines]
+        command: list[Line] = [(Part(line.strip(), limit=_COMMAND),) for line in lines]
         good: Line = (Part(found.good, Tone.PASSED),)
         return [
             Node(f"{key}{APART}run", "run", command, found.command),

@@ -77,7 +77,8 @@ class Ledger(ScrollView, can_focus=True):
         self.refresh()
 
     def _lay_out(self) -> None:
-        width = max(1, self.size.width - _GUTTER - self.scrollbar_size_vertical)
+        bar = self.styles.scrollbar_size_vertical  # also while there is none: it comes with the lines
+        width = max(1, self.size.width - _GUTTER - bar)
         self._flat, self._first_line = [], {}
         for row in self._rows:
             if row.key:
