@@ -68,7 +68,7 @@ def _reproduce(options: argparse.Namespace) -> int:
     taken = take(options.evidence, result, reviewer, brought, despite=options.despite_audit)
     face = Face(False)
     with (
-        rebuilding(taken, options.work, options.jobs, VERSION, face.take) as release,
+        rebuilding(taken, options.work, options.jobs, VERSION, face.take, face.say) as release,
         stopped_by_signals(release.cancel.set),
     ):
         ended, rebuilt = walk(taken, release)

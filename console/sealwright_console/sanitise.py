@@ -39,7 +39,7 @@ def clean(text: str | bytes, limit: int = LIMIT) -> str:
     if isinstance(text, bytes):
         text = text.decode("utf-8", "surrogateescape")
     if not (text.isascii() and text.isprintable()):
-        text = _visible(text)
+        text = _visible(text[:limit]) + text[limit:]  # what is cut off is counted, and never looked at
     if len(text) <= limit:
         return text
     kept = max(0, limit - _SUFFIX)

@@ -159,6 +159,7 @@ class Engine:
                 if known.status is Status.RUNNING:
                     journal.tell(ev.ItemReset(known.id, "an earlier run ended in the middle of it"))
         self.sources.purge("left over from an earlier run that did not end")
+        self.builds.clear()
 
     def _stage(self, stage: Stage, walk: Callable[[], None]) -> Ended | None:
         if stage is not Stage.GET_SOURCES:

@@ -409,8 +409,9 @@ class Builder(Protocol):
     ) -> BuildResult:
         """Build into `out` (a fresh folder). `stop()` is asked often; a sentence from it kills the build."""
 
-    def vary(self, job: BuildJob, asked: Sequence[str] | None, out: Path) -> Varied:
-        """Other surroundings for a second build of `job` below `out`; `asked` names what (None: all that can be)."""
+    def vary(self, job: BuildJob, asked: Sequence[str] | None, out: Path, since: str = "") -> Varied:
+        """Other surroundings for a second build of `job` below `out`; `asked` names what (None: all that can be), `since`
+        when the first began (ISO 8601, UTC; empty: today)."""
 
     def spare_memory(self) -> int:
         """Bytes of memory that builds may take, as it is now."""

@@ -98,7 +98,8 @@ class SecondBuilds:
         seen = listed(product for need in sees for product in self.journal.products(need))
         remove_tree(kept)
         try:
-            varied = context.plan.builder.vary(job, build.vary, context.work.build)
+            since = self.journal.state.components[component.name].build_started
+            varied = context.plan.builder.vary(job, build.vary, context.work.build, since)
             again = replace(job, around=varied.around)
             with attempted(context, again, item, seen, varied) as attempt:
                 if isinstance(attempt.ended, Failed):

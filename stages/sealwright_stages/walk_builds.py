@@ -62,17 +62,23 @@ class BuildWalk:
         for each in components:
             self._needs[each.name] = frozenset(each.needs).union(*(self._needs[name] for name in each.needs))
 
+    def clear(self) -> None:
+        """Remove what builds, second ones and reports wrote in a run that did not end; no build runs now."""
+        for left in self.context.work.build.iterdir():
+            remove_tree(left)
+
     def walk(self) -> None:
         """Build everything that is to be built; verdicts go to the log."""
         self._walk(self._built)
 
     def again(self, item: Item) -> None:
         """Build the component of a build's item, and what depends on it as far as that must be; if it is the item of a
-        second build or of a comparison, that alone. Everything else is left alone."""
+        second build or of a comparison, that alone, unless its first build does not stand. Everything else is left
+        alone."""
         name = item.component
         if item.kind == "reproduce":
             self.seconds.forget(name)
-        if item.id != f"{name}/build":
+        if item.id != f"{name}/build" and self._still_stands(self._built[name]):
             self._walk({name})
         else:
             self._walk({each for each in self._built if each == name or name in self._needs[each]})

@@ -29,7 +29,9 @@ def sha(text: str) -> str:
 
 
 LIST = {"name": "main/binary-amd64/Packages.xz", "sha256": sha("list"), "size": 77}
-INRELEASE = f"Codename: bookworm\nSHA256:\n {LIST['sha256']}       77 {LIST['name']}\n".encode()
+RELEASE = f"Codename: bookworm\nSHA256:\n {LIST['sha256']}       77 {LIST['name']}\n"
+CLEARSIGNED = "-----BEGIN PGP SIGNED MESSAGE-----\nHash: SHA512\n\n{}\n-----BEGIN PGP SIGNATURE-----\n"
+INRELEASE = CLEARSIGNED.format(RELEASE).encode()
 ARCHIVE = {**SUITE, "inrelease_sha256": hashlib.sha256(INRELEASE).hexdigest()}
 FILE, NOTES, DSC, TAG, ROOT = sha("tallow"), sha("notes"), sha("catdoc.dsc"), sha("tag object"), sha("root")
 HELD = ev.SandboxHeld(100, "2023-11-13T23:00:00.000000Z", sha("inputs"))

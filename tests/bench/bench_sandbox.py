@@ -79,26 +79,28 @@ def _identities() -> Iterator[Identities]:
 
 
 def start(rounds: int = 60) -> Iterator[Line]:
-    """`true` as a build job is run, in a bare bwrap, and bare; in random order.
+    """A word said as a build job, in a bare bwrap, and bare; in random order. A job has started when its word is here.
 
     The job has what builds have: the folders that it is shown, control groups, the pump and the watches. Seconds on the
     clock hang on what else the machine does; seconds of processors hardly do, and are ours and our children's.
     """
     with _identities() as chosen, tempfile.TemporaryDirectory(prefix="sealwright-bench-") as scratch:
         out = Path(scratch)
+        first: list[float] = []
         kinds: dict[str, Callable[[], None]] = {
-            "job": lambda: _job(chosen, out),
-            "bwrap": lambda: _run(("bwrap", *_BARE, *_BARE_REST, "true"), ()),
-            "bare": lambda: _run(("true",), ()),
+            "job": lambda: first.append(_job(chosen, out)),
+            "bwrap": lambda: _run(("bwrap", *_BARE, *_BARE_REST, "sh", "-c", "echo up"), ()),
+            "bare": lambda: _run(("sh", "-c", "echo up"), ()),
         }
         taken, worked = _interleaved(kinds, rounds)
-    over = [ours - bare for ours, bare in zip(taken["job"], taken["bare"], strict=True)]
+    over = [word - bare for word, bare in zip(first, taken["bare"], strict=True)]
     told = [
         f"{kind} p50 {statistics.median(taken[kind]) * 1000:.1f} p95 {_p95(taken[kind]) * 1000:.1f} "
         f"cpu {statistics.median(worked[kind]) * 1000:.1f}"
         for kind in kinds
     ]
-    note = f"ms: {'; '.join(told)}; over bare p50 {statistics.median(over) * 1000:.1f} p95 {_p95(over) * 1000:.1f}"
+    started = f"its first word over bare p50 {statistics.median(over) * 1000:.1f} p95 {_p95(over) * 1000:.1f}"
+    note = f"ms: {'; '.join(told)}; {started}"
     yield Line(
         "a build of nothing", statistics.median(taken["job"]), statistics.median(taken["bwrap"]), "bwrap", note
     )
@@ -173,18 +175,21 @@ def _killed(uid: int | None, room: Path) -> float:
     return time.monotonic() - storm.stopped
 
 
-def _job(chosen: Identities, out: Path) -> None:
-    """A build job of the command `true`, on the host's /usr."""
+def _job(chosen: Identities, out: Path) -> float:
+    """A build job that says a word, on the host's /usr; gives the seconds until it was said."""
     sources = out / "sources"
     for folder in (sources / "source", sources / "files"):
         folder.mkdir(parents=True, exist_ok=True)
     builder = SandboxBuilder(chosen, Environments(_no_archive))
     job = BuildJob(
-        "bench", "commands", ("true",), Prepared("host", None, "0" * 64, (), {}), sources, 0, Limits(), ()
+        "bench", "commands", ("echo up",), Prepared("host", None, "0" * 64, (), {}), sources, 0, Limits(), ()
     )
+    words = _Storm()
     with tempfile.TemporaryDirectory(dir=out) as room:
-        done = builder.run(job, Path(room), _Storm(), lambda sample: None, lambda: "")  # type: ignore[arg-type]
+        begun = time.monotonic()
+        done = builder.run(job, Path(room), words, lambda sample: None, lambda: "")  # type: ignore[arg-type]
     assert done.exit == 0, done
+    return words.said - begun
 
 
 def _no_archive(_suite: str) -> DebianArchive:
@@ -209,7 +214,9 @@ def _build_plainly(uid: int | None, out: Path) -> None:
 
 
 def _run(argv: Sequence[str], descriptors: tuple[int, ...], spawn: Spawn = subprocess.Popen) -> None:
-    with spawn(argv, env=dict(BASE_ENVIRONMENT), cwd=Path("/"), pass_fds=descriptors) as child:
+    with spawn(
+        argv, env=dict(BASE_ENVIRONMENT), cwd=Path("/"), pass_fds=descriptors, stdout=subprocess.DEVNULL
+    ) as child:
         assert child.wait() == 0, argv
 
 

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -31,3 +33,10 @@ def identities() -> Iterator[Identities]:
 def builder(identities: Identities) -> SandboxBuilder:
     """Builds on the host's /usr."""
     return SandboxBuilder(identities, Environments(no_archive))
+
+
+@pytest.fixture
+def on_disk() -> Iterator[Path]:
+    """A folder on a disk, for what counts what was written to one: other folders may lie in memory."""
+    with tempfile.TemporaryDirectory(dir="/var/tmp") as folder:
+        yield Path(folder)

@@ -231,3 +231,20 @@ def test_hostile_names_are_a_strangers_text_in_the_report_and_nowhere_else(
 
 def test_the_usual_limits_hold_a_release_up_for_minutes_and_not_for_hours() -> None:
     assert LIMITS.wall <= 600
+
+
+def test_a_line_that_looks_like_many_temporary_paths_holds_nobody_up() -> None:
+    line = b"-" + b"/unpacked/" * (1 << 16) + b"\n"
+    begun = time.process_time()
+    found = told(BuildResult(1, 1), line + b"+/unpacked/diffoscope_abc/tmp_1/x\n", "240", 1 << 20)
+    assert found.text == line.decode() + "+/unpacked/x\n"
+    assert time.process_time() - begun < 5, "it took half an hour"
+
+
+def test_what_is_larger_than_the_room_is_not_copied(reporter: Reporter, tmp_path: Path) -> None:
+    mine, other = two_files(tmp_path, b"one\n", b"two\n")
+    with mine.open("r+b") as sparse:
+        sparse.truncate(NARROW.disk)
+    found = reporter(mine.parent, other.parent, limits=NARROW)
+    assert found.why_none == "what differs has 16 MiB, and a comparison has room for 16"
+    assert not (tmp_path / "work").exists()

@@ -251,10 +251,13 @@ def test_a_debian_root_is_made_once_checked_at_every_use_and_built_in(
     assert told(first)["base_sha256"] == base.sha256 == told(base)["base_sha256"]
     assert base.root is not None and not (base.root / "usr/bin/hello").exists()
     assert not (base.root / "etc/apt/sources.list").read_text()
+    for root in (base.root, first.root):
+        assert (root / "etc/hostname").read_text() == "build\n", "not the name of this machine"
+        assert not (root / "etc/resolv.conf").exists()
 
     out = tmp_path / "out"
     out.mkdir()
-    what = dataclasses.replace(job(tmp_path, "hello > $OUT/said; ls /etc/apt | head -1"), environment=first)
+    what = dataclasses.replace(job(tmp_path, "hello > $OUT/said; getent hosts localhost"), environment=first)
     assert builder.run(what, out, Remembered(), lambda sample: None, lambda: "").exit == 0
     builder.collect(what, out, tmp_path / "kept")
     assert (tmp_path / "kept" / "said").read_text() == "Hello, world!\n"

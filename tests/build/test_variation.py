@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -53,6 +54,17 @@ def test_the_zone_is_one_where_another_day_is(tmp_path: Path, hour: int) -> None
     zone = vary(job(tmp_path), None, replace(MACHINE, hour=hour)).around.timezone
     offset = -int(zone[-3:])  # POSIX counts from the zone to UTC
     assert offset in (14, -12) and not 0 <= hour + offset < 24
+
+
+def test_a_second_build_on_a_later_day_is_in_a_zone_of_no_day_on_which_the_first_was_at_work(
+    tmp_path: Path,
+) -> None:
+    now = datetime.now(UTC)
+    yesterday, clock = (now - timedelta(days=1)).isoformat(), now.isoformat()
+    assert Machine.of(None, tmp_path, yesterday).later and not Machine.of(None, tmp_path, clock).later
+    for hour in range(24):
+        zone = vary(job(tmp_path), None, replace(MACHINE, hour=hour, later=True)).around.timezone
+        assert hour - int(zone[-3:]) >= 24, "tomorrow: today the first may have ended, yesterday it began"
 
 
 @pytest.fixture

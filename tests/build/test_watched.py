@@ -52,10 +52,10 @@ def built(
     return builder.run(what, out, Remembered(), (looks if looks is not None else []).append, lambda: "")
 
 
-def test_a_build_is_looked_at_often_and_each_look_tells_its_room(builder: SandboxBuilder, tmp_path: Path) -> None:
+def test_a_build_is_looked_at_often_and_each_look_tells_its_room(builder: SandboxBuilder, on_disk: Path) -> None:
     looks: list[Sampled] = []
     script = 'import time; open("file", "wb").write(bytes(9_000_000)); print("x" * 500, flush=True); time.sleep(2)'
-    used = built(builder, tmp_path, script, looks).used
+    used = built(builder, on_disk, script, looks).used
     assert len(looks) >= 4
     assert [look.elapsed_ms for look in looks] == sorted({look.elapsed_ms for look in looks})
     assert looks[-1].disk >= 9_000_000 and looks[-1].files >= 3 and looks[-1].said >= 500

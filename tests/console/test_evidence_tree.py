@@ -14,11 +14,12 @@ from rich.cells import cell_len
 from console import made_up
 from console.hands import press
 from console.hostile import attack
+from sealwright_console import sanitise
 from sealwright_console.app import ConsoleApp
 from sealwright_console.feed import spilled
 from sealwright_console.lines import Row, plain, wrap
 from sealwright_console.screens.component import ComponentScreen
-from sealwright_console.screens.page import PageScreen
+from sealwright_console.screens.page import PageScreen, page_lines
 from sealwright_console.views.detail import detail_rows, worst_item
 from sealwright_console.views.evidence import APART, Tree, difference, found_node, nodes
 from sealwright_console.widgets.ledger import Ledger
@@ -104,6 +105,18 @@ def test_a_short_text_is_shown_line_by_line_and_a_long_one_has_a_page() -> None:
     assert "b␛[2J" in said and "line 7" not in said and "enter opens its 40 lines" in said
     node = found_node({item.id: item}, f"{item.id}{APART}evidence{APART}1", Tree())
     assert node is not None and node.page == report
+
+
+def test_a_long_report_costs_the_screen_what_it_shows_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    looked: list[int] = []
+    visible = sanitise._visible
+    monkeypatch.setattr(sanitise, "_visible", lambda text: looked.append(len(text)) or visible(text))
+    lines_of(an_item(json.dumps({"report": "│ +\x01\n" * 100_000, "many": ["\x01" * 100] * 100_000})))
+    assert "characters)" in "\n".join(lines_of(an_item(json.dumps({"long": "\x01" * (1 << 20) + "\n+"}))))
+    assert sum(looked) < 40_000
+    shown = page_lines("│ +\x01\n" * 100_000)
+    assert len(shown) == 20_001 and plain(shown[-1]).startswith("… 80,001 more lines")
+    assert [plain(line) for line in page_lines("a\n\tb")] == ["a", "        b"]
 
 
 def test_evidence_on_a_stream_is_shown_if_it_is_what_its_verdict_names(tmp_path: Path) -> None:

@@ -6,16 +6,18 @@ import json
 import threading
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from sealwright_stages import events as ev
 from sealwright_stages.engine import Retry
-from sealwright_stages.errors import Exit
+from sealwright_stages.errors import Exit, LogError
 from sealwright_stages.events import Stage
 from sealwright_stages.log.entries import Entry
 from sealwright_stages.needed import digest
 from sealwright_stages.ports import BuildJob
+from sealwright_stages.seal.evidence import EvidenceFolder
 from sealwright_stages.verdict import Status
 from support.bench import Bench
 from support.release_folder import HEAD, component
@@ -168,7 +170,8 @@ def test_what_saw_other_products_than_now_stand_is_built_again(folder: Path) -> 
     assert bench.broken_rules() == []
 
 
-def test_the_audit_refuses_a_product_that_saw_another_one_than_stands_at_the_seal(folder: Path) -> None:
+def forgot_to_build_tool_again(folder: Path) -> Bench:
+    """A log in which lib was built again, with other bytes, and tool was not."""
     bench = rebuilt_with_another_lib(folder)
     second = max(number for number, entry in enumerate(bench.kept.entries) if entry.body.get("e") == "run.started")
 
@@ -178,9 +181,20 @@ def test_the_audit_refuses_a_product_that_saw_another_one_than_stands_at_the_sea
 
     later = [entry for entry in bench.kept.entries[second:] if not of_tool(entry)]
     bench.kept.entries[second:] = later
+    return bench
+
+
+def test_the_audit_refuses_a_product_that_saw_another_one_than_stands_at_the_seal(folder: Path) -> None:
+    bench = forgot_to_build_tool_again(folder)
     assert [told for told in bench.broken_rules() if "gate" not in told][-1].endswith(
         "tool was built with products that are not those of the release"
     )
+
+
+def test_nothing_is_sealed_that_saw_another_product_than_stands(folder: Path) -> None:
+    EvidenceFolder(rebuilt_with_another_lib(folder / "whole").context()).check_products()
+    with pytest.raises(LogError, match="tool was built with products that are not those of the release"):
+        EvidenceFolder(forgot_to_build_tool_again(folder / "cut").context()).check_products()
 
 
 def test_builds_run_beside_each_other_only_as_far_as_memory_goes(folder: Path) -> None:
@@ -247,3 +261,21 @@ def test_a_log_from_before_can_be_read_and_its_audit_says_what_it_does_not_tell(
             bench.kept.entries[number] = replace(entry, body=old)
     assert bench.state().components["tool"].built_with == ""
     assert "tool was built with other products than those of what it needs" in " / ".join(bench.broken_rules())
+
+
+def test_a_retry_of_a_second_build_whose_first_is_made_again_goes_on_with_what_needs_it(folder: Path) -> None:
+    bench = Bench(folder, manifest=HEAD + component("lib") + "reproduce = 2\n" + component("tool", "lib"))
+    bench.builder.leaks = lambda job: job.around.hostname.encode()
+    assert bench.run().exit is Exit.CLOSED
+    prepare, newer = bench.builder.prepare, sha_of(b"a newer archive")
+
+    def prepared(*words: Any, **more: Any) -> Any:
+        made = prepare(*words, **more)
+        assert made.verdict is not None
+        return replace(made, sha256=newer, verdict=replace(made.verdict, subject_sha256=newer))
+
+    bench.builder.prepare = prepared  # type: ignore[method-assign]
+    bench.builder.leaks = lambda job: b"a newer compiler"
+    assert bench.run(commands=(Retry("lib/reproduce"),)).exit is Exit.DONE
+    assert sorted(bench.builder.runs[3:]) == ["lib", "lib", "tool"]
+    assert bench.broken_rules() == []

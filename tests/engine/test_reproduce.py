@@ -224,6 +224,17 @@ def test_wherever_a_run_dies_the_next_one_ends_the_same(folder: Path, tmp_path: 
         assert list(bench.work.build.iterdir()) == []
 
 
+def test_what_a_dead_run_left_of_a_second_build_is_gone_even_if_none_is_made_again(folder: Path) -> None:
+    bench = bench_of(folder)
+    assert bench.run(until=Stage.VERIFY).exit is Exit.DONE
+    for name in (".lib-second", ".lib.products", ".lib.report/inputs", "lib"):
+        (bench.work.build / name).mkdir(parents=True)
+        (bench.work.build / name / "lib.tar").write_bytes(b"nobody knows")
+    bench.builder.exits["lib"] = [2]
+    assert bench.run().exit is Exit.CLOSED
+    assert list(bench.work.build.iterdir()) == []
+
+
 def test_where_the_build_root_is_another_by_now_both_builds_are_made_in_it(folder: Path) -> None:
     bench = bench_of(folder)
     bench.builder.exits["lib"] = [0, 2]
@@ -356,3 +367,18 @@ def test_a_second_build_of_what_is_green_and_waits_for_its_need_says_nothing_unt
     assert [(each.component, each.item) for each in bench.told(ev.BuildStopped)] == []
     assert bench.run().exit is Exit.DONE
     assert bench.broken_rules() == []
+
+
+def test_a_second_build_is_told_when_the_first_began(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    bench = bench_of(folder)
+    asked: list[str] = []
+    vary = bench.builder.vary
+
+    def seen(job: BuildJob, what: Any, out: Path, since: str = "") -> Any:
+        asked.append(since)
+        return vary(job, what, out, since)
+
+    monkeypatch.setattr(bench.builder, "vary", seen)
+    assert bench.run().exit is Exit.DONE
+    begun = next(entry.t for entry in bench.kept.entries if entry.body.get("e") == "build.started")
+    assert asked == [begun]

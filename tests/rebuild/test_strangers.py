@@ -10,7 +10,7 @@ import pytest
 
 from sealwright_appendlog.note import VerifierKey
 from sealwright_keyring.policy import Policy
-from sealwright_stages.errors import RebuildError
+from sealwright_stages.errors import ManifestError, RebuildError
 from sealwright_stages.manifest import Manifest, load
 from sealwright_stages.manifest_build import Build
 from sealwright_stages.manifest_component import ComponentSpec, DscSource, FileSource
@@ -153,6 +153,18 @@ def test_the_archive_is_the_rebuilders_or_another_machine(tmp_path: Path) -> Non
     )
 
 
+@pytest.mark.parametrize(
+    "name", ["nodesource.gpg", "debian-keyring.gpg", "debian-archive-removed-keys.gpg", "x-archive-keyring.gpg"]
+)
+def test_a_key_that_the_machine_has_for_something_else_signs_no_archive(tmp_path: Path, name: str) -> None:
+    text = f'[environment]\narchive_keyring = "/usr/share/keyrings/{name}"\n{DSC.format("debian-keyring")}'
+    with pytest.raises(RebuildError, match="for something else") as caught:
+        tame(tmp_path, text)
+    assert "--archive-keyring" in caught.value.next_step
+    stable = text.replace(name, "debian-archive-bookworm-stable.gpg")
+    assert tame(tmp_path, stable).archive_keyring == Path("/usr/share/keyrings/debian-archive-bookworm-stable.gpg")
+
+
 @pytest.mark.parametrize("uploaders", ["/etc/shadow", "./own.gpg", "/usr/share/keyrings/../../../etc/shadow"])
 def test_a_keyring_is_one_that_a_package_installs(tmp_path: Path, uploaders: str) -> None:
     with pytest.raises(RebuildError, match="its uploaders"):
@@ -171,7 +183,7 @@ def test_a_server_over_ssh_has_the_keys_that_the_rebuilder_names(tmp_path: Path)
 def test_only_one_component_with_all_that_it_needs(tmp_path: Path) -> None:
     text = component("a") + component("b", "a") + component("c", "b") + component("d")
     assert [c.name for c in tame(tmp_path, text, Brought(only="c")).components] == ["a", "b", "c"]
-    with pytest.raises(RebuildError, match="no component"):
+    with pytest.raises(ManifestError, match="no component"):
         tame(tmp_path, text, Brought(only="nothing"))
 
 

@@ -86,5 +86,5 @@ def test_a_keyring_of_ones_own_judges_the_sources(forger: Forger, tmp_path: Path
 
 
 def test_nothing_to_rebuild_is_no_yes(forger: Forger) -> None:
-    with pytest.raises(RebuildError, match="no component"):
+    with pytest.raises(ManifestError, match="no component"):
         taken(forger.evidence(), Brought(only="y"))

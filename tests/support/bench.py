@@ -64,6 +64,14 @@ class Bench:
         commands: tuple[Command, ...] = (),
     ) -> Ended:
         """Start a console, walk the release, and let go."""
+        context = self.context(die_at, keeps_last=keeps_last)
+        engine = Engine(context, self.confirm, attended=bool(commands), tool="sealwright test")
+        for command in commands:
+            engine.post(command)
+        return engine.run(until)
+
+    def context(self, die_at: int = 0, *, keeps_last: bool = False) -> Context:
+        """What a run works in, taken up from the log as it is."""
         self.work.prepare(self.manifest.release)
         self.log = MemoryLog(self.kept, die_at, keeps_last=keeps_last)
         self.cancel = threading.Event()
@@ -72,10 +80,7 @@ class Bench:
         memory = Recall(self.manifest, self.ledger(), self.read, self.clock)
         context = Context(self.plan(), journal, self.work, self.cache, sandbox, self.jobs, self.cancel, memory)
         context.held = self.held
-        engine = Engine(context, self.confirm, attended=bool(commands), tool="sealwright test")
-        for command in commands:
-            engine.post(command)
-        return engine.run(until)
+        return context
 
     def plan(self) -> Plan:
         """What is to be walked, under the keyring as it lies there."""

@@ -198,7 +198,7 @@ class ScriptedBuilder:
         evidence = {"archive": {**archive, "inrelease_sha256": "1" * 64}, "compared": rows}
         return Outcome({asked.item: replace(said, subject_sha256=subject, evidence=evidence)})
 
-    def vary(self, job: BuildJob, asked: Sequence[str] | None, out: Path) -> Varied:
+    def vary(self, job: BuildJob, asked: Sequence[str] | None, out: Path, since: str = "") -> Varied:
         assert out.is_dir()
         names = [name for name in VARIATIONS if asked is None or name in asked]
         around = Surroundings(hostname="rebuild" if "hostname" in names else "build")

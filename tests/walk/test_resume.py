@@ -20,6 +20,8 @@ STOPS = {
     "sigint": (signal.SIGINT, False),
     "sigterm": (signal.SIGTERM, False),
 }
+OFTEN = [*((place, "ctrl-c") for place in PLACES), ("build", "sigterm"), ("sign", "sigterm")]
+SELDOM = [(place, how) for place in PLACES for how in STOPS if (place, how) not in OFTEN]
 
 
 def test_a_release_is_walked_from_manifest_to_signed_evidence(walk: Walk) -> None:
@@ -72,8 +74,9 @@ def test_the_next_start_removes_the_private_keyrings_of_a_killed_console(walk: W
     assert not left.exists()
 
 
-@pytest.mark.parametrize("how", ["ctrl-c", "sigterm", pytest.param("sigint", marks=pytest.mark.slow)])
-@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize(
+    ("place", "how"), [*OFTEN, *(pytest.param(*each, marks=pytest.mark.slow) for each in SELDOM)]
+)
 def test_an_interrupted_run_ends_with_130_and_nothing_half_done_and_resumes(
     held: Held, place: str, how: str
 ) -> None:

@@ -160,7 +160,7 @@ class ComponentScreen(ConsoleScreen):
     def copied(self) -> str:
         """The value under the cursor in full; of an item's own line what is to be seen of it."""
         node = self._node
-        return node.raw if node is not None and node.raw else super().copied()
+        return (node.whole if node is not None else "") or super().copied()
 
     def action_copy_evidence(self) -> None:
         """Copy all evidence of the item, as it stands in the log."""

@@ -12,12 +12,16 @@ from sealwright_console.screens.base import ConsoleScreen
 from sealwright_console.widgets.ledger import Ledger
 from sealwright_console.widgets.texts import Texts
 
+_MOST = 20_000  # lines
 _TONES = {"+": Tone.PASSED, "-": Tone.FAILED, "@": Tone.RUNNING}
 
 
 def page_lines(text: str) -> list[Line]:
-    """The text line by line; those of a difference in their tones."""
-    return [(Part(line.expandtabs(8), _TONES.get(line[:1], Tone.PLAIN)),) for line in text.split("\n")]
+    """The text line by line, as far as it is shown; those of a difference in their tones."""
+    *lines, rest = [*text.split("\n", _MOST), ""] if text.count("\n") < _MOST else text.split("\n", _MOST)
+    shown: list[Line] = [(Part(line.expandtabs(8), _TONES.get(line[:1], Tone.PLAIN)),) for line in lines]
+    more = rest.count("\n") + 1 if rest else 0
+    return [*shown, (Part(f"… {more:,} more lines in the log; y copies all", Tone.DIM),)] if more else shown
 
 
 class PageScreen(ConsoleScreen):

@@ -13,11 +13,13 @@ import functools
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import zip_longest
+from functools import partial
+from itertools import islice, zip_longest
 
 from sealwright_console.figures import clock, grouped, spaced
 from sealwright_console.lines import Line, Part, Row, Tone, fit, word
 from sealwright_console.repeat import Places, Repeat, repeat, signatures
+from sealwright_console.sanitise import LIMIT
 from sealwright_console.views.overview import doing
 from sealwright_stages.state import Item
 from sealwright_stages.verdict import Status
@@ -47,6 +49,12 @@ class Node:
     page: str = ""
     labels: Sequence[str] = ()
     column: int = _COLUMN
+    data: object = None
+
+    @property
+    def whole(self) -> str:
+        """What is copied: a branch of the evidence as JSON, made only when it is asked for."""
+        return self.raw or (said(self.data) if self.data is not None else "")
 
 
 @dataclass(frozen=True)
@@ -250,38 +258,36 @@ def _evidence(item: Item, text: str) -> Node:
         return Node(key, "evidence", ((Part(text),),), text)
     count = len(value) if isinstance(value, (dict, list)) else 1
     head: Line = (Part("Y", Tone.KEY), Part(f" copies it as JSON; {count} entries", Tone.DIM))
-    return Node(key, "evidence", (head,), text, lambda: _first(list(_kids(key, value, 2)), key))
+    return Node(key, "evidence", (head,), text, partial(_kids, key, value, 2))
 
 
-def _first(found: list[Node], key: str) -> list[Node]:
-    if len(found) <= _MOST:
-        return found
-    more = f"… {len(found) - _MOST} more entries in the log"
-    return [*found[:_MOST], Node(f"{key}{APART}more", "", ((Part(more, Tone.DIM),),), "")]
-
-
-def _kids(key: str, value: object, depth: int) -> Iterator[Node]:
+def _kids(key: str, value: object, depth: int) -> list[Node]:
+    """What is in a table or a list, as far as it is shown."""
     pairs: list[tuple[str, object]] = [("", value)]
     if isinstance(value, dict):
-        pairs = [(str(name), inner) for name, inner in value.items()]
+        pairs = [(str(name), inner) for name, inner in islice(value.items(), _MOST)]
     elif isinstance(value, list):
-        pairs = [(f"{number + 1}.", inner) for number, inner in enumerate(value)]
-    for number, (name, inner) in enumerate(pairs):
-        yield _pair(f"{key}{APART}{number}", name, inner, depth)
+        pairs = [(f"{number}.", inner) for number, inner in enumerate(value[:_MOST], 1)]
+    found = [_pair(f"{key}{APART}{number}", name, inner, depth) for number, (name, inner) in enumerate(pairs)]
+    more = len(value) - _MOST if isinstance(value, (dict, list)) else 0
+    if more > 0:
+        told: Line = (Part(f"… {more} more entries in the log", Tone.DIM),)
+        found.append(Node(f"{key}{APART}more", "", (told,), "", column=_INNER))
+    return found
 
 
 def _pair(key: str, name: str, value: object, depth: int) -> Node:
     if isinstance(value, (dict, list)) and value and depth < _DEEPEST:
-        told: Line = (Part(f"{len(value)} entries", Tone.DIM),)
-        below = value
-        kids = lambda: _first(list(_kids(key, below, depth + 1)), key)  # noqa: E731
-        return Node(key, name, (told,), said(value), kids, column=_INNER)
+        told: Line = (Part(f"{len(value)} entries" if len(value) > 1 else "1 entry", Tone.DIM),)
+        return Node(key, name, (told,), "", partial(_kids, key, value, depth + 1), data=value, column=_INNER)
     raw = said(value)
-    lines = raw.rstrip("\n").split("\n")
-    if len(lines) > _PAGE:
-        opens: Line = (Part("enter", Tone.KEY), Part(f" opens its {len(lines):,} lines", Tone.DIM))
+    count = raw.rstrip("\n").count("\n") + 1
+    if count > _PAGE:
+        opens: Line = (Part("enter", Tone.KEY), Part(f" opens its {count:,} lines", Tone.DIM))
         return Node(key, name, (opens,), raw, page=raw, column=_INNER)
-    return Node(key, name, [(Part(spaced(line)),) for line in lines], raw, column=_INNER)
+    lines = raw.rstrip("\n").split("\n")
+    shown = [spaced(line) if len(line) <= LIMIT else line for line in lines]
+    return Node(key, name, [(Part(line),) for line in shown], raw, column=_INNER)
 
 
 def said(value: object) -> str:

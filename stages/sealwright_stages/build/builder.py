@@ -108,9 +108,9 @@ class SandboxBuilder:
                 for folder in folders:
                     take_back(folder, uid)
 
-    def vary(self, job: BuildJob, asked: Sequence[str] | None, out: Path) -> Varied:
+    def vary(self, job: BuildJob, asked: Sequence[str] | None, out: Path, since: str = "") -> Varied:
         """Other surroundings for a second build of `job`, as far as its recipe and this machine go."""
-        return vary(job, asked, Machine.of(job.environment.root, out))
+        return vary(job, asked, Machine.of(job.environment.root, out, since))
 
     def spare_memory(self) -> int:
         """Bytes of memory that builds may take on this machine, as it is now."""

@@ -15,6 +15,7 @@ import base64
 import hashlib
 import json
 import tempfile
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
@@ -24,7 +25,7 @@ from sealwright_stages import process
 from sealwright_stages.build.bootstrap import BASE_PACKAGES, Base, Wish, bootstrap
 from sealwright_stages.build.packages import Key, Stock, dpkg_status, packages_of
 from sealwright_stages.build.repository import Index
-from sealwright_stages.build.root_cache import add_mount_points, held, out_of_reach, share
+from sealwright_stages.build.root_cache import add_mount_points, held, out_of_reach, prune, share, use, vacate
 from sealwright_stages.build.tools import versions
 from sealwright_stages.build.tree_digest import digest_of, tree_lines
 from sealwright_stages.errors import BuildError
@@ -33,7 +34,7 @@ from sealwright_stages.get_sources.debian import DebianArchive
 from sealwright_stages.ports import Package, Workshop
 from sealwright_stages.verdict import Evidence, Passed, Verdict, Warned
 
-_FORM = 4  # of a cached root; a change of how roots are made counts it up
+_FORM = 5  # of a cached root; a change of how roots are made counts it up
 _TAR = "base.tar"
 
 Listed = Mapping[Key, Stock]
@@ -71,11 +72,14 @@ class Shelf:
         """
         base = None if wish.is_base else base_of(wish)
         folder = self._folder(wish)
-        with held(folder):
+        with held(folder, self.workshop):
             record = usable(folder, self.listed, wish.suite)
             if record is not None and base is not None and record.base != self._named(base):
                 record = None
-            return folder / "root", record or self._make(wish, base, folder)
+            record = record or self._make(wish, base, folder)
+            use(folder)
+        prune(folder.parent, time.time())
+        return folder / "root", record
 
     def _folder(self, wish: Wish) -> Path:
         facts = {"form": _FORM, "wish": asdict(wish), "inrelease": self.index.release.sha256}
@@ -94,15 +98,17 @@ class Shelf:
     def _base(self, wish: Wish) -> tuple[Base, str]:
         """The base root with its tar, for a root that is made of it, and the tar's SHA-256."""
         folder = self._folder(wish)
-        with held(folder):
+        with held(folder, self.workshop):
             record = usable(folder, self.listed, wish.suite)
             if record is None or not _is(folder / _TAR, record.sha256):
                 record = self._make(wish, None, folder)
+            use(folder)
             status = (folder / "root/var/lib/dpkg/status").read_bytes()
             return Base(folder / _TAR, status, record.lines), record.sha256
 
     def _make(self, wish: Wish, base_wish: Wish | None, folder: Path) -> Record:
         """Make a root, judge what is in it, and put it into the cache."""
+        vacate(folder)
         base, base_sha256 = self._base(base_wish) if base_wish else (None, "")
         for left in folder.glob("making-*"):
             remove_tree(left)  # by a run that was killed
@@ -117,6 +123,7 @@ class Shelf:
             lines = tree_lines(root)
             if base is not None:
                 share(base.tar.parent / "root", base.lines, root, lines)
+                still(root, lines)
             tree = digest_of(lines)
             record = Record(sha256, base_sha256 or sha256, tree, packages, versions(), lines)
             remove_tree(folder / "root")
@@ -218,6 +225,14 @@ def judged(found: Sequence[Package], listed: Listed, suite: str) -> Iterator[Pac
                 "package-not-in-index",
             )
         yield known.package
+
+
+def still(root: Path, lines: Sequence[bytes]) -> None:
+    """Whether a root is what it was before it got the base's files: those may have been spoiled since they were read."""
+    if digest_of(tree_lines(root)) != digest_of(lines):
+        raise BuildError(
+            "the build root is refused", "its base changed while it was made", "run again", "environment-failed"
+        )
 
 
 def _is(path: Path, sha256: str) -> bool:

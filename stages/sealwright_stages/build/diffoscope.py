@@ -3,6 +3,7 @@
 - Both sides come from strangers, so it reads copies of them in the sandbox of a build: no network, a uid of its own,
   nothing writable but a folder for what it unpacks, limits on time, memory, room and processes, dead when this returns.
 - The bytes decide whether two files differ. What diffoscope says comes after, and where it sees nothing, that is said.
+- What takes more room than it may have itself is not copied: a product can be 20 GiB of nothing.
 - Its exit 0 means same and 1, with a text, different. Anything else, a crash, a limit, no diffoscope: no report, with
   the reason and the cure.
 - A report is a stranger's text: made of their names and bytes, of at most `most` bytes, cut at a line. What shows it
@@ -45,7 +46,10 @@ _AT, _SCRATCH = "/compare", "/unpacked"
 _DEPTH = 10  # archives within archives; a package of packages is 4
 _SLACK = 64 << 10  # diffoscope stops some way behind what we take
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+~-]{0,199}")
-_TEMPORARY = re.compile(rb"/unpacked/[A-Za-z0-9_./-]*?(?:diffoscope_|tmp)[A-Za-z0-9_]+(?:/tmp[A-Za-z0-9_]+)*")
+_TEMPORARY = re.compile(
+    rb"/unpacked/[A-Za-z0-9_./-]{0,200}?(?:diffoscope_|tmp)[A-Za-z0-9_]+(?:/tmp[A-Za-z0-9_]+)*"
+)
+"""A path of diffoscope's own. Its length has an end: in a stranger's line each `/unpacked/` could be the beginning."""
 
 
 def installed(programs: str = BASE_ENVIRONMENT["PATH"]) -> str:
@@ -91,6 +95,9 @@ def report(
         pairs = _differing(mine, other, only)
         if not pairs:
             return Report(why_none="the bytes are the same")
+        if (size := _size(pairs)) > limits.disk:
+            because = f"what differs has {size >> 20} MiB, and a comparison has room for {limits.disk >> 20}"
+            return Report(why_none=because, cure=_BY_HAND)
         version = installed(programs)
         words = _copied(pairs, folder, labels, whole=mine.is_dir())
     except OSError as error:
@@ -127,6 +134,11 @@ def _differing(mine: Path, other: Path, only: Collection[str]) -> list[tuple[Pat
         if not stat.S_ISREG(path.lstat().st_mode):
             raise OSError(errno.EINVAL, "it is not a regular file", path.name)
     return [(a, b) for a, b in pairs if a is None or b is None or sha256_file(a) != sha256_file(b)]
+
+
+def _size(pairs: list[tuple[Path | None, Path | None]]) -> int:
+    """Bytes that a copy of all of them takes, however sparse they are."""
+    return sum(path.lstat().st_size for pair in pairs for path in pair if path is not None)
 
 
 def _copied(

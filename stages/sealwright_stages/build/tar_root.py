@@ -15,12 +15,13 @@ import hashlib
 import json
 import stat
 import tempfile
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from sealwright_stages.build.packages import dpkg_status, packages_of
-from sealwright_stages.build.root_cache import add_mount_points, held, out_of_reach
+from sealwright_stages.build.root_cache import add_mount_points, held, out_of_reach, prune, use, vacate
 from sealwright_stages.build.tree_digest import tree_digest
 from sealwright_stages.errors import BuildError, InterruptedRunError
 from sealwright_stages.files import remove_tree, sync_folder, write_whole
@@ -71,8 +72,10 @@ def prepare_tar(
     sha256 = name.removeprefix(KIND)
     key = hashlib.sha256(json.dumps({"form": _FORM, "tar": sha256}, sort_keys=True).encode()).hexdigest()
     folder = workshop.cache / "environments" / key
-    with held(folder):
+    with held(folder, workshop):
         record = _usable(folder) or _make(sha256, url, folder, workshop, bounds)
+        use(folder)
+    prune(folder.parent, time.time())
     _require(folder / "root", packages)
     return Prepared(name, folder / "root", sha256, (), _verdict(sha256, url, record))
 
@@ -95,6 +98,7 @@ def _usable(folder: Path) -> _Record | None:
 
 
 def _make(sha256: str, url: str, folder: Path, workshop: Workshop, bounds: Bounds) -> _Record:
+    vacate(folder)
     tar = fetch_file(workshop, url, "root.tar").path
     verdict = judge_digest(tar, sha256)
     size = tar.stat().st_size

@@ -4,7 +4,8 @@
 - What the manifest leaves out of `vary` is kept, and so is what the recipe or the machine does not allow.
 - The sandbox is never loosened: a host name, a uid inside, variables, a folder, fewer processors and an order of names
   are all that changes.
-- The zone of the time is one in which another day is, so that a date that a build writes down differs with it.
+- The zone of the time is one in which another day is, so that a date that a build writes down differs with it. Where the
+  first build began on another day, that is a day ahead: it is no day on which the first can have been at work.
 - The clock is left alone, and goes on by itself: a build that writes down the second is found, too.
 - The folder is varied for `deb` only where the manifest names it: its packages are made to be compared with the archive's.
 - An order can be given to names only where the file system lists them as they were made; ext4 lists them by a hash.
@@ -35,22 +36,26 @@ _FILES = ["b", "d", "a", "e", "c"]
 
 @dataclass(frozen=True)
 class Machine:
-    """What a machine and a build root offer: processors, names of locales, the hour (UTC), and which entry of a folder is
-    listed first, the `newest` or the `oldest` (empty: neither)."""
+    """What a machine and a build root offer: processors, names of locales, the hour (UTC), which entry of a folder is
+    listed first, the `newest` or the `oldest` (empty: neither), and whether it is a `later` day than the first build's."""
 
     processors: tuple[int, ...]
     locales: frozenset[str]
     hour: int
     listing: str
+    later: bool = False
 
     @classmethod
-    def of(cls, root: Path | None, out: Path) -> Machine:
-        """This machine, the root (None: the host's /usr), and the file system of `out`."""
+    def of(cls, root: Path | None, out: Path, since: str = "") -> Machine:
+        """This machine, the root (None: the host's /usr), and the file system of `out`; the first build began at `since`
+        (ISO 8601, UTC; empty: today)."""
         try:
             locales = frozenset(path.name for path in ((root or Path("/")) / "usr/lib/locale").iterdir())
         except OSError:
             locales = frozenset()
-        return cls(tuple(sorted(os.sched_getaffinity(0))), locales, time.gmtime().tm_hour, listing(out))
+        now = time.gmtime()
+        later = bool(since) and not since.startswith(time.strftime("%Y-%m-%d", now))
+        return cls(tuple(sorted(os.sched_getaffinity(0))), locales, now.tm_hour, listing(out), later)
 
 
 def listing(folder: Path) -> str:
@@ -98,6 +103,8 @@ def _locale(job: BuildJob, machine: Machine, named: bool) -> _Other | str:
 
 def _timezone(job: BuildJob, machine: Machine, named: bool) -> _Other | str:
     other = "AHEAD-14" if machine.hour >= _NOON else "BEHIND+12"  # POSIX's form: no root lacks it
+    if machine.later:
+        other = "AHEAD-24"
     return _Other({"timezone": other}, (job.around.timezone, other))
 
 

@@ -56,9 +56,14 @@ def work_folder(taken: Taken, asked: Path | None) -> WorkFolder:
 
 @contextlib.contextmanager
 def rebuilding(
-    taken: Taken, asked: Path | None, jobs: int, tool: str, listener: Callable[[Record], None]
+    taken: Taken,
+    asked: Path | None,
+    jobs: int,
+    tool: str,
+    listener: Callable[[Record], None],
+    waiting: Callable[[str], None] = lambda what: None,
 ) -> Iterator[Opened]:
-    """Open what was taken for its walk.
+    """Open what was taken for its walk. `waiting` is told of what takes seconds, before it is done.
 
     Raises:
         SealwrightError: what is refused, because of what, and what to do.
@@ -76,7 +81,7 @@ def rebuilding(
         official=False,
     )
     with walked(
-        subject, Wish(taken.manifest.path, work.root, jobs, False, tool), lambda _: None, listener
+        subject, Wish(taken.manifest.path, work.root, jobs, False, tool), lambda _: None, listener, waiting
     ) as release:
         for name in (SUMS, RESULT):
             (work.root / name).unlink(missing_ok=True)

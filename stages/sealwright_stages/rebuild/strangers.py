@@ -4,7 +4,8 @@
   earlier evidence, how fresh something was to be. None of it is read, and no command of it is run outside a build.
 - A local path, by whatever name, is refused; with a folder of sources it must lie in that, links resolved.
 - A keyring of the machine is the one of that name below /usr/share/keyrings, as packages install it; any other is a
-  local path. An ssh server's keys are the rebuilder's, or it is not asked.
+  local path. That of the archive is one that Debian ships for it, and no other that the machine has. An ssh server's
+  keys are the rebuilder's, or it is not asked.
 - A warning counts as accepted only where the release's own log accepted it, for these very bytes; nothing red does.
 - What a build is held against in the release (a second build, the archive's packages) is left out: the rebuild is the
   comparison.
@@ -14,13 +15,14 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from sealwright_keyring.policy import Policy
-from sealwright_stages.errors import RebuildError
+from sealwright_stages.errors import ManifestError, RebuildError
 from sealwright_stages.manifest import Manifest
 from sealwright_stages.manifest_component import ComponentSpec, DscSource
 from sealwright_stages.manifest_git import GitSource
@@ -32,6 +34,10 @@ KEYRINGS = Path("/usr/share/keyrings")
 """Where packages put the keyrings that anybody may read."""
 
 _ARCHIVE_KEYRING = KEYRINGS / "debian-archive-keyring.gpg"
+_OF_THE_ARCHIVE = re.compile(
+    r"debian-archive-(keyring|[a-z]+-(automatic|security-automatic|stable))\.(gpg|pgp|asc)"
+)
+"""Keyrings that Debian ships for its archive. Who holds a key of one has his programs run as root on this machine."""
 _NAME_IT = "get what lies there, and name the folder that stands for the manifest's: --sources FOLDER"
 
 
@@ -59,8 +65,8 @@ def tamed(manifest: Manifest, brought: Brought, policy: Policy, accepted: Iterab
     `policy` is the one by which the sources are judged, `accepted` the waivers that stood in the release.
 
     Raises:
-        RebuildError: a path that reaches into this machine, an ssh server whose key nobody gave, a component or a person
-            that is not there.
+        RebuildError: a path that reaches into this machine, an ssh server whose key nobody gave, a person that is not there.
+        ManifestError: there is no component of that name.
     """
     door = _Door(manifest.path.parent, brought.sources)
     components = tuple(_component(each, door) for each in wanted(manifest, brought.only))
@@ -90,14 +96,14 @@ def wanted(manifest: Manifest, only: str) -> tuple[ComponentSpec, ...]:
     """The components that are wanted: all, or one with all that it needs, in the manifest's order.
 
     Raises:
-        RebuildError: there is none of that name.
+        ManifestError: there is none of that name.
     """
     if not only:
         return manifest.components
     needs = {component.name: component.needs for component in manifest.components}
     if only not in needs:
         names = ", ".join(list(needs)[:10])
-        raise RebuildError(f"--only {only}", "the release has no component of that name", f"name one: {names}")
+        raise ManifestError(f"--only {only}", "the release has no component of that name", f"name one: {names}")
     found, waiting = {only}, [only]
     while waiting:
         new = set(needs[waiting.pop()]) - found
@@ -219,8 +225,13 @@ def _archive_keyring(
 ) -> Path:
     if brought.archive_keyring or not _uses_archive(components):
         return brought.archive_keyring or _ARCHIVE_KEYRING
+    what, path = "the archive's keyring", manifest.archive_keyring
     try:
-        return door.keyring("the archive's keyring", manifest.archive_keyring)
+        found = door.keyring(what, path)
+        if found.parent == KEYRINGS and not _OF_THE_ARCHIVE.fullmatch(found.name):
+            because = f"{shown(str(path))} holds keys that your machine trusts for something else"
+            raise RebuildError(f"{what} is refused", because, _NAME_IT)
+        return found
     except RebuildError as error:
         raise RebuildError(error.what, error.because, "name your own: --archive-keyring FILE") from error
 

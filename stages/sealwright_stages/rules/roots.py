@@ -77,7 +77,9 @@ def _told(
     if not isinstance(root, dict):
         yield "its evidence does not say what its root was made of"
         return
-    yield from _form(root, item, found)
+    if wrong := list(_form(root, item, found)):
+        yield from wrong  # and what has another form is looked into no further
+        return
     name = item.id.removesuffix("/environment")
     if item.id == f"{item.component}/apt":
         if (root.get("packages"), root.get("build_depends"), root.get("base_sha256")) != ([], [], subject):
@@ -141,10 +143,20 @@ def _index(root: Mapping[str, Any], found: Mapping[str, Any]) -> Iterator[str]:
     named = archive.get("inrelease_sha256") if isinstance(archive, dict) else None
     if not sha256 == named == root.get("inrelease_sha256"):
         yield "the signed index in its evidence is another one"
+    text = _signed_text(document)
+    if not re.search(rf"^(Suite|Codename): {re.escape(str(root.get('suite')))}$".encode(), text, re.MULTILINE):
+        yield "the signed index in its evidence is of another suite"
     if isinstance(index, dict):
         line = rf"^ {index.get('sha256')} +{index.get('size')} {re.escape(str(index.get('name')))}$"
-        if not re.search(line.encode(), document, re.MULTILINE):
+        if not re.search(line.encode(), text, re.MULTILINE):
             yield "the signed index in its evidence does not name its list of packages"
+
+
+def _signed_text(document: bytes) -> bytes:
+    """What a signature in an InRelease would cover: nothing before it, no header, and nothing after."""
+    head, _, rest = document.partition(b"\n\n")
+    text, end, _ = rest.partition(b"\n-----BEGIN PGP SIGNATURE-----")
+    return text if end and head.startswith(b"-----BEGIN PGP SIGNED MESSAGE-----\n") else b""
 
 
 def _fields(depends: str) -> list[str]:

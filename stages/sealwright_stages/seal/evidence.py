@@ -1,7 +1,7 @@
 """The evidence folder: what is published, made from the sealed log and the products, and nothing else.
 
 - Each product is hashed once more against the log before the seal, and again as it is copied; one that differs
-  stops the run.
+  stops the run. So does a build that saw products which are not those of the release.
 - Policy, keys, manifest and the policy's own signature lie in it as they were read when the run began; if they are
   others on the disk by now, nothing is sealed.
 - `SHA256SUMS` holds products only, sorted: the same bytes for every builder that reproduced them.
@@ -20,6 +20,7 @@ from sealwright_keyring.policy_sums import read_sums
 from sealwright_stages.context import Context
 from sealwright_stages.errors import LogError, MachineError
 from sealwright_stages.files import read_small, remove_tree, sha256_file, sync_folder, write_whole
+from sealwright_stages.needed import digest_now, seen_by
 from sealwright_stages.plan import Plan
 from sealwright_stages.seal.pages import how_to_verify, index_page
 from sealwright_stages.seal.proofs import write_proofs
@@ -58,10 +59,10 @@ class EvidenceFolder:
             raise LogError("nothing was sealed", f"{changed} is not what the run began with", PUT_BACK)
 
     def check_products(self) -> None:
-        """Hash every stored product against the log.
+        """Hash every stored product against the log, and ask each build whether it saw those of what it needs.
 
         Raises:
-            LogError: one is missing or differs.
+            LogError: one is missing or differs, or a build saw another.
         """
         for product in self.products():
             path = self.context.work.products / product.component / product.name
@@ -71,6 +72,11 @@ class EvidenceFolder:
                 found = "nothing"
             if found != product.sha256:
                 raise _changed(product, f"{found[:16]}…")
+        state = self.context.journal.state
+        for name, needs in seen_by(self.context.plan.components()).items():
+            if state.components[name].built_with != digest_now(state, needs):
+                because = f"{name} was built with products that are not those of the release"
+                raise LogError("nothing was sealed", because, f"run again: {name} is built again")
 
     def sums(self) -> bytes:
         """`SHA256SUMS` of the products."""
