@@ -15,7 +15,6 @@ from typing import NoReturn
 from sealwright_console.complaints import complain, print_json, print_refused, say
 from sealwright_console.diffing import add_diffing
 from sealwright_console.publishing import add_publishing
-from sealwright_console.recent import remember
 from sealwright_console.reproducing import add_reproducing
 from sealwright_console.reviewing import add_reviewing
 from sealwright_console.sanitise import clean
@@ -149,7 +148,8 @@ def _add_run(commands: argparse._SubParsersAction[_Parser]) -> None:
 
 
 def _run(options: argparse.Namespace) -> int:
-    from sealwright_stages.release import Wish  # noqa: PLC0415 - quick help and errors need none of this
+    from sealwright_console.recent import remember  # noqa: PLC0415 - quick help and errors need none of this
+    from sealwright_stages.release import Wish  # noqa: PLC0415
 
     attended = not options.batch and not options.json
     if attended and not all(stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr)):

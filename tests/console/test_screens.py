@@ -52,11 +52,6 @@ def test_the_overview_shows_the_red_one_first_and_says_why(snap_compare: Compare
     assert looks(snap_compare, troubled(), size)
 
 
-@BOTH
-def test_the_evidence_page_shows_fingerprints_whole(snap_compare: Compare, size: tuple[int, int]) -> None:
-    assert looks(snap_compare, troubled(), size, "enter", "down", "down")
-
-
 @TREE
 def test_the_worst_item_is_open_and_what_differs_is_marked(snap_compare: Compare, size: tuple[int, int]) -> None:
     assert looks(snap_compare, troubled(), size, "enter")
