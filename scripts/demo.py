@@ -122,9 +122,9 @@ def main() -> int:
     folder.mkdir(parents=True)
     begun = time.monotonic()
     make_inputs(folder)
-    env = {**os.environ, "XDG_CACHE_HOME": str(base / "cache")}
+    env = {**os.environ, "XDG_CACHE_HOME": str(base / "cache"), "XDG_STATE_HOME": str(base / "state")}
     if tampered:
-        env = {**tamper(folder), "XDG_CACHE_HOME": str(base / "cache")}
+        env = {**tamper(folder), "XDG_CACHE_HOME": str(base / "cache"), "XDG_STATE_HOME": str(base / "state")}
     terminal = all(stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr))
     words: list[str | Path] = ["run", folder / "release.toml", "--work", folder / "work"]
     try:

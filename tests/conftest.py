@@ -24,6 +24,7 @@ settings.register_profile(
 settings.load_profile("house")
 move_in()
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+os.environ["XDG_STATE_HOME"] = os.devnull  # no test writes into the list of releases of whoever runs it
 sys.dont_write_bytecode = False
 OWN = pytest.StashKey[Path]()
 

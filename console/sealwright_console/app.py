@@ -173,6 +173,12 @@ class ConsoleApp(App[int]):
         if isinstance(self.screen, ConsoleScreen):
             self.push_screen(HelpScreen(self.feed, keys_of(self.screen), type(self.screen)))
 
+    def action_doctor(self) -> None:
+        """Show whether the machine is fit."""
+        from sealwright_console.screens.doctor import DoctorScreen  # noqa: PLC0415 - after the first paint
+
+        self.push_screen(DoctorScreen())
+
     def action_turn_theme(self) -> None:
         """Take the next theme."""
         here = THEME_NAMES.index(self.theme) if self.theme in THEME_NAMES else 0
@@ -232,6 +238,7 @@ class ConsoleApp(App[int]):
             yield SystemCommand(f"Stage {number}: {stage}", f"{number}  show this stage", show)
         for name in THEME_NAMES:
             yield SystemCommand(f"Theme: {name}", "how the console looks", partial(self.take_theme, name))
+        yield SystemCommand("Doctor", "is this machine fit, with cures and the selftest", self.action_doctor)
 
 
 def app_for(feed: Feed, *, ascii_only: bool = False, theme: str = "") -> ConsoleApp:

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from sealwright_console.feed import SigningRequest, segments
+from sealwright_console.repeat import Places, places_of
 from sealwright_stages.attended.client import EngineGoneError, Link, refused
 from sealwright_stages.attended.protocol import (
     Asked,
@@ -45,13 +46,13 @@ _SILENT = 10.0  # seconds without a sign of life
 class AttachedFeed:
     """Implements `feed.Feed` over a connection to an engine."""
 
-    def __init__(self, link: Link, clock: Callable[[], float] = time.monotonic) -> None:
-        """Take the engine's picture.
+    def __init__(self, link: Link, keys: Path | None = None, clock: Callable[[], float] = time.monotonic) -> None:
+        """Take the engine's picture; `keys` is the keyring's folder of keys, if it is known here.
 
         Raises:
             SealwrightError: it can't be had.
         """
-        self._link, self._clock = link, clock
+        self._link, self._keys, self._clock = link, keys, clock
         self._log = link.place.work.log
         self._state = link.picture()
         self._tail = Tail(self._log, self._state.last_n)
@@ -72,6 +73,11 @@ class AttachedFeed:
     def title(self) -> str:
         """The release."""
         return self._link.hello.release
+
+    @property
+    def places(self) -> Places:
+        """The work folder's, and the keyring's where it is known."""
+        return places_of(self._link.place.work.root, self._keys)
 
     @property
     def read_only(self) -> bool:

@@ -59,6 +59,11 @@ def _let_go() -> None:
 
 def _run_words(words: Sequence[str]) -> int:
     try:
+        if not words and all(stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr)):
+            from sealwright_console.start import run_start  # noqa: PLC0415 - quick help and errors need none of this
+
+            words = run_start()
+            return _run_words(words) if words else int(Exit.DONE)
         options = _parser().parse_args(words)
         code = int(options.run(options))
         sys.stdout.flush()
@@ -148,13 +153,15 @@ def _add_run(commands: argparse._SubParsersAction[_Parser]) -> None:
 
 
 def _run(options: argparse.Namespace) -> int:
-    from sealwright_stages.wish import Wish  # noqa: PLC0415 - quick help and errors need none of this
+    from sealwright_console.recent import remember  # noqa: PLC0415 - quick help and errors need none of this
+    from sealwright_stages.wish import Wish  # noqa: PLC0415
 
     attended = not options.batch and not options.json
     if attended:
         require_terminal("use --batch without one")
     if options.jobs < 1:
         raise ManifestError("--jobs", "it must be at least 1", "name a number of builds at a time")
+    remember(options.manifest, options.work)
     wish = Wish(options.manifest, options.work, options.jobs, attended, VERSION)
     if not attended:
         from sealwright_console.batch import Telling, run_batch  # noqa: PLC0415

@@ -20,6 +20,7 @@ from sealwright_stages.state import State
 
 if TYPE_CHECKING:
     from sealwright_console.cursor import Cursor
+    from sealwright_console.repeat import Places
     from sealwright_stages.live import Now
 
 _MOST_EVIDENCE = 8 << 20  # bytes; a report of differences is the longest, at 1 MiB before JSON quotes it
@@ -69,6 +70,10 @@ class Feed(Protocol):
 
     def log_files(self, stream: str) -> list[Path]:
         """The segments of a stream's output, in their order."""
+
+    @property
+    def places(self) -> Places:
+        """Where the things of the release lie, for commands that a person runs."""
 
     def now(self, component: str) -> Now | None:
         """The newest look at a build that runs; it is newer than the log, and stands in no state."""

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from sealwright_console.cursor import Cursor
 from sealwright_console.feed import ReadOnlyError, SigningRequest, segments
+from sealwright_console.repeat import Places
 from sealwright_stages.state import State
 
 
@@ -49,6 +50,14 @@ class ReviewFeed:
     def log_files(self, stream: str) -> list[Path]:
         """The segments of a stream, whose name must be a plain folder name."""
         return segments(self._cursor.past.log / "data", stream)
+
+    @property
+    def places(self) -> Places:
+        """Those of the evidence folder; the sources, if it still stands in the work folder that it was made in."""
+        evidence = self._cursor.past.log.parent
+        inside = (evidence.parent / "release.json").is_file()
+        sources = evidence.parent / "sources" if inside else None
+        return Places(sources, evidence / "products", evidence / "policy" / "keys", self._cursor.past.log)
 
     def now(self, component: str) -> None:
         """Nothing runs."""

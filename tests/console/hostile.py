@@ -1,7 +1,7 @@
 """A console over a feed in which every text is an attack; run as a program on a pseudo terminal.
 
 `hostile.py feed` shows the console; `hostile.py raw` shows widgets that nobody cleans, so that only the output
-filter stands before the terminal; `hostile.py open` takes the filter away too, to prove that the test can fail.
+filter stands before the terminal; `hostile.py start` the start and doctor screens; `hostile.py open` takes the filter away too, to prove that the test can fail.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import tempfile
 from pathlib import Path
 
 from rich.text import Text
-from textual.app import ComposeResult
+from textual.app import App, ComposeResult
 from textual.content import Content
 from textual.screen import Screen
 from textual.widgets import Button, DataTable, Input, Label, OptionList, Static
@@ -114,8 +114,37 @@ class RawScreen(Screen[None]):
         self.notify(attack("R-toast"), markup=False, timeout=60)
 
 
+LONE = ("folder", "manifest", "release", "stage", "part", "found", "cure", "attempt")
+
+
+def lone_mark(name: str) -> str:
+    """An attack of the start or doctor screen, with its mark first: what is cut is cut at the end."""
+    return attack(f"L-{name}")
+
+
+def start_app() -> App[list[str]]:
+    """The start screen over a list and logs that are attacks; d opens a doctor whose parts are some."""
+    from sealwright_console import start
+    from sealwright_console.recent import Recent, Stand
+    from sealwright_console.screens import doctor
+    from sealwright_stages.doctor import Finding
+    from sealwright_stages.selftest.attempts import ATTEMPTS, Result, Tried
+    from sealwright_stages.verdict import Status
+
+    where = Recent(Path(f"/{lone_mark('folder')}"), Path(f"/{lone_mark('manifest')}"))
+    start.stand = lambda recent: Stand(where, lone_mark("release"), lone_mark("stage"), Status.FAILED)
+    parts = [Finding(lone_mark("part"), "bad", lone_mark("found"), lone_mark("cure"))]
+    tried = [Tried(ATTEMPTS[0], Result.BROKEN, lone_mark("attempt"))]
+    screen = doctor.DoctorScreen
+    doctor.DoctorScreen = lambda: screen(lambda: parts, lambda tell, stop: tell(tried))  # type: ignore[assignment, misc]
+    return start.StartApp([where])
+
+
 def main() -> None:
     """Show what was asked for."""
+    if sys.argv[1] == "start":
+        start_app().run()
+        return
     with tempfile.TemporaryDirectory() as folder:
         app = ConsoleApp(feed(Path(folder)))
         if sys.argv[1] != "feed":

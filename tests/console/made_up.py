@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
@@ -11,6 +12,7 @@ from pathlib import Path
 
 from sealwright_console.cursor import Cursor
 from sealwright_console.feed import SigningRequest, segments
+from sealwright_console.repeat import Places, places_of
 from sealwright_console.review_app import ReviewApp
 from sealwright_console.review_feed import ReviewFeed
 from sealwright_stages import events as ev
@@ -112,13 +114,20 @@ def started() -> Story:
 
 def evidence(signer: str = "release-key-a") -> str:
     """What a tag's check may say."""
+    tool = {
+        "tool": "gpg (GnuPG) 2.2.40",
+        "exit": 0,
+        "second_check": "agrees",
+        "signed_at": "2026-02-20T10:11:12+00:00",
+    }
+    key = {"kind": "openpgp", "key": FINGERPRINT, "argv": ["gpg", "--no-options", "--verify"], **tool}
     return json.dumps(
         {
-            "signer": signer,
-            "fingerprint": FINGERPRINT,
-            "argv": ["gpg", "--no-options", "--verify"],
-            "status": {"GOODSIG": 1, "VALIDSIG": FINGERPRINT, "keyword_count": 4},
-            "signed_at": "2026-02-20T10:11:12Z",
+            "url": "https://example.org/sources.git",
+            "tag": "v4.2.1",
+            "tag_object": sha(signer)[:40],
+            "object_base64": base64.b64encode(f"tag v4.2.1\ntagger {signer}\n".encode()).decode(),
+            "signature": {"persons": [signer], "signatures": [key], "threshold": 1},
         }
     )
 
@@ -162,7 +171,7 @@ def troubled() -> Story:
         code="digest-mismatch",
         next="compare with another mirror; if the pin is wrong, change it in the manifest, then r",
         evidence=json.dumps(
-            {"url": "https://example.org/grub-0.97.tar.gz", "expected": sha("good"), "found": sha("bad")}
+            {"url": "https://example.org/grub-0.97.tar.gz", "wanted": sha("good"), "found": sha("bad")}
         ),
     )
     story.verdict("kde-desktop/source has arrived", "passed", "fetched over https from git.example.org")
@@ -320,6 +329,10 @@ class MadeUpFeed:
 
     def log_files(self, stream: str) -> list[Path]:
         return segments(self.data, stream)
+
+    @property
+    def places(self) -> Places:
+        return places_of(Path("/work/example-1.0.release"), Path("/work/keyring/keys"))
 
     def now(self, component: str) -> Now | None:
         return self.looks.get(component)

@@ -28,7 +28,8 @@ def scenes(data: Path) -> dict[str, tuple[object, tuple[str, ...]]]:
     past = ReviewFeed(Cursor(known, known.size - 1), said)
     return {
         "overview": (troubled, ()),
-        "component": (troubled, ("enter", "down", "down")),
+        "component": (troubled, ("enter",)),
+        "component-command": (troubled, ("down", "enter", "right", *["down"] * 6, "right")),
         "gate": (troubled, ("g",)),
         "waive": (troubled, ("g", "down", "a", *"release-manager-1", "tab")),
         "build": (running, ("3",)),

@@ -151,7 +151,7 @@ def test_a_log_that_lags_behind_what_is_acknowledged_is_told_and_keeps_nobody(
     tmp_path: Path, desk: LoneDesk
 ) -> None:
     now = [0.0]
-    with serving(tmp_path, desk), contextlib.closing(AttachedFeed(come(tmp_path), lambda: now[0])) as feed:
+    with serving(tmp_path, desk), contextlib.closing(AttachedFeed(come(tmp_path), clock=lambda: now[0])) as feed:
         desk.n = 5000
         polled(feed, lambda: feed._position.n == 5000)
         feed.over = Over(0, "done", "", "go")
@@ -162,7 +162,7 @@ def test_a_log_that_lags_behind_what_is_acknowledged_is_told_and_keeps_nobody(
 
 def test_an_engine_that_is_silent_is_told(tmp_path: Path, desk: LoneDesk) -> None:
     now = [0.0]
-    with serving(tmp_path, desk), contextlib.closing(AttachedFeed(come(tmp_path), lambda: now[0])) as feed:
+    with serving(tmp_path, desk), contextlib.closing(AttachedFeed(come(tmp_path), clock=lambda: now[0])) as feed:
         polled(feed, lambda: feed._position.beat)
         now[0] = 12.0
         assert "has been silent for 12 s" in feed.notices()[0]

@@ -371,5 +371,5 @@ async def test_brackets_turn_to_another_build(tmp_path: Path) -> None:
 async def test_copying_gives_the_selected_row_in_full() -> None:
     app = app_over(made_up.MadeUpFeed(made_up.troubled()))
     async with app.run_test(size=SIZE) as pilot:
-        await press(pilot, "enter", "down", "down", "y")
+        await press(pilot, "g", "y")
         assert "grub-0.97.tar.gz" in app.clipboard and "\n" in app.clipboard

@@ -4,17 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+from textual.app import App
 from textual.pilot import Pilot
 from textual.widgets import Input
 
-from console import made_up
+from console import lone, made_up
 from console.hands import press
+from sealwright_console import start
 from sealwright_console.app import ConsoleApp
+from sealwright_console.recent import Recent, Stand
+from sealwright_console.screens.doctor import DoctorScreen
+from sealwright_stages.verdict import Status
 
 SMALL, WIDE = (80, 24), (100, 30)
 BOTH = pytest.mark.parametrize("size", [SMALL, WIDE], ids=["80x24", "100x30"])
+TREE = pytest.mark.parametrize("size", [SMALL, (120, 40)], ids=["80x24", "120x40"])
 Compare = Callable[..., bool]
 
 pytestmark = pytest.mark.xdist_group("snapshots")
@@ -27,7 +34,7 @@ async def settle(pilot: Pilot[int]) -> None:
     await pilot.pause()
 
 
-def looks(compare: Compare, app: ConsoleApp, size: tuple[int, int], *keys: str) -> bool:
+def looks(compare: Compare, app: App[Any], size: tuple[int, int], *keys: str) -> bool:
     async def lead(pilot: Pilot[int]) -> None:
         await settle(pilot)
         await press(pilot, *keys)
@@ -40,9 +47,45 @@ def troubled() -> ConsoleApp:
     return ConsoleApp(made_up.MadeUpFeed(made_up.troubled()))
 
 
-@BOTH
-def test_the_evidence_page_shows_fingerprints_whole(snap_compare: Compare, size: tuple[int, int]) -> None:
-    assert looks(snap_compare, troubled(), size, "enter", "down", "down")
+@TREE
+def test_the_worst_item_is_open_and_what_differs_is_marked(snap_compare: Compare, size: tuple[int, int]) -> None:
+    assert looks(snap_compare, troubled(), size, "enter")
+
+
+@TREE
+def test_a_check_is_shown_with_its_signer_and_the_command_to_repeat_it(
+    snap_compare: Compare, size: tuple[int, int]
+) -> None:
+    assert looks(snap_compare, troubled(), size, "down", "enter", "right", *["down"] * 6, "right")
+
+
+@TREE
+def test_the_start_screen(snap_compare: Compare, size: tuple[int, int], monkeypatch: pytest.MonkeyPatch) -> None:
+    known = [
+        Recent(Path(f"/work/example-{name}.release"), Path("/work/release.toml")) for name in ("1.2", "1.1", "1.0")
+    ]
+    at = "2026-03-02T12:42:00.000000Z"
+    told = {
+        known[0]: Stand(known[0], "example-1.2", "verify", Status.FAILED, at),
+        known[1]: Stand(known[1], "example-1.1", "sealed", Status.PASSED, at, sealed=True),
+        known[2]: Stand(known[2], trouble="the folder is gone", gone=True),
+    }
+    monkeypatch.setattr(start, "stand", told.__getitem__)
+    assert looks(snap_compare, start.StartApp(known), size, "down")
+
+
+@TREE
+def test_the_doctor_with_a_selftest(snap_compare: Compare, size: tuple[int, int]) -> None:
+    app = troubled()
+
+    async def lead(pilot: Pilot[int]) -> None:
+        app.push_screen(DoctorScreen(lone.findings, lone.good_trial))
+        await pilot.pause()
+        await press(pilot, "s")
+        await app.workers.wait_for_complete()
+        await settle(pilot)
+
+    assert snap_compare(app, terminal_size=size, run_before=lead)
 
 
 @BOTH

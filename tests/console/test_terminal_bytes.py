@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from console.hostile import MARKS, RAW
+from console.hostile import LONE, MARKS, RAW
 
 PROGRAM = Path(__file__).with_name("hostile.py")
 RAW_MARKS = [f"R-{name}" for name in RAW]
@@ -92,7 +92,9 @@ def test_no_surface_of_the_console_lets_a_control_byte_through() -> None:
     with console("feed") as terminal:
         terminal.read_until(*map(shown, ("component", "title", "reason", "next", "heading", "because", "notice")))
         terminal.press(b"\r")
-        terminal.read_until(*map(shown, ("evidence-key", "evidence-value", "deleted", "person", "why-waived")))
+        terminal.read_until(shown("deleted"))
+        terminal.press(b"+")
+        terminal.read_until(*map(shown, ("evidence-key", "evidence-value", "person", "why-waived")))
         terminal.press(b"4")
         terminal.read_until(*map(shown, ("product", "reference")))
         terminal.press(b"3")
@@ -105,6 +107,22 @@ def test_no_surface_of_the_console_lets_a_control_byte_through() -> None:
     assert [name for name in MARKS if shown(name) not in seen] == []
     assert [live for live in LIVE if live in seen] == []
     assert b"[b]M" in seen  # markup is text, never a style
+
+
+def test_the_start_and_doctor_screens_let_no_control_byte_through() -> None:
+    dead = {name: f"␛[7mL-{name}".encode() for name in LONE}
+    with console("start") as terminal:
+        terminal.read_until(dead["folder"], dead["release"][:20], dead["stage"][:12])
+        terminal.press(b"d")
+        terminal.read_until(dead["part"][:12], dead["found"], dead["cure"])
+        terminal.press(b"s")
+        terminal.read_until(dead["attempt"])
+        terminal.press(b"\x1b")
+        terminal.read_until(b"new release")
+        terminal.press(b"\r")
+        terminal.read_until(dead["manifest"])
+        seen = without_own(terminal.seen)
+    assert [live for live in (*LIVE, b"\x1b[7mL") if live in seen] == []
 
 
 def test_the_output_filter_alone_stops_what_a_widget_lets_through() -> None:

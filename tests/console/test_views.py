@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import re
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from rich.cells import cell_len
 
 from console import made_up
-from sealwright_console import sanitise
-from sealwright_console.feed import spilled
 from sealwright_console.lines import Part, Row, Tone, apart, cut, plain
 from sealwright_console.views.build import build_lines, builds, busiest, component_of, seal_rows, took_line
-from sealwright_console.views.detail import detail_rows, evidence_lines, title_line
+from sealwright_console.views.detail import detail_rows, title_line
+from sealwright_console.views.evidence import Tree
 from sealwright_console.views.gate import gate_rows, waivable
 from sealwright_console.views.header import (
     gate_word,
@@ -203,44 +199,13 @@ def test_only_a_warning_can_be_waived() -> None:
 
 
 def test_evidence_shows_fingerprints_whole_in_fours() -> None:
-    said = text(detail_rows(TROUBLED, "kde-desktop"))
+    said = text(detail_rows(TROUBLED, "kde-desktop", Tree(frozenset(TROUBLED.items)), 78))
     assert "0123 4567 89AB CDEF 0123  4567 89AB CDEF 0123 4567" in said
 
 
 def test_evidence_names_the_deleted_file() -> None:
-    assert "deleted  grub-0.97.tar.gz" in text(detail_rows(TROUBLED, "xen"))
-
-
-def test_evidence_that_is_no_json_is_shown_as_text() -> None:
-    assert plain(evidence_lines("{broken \x1b")[0]).endswith("{broken ␛")
-
-
-def test_deep_and_long_evidence_is_cut_and_says_so() -> None:
-    assert len(evidence_lines("[" * 500 + "]" * 500)) < 20
-    assert evidence_lines("[" * 200_000)
-    lines = evidence_lines(str(list(range(5000))))
-    assert len(lines) == 401 and "4600 more lines" in plain(lines[-1])
-
-
-def test_a_report_in_the_evidence_is_shown_line_by_line_and_clean() -> None:
-    lines = [
-        plain(line)
-        for line in evidence_lines(json.dumps({"report": {"text": "--- a\n+++ b\x1b[2J\n", "cut": False}}))
-    ]
-    assert [line.strip() for line in lines] == ["report:", "text:", "--- a", "+++ b␛[2J", "cut: false"]
-
-
-def test_evidence_on_a_stream_is_shown_if_it_is_what_its_verdict_names(tmp_path: Path) -> None:
-    said = json.dumps({"report": {"text": "-ours\n+theirs\n"}})
-    halves = [tmp_path / "00000000.log", tmp_path / "00000001.log"]
-    for path, part in zip(halves, (said[:9], said[9:]), strict=True):
-        path.write_text(part)
-    sha256 = hashlib.sha256(said.encode()).hexdigest()
-    assert spilled(halves, sha256) == said
-    assert spilled(halves[:1], sha256) == ""
-    assert spilled([tmp_path / "gone"], sha256) == ""
-    rows = detail_rows(TROUBLED, "kde-desktop", lambda item: "" if item.evidence else said)
-    assert "+theirs" in text(rows)
+    rows = detail_rows(TROUBLED, "xen", Tree(frozenset({RED})), 78)
+    assert "deleted     grub-0.97.tar.gz" in text(rows)
 
 
 def test_the_log_opens_at_the_running_build() -> None:
@@ -268,7 +233,7 @@ def test_a_look_that_is_newer_than_the_log_is_shown_with_what_is_left() -> None:
 def test_what_a_build_took_is_told_when_it_has_ended() -> None:
     took = "2:51 of processor time, read 1.0 MB, wrote 52.4 MB; at most 325 MB of memory, 9 processes, 46.1 MB of disk"
     assert plain(build_lines(SEALED, "xen", 98)[3]) == f"took {took}"
-    assert took in text(detail_rows(SEALED, "xen"))
+    assert took in text(detail_rows(SEALED, "xen", Tree(), 78))
     looked = replace(SEALED.components["xen"], end=replace(SEALED.components["xen"].end, cpu_by="looks"))
     assert plain(took_line(looked)).startswith("took at least 2:51")
     assert plain(took_line(replace(looked, end=ev.BuildEnded("xen", 0, 95_000, "")))) == "", "an older log"
@@ -331,14 +296,3 @@ def test_a_second_build_is_shown_as_one_with_its_own_figures_and_log() -> None:
 
 def _event(entry: Entry) -> ev.Event | None:
     return ev.from_body(entry.body) if entry.kind == "ev" else None
-
-
-def test_a_long_report_costs_the_screen_what_it_shows_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    looked: list[int] = []
-    visible = sanitise._visible
-    monkeypatch.setattr(sanitise, "_visible", lambda text: looked.append(len(text)) or visible(text))
-    lines = evidence_lines(json.dumps({"report": {"text": "│ +\x01\n" * 100_000}}))
-    assert len(lines) == 401 and plain(lines[-1]).strip() == "… 99602 more lines in the log"
-    (_, _, line, *_) = evidence_lines(json.dumps({"report": {"text": "\x01" * (1 << 20) + "\n+"}}))
-    assert plain(line).endswith("characters)")
-    assert sum(looked) < 10_000

@@ -153,11 +153,14 @@ class Ledger(ScrollView, can_focus=True):
         lines = [line for row in self._rows if row.key == self.key for line in row.lines] if self.key else []
         return "\n".join(plain(line).rstrip() for line in lines)
 
-    def select(self, key: str) -> None:
-        """Put the cursor on `key` if it is there."""
+    def select(self, key: str, *, top: bool = False) -> None:
+        """Put the cursor on `key` if it is there; with `top` it is the first line of the window, if it can be."""
         if key in self._first_line:
             self._go(key)
-            self._reveal()
+            if top:
+                self.scroll_to(y=max(0, self._first_line[key] - 1), animate=False, force=True)
+            else:
+                self._reveal()
 
     def on_click(self, event: Click) -> None:
         """Select the row under the mouse; a click on the selected one chooses it."""

@@ -13,17 +13,19 @@ import contextlib
 import dataclasses
 import json
 import re
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
 from sealwright_stages import process
 from sealwright_stages.build import runner
 from sealwright_stages.build.collector import collect
-from sealwright_stages.errors import BuildError
+from sealwright_stages.errors import BuildError, InterruptedRunError
 from sealwright_stages.files import remove_tree, sha256_file
 from sealwright_stages.ports import BuildResult, Collected, Limits
 from sealwright_stages.sandbox.bwrap import Bind, Prepare, Sandbox, prepared
@@ -92,29 +94,44 @@ class _Sink:
 
 @dataclass(frozen=True)
 class Trial:
-    """A set of attempts against a profile; `prepare` and `collect` are those of builds, but in tests."""
+    """A set of attempts against a profile; `prepare` and `collect` are those of builds, but in tests.
+
+    `tell` hears of attempts as they end, from several threads; once `stop` is set nothing more begins.
+    """
 
     canary: Canary
     identities: Identities
     prepare: Prepare = prepared
     collect: Collect = collect
+    tell: Callable[[Sequence[Tried]], None] = lambda tried: None
+    stop: threading.Event = field(default_factory=threading.Event)
 
     def whole(self) -> list[Tried]:
         """Try everything, in the order of the table.
 
         Raises:
             MachineError: a sandbox can't be made or ended.
+            InterruptedRunError: it was stopped.
         """
         groups = [[a for a in INSIDE if a.group == group] for group in dict.fromkeys(a.group for a in INSIDE)]
         # Where all share a uid, those that use up its processes must not meet others.
         with ThreadPoolExecutor(_AT_ONCE if self.identities.builders else 1) as pool:
-            fetched = pool.submit(self.fetcher, FETCHER)
-            done = [*pool.map(self.inside, groups), fetched.result()]
+            fetched = pool.submit(self._told, self.fetcher, FETCHER)
+            done = [*pool.map(partial(self._told, self.inside), groups), fetched.result()]
         with ThreadPoolExecutor(_AT_ONCE) as pool:
-            last = pool.submit(self.products, PRODUCTS)
-            done += [[each] for each in pool.map(self.watched, WATCHED)]
+            last = pool.submit(self._told, self.products, PRODUCTS)
+            done += pool.map(
+                partial(self._told, lambda some: [self.watched(some[0])]), [[each] for each in WATCHED]
+            )
             done.append(last.result())
         return [each for some in done for each in some]
+
+    def _told(self, run: Callable[[Sequence[Attempt]], list[Tried]], attempts: Sequence[Attempt]) -> list[Tried]:
+        if self.stop.is_set():
+            raise InterruptedRunError("the selftest was stopped", "somebody asked to", "run it again, whole")
+        tried = run(attempts)
+        self.tell(tried)
+        return tried
 
     def inside(self, attempts: Sequence[Attempt]) -> list[Tried]:
         """Try these in one sandbox of builds, one after the other."""
@@ -257,15 +274,18 @@ def judged(attempts: Sequence[Attempt], said: bytes, otherwise: str) -> list[Tri
     return [Tried(attempt, _RESULTS.get(result, Result.BROKEN), why[:200]) for attempt, result, why in found]
 
 
-def selftest() -> list[Tried]:
-    """Try to break out in every known way, as builds are run here.
+def selftest(
+    tell: Callable[[Sequence[Tried]], None] = lambda tried: None, stop: threading.Event | None = None
+) -> list[Tried]:
+    """Try to break out in every known way, as builds are run here; `tell` and `stop` as in `Trial`.
 
     Raises:
         MachineError: the sandbox can't be made.
+        InterruptedRunError: it was stopped.
     """
     identities = Identities.choose()
     try:
         with Canary() as canary:
-            return Trial(canary, identities).whole()
+            return Trial(canary, identities, tell=tell, stop=stop or threading.Event()).whole()
     finally:
         identities.release()

@@ -1,0 +1,340 @@
+"""The command that repeats a check by hand: really run, on what was verified, and on what was tampered with."""
+
+from __future__ import annotations
+
+import base64
+import json
+import shlex
+import subprocess
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+
+from sealwright_console.repeat import Places, Repeat, quoted, repeat
+from sealwright_stages.events import Stage
+from sealwright_stages.ports import Source, Trust
+from sealwright_stages.state import Item
+from sealwright_stages.verdict import Failed, Green, Passed, Status, Verdict, Warned
+from sealwright_stages.verify.file_source import file_source
+from sealwright_stages.verify.git_source import git_source
+from sealwright_stages.verify.rpm_source import rpm_source
+from sealwright_stages.verify.signatures import judge_signature
+from support.other_keys import OtherKeys
+from verify import rpms
+from verify.miniature import Miniature
+from verify.workbench import Keys, Repository, sha256, signed_commit, signed_tag, tag_payload, workshop
+
+ODD = "a b'$(touch hacked)\x1b[2J\u202e"
+DATA = b"third party\n" * 100
+STATUS = {Passed: Status.PASSED, Warned: Status.WARNED, Failed: Status.FAILED}
+
+
+@dataclass
+class Judged:
+    """A component that went through get-sources and verify; its work folder has an odd name."""
+
+    root: Path
+    keys: Keys
+    others: OtherKeys
+    items: dict[str, Item]
+
+    @property
+    def places(self) -> Places:
+        return Places(
+            self.root / "sources", self.root / "products", self.root / "keys", None, self.root / "archive.gpg"
+        )
+
+    @property
+    def folder(self) -> Path:
+        return self.root / "sources" / "c"
+
+    def judge(self, source: Source) -> None:
+        place = workshop(self.root)
+        self.take(source.fetch_item, source.fetch(place))
+        found = source.verify(place)
+        for spec in source.verify_items:
+            self.take(spec, found.verdicts[spec.id])
+        green = {
+            item: Green(item, verdict) for item, verdict in found.verdicts.items() if isinstance(verdict, Passed)
+        }
+        if len(green) == len(source.verify_items):
+            self.folder.mkdir(parents=True)
+            source.stage(place, green, self.folder)
+
+    def take(self, spec: object, verdict: Verdict) -> None:
+        item = Item(spec.id, spec.component, spec.stage, spec.kind, spec.title)  # type: ignore[attr-defined]
+        evidence = json.dumps(verdict.evidence)
+        status = STATUS[type(verdict)]
+        self.items[item.id] = replace(
+            item, status=status, evidence=evidence, subject_sha256=verdict.subject_sha256
+        )
+
+    def evidence(self, item: str) -> Mapping[str, object]:
+        return json.loads(self.items[item].evidence) if item in self.items else {}
+
+    def repeat(self, item: str, **places: Path | None) -> Repeat | None:
+        where = replace(self.places, **places)  # type: ignore[arg-type]
+        return repeat(self.items[item], self.evidence(item), where, self.evidence)
+
+    def run(self, item: str, **places: Path | None) -> int:
+        found = self.repeat(item, **places)
+        assert found is not None and found.good
+        assert found.command.isascii() and found.command.replace("\n", "").isprintable()
+        done = subprocess.run(
+            ["bash", "-c", found.command], cwd=self.root, capture_output=True, timeout=60, check=False
+        )
+        print(found.command, done.stdout.decode(), done.stderr.decode())
+        assert not (self.root / "hacked").exists()
+        return done.returncode
+
+
+@pytest.fixture
+def judged(tmp_path: Path, keys: Keys, others: OtherKeys) -> Judged:
+    root = tmp_path / ODD
+    (root / "keys").mkdir(parents=True)
+    for name in ("s1", "s2"):
+        (root / "keys" / f"{name}.asc").write_bytes(keys.certificate(name))
+        (root / "keys" / f"{name}-ssh.pub").write_bytes(others.ssh_file(name).with_suffix(".ssh.pub").read_bytes())
+        (root / "keys" / f"{name}-m.pub").write_bytes(
+            others.minisign_file(name).with_suffix(".minisign.pub").read_bytes()
+        )
+    return Judged(root, keys, others, {})
+
+
+def spoil(path: Path) -> None:
+    path.chmod(0o644)
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(bytes(data))
+
+
+def upstream(judged: Judged, name: str, data: bytes) -> str:
+    path = judged.root.parent / "up stream"
+    path.mkdir(exist_ok=True)
+    (path / name).write_bytes(data)
+    return (path / name).as_uri()
+
+
+def test_a_pinned_digest(judged: Judged) -> None:
+    judged.judge(file_source("c", upstream(judged, "x.txt", DATA), sha256=sha256(DATA)))
+    assert judged.run("c/file/x.txt") == 0
+    spoil(judged.folder / "files" / "x.txt")
+    assert judged.run("c/file/x.txt") != 0
+
+
+def test_a_failed_digest_is_asked_for_anew(judged: Judged) -> None:
+    url = upstream(judged, "x.txt", DATA)
+    judged.judge(file_source("c", url, sha256=sha256(DATA + b"x")))
+    assert judged.items["c/file/x.txt"].status is Status.FAILED
+    assert judged.run("c/file/x.txt") != 0
+    upstream(judged, "x.txt", DATA + b"x")
+    assert judged.run("c/file/x.txt") == 0
+
+
+@pytest.mark.parametrize("kind", ["openpgp", "ssh", "minisign"])
+def test_a_detached_signature_of_each_kind(judged: Judged, kind: str) -> None:
+    sign: Mapping[str, Callable[[str, bytes], bytes]] = {
+        "openpgp": judged.keys.sign,
+        "ssh": judged.others.ssh_sign,
+        "minisign": judged.others.minisign_sign,
+    }
+    person = judged.others.person("s1", "ssh", "minisign")
+    person = replace(person, openpgp=(judged.keys.fingerprint("s1"),))
+    url, beside = upstream(judged, "x.txt", DATA), upstream(judged, "x.txt.sig", sign[kind]("s1", DATA))
+    judged.judge(
+        file_source("c", url, signature=beside, trust=Trust((judged.keys.certificate("s1"),), (person,), 1))
+    )
+    item = "c/file-signature/x.txt"
+    assert judged.items[item].status is Status.PASSED
+    assert judged.run(item) == 0
+    assert judged.run(item, sources=None) == 0  # as in a review: the file is fetched anew
+    upstream(judged, "x.txt.sig", sign[kind]("s2", DATA))
+    assert judged.run(item) != 0  # another key of the same keyring
+    upstream(judged, "x.txt.sig", sign[kind]("s1", DATA))
+    spoil(judged.folder / "files" / "x.txt")
+    assert judged.run(item) != 0
+
+
+def test_a_signature_over_the_uncompressed_bytes(judged: Judged) -> None:
+    packed = subprocess.run(["xz", "-c"], input=DATA, capture_output=True, check=True).stdout
+    url = upstream(judged, "x.tar.xz", packed)
+    beside = upstream(judged, "x.sig", judged.keys.sign("s1", DATA))
+    verdict = judge_signature(judged.keys.sign("s1", DATA), DATA, judged.keys.trust("s1"), "x")
+    said = {"uncompressed": {"tool": "xz"}, "signature": dict(verdict.evidence)}
+    for kind, item, told in (
+        ("file", "c/fetch/x.tar.xz", {"url": url, "signatures": [{"url": beside}]}),
+        ("file-signature", "c/file-signature/x.tar.xz", said),
+    ):
+        evidence = json.dumps(told)
+        judged.items[item] = Item(item, "c", Stage.VERIFY, kind, "x", Status.PASSED, evidence=evidence)
+    assert judged.run("c/file-signature/x.tar.xz", sources=None) == 0
+    upstream(judged, "x.tar.xz", packed[:-8])
+    assert judged.run("c/file-signature/x.tar.xz", sources=None) != 0
+
+
+def test_a_signed_tag_and_where_it_came_from(judged: Judged, repository: Repository) -> None:
+    signed_tag(repository, judged.keys, "s1")
+    url = repository.folder.as_uri()
+    judged.judge(git_source("c", url, tag="v1.0", trust=judged.keys.trust("s1")))
+    assert judged.run("c/git/v1.0") == 0
+    assert judged.run("c/fetch/v1.0") == 0
+    signed_tag(repository, judged.keys, "s1", tree=repository.files({"README": b"other\n"}))
+    assert judged.run("c/fetch/v1.0") != 0
+    (judged.root / "keys" / "s1.asc").unlink()
+    assert judged.run("c/git/v1.0") != 0
+
+
+def test_a_tag_of_which_a_byte_is_changed(judged: Judged, repository: Repository) -> None:
+    signed_tag(repository, judged.keys, "s1")
+    judged.judge(git_source("c", repository.folder.as_uri(), tag="v1.0", trust=judged.keys.trust("s1")))
+    item = judged.items["c/git/v1.0"]
+    evidence = json.loads(item.evidence)
+    bad = base64.b64decode(evidence["object_base64"]).replace(b"a release", b"A release")
+    for id_ in (evidence["tag_object"], repository.put("tag", bad)):
+        said = {**evidence, "object_base64": base64.b64encode(bad).decode(), "tag_object": id_}
+        judged.items[item.id] = replace(item, evidence=json.dumps(said))
+        assert judged.run(item.id) != 0
+
+
+def test_a_tag_signed_by_ssh(judged: Judged, repository: Repository) -> None:
+    commit = repository.commit(repository.files({"README": b"hello\n"}))
+    payload = tag_payload(commit, "v1.0")
+    signature = judged.others.ssh_sign("s1", payload, "git")
+    repository.point("refs/tags/v1.0", repository.put("tag", payload + signature))
+    trust = Trust((), (judged.others.person("s1", "ssh"),), 1)
+    judged.judge(git_source("c", repository.folder.as_uri(), tag="v1.0", trust=trust))
+    assert judged.items["c/git/v1.0"].status is Status.PASSED
+    assert judged.run("c/git/v1.0") == 0
+    (judged.root / "keys" / "s1-ssh.pub").unlink()
+    assert judged.run("c/git/v1.0") != 0
+
+
+def test_a_signed_commit(judged: Judged, repository: Repository) -> None:
+    commit = signed_commit(repository, judged.keys, "s1", repository.files({"README": b"hello\n"}))
+    repository.point("refs/heads/main", commit)
+    judged.judge(git_source("c", repository.folder.as_uri(), commit=commit, trust=judged.keys.trust("s1")))
+    (item,) = (item.id for item in judged.items.values() if item.kind == "git-commit")
+    assert judged.items[item].status is Status.WARNED
+    assert judged.run(item) == 0
+    (judged.root / "keys" / "s1.asc").unlink()
+    assert judged.run(item) != 0
+
+
+def test_an_rpm_package(judged: Judged, signed: bytes) -> None:
+    judged.judge(rpm_source("c", upstream(judged, rpms.NAME, signed), sha256=None, trust=judged.keys.trust("s1")))
+    assert judged.run(f"c/rpm/{rpms.NAME}") == 0
+    spoil(judged.folder / "files" / rpms.NAME)
+    assert judged.run(f"c/rpm/{rpms.NAME}") != 0
+
+
+def archive_of(judged: Judged, tmp_path: Path) -> Miniature:
+    archive = Miniature(tmp_path / "archive", judged.keys)
+    archive.publish()
+    (judged.root / "archive.gpg").write_bytes(judged.keys.gpg("--export", judged.keys.fingerprint("archive")))
+    return archive
+
+
+def test_a_stock_package_from_the_signed_index_down(judged: Judged, tmp_path: Path) -> None:
+    archive = archive_of(judged, tmp_path)
+    judged.judge(archive.deb_source())
+    assert judged.run("c/deb/hi") == 0
+    spoil(judged.folder / "files" / "hi_1.0-1_all.deb")
+    assert judged.run("c/deb/hi") != 0
+    assert judged.run("c/deb/hi", sources=None) == 0
+    spoil(tmp_path / "archive/dists/bookworm/InRelease")
+    assert judged.run("c/deb/hi", sources=None) != 0
+
+
+def test_a_source_package_by_archive_and_uploader(judged: Judged, tmp_path: Path) -> None:
+    archive = archive_of(judged, tmp_path)
+    source = replace(archive.source(), component="c")
+    judged.judge(source)
+    uploaders = tmp_path / "uploaders.gpg"
+    uploaders.write_bytes(judged.keys.gpg("--export", judged.keys.fingerprint("uploader")))
+    assert judged.run("c/archive/hi") == 0
+    assert judged.run("c/uploader/hi") == 0
+    spoil(judged.folder / "dsc" / "hi_1.0-1.dsc")
+    assert judged.run("c/archive/hi") != 0
+    assert judged.run("c/uploader/hi") != 0
+
+
+def test_the_signed_index_of_a_build_root_out_of_the_log(judged: Judged, tmp_path: Path) -> None:
+    archive_of(judged, tmp_path)
+    dist = tmp_path / "archive/dists/bookworm"
+    packages = next(dist.glob("main/binary-*/Packages.xz")).read_bytes()
+    said = {
+        "inrelease_base64": base64.b64encode((dist / "InRelease").read_bytes()).decode(),
+        "root": {"index": {"sha256": sha256(packages)}},
+    }
+    stream = judged.root / "log/data/evidence/1-9"
+    stream.mkdir(parents=True)
+    (stream / "00000007.log").write_text(json.dumps(said))
+    item = Item("environment debian:bookworm/apt", "environment debian:bookworm", Stage.VERIFY, "apt", "root")
+    item = replace(item, status=Status.PASSED, evidence=json.dumps(said), evidence_stream="evidence/1-9")
+    judged.items[item.id] = item
+    assert judged.run(item.id, log=judged.root / "log") == 0
+    said["root"] = {"index": {"sha256": "0" * 64}}
+    judged.items[item.id] = replace(item, evidence=json.dumps(said))
+    assert judged.run(item.id, log=judged.root / "log") != 0
+
+
+def test_the_products_of_a_build(judged: Judged) -> None:
+    product = judged.root / "products" / "c" / "-n x.deb"
+    product.parent.mkdir(parents=True)
+    product.write_bytes(DATA)
+    said = json.dumps({"products": {product.name: sha256(DATA)}})
+    judged.items["c/build"] = Item("c/build", "c", Stage.BUILD, "build", "build", Status.PASSED, evidence=said)
+    assert judged.run("c/build") == 0
+    spoil(product)
+    assert judged.run("c/build") != 0
+
+
+@pytest.mark.parametrize("word", [ODD, "'; touch hacked; '", "$'\\x41", "-n", "a\nb", "\udc9b\udcff", "~/x", "!!"])
+def test_a_quoted_word_is_one_printable_word_and_comes_back_as_it_was(word: str, tmp_path: Path) -> None:
+    text = quoted(word)
+    assert text.isascii() and text.isprintable()
+    done = subprocess.run(
+        ["bash", "-c", f"printf %s {text}"],
+        capture_output=True,
+        cwd=tmp_path,
+        check=True,
+    )
+    assert done.stdout == word.encode("utf-8", "surrogateescape") and not list(tmp_path.iterdir())
+    assert word.isprintable() is False or not word.isascii() or shlex.split(text) == [word]
+
+
+def test_without_a_known_keyring_the_shell_asks_for_it(judged: Judged, repository: Repository) -> None:
+    signed_tag(repository, judged.keys, "s1")
+    judged.judge(git_source("c", repository.folder.as_uri(), tag="v1.0", trust=judged.keys.trust("s1")))
+    assert judged.run("c/git/v1.0", keys=None) != 0
+
+
+@pytest.mark.parametrize("name", ["", "..", "a/../../b"])
+def test_a_name_that_is_a_path_has_no_command(judged: Judged, name: str) -> None:
+    said = {"wanted": sha256(DATA)}
+    item = Item(f"c/file/{name}", "c", Stage.VERIFY, "digest", "x", Status.PASSED)
+    assert repeat(item, said, judged.places, judged.evidence) is None
+
+
+@pytest.mark.parametrize(
+    "kind", ["digest", "file-signature", "git-tag", "git", "rpm", "archive", "uploader", "build", "apt", "?"]
+)
+def test_evidence_that_says_nothing_or_nonsense_has_no_command(judged: Judged, kind: str) -> None:
+    item = Item("c/x/y", "c", Stage.VERIFY, kind, "x", Status.PASSED)
+    odd = {
+        "wanted": "$(id)",
+        "object": "$(id)",
+        "tag_object": "`id`",
+        "object_base64": "$(id)",
+        "files": {"x": "$(id)"},
+    }
+    odd |= {
+        "archive": [],
+        "products": {"../x": "0" * 64},
+        "uploaders": "$(id)",
+        "signatures": [{"kind": "openpgp", "key": "$(id)"}],
+    }
+    for said in ({}, odd):
+        assert repeat(item, said, judged.places, lambda _: odd) is None
