@@ -37,7 +37,8 @@ async def settle(pilot: Pilot[int]) -> None:
 def looks(compare: Compare, app: App[Any], size: tuple[int, int], *keys: str) -> bool:
     async def lead(pilot: Pilot[int]) -> None:
         await settle(pilot)
-        await press(pilot, *keys)
+        for key in keys:  # a screen that opens puts its cursor once it is laid out
+            await press(pilot, key)
         await settle(pilot)
 
     return compare(app, terminal_size=size, run_before=lead)
