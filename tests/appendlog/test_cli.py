@@ -52,7 +52,8 @@ def test_an_interrupted_command_says_so_in_three_lines(tmp_path: Path) -> None:
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(str(tmp_path / "s"))
         listener.listen()
-        words = [*PROGRAM, "append", "--raw", "--stream", "raw/x", "--socket", str(tmp_path / "s")]
+        heard = ("env", "--default-signal=INT")  # whoever is started in a shell's background ignores it
+        words = [*heard, *PROGRAM, "append", "--raw", "--stream", "raw/x", "--socket", str(tmp_path / "s")]
         pipe = subprocess.PIPE
         with subprocess.Popen(words, stdin=pipe, stderr=pipe) as process, listener.accept()[0]:
             process.send_signal(signal.SIGINT)
