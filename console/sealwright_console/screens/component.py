@@ -59,7 +59,13 @@ class ComponentScreen(ConsoleScreen):
         super().on_mount()
         ledger = self.query_one(Ledger)
         ledger.focus()
-        self.call_after_refresh(ledger.select, item, top=True)
+        ledger.select(item)  # at once: the next key may be here before it is laid out
+        self.call_after_refresh(self._place_first, item)
+
+    def _place_first(self, item: str) -> None:
+        ledger = self.query_one(Ledger)
+        if ledger.key == item:
+            ledger.select(item, top=True)
 
     def show_state(self) -> None:
         """Show the page anew."""
