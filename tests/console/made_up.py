@@ -332,7 +332,7 @@ class MadeUpFeed:
 
     @property
     def places(self) -> Places:
-        return places_of(Path("/work/example-1.0.release"), Path("/work/keyring/keys"))
+        return places_of(Path("/srv/releases/example-1.0.release"), Path("/srv/releases/keyring/keys"))
 
     def now(self, component: str) -> Now | None:
         return self.looks.get(component)

@@ -57,7 +57,7 @@ def rebuilt(
     taken = Taken(Path("/evidence"), audit, Brought(), manifest, policy, None, theirs, waivers)
     ended = Ended(Exit.CLOSED if because else Exit.DONE, "stopped", because, "look")
     found = results(theirs, mine, State())
-    return Rebuilt(taken, Path("/work"), ended, mine, found, {WHAT: detail} if detail else {})
+    return Rebuilt(taken, Path("/rebuilt"), ended, mine, found, {WHAT: detail} if detail else {})
 
 
 def text(made: Rebuilt) -> str:
@@ -117,7 +117,7 @@ def test_a_difference_is_told_with_its_report_or_why_there_is_none(manifest: Man
     assert "no report: diffoscope is not installed; apt install diffoscope-minimal" in flat
     assert "SOURCE_DATE_EPOCH" in flat
     some = Detail("reports/greeting/greeting-1.0.tar.txt", Report("", "240", cut=True))
-    assert "/work/reports/greeting/greeting-1.0.tar.txt (diffoscope 240, cut)" in text(
+    assert "/rebuilt/reports/greeting/greeting-1.0.tar.txt (diffoscope 240, cut)" in text(
         rebuilt(manifest, mine, detail=some)
     )
 

@@ -63,7 +63,8 @@ def test_a_check_is_shown_with_its_signer_and_the_command_to_repeat_it(
 @TREE
 def test_the_start_screen(snap_compare: Compare, size: tuple[int, int], monkeypatch: pytest.MonkeyPatch) -> None:
     known = [
-        Recent(Path(f"/work/example-{name}.release"), Path("/work/release.toml")) for name in ("1.2", "1.1", "1.0")
+        Recent(Path(f"/srv/releases/example-{name}.release"), Path("/srv/releases/release.toml"))
+        for name in ("1.2", "1.1", "1.0")
     ]
     at = "2026-03-02T12:42:00.000000Z"
     told = {

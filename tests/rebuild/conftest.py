@@ -1,29 +1,5 @@
-"""Evidence of a small release, forged by somebody who holds every key; the keys are made once a session."""
+"""The forger of the audits' tests: evidence of a small release, by somebody who holds every key."""
 
-from __future__ import annotations
+from audit.conftest import forger, keys
 
-import tempfile
-from collections.abc import Iterator
-from pathlib import Path
-
-import pytest
-
-from audit.forge import Forger
-from support.small_release import Key, make_key, stop_agent, write_keyring
-
-
-@pytest.fixture(scope="session")
-def keys() -> Iterator[tuple[Key, Key]]:
-    """The manager's key, and that of an author of sources."""
-    with tempfile.TemporaryDirectory() as base:
-        made = make_key(Path(base) / "manager", "manager-a"), make_key(Path(base) / "author", "release-key-a")
-        yield made
-        for key in made:
-            stop_agent(key.home)
-
-
-@pytest.fixture
-def forger(keys: tuple[Key, Key], tmp_path: Path) -> Forger:
-    """It holds the manager's key."""
-    write_keyring(tmp_path / "keyring", keys)
-    return Forger(tmp_path, keys[:1])
+__all__ = ["forger", "keys"]

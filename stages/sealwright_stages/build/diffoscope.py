@@ -217,7 +217,7 @@ class _Kept:
 
     def finish(self, exit_status: int) -> Record:
         """Never asked: a run does not end its stream."""
-        raise NotImplementedError
+        raise AssertionError("a report has no stream to end")
 
     def abort(self) -> None:
         """Nothing to let go of."""
