@@ -1,24 +1,5 @@
-from __future__ import annotations
+"""The uids of the builds' tests."""
 
-import os
-from collections.abc import Iterator
+from build.conftest import identities
 
-import pytest
-
-from sealwright_stages.errors import MachineError
-from sealwright_stages.sandbox.identity import Identities
-from sealwright_stages.sandbox.readiness import require_sandbox
-
-
-@pytest.fixture(scope="session")
-def identities() -> Iterator[Identities]:
-    """Uids for this test run; skips where no sandbox can be made, unless one is required."""
-    try:
-        require_sandbox()
-    except MachineError as error:
-        if os.environ.get("SEALWRIGHT_REQUIRE_SANDBOX") == "1":
-            raise
-        pytest.skip(f"no sandbox here: {error.because}; {error.next_step}")
-    chosen = Identities.choose()
-    yield chosen
-    chosen.release()
+__all__ = ["identities"]
