@@ -9,13 +9,15 @@ from __future__ import annotations
 from sealwright_stages.errors import LogError
 from sealwright_stages.review.past import Past
 from sealwright_stages.state import State
+from sealwright_stages.verdict import Status
 
 
 class Cursor:
     """A record of a past release, and the state after it."""
 
-    def __init__(self, past: Past, n: int, signed: bool = False) -> None:
-        """Stand on record `n`; `signed` is what an audit said of the signatures, which can't stand in a sealed log.
+    def __init__(self, past: Past, n: int, signed: Status | None = None) -> None:
+        """Stand on record `n`; `signed` is what an audit came to, which can't stand in a sealed log: passed by the keys
+        that the reviewer named, warned by the folder's own alone, failed where it says no, none without signatures.
 
         Raises:
             LogError: the log is another one than was audited.

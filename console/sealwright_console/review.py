@@ -25,6 +25,7 @@ from sealwright_stages.events import Stage
 from sealwright_stages.review.meaning import Severity
 from sealwright_stages.review.past import Past
 from sealwright_stages.review.search import Hit, Wanted, hits
+from sealwright_stages.verdict import Status
 
 if TYPE_CHECKING:
     from sealwright_stages.audit import Reviewer
@@ -98,10 +99,17 @@ def _console(past: Past, n: int, result: Audit, *, ascii_only: bool, theme: str)
 
     said = (clean(f"{MARK[found.ok]} {found.what}: {found.detail}") for found in result.findings)
     notices = [verdict(result.findings, result.provided), *said]
-    signatures = {found.ok for found in result.findings if found.what == "signatures"}
-    cursor = Cursor(past, n, signed="good" in signatures and "bad" not in signatures)
-    run_console(ReviewFeed(cursor, notices), ascii=ascii_only, theme=theme)
+    run_console(ReviewFeed(Cursor(past, n, signed_as(result)), notices), ascii=ascii_only, theme=theme)
     return _code(result)
+
+
+def signed_as(result: Audit) -> Status | None:
+    """How a release is signed, as far as its audit goes: good signatures are no more than the rest that it found."""
+    if not result.passed:
+        return Status.FAILED
+    if not any(found.ok == "good" and found.what == "signatures" for found in result.findings):
+        return None
+    return Status.WARNED if result.provided else Status.PASSED
 
 
 def _state(past: Past, n: int, result: Audit, *, as_json: bool) -> int:

@@ -17,7 +17,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.filter import LineFilter
 from textual.screen import ModalScreen, Screen
-from textual.widgets import Footer, Input
+from textual.widgets import Input
 
 from sealwright_console.lines import Line, Part, Row, Tone, blank, fit, heading, word
 from sealwright_console.output_filter import AsciiFilter, DeadFilter
@@ -25,6 +25,7 @@ from sealwright_console.recent import Recent, Stand, remembered, stand
 from sealwright_console.screens.asking import WINDOW_CSS, AskScreen
 from sealwright_console.template import write_template
 from sealwright_console.theme import DARK, THEMES
+from sealwright_console.widgets.keys_line import KeysLine
 from sealwright_console.widgets.ledger import Ledger
 from sealwright_console.widgets.texts import Texts
 from sealwright_stages.errors import SealwrightError
@@ -147,7 +148,7 @@ class StartScreen(Screen[None]):
         )
         yield Ledger(id="list")
         yield Texts(id="notices")
-        yield Footer(compact=True, show_command_palette=False)
+        yield KeysLine()
 
     def on_mount(self) -> None:
         """Show the list at once, and how each stands as it is read."""

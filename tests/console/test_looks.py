@@ -10,6 +10,7 @@ from console import made_up
 from console.test_screens import Compare, looks, troubled
 from sealwright_console.app import ConsoleApp
 from sealwright_console.theme import THEME_NAMES
+from sealwright_stages.verdict import Status
 
 SMALL, LARGE = (80, 24), (120, 40)
 BOTH = pytest.mark.parametrize("size", [SMALL, LARGE], ids=["80x24", "120x40"])
@@ -82,7 +83,7 @@ def test_help_in_a_review_has_the_keys_of_the_cursor(snap_compare: Compare, tmp_
 
 def test_a_signed_release_says_so(snap_compare: Compare, tmp_path: Path) -> None:
     app = made_up.review(tmp_path, made_up.sealed())
-    app.cursor.signed = True
+    app.cursor.signed = Status.PASSED
     assert looks(snap_compare, app, SMALL)
 
 

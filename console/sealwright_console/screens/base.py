@@ -15,11 +15,11 @@ from textual.containers import Vertical
 from textual.events import Resize
 from textual.screen import Screen
 from textual.widget import Widget
-from textual.widgets import Footer
 
 from sealwright_console.feed import Feed
 from sealwright_console.lines import Line
 from sealwright_console.views.header import heading_line, next_gate, notice_lines, status_line
+from sealwright_console.widgets.keys_line import KeysLine
 from sealwright_console.widgets.ledger import Ledger
 from sealwright_console.widgets.texts import Texts
 
@@ -40,8 +40,6 @@ class ConsoleScreen(Screen[None]):
     ConsoleScreen #notices { height: auto; max-height: 2; padding: 0 1; background: $surface; }
     ConsoleScreen Texts { text-wrap: nowrap; text-overflow: ellipsis; }
     ConsoleScreen .folded { text-wrap: wrap; }
-    ConsoleScreen Footer { padding: 0 1; }
-    ConsoleScreen Footer.-compact FooterKey { margin: 0 2 0 0; }
     ConsoleScreen Input > .input--placeholder { color: $dim; }
     """
 
@@ -57,7 +55,7 @@ class ConsoleScreen(Screen[None]):
             yield Texts(id="steps")
         yield from self.body()
         yield Texts(id="notices")
-        yield Footer(compact=True, show_command_palette=False)
+        yield KeysLine()
 
     def body(self) -> Iterable[Widget]:
         """The screen's own widgets."""
@@ -102,7 +100,7 @@ class ConsoleScreen(Screen[None]):
         state = self.feed.state
         self.say("#heading", *self._heading())
         cursor = self.feed.cursor
-        self.say("#steps", status_line(state, next_gate(state), self.room, cursor is not None and cursor.signed))
+        self.say("#steps", status_line(state, next_gate(state), self.room, cursor.signed if cursor else None))
         self.show_notices()
 
     def _heading(self) -> tuple[Line, ...]:

@@ -14,10 +14,10 @@ from textual import work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
-from textual.widgets import Footer
 
 from sealwright_console.lines import Line, Part, Row, Tone, blank, heading
 from sealwright_console.views.doctor import attempt_rows, cure, finding_rows, verdict_line
+from sealwright_console.widgets.keys_line import KeysLine
 from sealwright_console.widgets.ledger import Ledger
 from sealwright_console.widgets.texts import Texts
 from sealwright_stages.doctor import Finding, examine
@@ -68,7 +68,7 @@ class DoctorScreen(Screen[None]):
         yield Texts(verdict_line(None), id="verdict")
         yield Ledger(wrapped=True, id="parts")
         yield Texts(id="notices")
-        yield Footer(compact=True, show_command_palette=False)
+        yield KeysLine()
 
     def on_mount(self) -> None:
         """Begin to look."""

@@ -34,26 +34,28 @@ def shown_status(item: Item) -> Status:
     return Status.PASSED if item.green else item.status
 
 
-def stage_status(state: State, stage: Stage, signed: bool = False) -> Status:
-    """How a stage stands as a whole; that a release is `signed` can't stand in its log, which was sealed before."""
+def stage_status(state: State, stage: Stage, signed: Status | None = None) -> Status:
+    """How a stage stands as a whole; how a release is `signed` can't stand in its log, which was sealed before."""
     count = {status: state.counts.get((stage, status), 0) for status in Status}
     if count[Status.FAILED]:
         return Status.FAILED
-    if state.sealed and (stage is Stage.SEAL or (stage is Stage.SIGN and signed)):
+    if state.sealed and stage is Stage.SIGN and signed:
+        return signed
+    if state.sealed and stage is Stage.SEAL:
         return Status.PASSED  # a sealed log can't say that its own stage has ended
     if stage in state.stages_ended:
         return Status.PASSED if state.stages_ended[stage] else Status.WARNED
     return Status.RUNNING if stage in state.stages_started else Status.PENDING
 
 
-def current_stage(state: State, signed: bool = False) -> Stage | None:
+def current_stage(state: State, signed: Status | None = None) -> Stage | None:
     """The stage that the release is at: the one that began last and is not green, or else the next one; None at the end."""
     standing = {stage: stage_status(state, stage, signed) for stage in STAGES}
     begun = [stage for stage in STAGES if standing[stage] not in (Status.PENDING, Status.PASSED)]
     return begun[-1] if begun else next((stage for stage in STAGES if standing[stage] is Status.PENDING), None)
 
 
-def stepper(state: State, between: str = "  ", signed: bool = False) -> Line:
+def stepper(state: State, between: str = "  ", signed: Status | None = None) -> Line:
     """`1 ✓ get-sources  2 ✗ verify  3 · build  …`; the stage that the release is at is underlined."""
     parts: list[Part] = []
     here = current_stage(state, signed)
@@ -84,9 +86,14 @@ def gate_word(decision: Decision, short: bool = False) -> Line:
     return (Part(f"{MARKS[Status.RUNNING]} {name}CLOSED, {len(decision.blockers)} left", Tone.RUNNING),)
 
 
-def signed_word() -> Line:
-    """What stands where the gate word was, once the release is signed: no gate is left."""
-    return (Part(f"{MARKS[Status.PASSED]} SIGNED", Tone.PASSED),)
+_SIGNED = {Status.PASSED: "SIGNED", Status.WARNED: "SIGNED, own keys", Status.FAILED: "AUDIT: NO"}
+
+
+def signed_word(signed: Status) -> Line:
+    """What stands where the gate word was, once the release is sealed and audited: no gate is left."""
+    if signed is Status.FAILED:
+        return (Part(f" {MARKS[signed]} {_SIGNED[signed]} ", Tone.ALARM),)
+    return (Part(f"{MARKS[signed]} {_SIGNED[signed]}", tone_of(signed)),)
 
 
 def heading_line(state: State, title: str, width: int = 0) -> Line:
@@ -102,12 +109,12 @@ def heading_line(state: State, title: str, width: int = 0) -> Line:
     return apart(left, tuple(parts), width) if width else (*left, Part("  "), *parts)
 
 
-def status_line(state: State, decision: Decision, width: int, signed: bool = False) -> Line:
+def status_line(state: State, decision: Decision, width: int, signed: Status | None = None) -> Line:
     """The stepper on the left, the gate word on the right; both get shorter where there is little room."""
-    signed = signed and state.sealed
+    signed = signed if state.sealed else None
     for between, short in (("  >  ", False), ("  ", False), ("  ", True), (" ", True)):
         steps = stepper(state, between, signed)
-        gate = signed_word() if signed else gate_word(decision, short)
+        gate = signed_word(signed) if signed else gate_word(decision, short)
         if cell_len(plain(steps)) + cell_len(plain(gate)) + 2 <= width:
             break
     return apart(steps, gate, width)
