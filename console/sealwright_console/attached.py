@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from sealwright_console.feed import SigningRequest, segments
+from sealwright_console.feed import Signatures, SigningRequest, segments
 from sealwright_console.repeat import Places, places_of
 from sealwright_stages.attended.client import EngineGoneError, Link, refused
 from sealwright_stages.attended.protocol import (
@@ -30,6 +30,7 @@ from sealwright_stages.attended.protocol import (
     Refuse,
     Said,
     Sign,
+    Signed,
 )
 from sealwright_stages.errors import Exit, SealwrightError
 from sealwright_stages.events import BadEventError
@@ -38,6 +39,7 @@ from sealwright_stages.live import Now
 from sealwright_stages.log.entries import LogBroken
 from sealwright_stages.log.tail import Tail
 from sealwright_stages.state import State
+from sealwright_stages.verdict import Status
 
 _AT_ONCE = 20_000
 _SILENT = 10.0  # seconds without a sign of life
@@ -46,13 +48,13 @@ _SILENT = 10.0  # seconds without a sign of life
 class AttachedFeed:
     """Implements `feed.Feed` over a connection to an engine."""
 
-    def __init__(self, link: Link, keys: Path | None = None, clock: Callable[[], float] = time.monotonic) -> None:
-        """Take the engine's picture; `keys` is the keyring's folder of keys, if it is known here.
+    def __init__(self, link: Link, clock: Callable[[], float] = time.monotonic) -> None:
+        """Take the engine's picture.
 
         Raises:
             SealwrightError: it can't be had.
         """
-        self._link, self._keys, self._clock = link, keys, clock
+        self._link, self._clock = link, clock
         self._log = link.place.work.log
         self._state = link.picture()
         self._tail = Tail(self._log, self._state.last_n)
@@ -62,6 +64,7 @@ class AttachedFeed:
         self._heard = clock()
         self._asks = Asks()
         self._looks = Looks()
+        self._signed = Signed()
         self.over: Over | None = None
 
     def close(self) -> None:
@@ -76,8 +79,8 @@ class AttachedFeed:
 
     @property
     def places(self) -> Places:
-        """The work folder's, and the keyring's where it is known."""
-        return places_of(self._link.place.work.root, self._keys)
+        """The work folder's, and the keyring's, which the engine names."""
+        return places_of(self._link.place.work.root, Path(self._link.hello.keys))
 
     @property
     def read_only(self) -> bool:
@@ -93,6 +96,17 @@ class AttachedFeed:
     def cursor(self) -> None:
         """There is none: it shows what is now."""
         return None
+
+    @property
+    def signatures(self) -> Signatures:
+        """Who has signed, as the engine counted."""
+        hello = self._link.hello
+        return Signatures(self._signed.persons, hello.signers, hello.threshold)
+
+    @property
+    def signed(self) -> Status | None:
+        """By enough, by some, or by nobody."""
+        return self.signatures.status
 
     @property
     def finished(self) -> int | None:
@@ -130,6 +144,8 @@ class AttachedFeed:
             self._asks = message
         elif isinstance(message, Looks):
             self._looks = message
+        elif isinstance(message, Signed):
+            self._signed = message
         elif isinstance(message, Over):
             self.over = message
         elif isinstance(message, No):

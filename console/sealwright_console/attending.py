@@ -70,11 +70,11 @@ def run_attended(wish: Wish, until: Stage, looks: argparse.Namespace) -> int:
     from sealwright_stages.work import work_folder  # noqa: PLC0415
 
     manifest = load(wish.manifest)
-    place, keys = Place(work_folder(manifest.release, wish.work)), manifest.keyring / "keys"
+    place = Place(work_folder(manifest.release, wish.work))
     link = attached(place, wish.tool)
     if link is not None:
         _same(link.hello, manifest, wish, until)
-        return _show(link, looks, keys)
+        return _show(link, looks)
     _tell_unseen(place)
     try:
         begun = start(wish, until, place, _tell)
@@ -82,7 +82,7 @@ def run_attended(wish: Wish, until: Stage, looks: argparse.Namespace) -> int:
         if place.work.holder() is None or (link := attached(place, wish.tool)) is None:
             raise
         begun = link
-    return _told(place, begun) if isinstance(begun, Over) else _show(begun, looks, keys)
+    return _told(place, begun) if isinstance(begun, Over) else _show(begun, looks)
 
 
 def _same(hello: Hello, manifest: Manifest, wish: Wish, until: Stage) -> None:
@@ -118,7 +118,7 @@ def _attach(options: argparse.Namespace) -> int:
     )
 
 
-def _show(link: Link, looks: argparse.Namespace, keys: Path | None = None) -> int:
+def _show(link: Link, looks: argparse.Namespace) -> int:
     """The console over a connection, until the person leaves."""
     from sealwright_console.app import run_console  # noqa: PLC0415 - it brings in textual
     from sealwright_console.attached import AttachedFeed  # noqa: PLC0415
@@ -126,7 +126,7 @@ def _show(link: Link, looks: argparse.Namespace, keys: Path | None = None) -> in
     leave_signals()
     place = link.place
     come_back = f"sealwright attach --work {shlex.quote(_short(place.work.root))}"
-    feed = AttachedFeed(link, keys)
+    feed = AttachedFeed(link)
     try:
         code = run_console(feed, ascii=looks.ascii, theme=looks.theme, come_back=come_back)
         over = feed.over

@@ -60,6 +60,9 @@ def hello(**changes: object) -> Hello:
         "jobs": 2,
         "pid": os.getpid(),
         "since": "2026-03-02T12:39:00Z",
+        "keys": "/srv/release/keyring/keys",
+        "signers": ("manager-a", "manager-b"),
+        "threshold": 2,
     }
     return Hello(**{**told, **changes})  # type: ignore[arg-type]
 

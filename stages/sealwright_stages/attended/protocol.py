@@ -18,7 +18,7 @@ from typing import Any
 from sealwright_stages.attended.plain import NotPlainError, hints, plain, reader
 from sealwright_stages.live import Now
 
-PROTOCOL = 1
+PROTOCOL = 2
 MOST_SAID = 16 << 20
 MOST_ASKED = 16 << 10
 
@@ -29,7 +29,10 @@ class ProtocolError(ValueError):
 
 @dataclass(frozen=True)
 class Hello:
-    """An engine: its release as name-version, what it goes by and how far it goes; `since` in UTC."""
+    """An engine: its release as name-version, what it goes by and how far it goes; `since` in UTC.
+
+    `keys` is the keyring's folder of keys, absolute; `threshold` of the `signers` must sign.
+    """
 
     protocol: int
     tool: str
@@ -39,6 +42,9 @@ class Hello:
     jobs: int
     pid: int
     since: str
+    keys: str
+    signers: tuple[str, ...]
+    threshold: int
 
 
 @dataclass(frozen=True)
@@ -88,6 +94,14 @@ class Looks:
     now: dict[str, Now] = field(default_factory=dict)
     left: dict[str, str] = field(default_factory=dict)
     whole: str = ""
+
+
+@dataclass(frozen=True)
+class Signed:
+    """The persons whose signatures over the whole release are there and were verified; the log can't say, since it was
+    sealed before."""
+
+    persons: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -160,7 +174,7 @@ class Refuse:
     number: int
 
 
-Said = Hello | Part | Whole | Position | Asks | Looks | Over | No | Waits
+Said = Hello | Part | Whole | Position | Asks | Looks | Signed | Over | No | Waits
 Asked = Greet | AskRetry | AskWaive | AskStop | Sign | Refuse
 
 _SAID: Mapping[str, type[Any]] = {
@@ -170,6 +184,7 @@ _SAID: Mapping[str, type[Any]] = {
     "position": Position,
     "asks": Asks,
     "looks": Looks,
+    "signed": Signed,
     "over": Over,
     "no": No,
     "waits": Waits,
