@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from sealwright_console.feed import Signatures, SigningRequest, segments
+from sealwright_console.feed import SigningRequest, segments
 from sealwright_console.repeat import Places, places_of
 from sealwright_stages.attended.client import EngineGoneError, Link, refused
 from sealwright_stages.attended.protocol import (
@@ -30,7 +30,6 @@ from sealwright_stages.attended.protocol import (
     Refuse,
     Said,
     Sign,
-    Signed,
 )
 from sealwright_stages.errors import Exit, SealwrightError
 from sealwright_stages.events import BadEventError
@@ -39,7 +38,6 @@ from sealwright_stages.live import Now
 from sealwright_stages.log.entries import LogBroken
 from sealwright_stages.log.tail import Tail
 from sealwright_stages.state import State
-from sealwright_stages.verdict import Status
 
 _AT_ONCE = 20_000
 _SILENT = 10.0  # seconds without a sign of life
@@ -64,7 +62,6 @@ class AttachedFeed:
         self._heard = clock()
         self._asks = Asks()
         self._looks = Looks()
-        self._signed = Signed()
         self.over: Over | None = None
 
     def close(self) -> None:
@@ -96,17 +93,6 @@ class AttachedFeed:
     def cursor(self) -> None:
         """There is none: it shows what is now."""
         return None
-
-    @property
-    def signatures(self) -> Signatures:
-        """Who has signed, as the engine counted."""
-        hello = self._link.hello
-        return Signatures(self._signed.persons, hello.signers, hello.threshold)
-
-    @property
-    def signed(self) -> Status | None:
-        """By enough, by some, or by nobody."""
-        return self.signatures.status
 
     @property
     def finished(self) -> int | None:
@@ -144,8 +130,6 @@ class AttachedFeed:
             self._asks = message
         elif isinstance(message, Looks):
             self._looks = message
-        elif isinstance(message, Signed):
-            self._signed = message
         elif isinstance(message, Over):
             self.over = message
         elif isinstance(message, No):

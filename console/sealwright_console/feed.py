@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Protocol
 from sealwright_appendlog.record import stream_name
 from sealwright_stages.files import read_small
 from sealwright_stages.state import State
-from sealwright_stages.verdict import Status
 
 if TYPE_CHECKING:
     from sealwright_console.cursor import Cursor
@@ -37,23 +36,6 @@ class SigningRequest:
     keys: tuple[str, ...]
     counts: tuple[tuple[str, int], ...]
     warnings: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Signatures:
-    """Whose verified signatures a release has, who may sign, and how many must; it stands in no log, which was sealed
-    before."""
-
-    persons: tuple[str, ...]
-    signers: tuple[str, ...]
-    threshold: int
-
-    @property
-    def status(self) -> Status | None:
-        """Passed once enough have signed, warned while it is some, None while it is nobody."""
-        if not self.persons:
-            return None
-        return Status.PASSED if len(self.persons) >= self.threshold else Status.WARNED
 
 
 class ReadOnlyError(RuntimeError):
@@ -78,14 +60,6 @@ class Feed(Protocol):
     @property
     def cursor(self) -> Cursor | None:
         """Where a review stands in its log; None while the release is live."""
-
-    @property
-    def signatures(self) -> Signatures | None:
-        """Who has signed so far; None where no engine counts them."""
-
-    @property
-    def signed(self) -> Status | None:
-        """How the release is signed: by an audit's word where it is a past one, else by its engine's."""
 
     @property
     def finished(self) -> int | None:

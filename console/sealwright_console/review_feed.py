@@ -9,7 +9,6 @@ from sealwright_console.cursor import Cursor
 from sealwright_console.feed import ReadOnlyError, SigningRequest, segments
 from sealwright_console.repeat import Places
 from sealwright_stages.state import State
-from sealwright_stages.verdict import Status
 
 
 class ReviewFeed:
@@ -37,15 +36,6 @@ class ReviewFeed:
     def state(self) -> State:
         """The fold over the log up to the cursor."""
         return self._cursor.state
-
-    @property
-    def signatures(self) -> None:
-        """An audit says more than a count."""
-
-    @property
-    def signed(self) -> Status | None:
-        """What the audit came to."""
-        return self._cursor.signed
 
     @property
     def finished(self) -> int | None:

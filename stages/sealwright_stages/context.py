@@ -38,8 +38,6 @@ class Context:
     prepared: dict[str, Prepared] = field(default_factory=dict)
     refused: dict[str, Failed] = field(default_factory=dict)
     live: Live = field(default_factory=Live)
-    signed: tuple[str, ...] = ()
-    """Whose verified signatures the release has, once they were counted."""
 
     @property
     def durations(self) -> Durations:

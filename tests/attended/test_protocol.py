@@ -26,7 +26,6 @@ from sealwright_stages.attended.protocol import (
     Refuse,
     Said,
     Sign,
-    Signed,
     Waits,
     Whole,
     asked,
@@ -48,8 +47,6 @@ SAID: list[Said] = [
     Asks(1, "r-1", "ab", ("one", EVIL), ("KEY",), 3, ("w",)),
     Looks({EVIL: Now(Sampled(1, 2, 3, 4, 5), 6, 7)}, {"x": "about 3 min left"}, "about 1 h left"),
     Over(4, "what", EVIL, "next", (("checkpoint", "/a/b"),)),
-    Signed(),
-    Signed(("manager-a", EVIL)),
     No("why"),
     Waits("for a while"),
 ]

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from sealwright_console.cursor import Cursor
-from sealwright_console.feed import Signatures, SigningRequest, segments
+from sealwright_console.feed import SigningRequest, segments
 from sealwright_console.repeat import Places, places_of
 from sealwright_console.review_app import ReviewApp
 from sealwright_console.review_feed import ReviewFeed
@@ -20,7 +20,6 @@ from sealwright_stages.fold import apply
 from sealwright_stages.live import Now
 from sealwright_stages.review.past import Past, read_past
 from sealwright_stages.state import State
-from sealwright_stages.verdict import Status
 from support.past_log import End, Output, Seal, Told, write_past
 
 BEGIN = datetime(2026, 3, 2, 12, 39, 0, tzinfo=UTC)
@@ -310,8 +309,6 @@ class MadeUpFeed:
     read_only: bool = False
     finished: int | None = None
     cursor: None = None
-    signatures: Signatures | None = None
-    signed: Status | None = None
     waiting: SigningRequest | None = None
     said: tuple[str, ...] = ("✓ log authority connected · 204 sent, 204 acked",)
     asked: list[tuple[str, ...]] = field(default_factory=list)

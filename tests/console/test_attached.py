@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 from sealwright_console.attached import AttachedFeed
-from sealwright_console.feed import Signatures
 from sealwright_stages.attended.client import Link, attached
 from sealwright_stages.attended.place import Place
 from sealwright_stages.attended.protocol import (
@@ -23,14 +22,12 @@ from sealwright_stages.attended.protocol import (
     Over,
     Refuse,
     Sign,
-    Signed,
 )
 from sealwright_stages.errors import Exit, MachineError
 from sealwright_stages.fold import fold
 from sealwright_stages.live import Now
 from sealwright_stages.log.entries import read_entries
 from sealwright_stages.ports import Sampled
-from sealwright_stages.verdict import Status
 from sealwright_stages.work import WorkFolder
 from support.lone_engine import LoneDesk, hello, serving
 from support.past_log import write_past
@@ -100,15 +97,6 @@ def test_looks_at_builds_come_beside_the_log(feed: AttachedFeed, desk: LoneDesk)
     polled(feed, lambda: feed.now("xen") is not None)
     assert (feed.now("xen"), feed.left("xen"), feed.left()) == (now, "about 3 min left", "about 1 h left")
     assert feed.now("linux") is None and feed.left("linux") == ""
-
-
-def test_who_has_signed_is_what_the_engine_counted(feed: AttachedFeed, desk: LoneDesk) -> None:
-    assert feed.signatures == Signatures((), ("manager-a", "manager-b"), 2) and feed.signed is None
-    desk.more = (Signed(("manager-a",)),)
-    polled(feed, lambda: feed.signatures.persons == ("manager-a",))
-    assert feed.signed is Status.WARNED
-    desk.more = (Signed(("manager-a", "manager-b")),)
-    polled(feed, lambda: feed.signed is Status.PASSED)
 
 
 def test_commands_by_hand_name_the_keyring_of_the_engine(feed: AttachedFeed) -> None:

@@ -99,7 +99,8 @@ class ConsoleScreen(Screen[None]):
         """Show the feed's state as it is now; the screens add their own part."""
         state = self.feed.state
         self.say("#heading", *self._heading())
-        self.say("#steps", status_line(state, next_gate(state), self.room, self.feed.signed))
+        cursor = self.feed.cursor
+        self.say("#steps", status_line(state, next_gate(state), self.room, cursor.signed if cursor else None))
         self.show_notices()
 
     def _heading(self) -> tuple[Line, ...]:

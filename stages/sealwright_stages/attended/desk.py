@@ -14,7 +14,6 @@ from sealwright_stages.attended.protocol import (
     Refuse,
     Said,
     Sign,
-    Signed,
 )
 from sealwright_stages.attended.question import Question
 from sealwright_stages.engine import Retry, Waive
@@ -58,8 +57,8 @@ class OpenedDesk:
         return self._ended or (self._n, log.lost.is_set(), log.why_lost)
 
     def news(self) -> Sequence[Said]:
-        """The signer's question, the looks at running builds, and who has signed."""
-        return (self._question.open, self._looks(), Signed(self._opened.engine.context.signed))
+        """The signer's question, and the looks at running builds."""
+        return (self._question.open, self._looks())
 
     def _looks(self) -> Looks:
         """The newest looks; made anew only when there are any."""

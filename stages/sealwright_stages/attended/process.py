@@ -114,8 +114,7 @@ def _hello(wish: Wish, release: Opened, until: Stage) -> Hello:
     since = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
     words = manifest.release, manifest.sha256, str(until)
     keys = str((manifest.keyring / "keys").absolute())
-    counted = keys, manifest.signers, manifest.threshold
-    return Hello(PROTOCOL, wish.tool, *words, wish.jobs, os.getpid(), since, *counted)
+    return Hello(PROTOCOL, wish.tool, *words, wish.jobs, os.getpid(), since, keys)
 
 
 def _say_into(path: Path) -> None:

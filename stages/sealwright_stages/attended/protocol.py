@@ -31,7 +31,7 @@ class ProtocolError(ValueError):
 class Hello:
     """An engine: its release as name-version, what it goes by and how far it goes; `since` in UTC.
 
-    `keys` is the keyring's folder of keys, absolute; `threshold` of the `signers` must sign.
+    `keys` is the keyring's folder of keys, absolute.
     """
 
     protocol: int
@@ -43,8 +43,6 @@ class Hello:
     pid: int
     since: str
     keys: str
-    signers: tuple[str, ...]
-    threshold: int
 
 
 @dataclass(frozen=True)
@@ -94,14 +92,6 @@ class Looks:
     now: dict[str, Now] = field(default_factory=dict)
     left: dict[str, str] = field(default_factory=dict)
     whole: str = ""
-
-
-@dataclass(frozen=True)
-class Signed:
-    """The persons whose signatures over the whole release are there and were verified; the log can't say, since it was
-    sealed before."""
-
-    persons: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -174,7 +164,7 @@ class Refuse:
     number: int
 
 
-Said = Hello | Part | Whole | Position | Asks | Looks | Signed | Over | No | Waits
+Said = Hello | Part | Whole | Position | Asks | Looks | Over | No | Waits
 Asked = Greet | AskRetry | AskWaive | AskStop | Sign | Refuse
 
 _SAID: Mapping[str, type[Any]] = {
@@ -184,7 +174,6 @@ _SAID: Mapping[str, type[Any]] = {
     "position": Position,
     "asks": Asks,
     "looks": Looks,
-    "signed": Signed,
     "over": Over,
     "no": No,
     "waits": Waits,

@@ -164,8 +164,7 @@ def _counted(context: Context, evidence: EvidenceFolder) -> str:
     persons = frozenset.intersection(*per_document) if per_document else frozenset()
     if not persons:
         raise SigningError("the evidence folder's signatures", "they do not verify", "remove them, sign again")
-    context.signed = tuple(sorted(persons))
-    signed = f"signed by {', '.join(context.signed)}: {len(persons)} of {manifest.threshold} needed"
+    signed = f"signed by {', '.join(sorted(persons))}: {len(persons)} of {manifest.threshold} needed"
     if len(persons) < manifest.threshold:
         others = " or ".join(name for name in manifest.signers if name not in persons)
         raise SigningError(
