@@ -201,9 +201,9 @@ class AttachedFeed:
         """Fetch or check an item again."""
         self._say(AskRetry(item))
 
-    def waive(self, item: str, person: str, reason: str) -> None:
-        """Accept a warning, by name."""
-        self._say(AskWaive(item, person, reason))
+    def waive(self, item: str, person: str, reason: str, code: str, sha256: str) -> None:
+        """Accept a warning, by name; the engine takes it for the one that was seen, and for no other."""
+        self._say(AskWaive(item, person, reason, code, sha256))
 
     def stop(self) -> None:
         """Stop the run; the next one resumes."""

@@ -42,11 +42,16 @@ class Retry:
 
 @dataclass(frozen=True)
 class Waive:
-    """Accept the warning of `item` by name."""
+    """Accept the warning of `item` by name: the one with this `code`, of bytes with this `sha256`, as the person saw it.
+
+    It may have been judged again since, and be another one.
+    """
 
     item: str
     person: str
     reason: str
+    code: str
+    sha256: str
 
 
 Command = Retry | Waive
@@ -199,6 +204,7 @@ class Engine:
             if (
                 item.status is Status.WARNED
                 and not item.green
+                and (item.code, item.subject_sha256) == (command.code, command.sha256)
                 and command.person.strip()
                 and command.reason.strip()
             ):
@@ -227,11 +233,13 @@ class Engine:
         if self.journal.state.sealed or self.journal.log.lost.is_set():
             return
         with contextlib.suppress(Exception):  # how the run ended is known by now; this must not hide it
+            self.context.check_work()
             self.sources.purge("the run ended before it was promoted")
         with contextlib.suppress(Exception):
             self.journal.tell(ev.RunEnded(int(ended.exit), clip(ended.sentence), clip(ended.next_step)))
 
     def _finish(self, until: Stage) -> Ended:
+        self.context.check_work()
         evidence = EvidenceFolder(self.context)
         if not self.journal.state.sealed:
             evidence.check_policy()

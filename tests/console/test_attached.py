@@ -83,11 +83,11 @@ def test_each_wish_goes_to_the_engine(feed: AttachedFeed, desk: LoneDesk) -> Non
     request = feed.signing()
     assert request is not None and request.digest == "ab" * 32 and request.counts == (("products", 2),)
     feed.retry("a")
-    feed.waive("a", "me", "why")
+    feed.waive("a", "me", "why", "old-key", "0" * 64)
     feed.confirm_signing("abababab", "r-1.0")
     feed.refuse_signing()
     feed.stop()
-    wanted = [AskRetry("a"), AskWaive("a", "me", "why"), Sign(7, "abababab", "r-1.0"), Refuse(7), AskStop()]
+    wanted = [AskRetry("a"), AskWaive("a", "me", "why", "old-key", "0" * 64), Sign(7, "abababab", "r-1.0"), Refuse(7), AskStop()]
     until(lambda: desk.asked == wanted, lambda: desk.asked)
 
 

@@ -136,11 +136,13 @@ class AskRetry:
 
 @dataclass(frozen=True)
 class AskWaive:
-    """Accept a warning, by name."""
+    """Accept a warning, by name: the one with this `code`, of bytes with this `sha256`, as it was seen."""
 
     item: str
     person: str
     reason: str
+    code: str
+    sha256: str
 
 
 @dataclass(frozen=True)
