@@ -23,7 +23,7 @@ from sealwright_stages.errors import Exit, MachineError, ManifestError
 if TYPE_CHECKING:
     from sealwright_stages.attended.client import Link
     from sealwright_stages.attended.place import Place
-    from sealwright_stages.attended.protocol import Hello, Over
+    from sealwright_stages.attended.protocol import Over
     from sealwright_stages.events import Stage
     from sealwright_stages.manifest import Manifest
     from sealwright_stages.wish import Wish
@@ -73,7 +73,7 @@ def run_attended(wish: Wish, until: Stage, looks: argparse.Namespace) -> int:
     place = Place(work_folder(manifest.release, wish.work))
     link = attached(place, wish.tool)
     if link is not None:
-        _same(link.hello, manifest, wish, until)
+        _same(link, manifest, wish, until)
         return _show(link, looks)
     _tell_unseen(place)
     try:
@@ -81,13 +81,16 @@ def run_attended(wish: Wish, until: Stage, looks: argparse.Namespace) -> int:
     except MachineError:  # another was started at the same moment, perhaps
         if place.work.holder() is None or (link := attached(place, wish.tool)) is None:
             raise
+        _same(link, manifest, wish, until)
         begun = link
     return _told(place, begun) if isinstance(begun, Over) else _show(begun, looks)
 
 
-def _same(hello: Hello, manifest: Manifest, wish: Wish, until: Stage) -> None:
+def _same(link: Link, manifest: Manifest, wish: Wish, until: Stage) -> None:
     """The engine that runs must work on this very manifest; how far and how broad it goes was said when it began."""
+    hello = link.hello
     if (hello.release, hello.manifest_sha256) != (manifest.release, manifest.sha256):
+        link.close()
         raise ManifestError(
             f"{manifest.path} is not what the engine works on, which has the work folder",
             f"it runs {hello.release} by another manifest, since {hello.since}",
@@ -201,7 +204,16 @@ def _status(options: argparse.Namespace) -> int:
 
 def _runs(place: Place) -> tuple[dict[str, object], list[str]]:
     """Whether something runs in a work folder, and else how the last run ended: as JSON, and in lines."""
-    holder, engine, over = place.work.holder(), place.engine(), place.ended()
+    from sealwright_stages.attended.protocol import PROTOCOL  # noqa: PLC0415 - quick errors need none of this
+
+    try:
+        holder, engine, over = place.work.holder(), place.engine(), place.ended()
+    except (MachineError, OSError) as error:
+        because = error.because if isinstance(error, MachineError) else error.strerror or str(error)
+        return {"runs": "unknown"}, [f"whether it runs can't be told: {because}", "next: ask as its owner"]
+    if holder is not None and (number := place.protocol_of(holder) or PROTOCOL) != PROTOCOL:
+        line = f"an engine of another version runs, pid {holder}: it speaks protocol {number}, and this {PROTOCOL}"
+        return {"runs": "engine", "pid": holder, "protocol": number}, [line, "next: come to it by that version"]
     if holder is not None and engine is not None and engine.pid == holder:
         told = {"runs": "engine", "pid": holder, "since": engine.since, "until": engine.until}
         since = f"an engine runs, pid {holder}, since {engine.since}, until {engine.until}"

@@ -21,7 +21,6 @@ from sealwright_stages.ports import FetchSandbox, Outcome, Prepared
 from sealwright_stages.verdict import Failed
 from sealwright_stages.work import WorkFolder
 
-
 _GONE = "it was moved or deleted while the run worked in it"
 
 

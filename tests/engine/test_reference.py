@@ -70,10 +70,7 @@ def test_a_difference_closes_the_gate_and_a_waiver_opens_it(bench: Bench) -> Non
     bench.builder.references = [DIFFERS]
     why = "the archive built it with another compiler"
     waived = (Waive(ITEM, "manager-a", why, seen.code, seen.subject_sha256),)
-    assert (
-        bench.run(commands=waived).exit
-        is Exit.DONE
-    )
+    assert bench.run(commands=waived).exit is Exit.DONE
     [waived] = bench.told(ev.ItemWaived)
     assert waived.item_sha256 == bench.state().items["xen/build"].subject_sha256
     assert bench.builder.runs == ["xen"], "what is built stands"
@@ -96,7 +93,12 @@ def test_a_red_reference_cannot_be_waived(bench: Bench) -> None:
     bench.builder.on_run = lambda job: None
     assert bench.run().exit is Exit.CLOSED
     red = bench.state().items[ITEM]
-    assert bench.run(commands=(Waive(ITEM, "manager-a", "never mind", red.code, red.subject_sha256), Retry(ITEM), last)).exit is Exit.DONE
+    assert (
+        bench.run(
+            commands=(Waive(ITEM, "manager-a", "never mind", red.code, red.subject_sha256), Retry(ITEM), last)
+        ).exit
+        is Exit.DONE
+    )
     assert bench.told(ev.ItemWaived) == []
 
 

@@ -223,9 +223,22 @@ def protocol_of(data: bytes) -> int:
     Raises:
         ProtocolError: it names none.
     """
-    number = _object(data).get("protocol")
+    return _number(data, "protocol")
+
+
+def process_of(data: bytes) -> int:
+    """The process that an engine says it is, whatever protocol it speaks.
+
+    Raises:
+        ProtocolError: it names none.
+    """
+    return _number(data, "pid")
+
+
+def _number(data: bytes, name: str) -> int:
+    number = _object(data).get(name)
     if type(number) is not int:
-        raise ProtocolError("it names no protocol")
+        raise ProtocolError(f"it names no {name}")
     return number
 
 
