@@ -20,7 +20,7 @@ from dataclasses import dataclass
 
 from sealwright_stages import events as ev
 from sealwright_stages.context import Context
-from sealwright_stages.errors import Exhibit, Exit, InterruptedRunError, SealwrightError
+from sealwright_stages.errors import Exhibit, Exit, InterruptedRunError, MachineError, SealwrightError
 from sealwright_stages.events import STAGES, Stage
 from sealwright_stages.gate import Decision, decide
 from sealwright_stages.journal import TEXT_LIMIT, clip
@@ -114,6 +114,11 @@ class Engine:
             ended = Ended(Exit.ENVIRONMENT, f"{where} can't be used", because, "make room or mend it, run again")
         except Exception as error:  # noqa: BLE001 - the last boundary: a face that waits must hear of any end
             ended = failed_itself(error)
+        if ended.exit is not Exit.DONE:
+            try:
+                self.context.check_work()
+            except MachineError as error:  # whatever it stumbled over there, this is why
+                ended = _refused(error)
         if self.journal.log.exhibits:  # wherever the walk was just then
             said = self.journal.log.exhibits
             ended = Ended(Exit.LOG, CONTRADICTION, self.journal.log.why_lost, CONTRADICTION_NEXT, None, said)
