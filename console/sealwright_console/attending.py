@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import shlex
+import shutil
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -128,7 +129,7 @@ def _show(link: Link, looks: argparse.Namespace) -> int:
 
     leave_signals()
     place = link.place
-    come_back = f"sealwright attach --work {shlex.quote(_short(place.work.root))}"
+    come_back = _come_back(place)
     feed = AttachedFeed(link)
     try:
         code = run_console(feed, ascii=looks.ascii, theme=looks.theme, come_back=come_back)
@@ -165,6 +166,16 @@ def _tell_unseen(place: Place) -> None:
 
 def _tell(line: str) -> None:
     print(clean(line), file=sys.stderr, flush=True)
+
+
+def _come_back(place: Place) -> str:
+    """The command that comes to a run, as one would type it here."""
+    program, found = Path(sys.argv[0]), shutil.which("sealwright")
+    word = "sealwright"
+    if program.name == word and program.exists() and not (found and Path(found).samefile(program)):
+        word = _short(program.absolute())
+        word = word if "/" in word else f"./{word}"
+    return shlex.join([word, "attach", "--work", _short(place.work.root)])
 
 
 def _short(path: Path) -> str:
@@ -219,7 +230,7 @@ def _runs(place: Place) -> tuple[dict[str, object], list[str]]:
         since = f"an engine runs, pid {holder}, since {engine.since}, until {engine.until}"
         return told, [
             since,
-            f"next: come to it with `sealwright attach --work {shlex.quote(_short(place.work.root))}`",
+            f"next: come to it with `{_come_back(place)}`",
         ]
     if holder is not None:
         return {"runs": "yes", "pid": holder}, [f"process {holder or 'unknown'} works on it, without a console"]

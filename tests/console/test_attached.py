@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from sealwright_console import attending
 from sealwright_console.attached import AttachedFeed
 from sealwright_console.attending import run_attended
 from sealwright_console.cli import main
@@ -241,3 +242,20 @@ def test_a_run_that_lost_the_race_comes_to_no_engine_of_another_manifest(
     wish = Wish(manifest.path, tmp_path, 1, True, "0.1.0")
     with serving(tmp_path, desk), pytest.raises(ManifestError, match="is not what the engine works on"):
         run_attended(wish, Stage.SIGN, argparse.Namespace(ascii=False, theme=None))
+
+
+def test_how_to_come_back_is_said_as_one_would_type_it_here(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "bin").mkdir()
+    program = tmp_path / "bin" / "sealwright"
+    program.touch(0o755)
+    place = Place(WorkFolder(tmp_path / "a work"))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.argv", [str(program), "run"])
+    monkeypatch.setenv("PATH", "/usr/bin")
+    assert attending._come_back(place) == "bin/sealwright attach --work 'a work'"
+    monkeypatch.chdir(tmp_path / "bin")
+    assert attending._come_back(place) == f"./sealwright attach --work '{tmp_path}/a work'"
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    assert attending._come_back(place) == f"sealwright attach --work '{tmp_path}/a work'"
