@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from sealwright_console.repeat import Places, Repeat, quoted, repeat
+from sealwright_console.views.overview import signer, version
 from sealwright_stages.events import Stage
 from sealwright_stages.ports import Source, Trust
 from sealwright_stages.state import Item
@@ -68,7 +69,11 @@ class Judged:
         evidence = json.dumps(verdict.evidence)
         status = STATUS[type(verdict)]
         self.items[item.id] = replace(
-            item, status=status, evidence=evidence, subject_sha256=verdict.subject_sha256
+            item,
+            status=status,
+            evidence=evidence,
+            reason=verdict.reason,
+            subject_sha256=verdict.subject_sha256,
         )
 
     def evidence(self, item: str) -> Mapping[str, object]:
@@ -258,6 +263,22 @@ def test_a_source_package_by_archive_and_uploader(judged: Judged, tmp_path: Path
     spoil(judged.folder / "dsc" / "hi_1.0-1.dsc")
     assert judged.run("c/archive/hi") != 0
     assert judged.run("c/uploader/hi") != 0
+
+
+def spilled(judged: Judged) -> list[Item]:
+    """The items as a state has them: long evidence lies on a stream."""
+    items = judged.items.values()
+    return [item if len(json.dumps(item.evidence)) <= 1200 else replace(item, evidence="") for item in items]
+
+
+def test_the_overview_tells_version_and_signer_of_debian_packages(judged: Judged, tmp_path: Path) -> None:
+    archive = archive_of(judged, tmp_path)
+    judged.judge(replace(archive.source(), component="c"))
+    assert not all(item.evidence for item in spilled(judged)), "the archive's evidence is long"
+    assert (version(spilled(judged)), signer(spilled(judged))) == ("1.0-1", judged.keys.fingerprint("uploader"))
+    judged.items.clear()
+    judged.judge(archive.deb_source())
+    assert (version(spilled(judged)), signer(spilled(judged))) == ("1.0-1", judged.keys.fingerprint("archive"))
 
 
 def test_the_signed_index_of_a_build_root_out_of_the_log(judged: Judged, tmp_path: Path) -> None:
