@@ -3,28 +3,34 @@
 from __future__ import annotations
 
 import base64
+import itertools
 import json
 import shlex
 import subprocess
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from sealwright_console.repeat import Places, Repeat, quoted, repeat
+from sealwright_console.repeat import Places, Repeat, quoted, repeat, wrapped
 from sealwright_console.views.overview import signer, version
+from sealwright_stages.build.reference import compare
 from sealwright_stages.events import Stage
-from sealwright_stages.ports import Source, Trust
+from sealwright_stages.ports import Collected, ItemSpec, Reference, Report, Source, Trust
 from sealwright_stages.state import Item
+from sealwright_stages.twice import Twice
+from sealwright_stages.unpack.names import unpacked_name
 from sealwright_stages.verdict import Failed, Green, Passed, Status, Verdict, Warned
-from sealwright_stages.verify.file_source import file_source
+from sealwright_stages.verify.file_source import Inside, file_source
 from sealwright_stages.verify.git_source import git_source
 from sealwright_stages.verify.rpm_source import rpm_source
 from sealwright_stages.verify.signatures import judge_signature
 from support.other_keys import OtherKeys
 from verify import rpms
-from verify.miniature import Miniature
+from verify.miniature import DIRECTORY, Miniature
 from verify.workbench import Keys, Repository, sha256, signed_commit, signed_tag, tag_payload, workshop
 
 ODD = "a b'$(touch hacked)\x1b[2J\u202e"
@@ -40,6 +46,7 @@ class Judged:
     keys: Keys
     others: OtherKeys
     items: dict[str, Item]
+    widths: Iterator[int] = field(default_factory=lambda: itertools.cycle((30, 59, 78, 10_000)))
 
     @property
     def places(self) -> Places:
@@ -52,7 +59,7 @@ class Judged:
         return self.root / "sources" / "c"
 
     def judge(self, source: Source) -> None:
-        place = workshop(self.root)
+        place = workshop(self.root.parent)
         self.take(source.fetch_item, source.fetch(place))
         found = source.verify(place)
         for spec in source.verify_items:
@@ -87,9 +94,8 @@ class Judged:
         found = self.repeat(item, **places)
         assert found is not None and found.good
         assert found.command.isascii() and found.command.replace("\n", "").isprintable()
-        done = subprocess.run(
-            ["bash", "-c", found.command], cwd=self.root, capture_output=True, timeout=60, check=False
-        )
+        folded = wrapped(found.command, next(self.widths))  # as it may be copied from a terminal
+        done = subprocess.run(["bash", "-c", folded], cwd=self.root, capture_output=True, timeout=60, check=False)
         print(found.command, done.stdout.decode(), done.stderr.decode())
         assert not (self.root / "hacked").exists()
         return done.returncode
@@ -312,6 +318,197 @@ def test_the_products_of_a_build(judged: Judged) -> None:
     assert judged.run("c/build") != 0
 
 
+def packed(judged: Judged, name: str) -> bytes:
+    """An archive with a folder, a program, a link and an empty folder in it, packed as its name says."""
+    tree = judged.root.parent / "tree"
+    if not tree.exists():
+        (tree / "x-1.0" / "empty").mkdir(parents=True)
+        (tree / "x-1.0" / "run me").write_bytes(DATA)
+        (tree / "x-1.0" / "run me").chmod(0o755)
+        (tree / "x-1.0" / "link").symlink_to("run me")
+    if name.endswith(".zip"):
+        subprocess.run(["zip", "-qry", "../x.zip", "x-1.0"], cwd=tree, check=True)
+        return (judged.root.parent / "x.zip").read_bytes()
+    plain = subprocess.run(["tar", "-C", tree, "-cf", "-", "x-1.0"], capture_output=True, check=True).stdout
+    if name.endswith(".tar"):
+        return plain
+    return subprocess.run(["xz", "-c"], input=plain, capture_output=True, check=True).stdout
+
+
+@pytest.mark.parametrize("name", ["x-1.0.tar.xz", "x-1.0.tar", "x.zip"])
+def test_a_file_that_was_fetched_and_an_archive_that_was_unpacked(judged: Judged, name: str) -> None:
+    data = packed(judged, name)
+    judged.judge(file_source("c", upstream(judged, name, data), sha256=sha256(data), inside=Inside(unpack=True)))
+    assert judged.items[f"c/unpack/{name}"].status is Status.PASSED, judged.items[f"c/unpack/{name}"].reason
+    for item in (f"c/fetch/{name}", f"c/file/{name}", f"c/unpack/{name}"):
+        assert judged.run(item) == 0, item
+    assert judged.run(f"c/fetch/{name}", sources=None) == 0
+    inside = judged.folder / "unpacked" / unpacked_name(name) / "x-1.0"
+    (inside / "empty").rmdir()
+    assert judged.run(f"c/unpack/{name}") != 0
+    (inside / "empty").mkdir()
+    (inside / "link").unlink()
+    (inside / "link").symlink_to("empty")
+    assert judged.run(f"c/unpack/{name}") != 0
+    upstream(judged, name, data + b"x")
+    for places in ({}, {"sources": None}):
+        assert judged.run(f"c/fetch/{name}", **places) != 0  # type: ignore[arg-type]
+
+
+def test_a_tree_of_which_a_byte_is_changed_is_not_what_was_unpacked(judged: Judged) -> None:
+    data = packed(judged, "x.tar")
+    judged.judge(
+        file_source("c", upstream(judged, "x.tar", data), sha256=sha256(data), inside=Inside(unpack=True))
+    )
+    assert judged.run("c/unpack/x.tar") == 0
+    spoil(judged.folder / "unpacked" / "x" / "x-1.0" / "run me")
+    assert judged.run("c/unpack/x.tar") != 0
+
+
+def test_an_archive_whose_unpacking_was_refused_has_no_command_that_unpacks_it(judged: Judged) -> None:
+    plain = subprocess.run(["tar", "-P", "-cf", "-", "/etc/hostname"], capture_output=True, check=True).stdout
+    url = upstream(judged, "x.tar", plain)
+    judged.judge(file_source("c", url, sha256=sha256(plain), inside=Inside(unpack=True)))
+    assert judged.items["c/unpack/x.tar"].status is Status.FAILED
+    assert judged.repeat("c/unpack/x.tar") is None
+
+
+def test_an_archive_that_was_signed_before_it_was_compressed(judged: Judged) -> None:
+    data = packed(judged, "x.tar.xz")
+    inside = subprocess.run(["xz", "-dc"], input=data, capture_output=True, check=True).stdout
+    url, beside = upstream(judged, "x.tar.xz", data), upstream(judged, "x.tar.sig", judged.keys.sign("s1", inside))
+    trust = judged.keys.trust("s1")
+    how = Inside(unpack=True, signed=True)
+    judged.judge(file_source("c", url, signature=beside, sha256=sha256(data), trust=trust, inside=how))
+    items = [f"c/{part}/x.tar.xz" for part in ("fetch", "file", "file-signature", "unpack")]
+    assert {judged.items[item].status for item in items} == {Status.PASSED}
+    for item in items:
+        assert judged.run(item) == 0, item
+    spoil(judged.folder / "files" / "x.tar")
+    spoil(judged.folder / "unpacked" / "x" / "x-1.0" / "run me")
+    for item in (items[0], *items[2:]):
+        assert judged.run(item) != 0, item
+    upstream(judged, "x.tar.xz", data[:-8])
+    assert judged.run(items[1]) != 0
+
+
+def test_an_address_with_what_curl_takes_for_a_pattern_is_that_address(judged: Judged) -> None:
+    folder = judged.root.parent / "x[1-3]{a,b}"
+    folder.mkdir()
+    (folder / "x.txt").write_bytes(DATA)
+    judged.judge(file_source("c", f"file://{folder}/x.txt", sha256=sha256(DATA)))
+    assert judged.run("c/fetch/x.txt") == 0
+
+
+def test_the_files_of_packages_are_fetched_once_more(judged: Judged, tmp_path: Path) -> None:
+    archive = archive_of(judged, tmp_path)
+    judged.judge(replace(archive.source(), component="c"))
+    assert judged.run("c/fetch/hi") == 0
+    spoil(tmp_path / "archive" / DIRECTORY / "hi_1.0-1.dsc")
+    assert judged.run("c/fetch/hi") != 0
+
+
+def test_the_file_of_a_stock_package_is_fetched_once_more(judged: Judged, tmp_path: Path) -> None:
+    judged.judge(archive_of(judged, tmp_path).deb_source())
+    assert judged.run("c/fetch-deb/hi") == 0
+    for path in (tmp_path / "archive").rglob("hi_1.0-1_all.deb"):
+        spoil(path)
+    assert judged.run("c/fetch-deb/hi") != 0
+
+
+def test_an_rpm_is_fetched_once_more(judged: Judged, signed: bytes) -> None:
+    url = upstream(judged, rpms.NAME, signed)
+    judged.judge(rpm_source("c", url, sha256=None, trust=judged.keys.trust("s1")))
+    assert judged.run(f"c/fetch/{rpms.NAME}") == 0
+    upstream(judged, rpms.NAME, signed + b"x")
+    assert judged.run(f"c/fetch/{rpms.NAME}") != 0
+
+
+def compared(judged: Judged, archive: Miniature, tmp_path: Path, products: Mapping[str, bytes]) -> str:
+    """Products of a build that were set beside the archive's, as a run does it; gives the item."""
+    folder = judged.root / "products" / "c"
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, data in products.items():
+        (folder / name).write_bytes(data)
+    digests = {name: sha256(data) for name, data in products.items()}
+    outcome = compare(
+        Reference("c/reference", "bookworm", digests, folder),
+        "0" * 64,
+        archive.deb_source().archive,
+        workshop(tmp_path / "compared"),
+        lambda *_: Report(why_none="not looked at"),
+    )
+    spec = ItemSpec("c/reference", "c", Stage.BUILD, "reference", "beside the archive")
+    judged.take(spec, outcome.verdicts["c/reference"])
+    return "c/reference"
+
+
+def test_built_packages_beside_those_of_the_archive(judged: Judged, tmp_path: Path) -> None:
+    archive = archive_of(judged, tmp_path)
+    (published,) = (tmp_path / "archive").rglob("hi_1.0-1_all.deb")
+    deb = published.read_bytes()
+    item = compared(judged, archive, tmp_path, {published.name: deb, "notes.txt": b"no package"})
+    assert judged.items[item].status is Status.PASSED
+    assert judged.run(item) == 0
+    spoil(judged.root / "products" / "c" / published.name)
+    assert judged.run(item) != 0
+    (judged.root / "products" / "c" / published.name).write_bytes(deb)
+    spoil(next((tmp_path / "archive").rglob("Packages.xz")))
+    assert judged.run(item) != 0
+
+
+def test_a_built_package_that_differs_or_that_the_archive_has_not_is_no_good_answer(
+    judged: Judged, tmp_path: Path
+) -> None:
+    archive = archive_of(judged, tmp_path)
+    (published,) = (tmp_path / "archive").rglob("hi_1.0-1_all.deb")
+    for products in ({published.name: DATA}, {published.name: published.read_bytes(), "ho_1_all.deb": DATA}):
+        item = compared(judged, archive, tmp_path, products)
+        assert judged.items[item].status is Status.WARNED
+        assert judged.run(item) != 0
+
+
+def test_the_products_of_two_builds(judged: Judged) -> None:
+    product = judged.root / "products" / "c" / "-n x.deb"
+    product.parent.mkdir(parents=True)
+    product.write_bytes(DATA)
+    made = (Collected(product.name, sha256(DATA), len(DATA)),)
+    for second, code in (
+        (made, 0),
+        ((Collected(product.name, "0" * 64, len(DATA)),), 1),
+    ):
+        evidence = json.dumps({"twice": Twice(made, second).told()})
+        item = Item("c/reproduce", "c", Stage.BUILD, "reproduce", "twice", Status.PASSED, evidence=evidence)
+        judged.items[item.id] = item
+        assert judged.run(item.id) == code
+    judged.items[item.id] = replace(item, evidence=json.dumps({"twice": Twice(made, ()).told()}))
+    assert judged.repeat(item.id) is None, "what only one build made can't be compared"
+
+
+@pytest.mark.parametrize("width", [0, 24, 25, 31, 40, 59, 78])
+@settings(max_examples=30, deadline=None)
+@given(
+    words=st.lists(st.text(min_size=1, max_size=60).filter(lambda text: "\0" not in text), min_size=1, max_size=6)
+)
+def test_a_command_that_is_folded_says_what_it_said(width: int, words: list[str]) -> None:
+    good = [word for word in words if "\0" not in word]
+    command = f'printf "%s\\0" {" ".join(map(quoted, good))} "$(printf %s {quoted(good[0])} | cat)"'
+    folded = wrapped(command, width)
+    done = subprocess.run(["bash", "-c", folded], capture_output=True, check=True, timeout=20)
+    told = [word.encode("utf-8", "surrogateescape") for word in good]
+    assert done.stdout == b"\0".join([*told, told[0].rstrip(b"\n")]) + b"\0"
+    lengths = [len(line) for line in folded.split("\n")]
+    assert max(lengths) <= max(24, width) + 8, folded
+
+
+def test_a_long_word_is_folded_too(tmp_path: Path) -> None:
+    long = "x" * 40_000
+    folded = wrapped(f"printf %s {long} '{long} '", 78)
+    assert max(map(len, folded.split("\n"))) <= 78
+    done = subprocess.run(["bash"], input=folded.encode(), capture_output=True, check=True, timeout=60)
+    assert done.stdout.decode() == f"{long}{long} "
+
+
 @pytest.mark.parametrize("word", [ODD, "'; touch hacked; '", "$'\\x41", "-n", "a\nb", "\udc9b\udcff", "~/x", "!!"])
 def test_a_quoted_word_is_one_printable_word_and_comes_back_as_it_was(word: str, tmp_path: Path) -> None:
     text = quoted(word)
@@ -340,7 +537,24 @@ def test_a_name_that_is_a_path_has_no_command(judged: Judged, name: str) -> None
 
 
 @pytest.mark.parametrize(
-    "kind", ["digest", "file-signature", "git-tag", "git", "rpm", "archive", "uploader", "build", "apt", "?"]
+    "kind",
+    [
+        "digest",
+        "file-signature",
+        "git-tag",
+        "git",
+        "rpm",
+        "archive",
+        "uploader",
+        "build",
+        "apt",
+        "file",
+        "fetch",
+        "unpack",
+        "reproduce",
+        "reference",
+        "?",
+    ],
 )
 def test_evidence_that_says_nothing_or_nonsense_has_no_command(judged: Judged, kind: str) -> None:
     item = Item("c/x/y", "c", Stage.VERIFY, kind, "x", Status.PASSED)
@@ -356,6 +570,9 @@ def test_evidence_that_says_nothing_or_nonsense_has_no_command(judged: Judged, k
         "products": {"../x": "0" * 64},
         "uploaders": "$(id)",
         "signatures": [{"kind": "openpgp", "key": "$(id)"}],
+        "twice": {"../x": {"second_sha256": "0" * 64}},
+        "compared": {"x_1_all.deb": {"result": "identical", "published": "$(id)"}},
+        "directory": "$(id)",
     }
     for said in ({}, odd):
         assert repeat(item, said, judged.places, lambda _: odd) is None

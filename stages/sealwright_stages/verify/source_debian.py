@@ -88,7 +88,7 @@ class DebianSource:
         listing = "".join(f"{known.sha256} {name}\n" for name, known in sorted(self._files.items()))
         digest = hashlib.sha256(listing.encode()).hexdigest()
         told = f"version {version}: {len(self._files)} files, {cached} of them from the cache"
-        return passed(told, digest, {"version": version})
+        return passed(told, digest, {"version": version, "directory": self._stanza["directory"]})
 
     def verify(self, workshop: Workshop) -> Outcome:
         """Judge both items; all files are deleted if either fails."""
