@@ -3,129 +3,28 @@
 from __future__ import annotations
 
 import base64
-import itertools
 import json
 import shlex
 import subprocess
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sealwright_console.repeat import Places, Repeat, quoted, repeat, wrapped
-from sealwright_console.views.overview import signer, version
-from sealwright_stages.build.reference import compare
+from sealwright_console.repeat import quoted, repeat, wrapped
 from sealwright_stages.events import Stage
-from sealwright_stages.ports import Collected, ItemSpec, Reference, Report, Source, Trust
+from sealwright_stages.ports import Trust
 from sealwright_stages.state import Item
-from sealwright_stages.twice import Twice
 from sealwright_stages.unpack.names import unpacked_name
-from sealwright_stages.verdict import Failed, Green, Passed, Status, Verdict, Warned
+from sealwright_stages.verdict import Status
 from sealwright_stages.verify.file_source import Inside, file_source
 from sealwright_stages.verify.git_source import git_source
-from sealwright_stages.verify.rpm_source import rpm_source
 from sealwright_stages.verify.signatures import judge_signature
-from support.other_keys import OtherKeys
-from verify import rpms
-from verify.miniature import DIRECTORY, Miniature
-from verify.workbench import Keys, Repository, sha256, signed_commit, signed_tag, tag_payload, workshop
-
-ODD = "a b'$(touch hacked)\x1b[2J\u202e"
-DATA = b"third party\n" * 100
-STATUS = {Passed: Status.PASSED, Warned: Status.WARNED, Failed: Status.FAILED}
-
-
-@dataclass
-class Judged:
-    """A component that went through get-sources and verify; its work folder has an odd name."""
-
-    root: Path
-    keys: Keys
-    others: OtherKeys
-    items: dict[str, Item]
-    widths: Iterator[int] = field(default_factory=lambda: itertools.cycle((30, 59, 78, 10_000)))
-
-    @property
-    def places(self) -> Places:
-        return Places(
-            self.root / "sources", self.root / "products", self.root / "keys", None, self.root / "archive.gpg"
-        )
-
-    @property
-    def folder(self) -> Path:
-        return self.root / "sources" / "c"
-
-    def judge(self, source: Source) -> None:
-        place = workshop(self.root.parent)
-        self.take(source.fetch_item, source.fetch(place))
-        found = source.verify(place)
-        for spec in source.verify_items:
-            self.take(spec, found.verdicts[spec.id])
-        green = {
-            item: Green(item, verdict) for item, verdict in found.verdicts.items() if isinstance(verdict, Passed)
-        }
-        if len(green) == len(source.verify_items):
-            self.folder.mkdir(parents=True)
-            source.stage(place, green, self.folder)
-
-    def take(self, spec: object, verdict: Verdict) -> None:
-        item = Item(spec.id, spec.component, spec.stage, spec.kind, spec.title)  # type: ignore[attr-defined]
-        evidence = json.dumps(verdict.evidence)
-        status = STATUS[type(verdict)]
-        self.items[item.id] = replace(
-            item,
-            status=status,
-            evidence=evidence,
-            reason=verdict.reason,
-            subject_sha256=verdict.subject_sha256,
-        )
-
-    def evidence(self, item: str) -> Mapping[str, object]:
-        return json.loads(self.items[item].evidence) if item in self.items else {}
-
-    def repeat(self, item: str, **places: Path | None) -> Repeat | None:
-        where = replace(self.places, **places)  # type: ignore[arg-type]
-        return repeat(self.items[item], self.evidence(item), where, self.evidence)
-
-    def run(self, item: str, **places: Path | None) -> int:
-        found = self.repeat(item, **places)
-        assert found is not None and found.good
-        assert found.command.isascii() and found.command.replace("\n", "").isprintable()
-        folded = wrapped(found.command, next(self.widths))  # as it may be copied from a terminal
-        done = subprocess.run(["bash", "-c", folded], cwd=self.root, capture_output=True, timeout=60, check=False)
-        print(found.command, done.stdout.decode(), done.stderr.decode())
-        assert not (self.root / "hacked").exists()
-        return done.returncode
-
-
-@pytest.fixture
-def judged(tmp_path: Path, keys: Keys, others: OtherKeys) -> Judged:
-    root = tmp_path / ODD
-    (root / "keys").mkdir(parents=True)
-    for name in ("s1", "s2"):
-        (root / "keys" / f"{name}.asc").write_bytes(keys.certificate(name))
-        (root / "keys" / f"{name}-ssh.pub").write_bytes(others.ssh_file(name).with_suffix(".ssh.pub").read_bytes())
-        (root / "keys" / f"{name}-m.pub").write_bytes(
-            others.minisign_file(name).with_suffix(".minisign.pub").read_bytes()
-        )
-    return Judged(root, keys, others, {})
-
-
-def spoil(path: Path) -> None:
-    path.chmod(0o644)
-    data = bytearray(path.read_bytes())
-    data[len(data) // 2] ^= 1
-    path.write_bytes(bytes(data))
-
-
-def upstream(judged: Judged, name: str, data: bytes) -> str:
-    path = judged.root.parent / "up stream"
-    path.mkdir(exist_ok=True)
-    (path / name).write_bytes(data)
-    return (path / name).as_uri()
+from verify.repeating import DATA, ODD, Judged, packed, spoil, upstream
+from verify.workbench import Repository, sha256, signed_commit, signed_tag, tag_payload
 
 
 def test_a_pinned_digest(judged: Judged) -> None:
@@ -233,108 +132,6 @@ def test_a_signed_commit(judged: Judged, repository: Repository) -> None:
     assert judged.run(item) != 0
 
 
-def test_an_rpm_package(judged: Judged, signed: bytes) -> None:
-    judged.judge(rpm_source("c", upstream(judged, rpms.NAME, signed), sha256=None, trust=judged.keys.trust("s1")))
-    assert judged.run(f"c/rpm/{rpms.NAME}") == 0
-    spoil(judged.folder / "files" / rpms.NAME)
-    assert judged.run(f"c/rpm/{rpms.NAME}") != 0
-
-
-def archive_of(judged: Judged, tmp_path: Path) -> Miniature:
-    archive = Miniature(tmp_path / "archive", judged.keys)
-    archive.publish()
-    (judged.root / "archive.gpg").write_bytes(judged.keys.gpg("--export", judged.keys.fingerprint("archive")))
-    return archive
-
-
-def test_a_stock_package_from_the_signed_index_down(judged: Judged, tmp_path: Path) -> None:
-    archive = archive_of(judged, tmp_path)
-    judged.judge(archive.deb_source())
-    assert judged.run("c/deb/hi") == 0
-    spoil(judged.folder / "files" / "hi_1.0-1_all.deb")
-    assert judged.run("c/deb/hi") != 0
-    assert judged.run("c/deb/hi", sources=None) == 0
-    spoil(tmp_path / "archive/dists/bookworm/InRelease")
-    assert judged.run("c/deb/hi", sources=None) != 0
-
-
-def test_a_source_package_by_archive_and_uploader(judged: Judged, tmp_path: Path) -> None:
-    archive = archive_of(judged, tmp_path)
-    source = replace(archive.source(), component="c")
-    judged.judge(source)
-    uploaders = tmp_path / "uploaders.gpg"
-    uploaders.write_bytes(judged.keys.gpg("--export", judged.keys.fingerprint("uploader")))
-    assert judged.run("c/archive/hi") == 0
-    assert judged.run("c/uploader/hi") == 0
-    spoil(judged.folder / "dsc" / "hi_1.0-1.dsc")
-    assert judged.run("c/archive/hi") != 0
-    assert judged.run("c/uploader/hi") != 0
-
-
-def spilled(judged: Judged) -> list[Item]:
-    """The items as a state has them: long evidence lies on a stream."""
-    items = judged.items.values()
-    return [item if len(json.dumps(item.evidence)) <= 1200 else replace(item, evidence="") for item in items]
-
-
-@pytest.mark.parametrize(("kind", "key"), [("source", "uploader"), ("deb", "archive")])
-def test_the_overview_tells_version_and_signer_of_debian_packages(
-    judged: Judged, tmp_path: Path, kind: str, key: str
-) -> None:
-    archive = archive_of(judged, tmp_path)
-    judged.judge(archive.deb_source() if kind == "deb" else replace(archive.source(), component="c"))
-    assert not all(item.evidence for item in spilled(judged)), "the archive's evidence is long"
-    assert (version(spilled(judged)), signer(spilled(judged))) == ("1.0-1", judged.keys.fingerprint(key))
-
-
-def test_the_signed_index_of_a_build_root_out_of_the_log(judged: Judged, tmp_path: Path) -> None:
-    archive_of(judged, tmp_path)
-    dist = tmp_path / "archive/dists/bookworm"
-    packages = next(dist.glob("main/binary-*/Packages.xz")).read_bytes()
-    said = {
-        "inrelease_base64": base64.b64encode((dist / "InRelease").read_bytes()).decode(),
-        "root": {"index": {"sha256": sha256(packages)}},
-    }
-    stream = judged.root / "log/data/evidence/1-9"
-    stream.mkdir(parents=True)
-    (stream / "00000007.log").write_text(json.dumps(said))
-    item = Item("environment debian:bookworm/apt", "environment debian:bookworm", Stage.VERIFY, "apt", "root")
-    item = replace(item, status=Status.PASSED, evidence=json.dumps(said), evidence_stream="evidence/1-9")
-    judged.items[item.id] = item
-    assert judged.run(item.id, log=judged.root / "log") == 0
-    said["root"] = {"index": {"sha256": "0" * 64}}
-    judged.items[item.id] = replace(item, evidence=json.dumps(said))
-    assert judged.run(item.id, log=judged.root / "log") != 0
-
-
-def test_the_products_of_a_build(judged: Judged) -> None:
-    product = judged.root / "products" / "c" / "-n x.deb"
-    product.parent.mkdir(parents=True)
-    product.write_bytes(DATA)
-    said = json.dumps({"products": {product.name: sha256(DATA)}})
-    judged.items["c/build"] = Item("c/build", "c", Stage.BUILD, "build", "build", Status.PASSED, evidence=said)
-    assert judged.run("c/build") == 0
-    spoil(product)
-    assert judged.run("c/build") != 0
-
-
-def packed(judged: Judged, name: str) -> bytes:
-    """An archive with a folder, a program, a link and an empty folder in it, packed as its name says."""
-    tree = judged.root.parent / "tree"
-    if not tree.exists():
-        (tree / "x-1.0" / "empty").mkdir(parents=True)
-        (tree / "x-1.0" / "run me").write_bytes(DATA)
-        (tree / "x-1.0" / "run me").chmod(0o755)
-        (tree / "x-1.0" / "link").symlink_to("run me")
-    if name.endswith(".zip"):
-        subprocess.run(["zip", "-qry", "../x.zip", "x-1.0"], cwd=tree, check=True)
-        return (judged.root.parent / "x.zip").read_bytes()
-    plain = subprocess.run(["tar", "-C", tree, "-cf", "-", "x-1.0"], capture_output=True, check=True).stdout
-    if name.endswith(".tar"):
-        return plain
-    return subprocess.run(["xz", "-c"], input=plain, capture_output=True, check=True).stdout
-
-
 @pytest.mark.parametrize("name", ["x-1.0.tar.xz", "x-1.0.tar", "x.zip"])
 def test_a_file_that_was_fetched_and_an_archive_that_was_unpacked(judged: Judged, name: str) -> None:
     data = packed(judged, name)
@@ -398,91 +195,6 @@ def test_an_address_with_what_curl_takes_for_a_pattern_is_that_address(judged: J
     (folder / "x.txt").write_bytes(DATA)
     judged.judge(file_source("c", f"file://{folder}/x.txt", sha256=sha256(DATA)))
     assert judged.run("c/fetch/x.txt") == 0
-
-
-def test_the_files_of_packages_are_fetched_once_more(judged: Judged, tmp_path: Path) -> None:
-    archive = archive_of(judged, tmp_path)
-    judged.judge(replace(archive.source(), component="c"))
-    assert judged.run("c/fetch/hi") == 0
-    spoil(tmp_path / "archive" / DIRECTORY / "hi_1.0-1.dsc")
-    assert judged.run("c/fetch/hi") != 0
-
-
-def test_the_file_of_a_stock_package_is_fetched_once_more(judged: Judged, tmp_path: Path) -> None:
-    judged.judge(archive_of(judged, tmp_path).deb_source())
-    assert judged.run("c/fetch-deb/hi") == 0
-    for path in (tmp_path / "archive").rglob("hi_1.0-1_all.deb"):
-        spoil(path)
-    assert judged.run("c/fetch-deb/hi") != 0
-
-
-def test_an_rpm_is_fetched_once_more(judged: Judged, signed: bytes) -> None:
-    url = upstream(judged, rpms.NAME, signed)
-    judged.judge(rpm_source("c", url, sha256=None, trust=judged.keys.trust("s1")))
-    assert judged.run(f"c/fetch/{rpms.NAME}") == 0
-    upstream(judged, rpms.NAME, signed + b"x")
-    assert judged.run(f"c/fetch/{rpms.NAME}") != 0
-
-
-def compared(judged: Judged, archive: Miniature, tmp_path: Path, products: Mapping[str, bytes]) -> str:
-    """Products of a build that were set beside the archive's, as a run does it; gives the item."""
-    folder = judged.root / "products" / "c"
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, data in products.items():
-        (folder / name).write_bytes(data)
-    digests = {name: sha256(data) for name, data in products.items()}
-    outcome = compare(
-        Reference("c/reference", "bookworm", digests, folder),
-        "0" * 64,
-        archive.deb_source().archive,
-        workshop(tmp_path / "compared"),
-        lambda *_: Report(why_none="not looked at"),
-    )
-    spec = ItemSpec("c/reference", "c", Stage.BUILD, "reference", "beside the archive")
-    judged.take(spec, outcome.verdicts["c/reference"])
-    return "c/reference"
-
-
-def test_built_packages_beside_those_of_the_archive(judged: Judged, tmp_path: Path) -> None:
-    archive = archive_of(judged, tmp_path)
-    (published,) = (tmp_path / "archive").rglob("hi_1.0-1_all.deb")
-    deb = published.read_bytes()
-    item = compared(judged, archive, tmp_path, {published.name: deb, "notes.txt": b"no package"})
-    assert judged.items[item].status is Status.PASSED
-    assert judged.run(item) == 0
-    spoil(judged.root / "products" / "c" / published.name)
-    assert judged.run(item) != 0
-    (judged.root / "products" / "c" / published.name).write_bytes(deb)
-    spoil(next((tmp_path / "archive").rglob("Packages.xz")))
-    assert judged.run(item) != 0
-
-
-def test_a_built_package_that_differs_or_that_the_archive_has_not_is_no_good_answer(
-    judged: Judged, tmp_path: Path
-) -> None:
-    archive = archive_of(judged, tmp_path)
-    (published,) = (tmp_path / "archive").rglob("hi_1.0-1_all.deb")
-    for products in ({published.name: DATA}, {published.name: published.read_bytes(), "ho_1_all.deb": DATA}):
-        item = compared(judged, archive, tmp_path, products)
-        assert judged.items[item].status is Status.WARNED
-        assert judged.run(item) != 0
-
-
-def test_the_products_of_two_builds(judged: Judged) -> None:
-    product = judged.root / "products" / "c" / "-n x.deb"
-    product.parent.mkdir(parents=True)
-    product.write_bytes(DATA)
-    made = (Collected(product.name, sha256(DATA), len(DATA)),)
-    for second, code in (
-        (made, 0),
-        ((Collected(product.name, "0" * 64, len(DATA)),), 1),
-    ):
-        evidence = json.dumps({"twice": Twice(made, second).told()})
-        item = Item("c/reproduce", "c", Stage.BUILD, "reproduce", "twice", Status.PASSED, evidence=evidence)
-        judged.items[item.id] = item
-        assert judged.run(item.id) == code
-    judged.items[item.id] = replace(item, evidence=json.dumps({"twice": Twice(made, ()).told()}))
-    assert judged.repeat(item.id) is None, "what only one build made can't be compared"
 
 
 @pytest.mark.parametrize("width", [0, 24, 25, 31, 40, 59, 78])
