@@ -11,6 +11,7 @@ from pathlib import Path
 from sealwright_stages.durations import Durations
 from sealwright_stages.errors import InterruptedRunError, LogError
 from sealwright_stages.events import SandboxHeld
+from sealwright_stages.finish import Finishing
 from sealwright_stages.journal import Journal
 from sealwright_stages.live import Live
 from sealwright_stages.log.entries import read_stream
@@ -38,6 +39,8 @@ class Context:
     prepared: dict[str, Prepared] = field(default_factory=dict)
     refused: dict[str, Failed] = field(default_factory=dict)
     live: Live = field(default_factory=Live)
+    finishing: Finishing = field(default_factory=Finishing)
+    """How far seal and sign are, for the faces."""
 
     @property
     def durations(self) -> Durations:
