@@ -87,8 +87,8 @@ class Finish:
     """How far it is.
 
     `root` in hex and `records` are those of the sealed log, once it was fetched and its root computed anew; `folder`
-    holds the evidence; `where` the signer is, and `asked` the fingerprints of its keys; `seconds` is how long the step
-    that is under way has taken.
+    holds the evidence; `where` the signer is, `asked` the fingerprints of its keys, `things` what it is to sign;
+    `seconds` is how long the step that is under way has taken.
     """
 
     steps: tuple[Step, ...] = ()
@@ -101,11 +101,19 @@ class Finish:
     folder: str = ""
     where: str = ""
     asked: tuple[str, ...] = ()
+    things: tuple[Thing, ...] = ()
     seconds: int = 0
 
     def step(self, act: Act) -> Step | None:
         """The newest step of this kind."""
         return next((each for each in reversed(self.steps) if each.act is act), None)
+
+    def stopped(self, reason: str, next_step: str) -> Finish:
+        """The same where the run has ended badly: its last step did not come to its end, or what it came to is void."""
+        if not self.steps or self.steps[-1].status is Status.FAILED:
+            return self
+        last = replace(self.steps[-1], status=Status.FAILED, said=reason, next_step=next_step)
+        return replace(self, steps=(*self.steps[:-1], last), seconds=0)
 
     @property
     def persons(self) -> frozenset[str]:
@@ -160,7 +168,7 @@ class Finishing:
 
     @contextmanager
     def step(self, act: Act, said: str = "") -> Iterator[Say]:
-        """A step is under way inside the block, which is given what says what came of it; whatever it raises is its reason."""
+        """A step is under way inside the block, which is given what tells what came of it; what it raises is the reason."""
         step = Step(act, Status.RUNNING, said, began=self._stamp())
         with self._lock:
             self._since = self._clock()

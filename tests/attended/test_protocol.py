@@ -59,6 +59,7 @@ SAID: list[Said] = [
         "/srv",
         EVIL,
         ("KEY",),
+        (Thing("log/SHA256SUMS", "log-sha256sums", EVIL, 7),),
         3,
     ),
     Looks({EVIL: Now(Sampled(1, 2, 3, 4, 5), 6, 7)}, {"x": "about 3 min left"}, "about 1 h left"),

@@ -6,7 +6,7 @@ import base64
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -16,14 +16,24 @@ from sealwright_console.repeat import Places, places_of
 from sealwright_console.review_app import ReviewApp
 from sealwright_console.review_feed import ReviewFeed
 from sealwright_stages import events as ev
+from sealwright_stages.finish import Act, Check, Finish, Signer, Step, Thing, digest_over
 from sealwright_stages.fold import apply
 from sealwright_stages.live import Now
 from sealwright_stages.review.past import Past, read_past
 from sealwright_stages.state import State
+from sealwright_stages.verdict import Status
 from support.past_log import End, Output, Seal, Told, write_past
 
 BEGIN = datetime(2026, 3, 2, 12, 39, 0, tzinfo=UTC)
-DIGEST = hashlib.sha256(b"made up").hexdigest()
+THINGS = tuple(
+    Thing(name, kind, hashlib.sha256(name.encode()).hexdigest(), size)
+    for name, kind, size in (
+        ("SHA256SUMS", "sha256sums", 1037),
+        ("log/SHA256SUMS", "log-sha256sums", 1412),
+        ("provenance", "dsse-payload", 9120),
+    )
+)
+DIGEST = digest_over(THINGS)
 FINGERPRINT = "0123456789ABCDEF0123456789ABCDEF01234567"
 
 
@@ -283,20 +293,83 @@ def finish(story: Story) -> Story:
     return story
 
 
-def request(digest: str = DIGEST) -> SigningRequest:
+def request(digest: str = DIGEST, things: tuple[Thing, ...] = THINGS, number: int = 1) -> SigningRequest:
     """What the signer asks."""
     return SigningRequest(
         release="example-1.0",
         digest=digest,
         summary=(
             "SHA256SUMS: 11 products",
-            "log/SHA256SUMS: 14 files, 228 records, sealed",
-            "provenance: SLSA v1, builder example.org/builder-1",
+            "log/SHA256SUMS: the sealed log, 14 files",
+            "provenance: 11 products of example-1.0",
+            "0 warnings, 1 waivers",
         ),
-        keys=(f"manager-1 {FINGERPRINT}",),
-        counts=(("components", 11), ("products", 11), ("items", 34)),
+        keys=(FINGERPRINT,),
+        counts=(("products", 11),),
         warnings=("kde-desktop/signature of the tag: extension seen on the key server (release-manager-1)",),
+        things=things,
+        number=number,
     )
+
+
+OTHER_THINGS = (*THINGS[:2], Thing("provenance", "dsse-payload", sha("another"), 9120))
+SECOND = "FEDCBA9876543210FEDCBA9876543210FEDCBA98"
+_AT = "2026-03-02T12:46:{:02}Z"
+
+
+def other_request() -> SigningRequest:
+    """The next question, over other documents."""
+    return request(digest_over(OTHER_THINGS), OTHER_THINGS, 2)
+
+
+def finish(*acts: Act, failed: str = "", running: bool = False, threshold: int = 1) -> Finish:
+    """How far an engine is: these steps are done; the last one failed with its reason, or is under way."""
+    told = {
+        Act.POLICY: "manifest and keyring are those that the run began with",
+        Act.PRODUCTS: "11 hashed again, 531,300 bytes: as the log says",
+        Act.SEAL: "228 records and 99,000 bytes of output in 11 files",
+        Act.ROOT: "computed here from 229 records, and it is the one that the log authority signed",
+        Act.EVIDENCE: "/srv/releases/example-1.0.release/evidence",
+        Act.SIGNER: "it has read the 3 documents",
+        Act.ANSWER: "yes",
+        Act.KEY: "the signer gave 3 signatures",
+        Act.VERIFY: "what the signer gave is good, and is written",
+        Act.COUNT: f"signed by manager-1: 1 of {threshold} needed",
+    }
+    steps = [Step(act, Status.PASSED, told[act], "", _AT.format(n), _AT.format(n)) for n, act in enumerate(acts)]
+    if failed:
+        steps[-1] = replace(steps[-1], status=Status.FAILED, said=failed, next_step="run again to sign")
+    if running:
+        steps[-1] = replace(steps[-1], status=Status.RUNNING, said="", ended="")
+    rooted = Act.ROOT in acts and not (running and acts[-1] is Act.ROOT)
+    asked = Act.SIGNER in acts and not (running and acts[-1] is Act.SIGNER)
+    files = ("SHA256SUMS", "log/SHA256SUMS")
+    good = [Check(name, "manager-1", FINGERPRINT, _AT.format(8), "gpg (GnuPG) 2.2.40", "agrees") for name in files]
+    return Finish(
+        steps=tuple(steps),
+        signers=(Signer("manager-1", (FINGERPRINT,)), Signer("manager-2", (SECOND,)))[:threshold],
+        threshold=threshold,
+        signed_files=files,
+        checks=tuple(good) if Act.COUNT in acts else (),
+        root=sha("root") if rooted else "",
+        records=229 if rooted else 0,
+        folder=told[Act.EVIDENCE] if Act.EVIDENCE in acts else "",
+        where="ssh signer.example.org sealwright-signer serve --home release-home --record record.jsonl",
+        asked=(FINGERPRINT,) if asked else (),
+        things=THINGS if asked else (),
+        seconds=23 if running else 0,
+    )
+
+
+SEALING = (Act.POLICY, Act.PRODUCTS, Act.SEAL, Act.ROOT, Act.EVIDENCE)
+ASKING = (*SEALING, Act.SIGNER, Act.ANSWER)
+AT_WORK = (*ASKING, Act.KEY)
+SIGNED = (*AT_WORK, Act.VERIFY, Act.COUNT)
+
+
+def asking() -> Finish:
+    """The signer has read all, and a person is asked."""
+    return finish(*ASKING, running=True)
 
 
 @dataclass
@@ -315,6 +388,7 @@ class MadeUpFeed:
     looks: dict[str, Now] = field(default_factory=dict)
     ahead: dict[str, str] = field(default_factory=dict)
     state: State = field(default_factory=State)
+    finish: Finish = field(default_factory=Finish)
     _at: int = 0
 
     def __post_init__(self) -> None:

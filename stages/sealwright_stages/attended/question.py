@@ -56,7 +56,7 @@ class Question:
 
 def _fits(answer: Typed, open_: Asks) -> bool:
     """Whether this was typed by somebody who read the question; the signer judges it once more."""
-    whole = len(open_.digest) == 64 and _DIGITS <= len(answer.digest)
+    whole = len(open_.digest) == 64 and len(answer.digest) >= _DIGITS
     return whole and open_.digest.startswith(answer.digest) and answer.release == open_.release != ""
 
 

@@ -91,14 +91,15 @@ def sign_release(context: Context, evidence: EvidenceFolder, confirm: Confirm) -
 
 def _asked(context: Context, confirm: Confirm, documents: Mapping[str, tuple[str, bytes]]) -> Mapping[str, bytes]:
     """What the signer signs, if the person agrees."""
-    finishing = context.finishing
+    finishing, things = context.finishing, _things(documents)
+    finishing.know(things=things)
     with contextlib.ExitStack() as stack:
         with finishing.step(Act.SIGNER) as say:
             signer = confirm.open_signer()
             stack.callback(signer.close)
             proposal = signer.propose(context.plan.manifest.release, documents, _facts(context))
             finishing.know(asked=proposal.keys)
-            if proposal.digest != digest_over(_things(documents)):
+            if proposal.digest != digest_over(things):
                 raise SigningError(
                     "the signer's digest",
                     "it is not that of what it was shown",
@@ -106,7 +107,7 @@ def _asked(context: Context, confirm: Confirm, documents: Mapping[str, tuple[str
                 )
             say(f"it has read the {len(documents)} documents")
         with finishing.step(Act.ANSWER, "yes"):
-            typed = confirm.ask(_request(context, proposal, _things(documents)))
+            typed = confirm.ask(_request(context, proposal, things))
             _go_on(context)
             if typed is None:
                 raise SigningError("nothing was signed", "the release manager said no", "run again to sign")
