@@ -31,7 +31,6 @@ from sealwright_console.views.overview import (
     empty_line,
     selected_lines,
 )
-from sealwright_console.views.sign import armed, digest_lines
 from sealwright_stages import events as ev
 from sealwright_stages.audit import Audit, Finding
 from sealwright_stages.events import Stage

@@ -52,6 +52,10 @@ class DigitsInput(TypedInput):
     HEX = frozenset("0123456789abcdefABCDEF ")
     PASSED_ON = frozenset({"g", "y", "G", "question_mark", "colon"})
 
+    def check_consume_key(self, key: str, character: str | None) -> bool:
+        """Whether it takes this key; the others are shown below as keys of the screen."""
+        return character is not None and character in self.HEX
+
     async def _on_key(self, event: Key) -> None:
         if not event.is_printable or event.character in self.HEX:
             await super()._on_key(event)

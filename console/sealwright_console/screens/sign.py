@@ -22,6 +22,7 @@ from sealwright_console.feed import Feed, SigningRequest
 from sealwright_console.lines import Line, Part, Tone
 from sealwright_console.screens.asking import AskScreen, DigitsInput, TypedInput
 from sealwright_console.screens.base import ConsoleScreen
+from sealwright_console.views.header import signed_live
 from sealwright_console.views.request import Groups, copied, digest_lines, request_lines, said_lines, thing_lines
 from sealwright_console.views.sign import (
     answer_line,
@@ -43,13 +44,15 @@ from sealwright_console.views.signers import (
 from sealwright_console.widgets.careful import CarefulButton
 from sealwright_console.widgets.texts import Texts
 from sealwright_stages.finish import digest_over
+from sealwright_stages.verdict import Status
 
-_HINT = "Compare it on a second device, digit by digit. What is published can't be taken back."
+_HINT = "Compare it on a second device. What is published can't be taken back."
 
 
 class SignScreen(ConsoleScreen):
     """The last yes."""
 
+    AUTO_FOCUS = ""
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("tab", "go(1)", "Next field", priority=True, tooltip="the next field or button"),
         Binding("shift+tab", "go(-1)", "Field before", show=False, priority=True),
@@ -65,7 +68,7 @@ class SignScreen(ConsoleScreen):
     SignScreen #request { height: auto; }
     SignScreen #digest { height: auto; padding: 0 1; background: $surface; }
     SignScreen #fields { grid-size: 3 2; grid-columns: 9 1fr 24; grid-rows: 1; height: 2; padding: 0 1; }
-    SignScreen #fields Input { height: 1; border: none; }
+    SignScreen #fields Input { height: 1; border: none; padding: 0; }
     SignScreen #hint { height: 1; padding: 0 1; }
     SignScreen #answer { height: 1; padding: 0 1; }
     SignScreen #answer Button { margin-right: 2; }
@@ -120,15 +123,20 @@ class SignScreen(ConsoleScreen):
         if question != self._question:
             self._question = question
             self._empty()
-            if request is not None:
-                self.query_one("#digits", TypedInput).focus()
+            self.set_focus(self.query_one("#digits") if request is not None else None)
             self.query_one("#what").scroll_home(animate=False)
-        digest = request.digest if request is not None else digest_over(self.feed.finish.things)
+        digest = self._digest(request)
         self.query_one("#digest").set_class(not digest, "asleep")
         if digest:
             self.say("#digest", *digest_lines(digest, self._groups, self.room))
         self.say("#request", *(self._asked(request) if request is not None else self._told()))
         self._judge()
+
+    def _digest(self, request: SigningRequest | None) -> str:
+        """The digest to look at: of the question, and while the signer is at work, since its key may show it."""
+        finish = self.feed.finish
+        at_work = signed_live(finish) is Status.RUNNING and self.feed.finished is None
+        return request.digest if request is not None else digest_over(finish.things) if at_work else ""
 
     def _empty(self) -> None:
         for field in self.query(TypedInput):
@@ -194,7 +202,7 @@ class SignScreen(ConsoleScreen):
             return
         event.stop()
         field = self.query_one("#digits", DigitsInput)
-        field.focus()
+        self.set_focus(field)
         field.insert_text_at_cursor(str(event.character))
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
@@ -216,7 +224,7 @@ class SignScreen(ConsoleScreen):
         name = "#release" if self.focused is self.query_one("#digits") else "#digits"
         request = self.request
         if name == "#release" or (request is not None and not digest_matches(request, self._typed()[0])):
-            self.query_one(name, TypedInput).focus()
+            self.set_focus(self.query_one(name))  # at once: `focus` is for later
 
     def action_groups(self) -> None:
         """Show digits in the next kind of groups."""

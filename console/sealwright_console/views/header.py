@@ -95,12 +95,12 @@ def signed_live(finish: Finish) -> Status | None:
     """How the sign stage of a running release stands, as its engine says: None before it has begun."""
     if finish.final:
         return Status.PASSED
-    acts = [step for step in finish.steps if step.act in SIGNING]
-    if not acts:
+    last = finish.steps[-1] if finish.steps else None
+    if last is None or (last.act not in SIGNING and last.status is not Status.FAILED):
         return None
-    if acts[-1].status is Status.FAILED and acts[-1].act is Act.COUNT and finish.persons:
-        return Status.WARNED
-    return Status.FAILED if acts[-1].status is Status.FAILED else Status.RUNNING
+    if last.status is not Status.FAILED:
+        return Status.RUNNING
+    return Status.WARNED if last.act is Act.COUNT and finish.persons else Status.FAILED
 
 
 def live_word(signed: Status, finish: Finish) -> Line:
