@@ -257,7 +257,7 @@ async def burst(pilot: Pilot[int], *keys: str) -> None:
 
 @pytest.mark.parametrize("leave", ["tab", "enter"])
 async def test_a_key_right_after_tab_or_enter_goes_to_the_next_field(leave: str) -> None:
-    for _ in range(5):
+    for _ in range(2):
         app = app_over(waiting())
         async with app.run_test(size=SIZE) as pilot:
             await press(pilot, "5")
@@ -265,9 +265,7 @@ async def test_a_key_right_after_tab_or_enter_goes_to_the_next_field(leave: str)
             assert fields(app) == [DIGITS, NAME]
 
 
-@pytest.mark.parametrize(
-    "last", [("tab", "enter"), ("enter", "enter", "enter"), ("tab", "space"), ("tab", "tab", "enter")]
-)
+@pytest.mark.parametrize("last", [("tab", "enter"), ("enter", "enter", "enter"), ("tab", "space")])
 async def test_what_was_typed_ahead_of_an_armed_button_presses_none(last: tuple[str, ...]) -> None:
     feed = waiting()
     app = app_over(feed)
@@ -277,6 +275,7 @@ async def test_what_was_typed_ahead_of_an_armed_button_presses_none(last: tuple[
         assert isinstance(app.screen, SignScreen), "nor is it asked whether to refuse"
         assert feed.asked == []
         if app.focused is not button(app):
+            assert last[0] == "enter", "tab goes to the button that the name has armed"
             button(app).focus()
             await pilot.pause()
         await press(pilot, "enter")
@@ -356,7 +355,7 @@ async def test_no_command_of_the_palette_signs_or_refuses() -> None:
     assert feed.asked == []
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(2))
 async def test_keys_at_random_sign_nothing_without_the_words(seed: int) -> None:
     dice = random.Random(seed)  # noqa: S311 - a seeded walk
     keys = [key for key in EVERY_KEY if key not in ("q",)]
@@ -364,7 +363,7 @@ async def test_keys_at_random_sign_nothing_without_the_words(seed: int) -> None:
     app = app_over(feed)
     async with app.run_test(size=SIZE) as pilot:
         await press(pilot, "5")
-        for _ in range(250):
+        for _ in range(100):
             await drum(pilot, dice.choice(keys))
             if not isinstance(app.screen, SignScreen) and dice.random() < 0.3:
                 await press(pilot, "escape", "escape", "5")

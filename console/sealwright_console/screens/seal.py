@@ -45,7 +45,7 @@ class SealScreen(ConsoleScreen):
     def on_mount(self) -> None:
         """Begin with the keys on the table."""
         super().on_mount()
-        self.query_one(Ledger).focus()
+        self.set_focus(self.query_one(Ledger))
 
     @property
     def needle(self) -> str:

@@ -216,15 +216,25 @@ class SignScreen(ConsoleScreen):
         return super().check_action(action, parameters)
 
     def action_go(self, way: int) -> None:
-        """Go to the next field or button, or to the one before."""
-        self.focus_next() if way > 0 else self.focus_previous()
+        """Go to the next field or button, or to the one before.
+
+        Which button comes after the name is known once the name's field has got all that was typed into it.
+        """
+        release = self.query_one("#release", TypedInput)
+        if way > 0 and self.focused is release:
+            release.call_later(self._past_the_name)
+        elif way > 0:
+            self.focus_next()
+        else:
+            self.focus_previous()
+
+    def _past_the_name(self) -> None:
+        if self.whole and self.request is not None and self.focused is self.query_one("#release"):
+            self.set_focus(self.query_one("#sign" if self._judge() else "#refuse"))
 
     def action_leave_field(self) -> None:
         """Enter goes on from the digits to the name, and never to a button."""
-        name = "#release" if self.focused is self.query_one("#digits") else "#digits"
-        request = self.request
-        if name == "#release" or (request is not None and not digest_matches(request, self._typed()[0])):
-            self.set_focus(self.query_one(name))  # at once: `focus` is for later
+        self.set_focus(self.query_one("#release"))  # at once: `focus` is for later
 
     def action_groups(self) -> None:
         """Show digits in the next kind of groups."""

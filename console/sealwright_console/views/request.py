@@ -126,8 +126,9 @@ def rebuilt_lines(state: State, width: int) -> list[Line]:
 
 
 def warning_lines(state: State, request: SigningRequest, width: int) -> list[Line]:
-    """What was waived, why and by whom: as the log has it, or where it has none of these as the engine said."""
-    told = [f"{w.item}: {w.reason} ({w.person})" for w in state.waivers] or list(request.warnings)
+    """What was waived, why and by whom: as the log has it, and what the engine said besides."""
+    logged = [f"{w.item}: {w.reason} ({w.person})" for w in state.waivers]
+    told = list(dict.fromkeys((*logged, *request.warnings)))
     if not told:
         return [_labelled("warnings", "none was waived")]
     lines: list[Line] = []
