@@ -21,7 +21,7 @@ def finish(*acts: Act, failed: str = "", running: bool = False, threshold: int =
         Act.ROOT: "computed here from 229 records, and it is the one that the log authority signed",
         Act.EVIDENCE: "/srv/releases/example-1.0.release/evidence",
         Act.SIGNER: "it has read the 3 documents",
-        Act.ANSWER: "yes",
+        Act.ANSWER: "yes, with digits and name",
         Act.KEY: "the signer gave 3 signatures",
         Act.VERIFY: "what the signer gave is good, and is written",
         Act.COUNT: f"signed by manager-1: 1 of {threshold} needed",
@@ -30,7 +30,8 @@ def finish(*acts: Act, failed: str = "", running: bool = False, threshold: int =
     if failed:
         steps[-1] = replace(steps[-1], status=Status.FAILED, said=failed, next_step="run again to sign")
     if running:
-        steps[-1] = replace(steps[-1], status=Status.RUNNING, said="", ended="")
+        said = "a person is asked" if acts[-1] is Act.ANSWER else ""
+        steps[-1] = replace(steps[-1], status=Status.RUNNING, said=said, ended="")
     rooted = Act.ROOT in acts and not (running and acts[-1] is Act.ROOT)
     asked = Act.SIGNER in acts and not (running and acts[-1] is Act.SIGNER)
     files = ("SHA256SUMS", "log/SHA256SUMS")

@@ -222,7 +222,10 @@ def test_a_tampered_policy_that_stops_the_signing_is_told_too() -> None:
 
 def test_what_was_verified_is_told_by_program_and_nothing_else_is_claimed() -> None:
     said = text(check_lines(finishes.finish(*finishes.SIGNED), 116))
-    assert said.count("manager-1: gpg (GnuPG) 2.2.40 good, own check agrees") == 2
+    assert said.count("gpg (GnuPG) 2.2.40 good, own check agrees") == 2
+    done = finishes.finish(*finishes.SIGNED)
+    two = replace(done, checks=(*done.checks, replace(done.checks[0], person="manager-2")))
+    assert text(check_lines(two, 116)).count("manager-2: gpg") == 1 and "manager" not in said
     assert "gpgv" not in said and "sqv" not in said
     assert check_lines(finishes.finish(*finishes.AT_WORK, running=True), 76) == []
 

@@ -116,15 +116,17 @@ def check_lines(finish: Finish, width: int) -> list[Line]:
     if not finish.checks:
         return []
     lines: list[Line] = [(Part("verified, as the files lie on the disk now", Tone.HEAD),)]
+    several = len({check.person for check in finish.checks}) > 1
     for check in finish.checks:
+        whose = f"{check.person}: " if several else ""
         head = (Part("  "), mark(Status.PASSED), Part(f" {fit(f'{check.file}.asc', _FILE)}  "))
-        lines += wrap((*head, Part(_found(check), Tone.DIM)), width, _FILE + 6)
+        lines += wrap((*head, Part(f"{whose}{_found(check)}", Tone.DIM)), width, _FILE + 6)
     return lines
 
 
 def _found(check: Check) -> str:
     second = f", own check {check.second}" if check.second else ""
-    return f"{check.person}: {check.tool} good{second}"
+    return f"{check.tool} good{second}"
 
 
 def by_hand(finish: Finish) -> tuple[str, ...]:

@@ -106,11 +106,12 @@ def _asked(context: Context, confirm: Confirm, documents: Mapping[str, tuple[str
                     "look at the signer, and its record",
                 )
             say(f"it has read the {len(documents)} documents")
-        with finishing.step(Act.ANSWER, "yes"):
+        with finishing.step(Act.ANSWER, "a person is asked") as say:
             typed = confirm.ask(_request(context, proposal, things))
             _go_on(context)
             if typed is None:
                 raise SigningError("nothing was signed", "the release manager said no", "run again to sign")
+            say("yes, with digits and name" if typed.digest else "left to the signer's own policy")
         with finishing.step(Act.KEY) as say:
             signatures = signer.sign(proposal, typed.digest, typed.release)
             say(f"the signer gave {len(signatures)} signatures")
@@ -214,7 +215,7 @@ def _counted(context: Context, evidence: EvidenceFolder) -> str:
         found = signatures_by(signature, data, context.plan.policy, manifest.signers)
         per_document.append({person for person, _ in found})
         checks += [_check(name, person, good) for person, good in found]
-        context.finishing.know(checks=tuple(checks))
+    context.finishing.know(checks=tuple(checks))
     persons = set.intersection(*per_document)
     if not persons:
         raise SigningError("the evidence folder's signatures", "they do not verify", "remove them, sign again")
