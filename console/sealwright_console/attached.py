@@ -33,6 +33,7 @@ from sealwright_stages.attended.protocol import (
 )
 from sealwright_stages.errors import Exit, SealwrightError
 from sealwright_stages.events import BadEventError
+from sealwright_stages.finish import Finish
 from sealwright_stages.fold import apply
 from sealwright_stages.live import Now
 from sealwright_stages.log.entries import LogBroken
@@ -62,6 +63,7 @@ class AttachedFeed:
         self._heard = clock()
         self._asks = Asks()
         self._looks = Looks()
+        self._finish = Finish()
         self.over: Over | None = None
 
     def close(self) -> None:
@@ -130,6 +132,8 @@ class AttachedFeed:
             self._asks = message
         elif isinstance(message, Looks):
             self._looks = message
+        elif isinstance(message, Finish):
+            self._finish = message
         elif isinstance(message, Over):
             self.over = message
         elif isinstance(message, No):
@@ -189,13 +193,22 @@ class AttachedFeed:
             told.append(f"{position.consoles} consoles watch")
         return told
 
+    @property
+    def finish(self) -> Finish:
+        """How far seal and sign are; a run that ended badly has not done its last step, whatever was said of that."""
+        over = self.over
+        if over is None or over.exit == Exit.DONE:
+            return self._finish
+        return self._finish.stopped(f"{over.what}: {over.because}" if over.because else over.what, over.next)
+
     def signing(self) -> SigningRequest | None:
         """What waits for the person's yes or no."""
         asks = self._asks
         if not asks.number:
             return None
         counts = (("products", asks.products),)
-        return SigningRequest(asks.release, asks.digest, asks.summary, asks.keys, counts, asks.warnings)
+        told = asks.release, asks.digest, asks.summary, asks.keys, counts, asks.warnings
+        return SigningRequest(*told, asks.things, asks.number)
 
     def retry(self, item: str) -> None:
         """Fetch or check an item again."""

@@ -8,6 +8,7 @@ from pathlib import Path
 from sealwright_console.cursor import Cursor
 from sealwright_console.feed import ReadOnlyError, SigningRequest, segments
 from sealwright_console.repeat import Places
+from sealwright_stages.finish import Finish
 from sealwright_stages.state import State
 
 
@@ -71,6 +72,11 @@ class ReviewFeed:
         broken = self._cursor.past.broken
         told = (self._cursor.trouble, f"✗ the log can't be read beyond here: {broken}" if broken else "")
         return (*filter(None, told), *self._notices)
+
+    @property
+    def finish(self) -> Finish:
+        """Nothing is being done."""
+        return Finish()
 
     def signing(self) -> SigningRequest | None:
         """Nothing waits."""

@@ -12,6 +12,7 @@ from pathlib import Path
 from sealwright_stages.durations import Durations
 from sealwright_stages.errors import InterruptedRunError, LogError, MachineError
 from sealwright_stages.events import SandboxHeld
+from sealwright_stages.finish import Finishing
 from sealwright_stages.journal import Journal
 from sealwright_stages.live import Live
 from sealwright_stages.log.entries import read_stream
@@ -43,6 +44,8 @@ class Context:
     live: Live = field(default_factory=Live)
     stands: Callable[[], bool] = lambda: True
     """Whether the work folder is still the one whose lock the run holds."""
+    finishing: Finishing = field(default_factory=Finishing)
+    """How far seal and sign are, for the faces."""
 
     @property
     def durations(self) -> Durations:

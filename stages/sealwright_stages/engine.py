@@ -15,18 +15,20 @@ from __future__ import annotations
 
 import contextlib
 import queue
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from sealwright_stages import events as ev
 from sealwright_stages.context import Context
 from sealwright_stages.errors import Exhibit, Exit, InterruptedRunError, MachineError, SealwrightError
 from sealwright_stages.events import STAGES, Stage
+from sealwright_stages.finish import Act
 from sealwright_stages.gate import Decision, decide
 from sealwright_stages.journal import TEXT_LIMIT, clip
 from sealwright_stages.log import CONTRADICTION, CONTRADICTION_NEXT, LogLost
 from sealwright_stages.seal.evidence import EvidenceFolder
 from sealwright_stages.sign.signing import Confirm, sign_release
+from sealwright_stages.state import Product
 from sealwright_stages.verdict import Status, Waiver
 from sealwright_stages.verify.codes import shown
 from sealwright_stages.walk_builds import BuildWalk
@@ -245,16 +247,22 @@ class Engine:
 
     def _finish(self, until: Stage) -> Ended:
         self.context.check_work()
-        evidence = EvidenceFolder(self.context)
+        evidence, finishing = EvidenceFolder(self.context), self.context.finishing
         if not self.journal.state.sealed:
-            evidence.check_policy()
-            evidence.check_products()
+            with finishing.step(Act.POLICY, "manifest and keyring are those that the run began with"):
+                evidence.check_policy()
+            with finishing.step(Act.PRODUCTS) as say:
+                evidence.check_products()
+                say(_hashed(evidence.products()))
             decision = decide(Stage.SEAL, self.journal.state)
             self._say_gate(decision)
             if not decision.open:
                 return _closed(decision)
-            self.journal.tell(ev.StageStarted(Stage.SEAL))
-            self.journal.take(self.journal.log.seal())
+            with finishing.step(Act.SEAL) as say:
+                self.journal.tell(ev.StageStarted(Stage.SEAL))
+                sealed = self.journal.log.seal()
+                self.journal.take(sealed)
+                say(_sealed(sealed.body))
         if not evidence.signed:
             evidence.write()
         if until is Stage.SEAL:
@@ -264,6 +272,17 @@ class Engine:
             return _closed(decision)
         signed = sign_release(self.context, evidence, self.confirm)
         return Ended(Exit.DONE, signed, "", f"publish {evidence.folder}")
+
+
+def _hashed(products: Sequence[Product]) -> str:
+    """What was held against the log before the seal."""
+    whole = sum(product.size for product in products)
+    return f"{len(products):,} hashed again, {whole:,} bytes: as the log says"
+
+
+def _sealed(seal: Mapping[str, object]) -> str:
+    """What the log authority says that it sealed."""
+    return f"{seal['records']:,} records and {seal['bytes']:,} bytes of output in {seal['segments']:,} files"
 
 
 def _refused(error: SealwrightError) -> Ended:

@@ -10,10 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from console import finishes, made_up
 from sealwright_console import attending
 from sealwright_console.attached import AttachedFeed
 from sealwright_console.attending import run_attended
 from sealwright_console.cli import main
+from sealwright_console.views.sign import of_these
 from sealwright_stages.attended import client
 from sealwright_stages.attended.client import Link, attached
 from sealwright_stages.attended.place import Place
@@ -117,6 +119,35 @@ def test_looks_at_builds_come_beside_the_log(feed: AttachedFeed, desk: LoneDesk)
 
 def test_commands_by_hand_name_the_keyring_of_the_engine(feed: AttachedFeed) -> None:
     assert feed.places.keys == Path("/srv/release/keyring/keys")
+
+
+def test_how_far_the_finish_is_comes_beside_the_log_to_whoever_comes_and_comes_back(
+    tmp_path: Path, desk: LoneDesk
+) -> None:
+    desk.more = (finishes.finish(*finishes.SIGNED),)
+    with serving(tmp_path, desk):
+        for _ in range(2):
+            with contextlib.closing(AttachedFeed(come(tmp_path))) as feed:
+                assert not feed.finish.final
+                polled(feed, lambda feed=feed: feed.finish.final)  # type: ignore[misc]
+                assert feed.finish == desk.more[0]
+
+
+@pytest.mark.parametrize(("code", "final"), [(0, True), (4, False)])
+def test_a_run_that_ended_badly_has_not_signed(feed: AttachedFeed, desk: LoneDesk, code: int, final: bool) -> None:
+    desk.more = (finishes.finish(*finishes.SIGNED),)
+    polled(feed, lambda: feed.finish.final)
+    feed.over = Over(code, "what", "the log contradicts itself", "keep both")
+    assert feed.finish.final is final
+    if not final:
+        assert feed.finish.steps[-1].said == "what: the log contradicts itself"
+
+
+def test_the_documents_of_a_question_come_with_it(feed: AttachedFeed, desk: LoneDesk) -> None:
+    desk.asks = Asks(7, "r-1.0", made_up.DIGEST, (), (), 2, (), made_up.THINGS)
+    polled(feed, lambda: feed.signing() is not None)
+    request = feed.signing()
+    assert request is not None and (request.things, request.number) == (made_up.THINGS, 7) and of_these(request)
 
 
 def test_the_end_is_told_once_all_that_was_acknowledged_is_shown(

@@ -66,15 +66,14 @@ class Attended(Held):
         terminal.seen("the signer waits for you")
         terminal.press("5")
         terminal.seen("YOU ARE ABOUT TO SIGN")
-        terminal.seen("provenance: 1 products")
-        wanted = re.compile(r"digest  ((?:[0-9a-f]{4} +){4})")
+        terminal.seen("1 products of small-1.0")
+        wanted = re.compile(r"digest   ((?:[0-9a-f]{4} +){4})")
         digest = until(lambda: wanted.search(terminal.shown), lambda: terminal.shown[-3000:])
-        for typed in (digest[1].replace(" ", "")[:8], "small-1.0"):
-            mark = terminal.mark()
-            terminal.press(typed)
-            terminal.seen("✓ matches", mark)
-            terminal.press("\r")
-            terminal.settle()
+        mark = terminal.mark()
+        terminal.press(f"{digest[1].replace(' ', '')[:8]}\tsmall-1.0\t\r")  # in one go, as a busy console gets it
+        terminal.seen("armed: tab to Sign", mark)
+        terminal.settle()
+        assert not [*self.work.glob("evidence/*.asc")], "what was typed ahead signs nothing"
         terminal.press("\r")
 
     def runs_to_its_end(self, terminal: Terminal) -> None:
@@ -85,7 +84,8 @@ class Attended(Held):
     def signs_to_its_end(self, terminal: Terminal) -> None:
         """Sign, and leave."""
         self.sign(terminal)
-        terminal.seen("signed by manager")
+        terminal.seen("✓ SIGNED")
+        terminal.seen("✓ signed by manager")
         terminal.press("q")
         assert terminal.end() == 0, terminal.shown[-2000:]
         self.is_done()
@@ -214,7 +214,8 @@ def test_two_consoles_see_one_run_and_the_signer_is_answered_once(attended: Atte
     attended.let_build()
     attended.sign(second)
     for console in (first, second):
-        console.seen("signed by manager")
+        console.seen("✓ SIGNED")
+        console.seen("✓ signed by manager")
         console.press("q")
         assert console.end() == 0
     attended.is_done()

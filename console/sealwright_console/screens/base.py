@@ -100,7 +100,8 @@ class ConsoleScreen(Screen[None]):
         state = self.feed.state
         self.say("#heading", *self._heading())
         cursor = self.feed.cursor
-        self.say("#steps", status_line(state, next_gate(state), self.room, cursor.signed if cursor else None))
+        signed = cursor.signed if cursor else None
+        self.say("#steps", status_line(state, next_gate(state), self.room, signed, self.feed.finish))
         self.show_notices()
 
     def _heading(self) -> tuple[Line, ...]:
@@ -114,9 +115,7 @@ class ConsoleScreen(Screen[None]):
 
     def show_notices(self) -> None:
         """Show how the log stands; what waits for the person comes first."""
-        notices = list(self.feed.notices())
-        if self.feed.signing() is not None:
-            notices.insert(0, "! the signer waits for you: 5")
+        notices = [*self.waits(), *self.feed.notices()]
         ended = self.feed.state.ended
         if ended is not None and ended.because:
             mark = "✓" if ended.exit == 0 else "✗"
@@ -124,6 +123,10 @@ class ConsoleScreen(Screen[None]):
                 0, f"{mark} {ended.because}; next: {ended.next}" if ended.next else f"{mark} {ended.because}"
             )
         self.say("#notices", *notice_lines(notices, self.room))
+
+    def waits(self) -> tuple[str, ...]:
+        """What waits for the person on another screen."""
+        return ("! the signer waits for you: 5",) if self.feed.signing() is not None else ()
 
     def tick(self) -> None:
         """Called ten times a second, whether or not the state changed."""

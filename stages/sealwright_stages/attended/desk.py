@@ -59,8 +59,8 @@ class OpenedDesk:
         return self._ended or (self._n, log.lost.is_set(), log.why_lost)
 
     def news(self) -> Sequence[Said]:
-        """The signer's question, and the looks at running builds."""
-        return (self._question.open, self._looks())
+        """The signer's question, the looks at running builds, and how far seal and sign are."""
+        return (self._question.open, self._looks(), self._opened.engine.context.finishing.now)
 
     def _looks(self) -> Looks:
         """The newest looks; made anew only when there are any."""

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from sealwright_stages.attended.plain import NotPlainError, hints, plain, reader
+from sealwright_stages.finish import Finish, Thing
 from sealwright_stages.live import Now
 
 PROTOCOL = 2
@@ -83,6 +84,7 @@ class Asks:
     keys: tuple[str, ...] = ()
     products: int = 0
     warnings: tuple[str, ...] = ()
+    things: tuple[Thing, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -166,7 +168,7 @@ class Refuse:
     number: int
 
 
-Said = Hello | Part | Whole | Position | Asks | Looks | Over | No | Waits
+Said = Hello | Part | Whole | Position | Asks | Looks | Finish | Over | No | Waits
 Asked = Greet | AskRetry | AskWaive | AskStop | Sign | Refuse
 
 _SAID: Mapping[str, type[Any]] = {
@@ -176,6 +178,7 @@ _SAID: Mapping[str, type[Any]] = {
     "position": Position,
     "asks": Asks,
     "looks": Looks,
+    "finish": Finish,
     "over": Over,
     "no": No,
     "waits": Waits,
