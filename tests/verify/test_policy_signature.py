@@ -11,7 +11,7 @@ from sealwright_keyring.policy import load_policy
 from sealwright_keyring.policy_sums import sums_text
 from sealwright_stages.errors import ManifestError
 from sealwright_stages.policy_signature import PolicySignature
-from sealwright_stages.release import read_release
+from sealwright_stages.reading import read_release
 from support.other_keys import OtherKeys
 from verify.workbench import Keys
 
