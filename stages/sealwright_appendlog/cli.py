@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
+from sealwright_appendlog.errors import StoreError
 from sealwright_appendlog.saying import FAILED, MEND, UNREAD, Unread, complain, say
 from sealwright_appendlog.service import SETUP, setup_file
 
@@ -33,8 +34,6 @@ def _run(argv: Sequence[str] | None) -> int:
     except SystemExit:
         say("", end="")  # the help is an answer, too
         raise
-    from sealwright_appendlog.recovery import StoreError  # noqa: PLC0415 - quick help and errors need none of this
-
     try:
         return int(options.run(options))
     except (StoreError, OSError, ValueError) as error:

@@ -82,7 +82,9 @@ class AuthorityProcess:
 class Ahead:
     """What was begun for one run."""
 
-    def __init__(self) -> None:
+    def __init__(self, trial: Callable[[], None] | None = None) -> None:
+        """Nothing yet; `trial` is what tries the sandbox, by default the real one."""
+        self._try_it = trial
         self._authority: AuthorityProcess | None = None
         self._trial: threading.Thread | None = None
         self._refused: BaseException | None = None
@@ -107,7 +109,8 @@ class Ahead:
         if self._trial is None:
             from sealwright_stages.sandbox.readiness import require_sandbox  # noqa: PLC0415 - see above
 
-            self._trial = threading.Thread(target=self._try, args=(require_sandbox,), name="trial", daemon=True)
+            trial = self._try_it or require_sandbox
+            self._trial = threading.Thread(target=self._try, args=(trial,), name="trial", daemon=True)
             sys.setswitchinterval(_SHORT)
             self._trial.start()
 
@@ -124,9 +127,9 @@ class Ahead:
         if self._refused is not None:
             raise self._refused
 
-    def _try(self, require_sandbox: Callable[[], None]) -> None:
+    def _try(self, trial: Callable[[], None]) -> None:
         try:
-            require_sandbox()
+            trial()
         except BaseException as error:  # noqa: BLE001 - it is heard in its turn
             self._refused = error
 
