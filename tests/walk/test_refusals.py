@@ -255,3 +255,13 @@ def test_doctor_looks_at_the_release_and_new_writes_one_that_is_read(walk: Walk)
     walk.say("new", walk.folder / "fresh").well()
     walk.say("new", walk.folder / "fresh").refused(2, "not empty")
     walk.say("run", walk.folder / "fresh" / "release.toml", "--batch").refused(2, "signers.toml")
+
+
+def test_what_is_refused_once_the_log_is_open_ends_the_run_on_the_record(walk: Walk) -> None:
+    build = walk.text[walk.text.index("[component.build]") :]
+    package = f'[[component]]\nname = "tool"\ndsc = "debian:nowhere/tool"\nuploaders = "debian-keyring"\n{build}'
+    walk.change(build, f"{build}\n{package}")
+    walk.run().refused(3, "nowhere")
+    assert [body["e"] for body in events(walk.work)] == ["run.started", "run.ended"]
+    assert events(walk.work)[-1]["exit"] == 3
+    walk.nothing_is_half_done()
