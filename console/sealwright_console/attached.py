@@ -46,13 +46,13 @@ _SILENT = 10.0  # seconds without a sign of life
 class AttachedFeed:
     """Implements `feed.Feed` over a connection to an engine."""
 
-    def __init__(self, link: Link, keys: Path | None = None, clock: Callable[[], float] = time.monotonic) -> None:
-        """Take the engine's picture; `keys` is the keyring's folder of keys, if it is known here.
+    def __init__(self, link: Link, clock: Callable[[], float] = time.monotonic) -> None:
+        """Take the engine's picture.
 
         Raises:
             SealwrightError: it can't be had.
         """
-        self._link, self._keys, self._clock = link, keys, clock
+        self._link, self._clock = link, clock
         self._log = link.place.work.log
         self._state = link.picture()
         self._tail = Tail(self._log, self._state.last_n)
@@ -76,8 +76,8 @@ class AttachedFeed:
 
     @property
     def places(self) -> Places:
-        """The work folder's, and the keyring's where it is known."""
-        return places_of(self._link.place.work.root, self._keys)
+        """The work folder's, and the keyring's, which the engine names."""
+        return places_of(self._link.place.work.root, Path(self._link.hello.keys))
 
     @property
     def read_only(self) -> bool:
@@ -201,9 +201,9 @@ class AttachedFeed:
         """Fetch or check an item again."""
         self._say(AskRetry(item))
 
-    def waive(self, item: str, person: str, reason: str) -> None:
-        """Accept a warning, by name."""
-        self._say(AskWaive(item, person, reason))
+    def waive(self, item: str, person: str, reason: str, code: str, sha256: str) -> None:
+        """Accept a warning, by name; the engine takes it for the one that was seen, and for no other."""
+        self._say(AskWaive(item, person, reason, code, sha256))
 
     def stop(self) -> None:
         """Stop the run; the next one resumes."""

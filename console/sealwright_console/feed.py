@@ -90,8 +90,8 @@ class Feed(Protocol):
     def retry(self, item: str) -> None:
         """Fetch or check an item again."""
 
-    def waive(self, item: str, person: str, reason: str) -> None:
-        """Accept a warning, by name."""
+    def waive(self, item: str, person: str, reason: str, code: str, sha256: str) -> None:
+        """Accept a warning, by name: the one with this code, of these bytes, as the person saw it."""
 
     def stop(self) -> None:
         """Stop the run; builds are stopped, and the next run resumes."""

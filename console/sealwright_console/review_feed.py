@@ -80,7 +80,7 @@ class ReviewFeed:
         """Refused."""
         raise ReadOnlyError(f"{item}: a past release can't be checked again here")
 
-    def waive(self, item: str, person: str, reason: str) -> None:
+    def waive(self, item: str, person: str, reason: str, code: str, sha256: str) -> None:
         """Refused."""
         raise ReadOnlyError(f"{item}: a past release can't be waived")
 

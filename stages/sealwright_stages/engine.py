@@ -20,7 +20,7 @@ from dataclasses import dataclass
 
 from sealwright_stages import events as ev
 from sealwright_stages.context import Context
-from sealwright_stages.errors import Exhibit, Exit, InterruptedRunError, SealwrightError
+from sealwright_stages.errors import Exhibit, Exit, InterruptedRunError, MachineError, SealwrightError
 from sealwright_stages.events import STAGES, Stage
 from sealwright_stages.gate import Decision, decide
 from sealwright_stages.journal import TEXT_LIMIT
@@ -42,11 +42,16 @@ class Retry:
 
 @dataclass(frozen=True)
 class Waive:
-    """Accept the warning of `item` by name."""
+    """Accept the warning of `item` by name: the one with this `code`, of bytes with this `sha256`, as the person saw it.
+
+    It may have been judged again since, and be another one.
+    """
 
     item: str
     person: str
     reason: str
+    code: str
+    sha256: str
 
 
 Command = Retry | Waive
@@ -109,6 +114,11 @@ class Engine:
             ended = Ended(Exit.ENVIRONMENT, f"{where} can't be used", because, "make room or mend it, run again")
         except Exception as error:  # noqa: BLE001 - the last boundary: a face that waits must hear of any end
             ended = failed_itself(error)
+        if ended.exit is not Exit.DONE:
+            try:
+                self.context.check_work()
+            except MachineError as error:  # whatever it stumbled over there, this is why
+                ended = _refused(error)
         if self.journal.log.exhibits:  # wherever the walk was just then
             said = self.journal.log.exhibits
             ended = Ended(Exit.LOG, CONTRADICTION, self.journal.log.why_lost, CONTRADICTION_NEXT, None, said)
@@ -188,6 +198,7 @@ class Engine:
             if (
                 item.status is Status.WARNED
                 and not item.green
+                and (item.code, item.subject_sha256) == (command.code, command.sha256)
                 and command.person.strip()
                 and command.reason.strip()
             ):
@@ -216,11 +227,13 @@ class Engine:
         if self.journal.state.sealed or self.journal.log.lost.is_set():
             return
         with contextlib.suppress(Exception):  # how the run ended is known by now; this must not hide it
+            self.context.check_work()
             self.sources.purge("the run ended before it was promoted")
         with contextlib.suppress(Exception):
             self.journal.end(ended.exit, ended.sentence, ended.next_step)
 
     def _finish(self, until: Stage) -> Ended:
+        self.context.check_work()
         evidence = EvidenceFolder(self.context)
         if not self.journal.state.sealed:
             evidence.check_policy()

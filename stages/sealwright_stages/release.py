@@ -101,7 +101,7 @@ def walked(
             held = require_held(cache_folder(), waiting=waiting)
         identities = Identities.choose()
         cancel = threading.Event()
-        stack.enter_context(work.locked())
+        lock = stack.enter_context(work.locked())
         work.prepare(subject.mark)
         log = open_log(manifest, work, identities, ahead)
         stack.callback(log.close)
@@ -115,6 +115,7 @@ def walked(
             from sealwright_stages.assembly import assembled  # noqa: PLC0415 - the first event need not wait for it
 
             engine, outlook = assembled(subject, wish, ask, journal, identities, cancel, memory, held)
+            engine.context.stands = lock.stands
         yield Opened(manifest, work, engine, log, cancel, outlook)
 
 

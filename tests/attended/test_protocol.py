@@ -53,7 +53,7 @@ SAID: list[Said] = [
 ASKED: list[Asked] = [
     Greet(1, "0.1.0"),
     AskRetry(EVIL),
-    AskWaive("item", "me", EVIL),
+    AskWaive("item", "me", EVIL, "code", "0" * 64),
     AskStop(),
     Sign(1, "0123abcd", "small-1.0"),
     Refuse(2),

@@ -349,7 +349,7 @@ class MadeUpFeed:
     def retry(self, item: str) -> None:
         self.asked.append(("retry", item))
 
-    def waive(self, item: str, person: str, reason: str) -> None:
+    def waive(self, item: str, person: str, reason: str, code: str, sha256: str) -> None:
         self.asked.append(("waive", item, person, reason))
 
     def stop(self) -> None:

@@ -321,7 +321,12 @@ async def test_a_review_changes_nothing_whatever_is_pressed(tmp_path: Path) -> N
         for place in ((), ("enter",), ("g",), ("5",)):
             await press(pilot, "escape", "escape", *place, "r", "R", "down", "a", "r", "enter")
         assert app.is_running
-    for action in (feed.stop, feed.refuse_signing, lambda: feed.retry("x"), lambda: feed.waive("x", "p", "r")):
+    for action in (
+        feed.stop,
+        feed.refuse_signing,
+        lambda: feed.retry("x"),
+        lambda: feed.waive("x", "p", "r", "c", "0" * 64),
+    ):
         with pytest.raises(ReadOnlyError):
             action()
 

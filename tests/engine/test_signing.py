@@ -166,3 +166,17 @@ def test_a_run_until_the_seal_asks_no_signer(folder: Path) -> None:
     bench, asked = bench_with(folder, signer, None)
     assert bench.run(Stage.SEAL).exit is Exit.DONE
     assert asked == []
+
+
+def test_nothing_is_signed_in_a_folder_that_is_another_by_now(folder: Path) -> None:
+    signer = ScriptedSigner()
+    bench, _ = bench_with(folder, signer, None)
+
+    def ask(request: SigningRequest) -> Typed:
+        bench.gone = True
+        return Typed("abababab", "example-1.0")
+
+    bench.confirm = Confirm(lambda: signer, ask)
+    ended = bench.run(Stage.SIGN)
+    assert ended.exit is Exit.ENVIRONMENT and "moved or deleted" in ended.because
+    assert signer.signed == 0 and nothing_is_signed(bench)

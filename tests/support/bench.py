@@ -54,6 +54,7 @@ class Bench:
         self.clock: Callable[[], datetime] = lambda: datetime.now(UTC)
         self.listener: Callable[[Any], None] = lambda record: None
         self.unlawful: list[str] = []
+        self.gone = False
 
     def run(
         self,
@@ -80,6 +81,7 @@ class Bench:
         memory = Recall(self.manifest, self.ledger(), self.read, self.clock)
         context = Context(self.plan(), journal, self.work, self.cache, sandbox, self.jobs, self.cancel, memory)
         context.held = self.held
+        context.stands = lambda: not self.gone
         return context
 
     def plan(self) -> Plan:

@@ -18,7 +18,7 @@ from typing import Any
 from sealwright_stages.attended.plain import NotPlainError, hints, plain, reader
 from sealwright_stages.live import Now
 
-PROTOCOL = 1
+PROTOCOL = 2
 MOST_SAID = 16 << 20
 MOST_ASKED = 16 << 10
 
@@ -29,7 +29,10 @@ class ProtocolError(ValueError):
 
 @dataclass(frozen=True)
 class Hello:
-    """An engine: its release as name-version, what it goes by and how far it goes; `since` in UTC."""
+    """An engine: its release as name-version, what it goes by and how far it goes; `since` in UTC.
+
+    `keys` is the keyring's folder of keys, absolute.
+    """
 
     protocol: int
     tool: str
@@ -39,6 +42,7 @@ class Hello:
     jobs: int
     pid: int
     since: str
+    keys: str
 
 
 @dataclass(frozen=True)
@@ -132,11 +136,13 @@ class AskRetry:
 
 @dataclass(frozen=True)
 class AskWaive:
-    """Accept a warning, by name."""
+    """Accept a warning, by name: the one with this `code`, of bytes with this `sha256`, as it was seen."""
 
     item: str
     person: str
     reason: str
+    code: str
+    sha256: str
 
 
 @dataclass(frozen=True)
@@ -217,9 +223,22 @@ def protocol_of(data: bytes) -> int:
     Raises:
         ProtocolError: it names none.
     """
-    number = _object(data).get("protocol")
+    return _number(data, "protocol")
+
+
+def process_of(data: bytes) -> int:
+    """The process that an engine says it is, whatever protocol it speaks.
+
+    Raises:
+        ProtocolError: it names none.
+    """
+    return _number(data, "pid")
+
+
+def _number(data: bytes, name: str) -> int:
+    number = _object(data).get(name)
     if type(number) is not int:
-        raise ProtocolError("it names no protocol")
+        raise ProtocolError(f"it names no {name}")
     return number
 
 

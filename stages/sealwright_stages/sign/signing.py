@@ -83,6 +83,7 @@ def sign_release(context: Context, evidence: EvidenceFolder, confirm: Confirm) -
 
 
 def _go_on(context: Context) -> None:
+    context.check_work()
     if context.cancel.is_set():
         raise InterruptedRunError("nothing was signed", "the run was interrupted", "run again to sign")
 
