@@ -153,24 +153,34 @@ def _add_run(commands: argparse._SubParsersAction[_Parser]) -> None:
 
 
 def _run(options: argparse.Namespace) -> int:
-    from sealwright_console.recent import remember  # noqa: PLC0415 - quick help and errors need none of this
-    from sealwright_stages.wish import Wish  # noqa: PLC0415
-
     attended = not options.batch and not options.json
     if attended:
         require_terminal("use --batch without one")
     if options.jobs < 1:
         raise ManifestError("--jobs", "it must be at least 1", "name a number of builds at a time")
-    remember(options.manifest, options.work)
-    wish = Wish(options.manifest, options.work, options.jobs, attended, VERSION)
     if not attended:
-        from sealwright_console.batch import Telling, run_batch  # noqa: PLC0415
-
-        telling = Telling(options.json, options.ascii, options.annotations or "", options.junit)
-        return run_batch(wish, Stage(options.until), telling)
+        return _run_batch(options)
     if options.annotations or options.junit:
         raise ManifestError("--annotations, --junit", "they are for a run without a screen", "add --batch")
+    from sealwright_console.recent import remember  # noqa: PLC0415
+    from sealwright_stages.wish import Wish  # noqa: PLC0415
+
+    remember(options.manifest, options.work)
+    wish = Wish(options.manifest, options.work, options.jobs, True, VERSION)
     return run_attended(wish, Stage(options.until), options)
+
+
+def _run_batch(options: argparse.Namespace) -> int:
+    from sealwright_stages.ahead import ahead_of  # noqa: PLC0415 - quick help and errors need none of this
+
+    with ahead_of() as ahead:
+        ahead.start_authority()
+        from sealwright_console.batch import Telling, run_batch  # noqa: PLC0415
+        from sealwright_stages.wish import Wish  # noqa: PLC0415
+
+        wish = Wish(options.manifest, options.work, options.jobs, False, VERSION)
+        telling = Telling(options.json, options.ascii, options.annotations or "", options.junit)
+        return run_batch(wish, Stage(options.until), telling, ahead)
 
 
 def _doctor(options: argparse.Namespace) -> int:

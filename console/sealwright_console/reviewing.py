@@ -111,6 +111,17 @@ def reviewer_of(options: argparse.Namespace) -> Reviewer:
     return Reviewer(options.keyring, names, options.threshold, witnesses, saved, options.without_products)
 
 
+def require_evidence(*folders: Path) -> None:
+    """Refuse evidence that is not there: nothing was looked at, so there is neither a yes nor a no.
+
+    Raises:
+        ManifestError: one is no folder.
+    """
+    for folder in folders:
+        if not folder.is_dir():
+            raise ManifestError(f"the evidence {folder}", "there is no such folder", "name one that is there")
+
+
 def _saved(path: Path) -> Saved:
     from sealwright_appendlog.layout import whole  # noqa: PLC0415
     from sealwright_appendlog.saved import Saved  # noqa: PLC0415
@@ -125,12 +136,14 @@ def _saved(path: Path) -> Saved:
 def _review(options: argparse.Namespace) -> int:
     from sealwright_console.review import run_review  # noqa: PLC0415
 
+    require_evidence(options.evidence)
     return run_review(options, reviewer_of(options))
 
 
 def _audit(options: argparse.Namespace) -> int:
     from sealwright_stages.audit import audit  # noqa: PLC0415
 
+    require_evidence(options.evidence)
     result = audit(options.evidence, reviewer_of(options))
     if options.json:
         from sealwright_stages.audit_report import report  # noqa: PLC0415
@@ -153,6 +166,7 @@ def _check(options: argparse.Namespace) -> int:
     from sealwright_stages.audit import audit, check_file  # noqa: PLC0415
     from sealwright_stages.audit_report import told as as_table  # noqa: PLC0415
 
+    require_evidence(options.evidence)
     worst, done = 0, audit(options.evidence, reviewer_of(options))
     for path in options.files:
         found = check_file(path, options.evidence, done=done)
