@@ -54,11 +54,16 @@ class ConsoleScreen(Screen[None]):
             yield Texts(id="heading")
             yield Texts(id="steps")
         yield from self.body()
+        yield from self.below()
         yield Texts(id="notices")
         yield KeysLine()
 
     def body(self) -> Iterable[Widget]:
         """The screen's own widgets."""
+        return ()
+
+    def below(self) -> Iterable[Widget]:
+        """What stands between body and notices."""
         return ()
 
     def on_mount(self) -> None:
@@ -149,7 +154,4 @@ class ConsoleScreen(Screen[None]):
 
     def action_copy(self) -> None:
         """Copy the selected row."""
-        text = self.copied()
-        if text:
-            self.app.copy_to_clipboard(text)
-            self.notify("copied", markup=False, timeout=2)
+        self.app.copy_to_clipboard(self.copied())

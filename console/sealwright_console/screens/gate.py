@@ -14,6 +14,7 @@ from textual.widget import Widget
 
 from sealwright_console.feed import Feed
 from sealwright_console.screens.base import ConsoleScreen
+from sealwright_console.screens.finding import FindingScreen
 from sealwright_console.screens.waive import WaiveScreen
 from sealwright_console.views.gate import gate_rows, summary, waivable
 from sealwright_console.views.header import next_gate
@@ -22,7 +23,7 @@ from sealwright_console.widgets.texts import Texts
 from sealwright_stages.verdict import Status
 
 
-class GateScreen(ConsoleScreen):
+class GateScreen(FindingScreen, ConsoleScreen):
     """Why the next gate is closed."""
 
     BINDINGS: ClassVar[list[BindingType]] = [

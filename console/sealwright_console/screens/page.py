@@ -9,6 +9,7 @@ from textual.widget import Widget
 from sealwright_console.feed import Feed
 from sealwright_console.lines import Line, Part, Row, Tone
 from sealwright_console.screens.base import ConsoleScreen
+from sealwright_console.screens.finding import FindingScreen
 from sealwright_console.widgets.ledger import Ledger
 from sealwright_console.widgets.texts import Texts
 
@@ -24,7 +25,7 @@ def page_lines(text: str) -> list[Line]:
     return [*shown, (Part(f"… {more:,} more lines in the log; y copies all", Tone.DIM),)] if more else shown
 
 
-class PageScreen(ConsoleScreen):
+class PageScreen(FindingScreen, ConsoleScreen):
     """Shows one text; it scrolls."""
 
     def __init__(self, feed: Feed, name: str, text: str) -> None:

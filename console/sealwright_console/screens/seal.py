@@ -10,12 +10,13 @@ from textual.widget import Widget
 
 from sealwright_console.lines import Part, Tone
 from sealwright_console.screens.base import ConsoleScreen
+from sealwright_console.screens.finding import FindingScreen
 from sealwright_console.views.build import seal_rows
 from sealwright_console.widgets.ledger import Ledger
 from sealwright_console.widgets.texts import Texts
 
 
-class SealScreen(ConsoleScreen):
+class SealScreen(FindingScreen, ConsoleScreen):
     """The log's end and the products."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("y", "copy", "Copy")]

@@ -1,0 +1,110 @@
+"""Keys in their order: one is handed on when the one before it has been dealt with, however fast they come.
+
+- A key that opens a field or a screen is followed by its consequences: what comes after it, typed or pasted, is that
+  field's or screen's, and never a command of the screen below.
+- A key that opens nothing costs nothing: what is waited for is the queues of the widgets that saw it, not a time.
+- A key that nobody deals with in two seconds holds up no other.
+
+Textual hands all keys of one read to whatever has the focus at that moment, and moves the focus later.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections import deque
+from typing import Any, TypeVar
+
+from textual.app import App
+from textual.events import Event, InputEvent, Key, Paste
+from textual.message_pump import MessagePump
+
+Result = TypeVar("Result")
+_PATIENCE = 2.0  # seconds
+_MOST = 4096
+"""Keys that may wait; a terminal that types more while nothing moves is pasting into nowhere."""
+_ROUNDS = 8
+"""Screens that may open one after the other because of one key."""
+
+
+class KeysInOrder(App[Result]):
+    """An app that hands keys on one by one."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        """Nothing waits yet."""
+        super().__init__(*args, **options)
+        self._typed: deque[Key | Paste] = deque(maxlen=_MOST)
+        self._came = asyncio.Event()
+        self._let_go: Event | None = None
+        self._taker: MessagePump | None = None
+        self._handing: asyncio.Task[None] | None = None
+
+    def on_mount(self) -> None:
+        """Begin to hand keys on; what was typed before waits until now."""
+        self._handing = asyncio.create_task(self._hand_on(), name="keys")
+
+    def on_unmount(self) -> None:
+        """No key comes after the end."""
+        if self._handing is not None:
+            self._handing.cancel()
+
+    @property
+    def at_rest(self) -> bool:
+        """Whether every key that came has been dealt with."""
+        return not self._came.is_set()
+
+    async def on_event(self, event: Event) -> None:
+        """Let a key wait for its turn; everything else goes its way."""
+        if isinstance(event, Key | Paste) and not event.is_forwarded and event is not self._let_go:
+            self._typed.append(event)
+            self._came.set()
+        else:
+            if event is self._let_go and not event.is_forwarded:
+                self._taker = self.focused or self.screen
+            await super().on_event(event)
+
+    async def _hand_on(self) -> None:
+        while True:
+            await self._came.wait()
+            while self._typed:
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(_PATIENCE):
+                        await self._settled()
+                event = self._typed.popleft()
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(_PATIENCE):
+                        await self._dealt_with(event)
+            self._came.clear()
+
+    async def _settled(self) -> None:
+        """Until the screen on top stands, and has the focus where it wants it."""
+        for _ in range(_ROUNDS):
+            top = self.screen
+            while not top.is_mounted and top in self.screen_stack:
+                await asyncio.sleep(0)
+            await _turn(top)
+            await _turn(self)
+            if top is self.screen:
+                return
+
+    async def _dealt_with(self, event: InputEvent | Paste) -> None:
+        """Until a key was taken by the app and then by each widget that it rose through, or one of them stopped it."""
+        self._let_go = event
+        if not self.post_message(event):
+            return
+        await _turn(self)
+        node = self._taker
+        while node is not None and node is not self and not event._stop_propagation:
+            if not await _turn(node):
+                return
+            node = node._parent
+        await _turn(self)
+
+
+async def _turn(pump: MessagePump) -> bool:
+    """Until all that was in a queue has been dealt with; False if it takes nothing any more."""
+    done = asyncio.Event()
+    if not pump.call_later(done.set):
+        return False
+    await done.wait()
+    return True
