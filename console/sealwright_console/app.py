@@ -20,7 +20,7 @@ from textual.app import SystemCommand
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
 
-from sealwright_console.face import Face
+from sealwright_console.face import SHARED_KEYS, Face
 from sealwright_console.feed import Feed
 from sealwright_console.lines import Part, Tone
 from sealwright_console.looks import Looks
@@ -46,6 +46,7 @@ class ConsoleApp(Face[int]):
         ),
         Binding("g,G", "gate", "Gate", key_display="g", tooltip="the gate: each reason why it is closed"),
         Binding("l,L", "log", "Log", key_display="l", tooltip="the log of a build"),
+        *SHARED_KEYS,
     ]
 
     come_back = "sealwright attach"

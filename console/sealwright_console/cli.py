@@ -196,7 +196,7 @@ def _keys(options: argparse.Namespace) -> int:
         sys.stdout.write(default_text())
     else:
         count = len(read_keymap(options.check))
-        print(f"{clean(str(options.check))}: {count} actions have keys of your own, and every one can be reached")
+        print(f"{clean(str(options.check))}: it can be used; actions with keys of your own: {count}")
     return int(Exit.DONE)
 
 

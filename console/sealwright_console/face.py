@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Sequence
 from functools import partial
-from typing import Any, ClassVar, TypeVar
+from typing import Any, TypeVar
 
 from textual import work
 from textual.app import SystemCommand
@@ -30,6 +30,15 @@ from sealwright_console.widgets.ledger import Ledger
 
 Result = TypeVar("Result")
 
+SHARED_KEYS: list[BindingType] = [
+    Binding("t", "turn_theme", "Theme", show=False, tooltip="the next theme"),
+    Binding("colon,ctrl+p", "command_palette", "Palette", show=False, tooltip="all commands, to search"),
+    Binding("question_mark", "keys", "Help", key_display="?", tooltip="the keys of this screen, and all others"),
+    Binding("ctrl+q,ctrl+c", "leave", show=False),
+    Binding("q", "leave", "Quit", tooltip="quit; asks while the release runs"),
+]
+"""Those of every app; an app binds them after its own, for that is their order in the footer."""
+
 
 class Face(KeysInOrder[Result]):
     """An app that looks, listens and calls as all of ours do."""
@@ -39,15 +48,6 @@ class Face(KeysInOrder[Result]):
     CommandPalette #--input { border: none; padding: 0 1; }
     """
     TITLE = "Sealwright"
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("t", "turn_theme", "Theme", show=False, tooltip="the next theme"),
-        Binding("colon,ctrl+p", "command_palette", "Palette", show=False, tooltip="all commands, to search"),
-        Binding(
-            "question_mark", "keys", "Help", key_display="?", tooltip="the keys of this screen, and all others"
-        ),
-        Binding("ctrl+q,ctrl+c", "leave", show=False),
-        Binding("q", "leave", "Quit", tooltip="quit; asks while the release runs"),
-    ]
 
     def __init__(self, looks: Looks = Looks(), **options: Any) -> None:  # noqa: B008 - it is frozen
         """Look as `looks` asks."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from textual.keys import KEY_ALIASES, Keys, _character_to_key, key_to_character
+from textual.keys import KEY_ALIASES, REPLACED_KEYS, Keys, _character_to_key, key_to_character
 
 _SHOWN = {"escape": "esc", "pagedown": "page down", "pageup": "page up"}
 _TYPED = {name: key for key, name in _SHOWN.items()} | {
@@ -27,7 +27,7 @@ def shown_key(key: str) -> str:
     """A key of Textual's as people write it: `?` for question_mark, `esc` for escape."""
     if key in _SHOWN:
         return _SHOWN[key]
-    character = key_to_character(key)
+    character = key_to_character(REPLACED_KEYS.get(key, key))
     return character if character is not None and character.isprintable() and character != " " else key
 
 

@@ -1,7 +1,7 @@
 """One's own keys: a file that names keys for actions, per screen or for all, checked before anything begins.
 
 - What can be mapped is read from the bindings themselves: each of ours that has a description, by the name of its
-  action. A binding without one is fixed, and so are those of the windows that ask.
+  action. A binding without one is fixed, and so are those between fields, and those of the windows that ask.
 - What the file says for one screen holds there; what it says for `everywhere` holds wherever an action is called so.
 - An action keeps one key at least. No key means two things on one screen that meant one before; esc only goes back,
   and ctrl+q and ctrl+c always leave.
@@ -31,6 +31,7 @@ EVERYWHERE = "everywhere"
 _OURS = "sealwright_console"
 _MOST = 64 << 10  # bytes of a file of keys
 _RESERVED = {"escape": "back", "ctrl+c": "", "ctrl+q": ""}
+_HITS = {"hit(True)": "next-hit", "hit(False)": "hit-before"}
 _NAMES = {"leave": "quit", "keys": "help", "command_palette": "palette", "turn_theme": "theme"}
 _NEXT = "`sealwright keys` prints every action with its keys"
 
@@ -47,14 +48,13 @@ class Place:
 def sections() -> Mapping[type[DOMNode], str]:
     """What the parts of the file are called, by the class that binds."""
     from sealwright_console.app import ConsoleApp  # noqa: PLC0415 - all screens, which a start without own keys avoids
-    from sealwright_console.face import Face  # noqa: PLC0415
     from sealwright_console.review_app import ReviewApp  # noqa: PLC0415
     from sealwright_console.screens.build import BuildScreen  # noqa: PLC0415
     from sealwright_console.screens.component import ComponentScreen  # noqa: PLC0415
     from sealwright_console.screens.doctor import DoctorScreen  # noqa: PLC0415
     from sealwright_console.screens.events import EventsScreen  # noqa: PLC0415
     from sealwright_console.screens.gate import GateScreen  # noqa: PLC0415
-    from sealwright_console.screens.help import HelpScreen  # noqa: PLC0415
+    from sealwright_console.screens.help import HelpScreen, LoneHelpScreen  # noqa: PLC0415
     from sealwright_console.screens.overview import OverviewScreen  # noqa: PLC0415
     from sealwright_console.screens.page import PageScreen  # noqa: PLC0415
     from sealwright_console.screens.seal import SealScreen  # noqa: PLC0415
@@ -65,7 +65,6 @@ def sections() -> Mapping[type[DOMNode], str]:
     from sealwright_console.widgets.record_list import RecordList  # noqa: PLC0415
 
     return {
-        Face: EVERYWHERE,
         ConsoleApp: EVERYWHERE,
         StartApp: EVERYWHERE,
         ReviewApp: "review",
@@ -77,6 +76,7 @@ def sections() -> Mapping[type[DOMNode], str]:
         SignScreen: "sign",
         EventsScreen: "events",
         PageScreen: "page",
+        LoneHelpScreen: "help",
         HelpScreen: "help",
         DoctorScreen: "doctor",
         StartScreen: "start",
@@ -98,15 +98,19 @@ def places() -> tuple[Place, ...]:
             widget = kinds.get(inside.get(name, "list"))
             if name != "events" or app == "ReviewApp":
                 found.append(Place(name, tuple(filter(None, (widget, kinds[name], apps[app])))))
+    kinds["help"] = apps["LoneHelpScreen"]
     lone = [Place(name, (kinds["list"], kinds[name], apps["StartApp"])) for name in ("start", "doctor", "help")]
     return (*found, *lone)
 
 
 def action_name(binding: Binding) -> str:
     """What a binding is called in the file; empty if it is fixed."""
-    if not binding.description:
+    if not binding.description or "focus_" in binding.action:
         return ""
-    word, _, arguments = binding.action.removeprefix("app.").removeprefix("screen.").partition("(")
+    action = binding.action.removeprefix("app.").removeprefix("screen.")
+    if action in _HITS:
+        return _HITS[action]
+    word, _, arguments = action.partition("(")
     told = binding.description if arguments.rstrip(")") else _NAMES.get(word, word)
     return re.sub(r"[^a-z0-9]+", "-", told.lower().replace("_", "-")).strip("-")
 
@@ -267,7 +271,7 @@ def default_text() -> str:
     """The keys that there are without a file, as a file to begin with: every line is a comment."""
     lines = [
         "# Keys of Sealwright's console. Take the mark off a line, and name one key or a list of them.",
-        '# A key is what it types ('g', 'G', '?'), or a name: 'enter', 'f5', 'ctrl+g', 'alt+g', 'page down'.",
+        '# A key is what it types ("g", "G", "?") or a name: "enter", "f5", "ctrl+g", "alt+g", "page down".',
         "# What stands under [everywhere] holds for every action of that name; a screen's own line goes first.",
     ]
     for section, actions in default_keys().items():

@@ -18,7 +18,7 @@ from textual.containers import Vertical
 from textual.screen import ModalScreen, Screen
 from textual.widgets import Input
 
-from sealwright_console.face import Face
+from sealwright_console.face import SHARED_KEYS, Face
 from sealwright_console.lines import Line, Part, Row, Tone, blank, fit, heading, word
 from sealwright_console.looks import Looks
 from sealwright_console.recent import Recent, Stand, remembered, stand
@@ -267,7 +267,7 @@ def _evidence(folder: Path) -> str:
 class StartApp(Face[list[str]]):
     """The app of the start screen."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("q", "leave", "Quit", tooltip="quit; nothing runs here")]
+    BINDINGS: ClassVar[list[BindingType]] = [*SHARED_KEYS]
 
     def __init__(self, recent: Sequence[Recent], looks: Looks = Looks()) -> None:  # noqa: B008 - it is frozen
         """Show `recent` as `looks` asks."""

@@ -11,7 +11,7 @@ from textual.widget import Widget
 
 from sealwright_console.feed import Feed, spilled
 from sealwright_console.screens.base import ConsoleScreen
-from sealwright_console.screens.finding import FindingScreen
+from sealwright_console.screens.finding import FIND_KEYS, Searched
 from sealwright_console.views.detail import detail_rows, title_line, worst_item
 from sealwright_console.views.evidence import APART, Node, Tree, found_node, read
 from sealwright_console.views.overview import items_of
@@ -32,13 +32,12 @@ class _Everything(frozenset[str]):
         return True
 
 
-class ComponentScreen(FindingScreen, ConsoleScreen):
+class ComponentScreen(Searched, ConsoleScreen):
     """The page of one component."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding(
-            "enter,space", "turn", "Fold", key_display="enter", tooltip="fold or unfold the line, or open its page"
-        ),
+        *FIND_KEYS,
+        Binding("enter,space", "turn", "Fold", tooltip="fold or unfold the line, or open its page"),
         Binding("right", "unfold", "Unfold", show=False, tooltip="unfold the line, or go into it"),
         Binding("left", "fold", "Fold", show=False, tooltip="fold the line, or go to the one above it"),
         Binding("plus", "unfold_all", "All", show=False, tooltip="unfold every item, or fold all"),

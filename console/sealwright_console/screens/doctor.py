@@ -13,9 +13,10 @@ from typing import ClassVar
 from textual import work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
+from textual.screen import Screen
 
 from sealwright_console.lines import Line, Part, Row, Tone, blank, heading
-from sealwright_console.screens.finding import FindingScreen
+from sealwright_console.screens.finding import FIND_KEYS, Searched
 from sealwright_console.views.doctor import attempt_rows, cure, finding_rows, verdict_line
 from sealwright_console.widgets.keys_line import KeysLine
 from sealwright_console.widgets.ledger import Ledger
@@ -35,10 +36,11 @@ def tried_out(tell: Tell, stop: threading.Event) -> None:
     remember(cache_folder(), selftest(tell, stop))
 
 
-class DoctorScreen(FindingScreen):
+class DoctorScreen(Searched, Screen[None]):
     """The machine."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
+        *FIND_KEYS,
         Binding("escape", "back", "Back", tooltip="go back; a selftest that runs is stopped"),
         Binding("s", "selftest", "Selftest", tooltip="try every known way out of the sandbox"),
         Binding("x", "stop", "Stop it", tooltip="stop the selftest; a stopped one vouches for nothing"),

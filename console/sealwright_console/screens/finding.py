@@ -8,16 +8,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import ClassVar
+from typing import TYPE_CHECKING
 
 from textual.binding import Binding, BindingType
-from textual.screen import Screen
 from textual.widget import Widget
 from textual.widgets import Input
 
 from sealwright_console.lines import Part, Tone
 from sealwright_console.widgets.ledger import Ledger, Place
 from sealwright_console.widgets.texts import Texts
+
+if TYPE_CHECKING:
+    from textual.screen import Screen
+
+    _Screen = Screen[None]
+else:
+    _Screen = object  # a screen has one base whose style sheet it takes over, and this is not it
 
 
 class FindField(Input):
@@ -32,24 +38,32 @@ class FindField(Input):
         super().__init__(id="find", placeholder="search this page", select_on_focus=False)
 
 
-class FindingScreen(Screen[None]):
-    """A screen with one list that can be searched."""
+class Found(Texts):
+    """What was found, as long as the search holds."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("slash", "search", "Search", key_display="/", show=False, tooltip="search this page for a text"),
-        Binding("n", "hit(True)", "Next hit", show=False, tooltip="the next place that has the text"),
-        Binding("N", "hit(False)", "Hit before", show=False, tooltip="the place before that has the text"),
-    ]
     DEFAULT_CSS = """
-    FindingScreen #found { display: none; height: 1; padding: 0 1; background: $panel; }
+    Found { display: none; height: 1; padding: 0 1; background: $panel; text-wrap: nowrap; text-overflow: ellipsis; }
     """
+
+
+FIND_KEYS: list[BindingType] = [
+    Binding("slash", "search", "Search", key_display="/", show=False, tooltip="search this page for a text"),
+    Binding("n", "hit(True)", "Next hit", show=False, tooltip="the next place that has the text"),
+    Binding("N", "hit(False)", "Hit before", show=False, tooltip="the place before that has the text"),
+]
+"""The keys of a screen that can be searched, which it binds beside its own."""
+
+
+class Searched(_Screen):
+    """What a screen with one list is made of, besides, to be searched."""
+
     _needle = ""
     _from: Place | None = None
 
     def below(self) -> Iterable[Widget]:
         """The field, and what was found: between the list and the notices."""
         yield FindField()
-        yield Texts(id="found")
+        yield Found()
 
     def places(self, needle: str) -> Sequence[Place]:
         """Where the text is, from the top."""
@@ -65,7 +79,7 @@ class FindingScreen(Screen[None]):
         self._from = self.query_one(Ledger).place
         field.value = self._needle
         field.display = True
-        self.query_one("#found").display = False
+        self.query_one(Found).display = False
         self.set_focus(field)
 
     def action_hit(self, forward: bool) -> None:
@@ -119,7 +133,7 @@ class FindingScreen(Screen[None]):
         here = self.query_one(Ledger).place
         at = f"{found.index(here) + 1} of {len(found)}" if here in found else f"{len(found)} places"
         said = Part(at if found else "not found", Tone.HEAD if found else Tone.WARNED)
-        texts = self.query_one("#found", Texts)
+        texts = self.query_one(Found)
         texts.show((Part("/ ", Tone.KEY), Part(self._needle), Part("   "), said, Part("   esc ends it", Tone.DIM)))
         texts.display = True
 
@@ -129,7 +143,7 @@ class FindingScreen(Screen[None]):
         if was_open and self._from is not None:
             self.go_to(self._from)
         self._seek("")
-        self.query_one("#found").display = False
+        self.query_one(Found).display = False
         return was_open or bool(was)
 
     def action_back(self) -> None:

@@ -14,7 +14,7 @@ from textual.widget import Widget
 
 from sealwright_console.feed import Feed
 from sealwright_console.screens.base import ConsoleScreen
-from sealwright_console.screens.finding import FindingScreen
+from sealwright_console.screens.finding import FIND_KEYS, Searched
 from sealwright_console.screens.waive import WaiveScreen
 from sealwright_console.views.gate import gate_rows, summary, waivable
 from sealwright_console.views.header import next_gate
@@ -23,10 +23,11 @@ from sealwright_console.widgets.texts import Texts
 from sealwright_stages.verdict import Status
 
 
-class GateScreen(FindingScreen, ConsoleScreen):
+class GateScreen(Searched, ConsoleScreen):
     """Why the next gate is closed."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
+        *FIND_KEYS,
         Binding("enter", "evidence", "Evidence", key_display="enter", tooltip="the evidence of the item"),
         Binding("r", "retry", "Retry", tooltip="fetch and check the red item again"),
         Binding("R", "retry_all", "All red", tooltip="fetch and check every red item again"),

@@ -21,7 +21,7 @@ from sealwright_console.feed import Feed
 from sealwright_console.key_names import shown_key
 from sealwright_console.lines import Line, Part, Row, Tone, blank, heading, mark, tone_of
 from sealwright_console.screens.base import CHANGING, ConsoleScreen
-from sealwright_console.screens.finding import FindingScreen
+from sealwright_console.screens.finding import FIND_KEYS, Searched
 from sealwright_console.widgets.keys_line import KeysLine
 from sealwright_console.widgets.ledger import Ledger
 from sealwright_console.widgets.texts import Texts
@@ -99,7 +99,7 @@ def _section(title: str, keys: list[tuple[str, str]]) -> list[Row]:
 
 def _keys(bindings: Iterable[Binding]) -> str:
     """`down, j`."""
-    return ", ".join(dict.fromkeys(each.key_display or shown_key(each.key) for each in bindings))
+    return ", ".join(dict.fromkeys(shown_key(each.key) for each in bindings))
 
 
 def _what(binding: Binding) -> str:
@@ -134,7 +134,8 @@ def _bound_in(kind: type[Screen[Any]], keymap: Mapping[str, str]) -> Iterator[Bi
         return
     bindings = merged.copy()
     bindings.apply_keymap(dict(keymap))
-    own = {binding.action for binding in Binding.make_bindings(kind.__dict__.get("BINDINGS", ()))}
+    told = [each for each in Binding.make_bindings(kind.__dict__.get("BINDINGS", ())) if each.description]
+    own = {binding.action for binding in told}
     for _, binding in bindings:
         if binding.action in own:
             yield binding
@@ -163,10 +164,10 @@ def _shapes() -> list[Row]:
     return [heading("shapes"), Row("", shapes)]
 
 
-class HelpScreen(FindingScreen, ConsoleScreen):
+class HelpScreen(Searched, ConsoleScreen):
     """The page of keys."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("question_mark", "back", show=False)]
+    BINDINGS: ClassVar[list[BindingType]] = [*FIND_KEYS, Binding("question_mark", "back", show=False)]
 
     def __init__(
         self,
@@ -195,10 +196,11 @@ class HelpScreen(FindingScreen, ConsoleScreen):
         self.query_one(Ledger).show(self._rows)
 
 
-class LoneHelpScreen(FindingScreen):
+class LoneHelpScreen(Searched, Screen[None]):
     """The page of keys where there is no release: of the start screen and the doctor."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
+        *FIND_KEYS,
         Binding("escape", "back", "Back", tooltip="go back"),
         Binding("question_mark", "back", show=False),
     ]
