@@ -138,10 +138,13 @@ class ConsoleApp(Face[int]):
             base.show_stage(stage)
 
     def action_gate(self) -> None:
-        """Show the gate panel."""
+        """Show the gate panel, or go back from it."""
         from sealwright_console.screens.gate import GateScreen  # noqa: PLC0415 - after the first paint
 
-        self.open_screen(GateScreen(self.feed))
+        if isinstance(self.screen, GateScreen):
+            self.pop_screen()
+        else:
+            self.open_screen(GateScreen(self.feed))
 
     def action_log(self) -> None:
         """Show the log of the component that is being looked at."""

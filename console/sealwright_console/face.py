@@ -91,10 +91,12 @@ class Face(KeysInOrder[Result]):
         self.notify(f"theme: {name}", markup=False, timeout=1)
 
     def action_keys(self) -> None:
-        """Show the keys of this screen, and all others."""
-        from sealwright_console.screens.help import help_over  # noqa: PLC0415 - after the first paint
+        """Show the keys of this screen, and all others; or go back from them."""
+        from sealwright_console.screens.help import HelpScreen, LoneHelpScreen, help_over  # noqa: PLC0415 - as below
 
-        if not self.screen.is_modal:
+        if isinstance(self.screen, HelpScreen | LoneHelpScreen):
+            self.screen.action_back()
+        elif not self.screen.is_modal:
             self.push_screen(help_over(self.screen))
 
     def action_leave(self) -> None:

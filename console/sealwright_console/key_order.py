@@ -2,7 +2,8 @@
 
 - A key that opens a field or a screen is followed by its consequences: what comes after it, typed or pasted, is that
   field's or screen's, and never a command of the screen below.
-- A key that opens nothing costs nothing: what is waited for is the queues of the widgets that saw it, not a time.
+- A key that comes alone is handed on at once. What is waited for after it is the queues of the widgets that saw it, not
+  a time.
 - A key that nobody deals with in two seconds holds up no other.
 
 Textual hands all keys of one read to whatever has the focus at that moment, and moves the focus later.
@@ -13,10 +14,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import deque
+from collections.abc import Coroutine
 from typing import Any, TypeVar
 
 from textual.app import App
-from textual.events import Event, InputEvent, Key, Paste
+from textual.events import Event, Key, Paste
 from textual.message_pump import MessagePump
 
 Result = TypeVar("Result")
@@ -34,47 +36,55 @@ class KeysInOrder(App[Result]):
         """Nothing waits yet."""
         super().__init__(*args, **options)
         self._typed: deque[Key | Paste] = deque(maxlen=_MOST)
-        self._came = asyncio.Event()
+        self._busy = True
         self._let_go: Event | None = None
-        self._taker: MessagePump | None = None
-        self._handing: asyncio.Task[None] | None = None
+        self._handed: asyncio.Queue[tuple[Event, MessagePump]] = asyncio.Queue()
+        self._following: asyncio.Task[None] | None = None
 
     def on_mount(self) -> None:
-        """Begin to hand keys on; what was typed before waits until now."""
-        self._handing = asyncio.create_task(self._hand_on(), name="keys")
+        """Begin to hand keys on; what was typed before waits until the first screen stands."""
+        self._following = asyncio.create_task(self._follow(), name="keys")
 
     def on_unmount(self) -> None:
         """No key comes after the end."""
-        if self._handing is not None:
-            self._handing.cancel()
+        if self._following is not None:
+            self._following.cancel()
 
     @property
     def at_rest(self) -> bool:
         """Whether every key that came has been dealt with."""
-        return not self._came.is_set()
+        return not self._busy
 
     async def on_event(self, event: Event) -> None:
         """Let a key wait for its turn; everything else goes its way."""
-        if isinstance(event, Key | Paste) and not event.is_forwarded and event is not self._let_go:
-            self._typed.append(event)
-            self._came.set()
-        else:
-            if event is self._let_go and not event.is_forwarded:
-                self._taker = self.focused or self.screen
+        if not isinstance(event, Key | Paste) or event.is_forwarded:
             await super().on_event(event)
+        elif self._busy and event is not self._let_go:
+            self._typed.append(event)
+        else:
+            self._busy = True
+            taker = self.focused or self.screen
+            try:
+                await super().on_event(event)
+            finally:
+                self._handed.put_nowait((event, taker))
 
-    async def _hand_on(self) -> None:
+    async def _follow(self) -> None:
+        await self._in_time(self._settled())
         while True:
-            await self._came.wait()
-            while self._typed:
-                with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(_PATIENCE):
-                        await self._settled()
-                event = self._typed.popleft()
-                with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(_PATIENCE):
-                        await self._dealt_with(event)
-            self._came.clear()
+            if self._typed:
+                self._let_go = self._typed.popleft()
+                self.post_message(self._let_go)
+            else:
+                self._busy = False
+            event, taker = await self._handed.get()
+            await self._in_time(self._dealt_with(event, taker))
+            await self._in_time(self._settled())
+
+    async def _in_time(self, what: Coroutine[None, None, None]) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_PATIENCE):
+                await what
 
     async def _settled(self) -> None:
         """Until the screen on top stands, and has the focus where it wants it."""
@@ -87,13 +97,9 @@ class KeysInOrder(App[Result]):
             if top is self.screen:
                 return
 
-    async def _dealt_with(self, event: InputEvent | Paste) -> None:
-        """Until a key was taken by the app and then by each widget that it rose through, or one of them stopped it."""
-        self._let_go = event
-        if not self.post_message(event):
-            return
-        await _turn(self)
-        node = self._taker
+    async def _dealt_with(self, event: Event, taker: MessagePump) -> None:
+        """Until a key was seen by each widget that it rose through, up to the app, or one of them stopped it."""
+        node: MessagePump | None = taker
         while node is not None and node is not self and not event._stop_propagation:
             if not await _turn(node):
                 return

@@ -35,7 +35,7 @@ class News:
 
     def hear(self, state: State, *, asks: bool, over: int | None) -> str:
         """What to call for now; empty if nothing."""
-        now, first = self.clock(), self._red < 0
+        first = self._red < 0
         red = sum(state.counts.get((stage, Status.FAILED), 0) for stage in STAGES)
         if red > self._red and not first:
             self._waiting.append((0, _red_words(state, red)))
@@ -49,10 +49,10 @@ class News:
             self._waiting.append((1, f"the run has ended with exit {over}"))
         self._red, self._asks, self._over = red, asks, over is not None
         self._ended |= state.stages_ended.keys()
-        return self._due(now)
+        return self._due()
 
-    def _due(self, now: float) -> str:
-        if not self._waiting or now - self._called < APART:
+    def _due(self) -> str:
+        if not self._waiting or (now := self.clock()) - self._called < APART:
             return ""
         told, self._called = [text for _, text in sorted(self._waiting, key=lambda each: each[0])], now
         self._waiting = []

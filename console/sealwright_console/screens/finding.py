@@ -30,7 +30,7 @@ class FindField(Input):
     """The field of a search; it is there only while it is typed into."""
 
     DEFAULT_CSS = """
-    FindField { display: none; height: 1; border: none; padding: 0 1; background: $panel; }
+    FindField { display: none; height: 1; border: none !important; padding: 0 1; background: $panel; }
     """
 
     def __init__(self) -> None:

@@ -33,8 +33,6 @@ class GateScreen(Searched, ConsoleScreen):
         Binding("R", "retry_all", "All red", tooltip="fetch and check every red item again"),
         Binding("a", "waive", "Waive", tooltip="waive a warning, by name and with a reason; red is never waived"),
         Binding("p", "passed", "Passed", show=False, tooltip="show or fold what has passed"),
-        Binding("g,G", "back", show=False),
-        Binding("l,L", "app.log", show=False),
     ]
 
     def __init__(self, feed: Feed) -> None:

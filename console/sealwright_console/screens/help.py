@@ -167,7 +167,7 @@ def _shapes() -> list[Row]:
 class HelpScreen(Searched, ConsoleScreen):
     """The page of keys."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [*FIND_KEYS, Binding("question_mark", "back", show=False)]
+    BINDINGS: ClassVar[list[BindingType]] = [*FIND_KEYS]
 
     def __init__(
         self,
@@ -202,7 +202,6 @@ class LoneHelpScreen(Searched, Screen[None]):
     BINDINGS: ClassVar[list[BindingType]] = [
         *FIND_KEYS,
         Binding("escape", "back", "Back", tooltip="go back"),
-        Binding("question_mark", "back", show=False),
     ]
     DEFAULT_CSS = """
     LoneHelpScreen #title { height: auto; padding: 0 1; background: $panel; }
