@@ -137,7 +137,7 @@ class ConsoleScreen(Screen[None]):
         """Show how the log stands; what waits for the person comes first."""
         notices = list(self.feed.notices())
         if (size := self.app.size).width < NEEDS[0] or size.height < NEEDS[1]:
-            notices.append(f"the terminal has {size.width}x{size.height}, the console needs {NEEDS[0]}x{NEEDS[1]}")
+            notices.insert(1, f"needs {NEEDS[0]}x{NEEDS[1]}, has {size.width}x{size.height}")
         if self.feed.signing() is not None:
             notices.insert(0, "! the signer waits for you: 5")
         ended = self.feed.state.ended

@@ -63,7 +63,7 @@ class Searched(_Screen):
     def below(self) -> Iterable[Widget]:
         """The field, and what was found: between the list and the notices."""
         yield FindField()
-        yield Found()
+        yield Found(id="found")
 
     def places(self, needle: str) -> Sequence[Place]:
         """Where the text is, from the top."""
