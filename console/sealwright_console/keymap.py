@@ -27,7 +27,9 @@ from sealwright_keyring.toml_lines import line_of
 from sealwright_stages.errors import ManifestError
 from sealwright_stages.files import read_small
 
-EVERYWHERE = "everywhere"
+EVERYWHERE, SIGN = "everywhere", "sign"
+_ON_SIGN = ("back", "copy")
+"""All that the sign screen lets be mapped: nothing that moves between its fields and buttons."""
 _OURS = "sealwright_console"
 _MOST = 64 << 10  # bytes of a file of keys
 _RESERVED = {"escape": "back", "ctrl+c": "", "ctrl+q": ""}
@@ -73,7 +75,7 @@ def sections() -> Mapping[type[DOMNode], str]:
         GateScreen: "gate",
         BuildScreen: "build",
         SealScreen: "seal",
-        SignScreen: "sign",
+        SignScreen: SIGN,
         EventsScreen: "events",
         PageScreen: "page",
         LoneHelpScreen: "help",
@@ -125,10 +127,21 @@ def _own(kind: type[DOMNode]) -> frozenset[str]:
 def _bound(kind: type[DOMNode]) -> Iterator[tuple[Binding, str]]:
     """The bindings of a class with their names in the file, each as `section.action`; empty for what is fixed."""
     merged = kind._merged_bindings
-    for bindings in merged.key_to_bindings.values() if merged is not None else ():
-        for binding in bindings:
-            name = action_name(binding) if binding.action in _own(kind) else ""
-            yield binding, f"{_section(kind, binding)}.{name}" if name else ""
+    bound = (
+        [each for bindings in merged.key_to_bindings.values() for each in bindings] if merged is not None else []
+    )
+    named = [(each, action_name(each) if each.action in _own(kind) else "") for each in bound]
+    actions: dict[str, set[str]] = {}
+    for binding, name in named:
+        actions.setdefault(name, set()).add(binding.action)
+    for binding, name in named:
+        section = _section(kind, binding)
+        fixed = not name or (section == SIGN and name not in _ON_SIGN)
+        back = "-before" if re.search(r"-|False", binding.action) else "-next"
+        way = (
+            back if len(actions[name]) > 1 else ""
+        )  # two ways of one thing, such as the build before and the next
+        yield binding, "" if fixed else f"{section}.{name}{way}"
 
 
 def _section(kind: type[DOMNode], binding: Binding) -> str:
@@ -240,7 +253,7 @@ class _Reading:
             before = _meanings(place, {})
             for key, actions in _meanings(place, {name: keys for name, (keys, _) in wanted.items()}).items():
                 names = {name.rpartition(".")[2]: name for name in actions}
-                new = [name for name in names.values() if key in wanted.get(name, ((),))[0]]
+                new = [name for name, (keys, _) in wanted.items() if name in actions and key in keys]
                 if len(names) > 1 and new and not actions <= before.get(key, set()):
                     path = wanted[new[-1]][1]
                     others = " and ".join(sorted(each for each in names if each != path[1]))

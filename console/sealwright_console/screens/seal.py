@@ -10,16 +10,15 @@ from textual.widget import Widget
 
 from sealwright_console.lines import Part, Tone
 from sealwright_console.screens.base import ConsoleScreen
-from sealwright_console.screens.finding import FIND_KEYS, Searched
 from sealwright_console.views.build import seal_rows
 from sealwright_console.widgets.ledger import Ledger
 from sealwright_console.widgets.texts import Texts
 
 
-class SealScreen(Searched, ConsoleScreen):
+class SealScreen(ConsoleScreen):
     """The log's end and the products."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [*FIND_KEYS, Binding("y", "copy", "Copy")]
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("y", "copy", "Copy")]
 
     def body(self) -> Iterable[Widget]:
         """The title, and the rows."""
