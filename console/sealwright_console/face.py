@@ -143,9 +143,7 @@ class Face(KeysInOrder[Result]):
         """tmux keeps it as its newest buffer, and hands it on to the clipboard outside as its own settings say."""
         taken = give_tmux(text)
         sequence = clipboard(self.terminal, text) if self.terminal.within is Within.TMUX else ""
-        self.call_from_thread(
-            self._gave, text, f"{what or 'it'}; tmux has it too" if taken else what, sequence, taken
-        )
+        self.call_from_thread(self._gave, text, f"{what}, to tmux too" if taken else what, sequence, taken)
 
     def _gave(self, text: str, what: str, sequence: str, taken: bool = False) -> None:
         if sequence:
@@ -153,7 +151,8 @@ class Face(KeysInOrder[Result]):
         elif self._writes and not taken:
             self._show_text(text, "the terminal takes no clipboard, or none so long: select it here")
             return
-        self.notify(f"copied {what}".rstrip() + "; once more shows it", markup=False, timeout=2)
+        told = f"copied {what}".rstrip().replace(" ,", ",")
+        self.notify(f"{told}; again shows it", markup=False, timeout=2)
 
     def _show_text(self, text: str, why: str) -> None:
         from sealwright_console.screens.selecting import SelectScreen  # noqa: PLC0415 - hardly ever needed

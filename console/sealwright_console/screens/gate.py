@@ -33,6 +33,8 @@ class GateScreen(Searched, ConsoleScreen):
         Binding("R", "retry_all", "All red", tooltip="fetch and check every red item again"),
         Binding("a", "waive", "Waive", tooltip="waive a warning, by name and with a reason; red is never waived"),
         Binding("p", "passed", "Passed", show=False, tooltip="show or fold what has passed"),
+        Binding("g,G", "app.gate", "Gate", show=False, tooltip="go back from the gate"),
+        Binding("l,L", "app.log", "Log", show=False, tooltip="the log of a build"),
     ]
 
     def __init__(self, feed: Feed) -> None:
