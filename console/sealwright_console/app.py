@@ -23,7 +23,7 @@ from textual.screen import Screen
 from sealwright_console.face import SHARED_KEYS, Face
 from sealwright_console.feed import Feed
 from sealwright_console.lines import Part, Tone
-from sealwright_console.looks import Looks
+from sealwright_console.looks import PLAIN, Looks
 from sealwright_console.news import News
 from sealwright_console.screens.base import ConsoleScreen
 from sealwright_console.screens.overview import OverviewScreen
@@ -201,7 +201,7 @@ class ConsoleApp(Face[int]):
         yield SystemCommand("Doctor", "is this machine fit, with cures and the selftest", self.action_doctor)
 
 
-def app_for(feed: Feed, looks: Looks = Looks()) -> ConsoleApp:  # noqa: B008 - it is frozen
+def app_for(feed: Feed, looks: Looks = PLAIN) -> ConsoleApp:
     """The app over `feed`: that of a review has a cursor, and keys for it."""
     if feed.cursor is None:
         return ConsoleApp(feed, looks=looks)
@@ -210,7 +210,7 @@ def app_for(feed: Feed, looks: Looks = Looks()) -> ConsoleApp:  # noqa: B008 - i
     return ReviewApp(feed, feed.cursor, looks=looks)
 
 
-def run_console(feed: Feed, looks: Looks = Looks(), come_back: str = "") -> int:  # noqa: B008 - it is frozen
+def run_console(feed: Feed, looks: Looks = PLAIN, come_back: str = "") -> int:
     """Show `feed` until the person leaves; gives the exit code of the run, 130 while it has none.
 
     `come_back` is the command that shows a run again that was left running.

@@ -22,7 +22,7 @@ from textual.screen import Screen
 from sealwright_console.calling import ask_tmux, give_tmux
 from sealwright_console.key_names import shown_key
 from sealwright_console.key_order import KeysInOrder
-from sealwright_console.looks import Looks
+from sealwright_console.looks import PLAIN, Looks
 from sealwright_console.output_filter import AsciiFilter, DeadFilter
 from sealwright_console.terminal import Terminal, Within, call, clipboard, copyable, terminal_of
 from sealwright_console.theme import ANSI, DARK, THEME_NAMES, THEMES
@@ -49,7 +49,7 @@ class Face(KeysInOrder[Result]):
     """
     TITLE = "Sealwright"
 
-    def __init__(self, looks: Looks = Looks(), **options: Any) -> None:  # noqa: B008 - it is frozen
+    def __init__(self, looks: Looks = PLAIN, **options: Any) -> None:
         """Look as `looks` asks."""
         self._last_filters: tuple[LineFilter, ...] = (
             (DeadFilter(), AsciiFilter()) if looks.ascii else (DeadFilter(),)

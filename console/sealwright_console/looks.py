@@ -11,8 +11,9 @@ import argparse
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
+from typing import NamedTuple
 
 from sealwright_stages.errors import ManifestError
 
@@ -22,16 +23,19 @@ _OPTIONS = ("--ascii", "--theme", "--keys", "--notify")
 _DUMB = ("", "dumb", "unknown", "vt52", "vt100", "vt102", "vt220")
 
 
-@dataclass(frozen=True)
-class Looks:
+class Looks(NamedTuple):
     """What was asked for: ASCII only, a theme, keys by the id of their binding, and how the console calls."""
 
     ascii: bool = False
     theme: str = ""
-    keys: Mapping[str, str] = field(default_factory=dict)
+    keys: Mapping[str, str] = MappingProxyType({})
     notify: str = "auto"
     words: tuple[str, ...] = ()
     """The options as they were typed, for a command that is run after this one."""
+
+
+PLAIN = Looks()
+"""Nothing was asked for."""
 
 
 def add_looks(command: argparse.ArgumentParser) -> None:

@@ -20,7 +20,7 @@ from textual.widgets import Input
 
 from sealwright_console.face import SHARED_KEYS, Face
 from sealwright_console.lines import Line, Part, Row, Tone, blank, fit, heading, word
-from sealwright_console.looks import Looks
+from sealwright_console.looks import PLAIN, Looks
 from sealwright_console.recent import Recent, Stand, remembered, stand
 from sealwright_console.screens.asking import WINDOW_CSS, AskScreen
 from sealwright_console.template import write_template
@@ -269,7 +269,7 @@ class StartApp(Face[list[str]]):
 
     BINDINGS: ClassVar[list[BindingType]] = [*SHARED_KEYS]
 
-    def __init__(self, recent: Sequence[Recent], looks: Looks = Looks()) -> None:  # noqa: B008 - it is frozen
+    def __init__(self, recent: Sequence[Recent], looks: Looks = PLAIN) -> None:
         """Show `recent` as `looks` asks."""
         super().__init__(looks)
         self._recent = recent
@@ -283,7 +283,7 @@ class StartApp(Face[list[str]]):
         self.exit([])
 
 
-def run_start(looks: Looks = Looks()) -> list[str]:  # noqa: B008 - it is frozen
+def run_start(looks: Looks = PLAIN) -> list[str]:
     """Show the start screen; gives the words of the command that was chosen, none if it was left."""
     words = StartApp(remembered(), looks).run() or []
     return [*words, *looks.words] if words else []
