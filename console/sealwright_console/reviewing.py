@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sealwright_console.complaints import print_json
+from sealwright_console.looks import add_looks
 from sealwright_console.sanitise import clean
 from sealwright_stages.errors import Exit, ManifestError
 from sealwright_stages.stage import STAGES
@@ -40,19 +41,6 @@ def add_reviewing(commands: argparse._SubParsersAction[Any]) -> None:
     add_reviewer(check)
     check.add_argument("--json", action="store_true", help="one JSON object a file, with the proof itself")
     check.set_defaults(run=_check)
-
-
-def add_looks(command: argparse.ArgumentParser) -> None:
-    """Add the options that say how the console looks."""
-    command.add_argument("--ascii", action="store_true", help="no characters beyond ASCII on the screen")
-    command.add_argument(
-        "--theme",
-        choices=("dark", "light", "high-contrast", "ansi"),
-        default="",
-        help="colours of the console: dark, light, high-contrast, or ansi, the terminal's own; "
-        "default: SEALWRIGHT_THEME, else dark",
-        metavar="NAME",
-    )
 
 
 def add_reviewer(
