@@ -179,6 +179,13 @@ class ConsoleApp(App[int]):
 
         self.push_screen(DoctorScreen())
 
+    def action_command_palette(self) -> None:
+        """Open the palette."""
+        from sealwright_console.widgets.palette import Palette  # noqa: PLC0415 - after the first paint
+
+        if not Palette.is_open(self):
+            self.push_screen(Palette(id="--command-palette"))
+
     def action_turn_theme(self) -> None:
         """Take the next theme."""
         here = THEME_NAMES.index(self.theme) if self.theme in THEME_NAMES else 0
