@@ -25,6 +25,7 @@ from textual.screen import Screen
 from sealwright_console.feed import Feed
 from sealwright_console.lines import Part, Tone
 from sealwright_console.output_filter import AsciiFilter, DeadFilter
+from sealwright_console.sanitise import clean
 from sealwright_console.screens.base import ConsoleScreen
 from sealwright_console.screens.overview import OverviewScreen
 from sealwright_console.theme import ANSI, DARK, THEME_NAMES, THEMES
@@ -178,6 +179,10 @@ class ConsoleApp(App[int]):
         from sealwright_console.screens.doctor import DoctorScreen  # noqa: PLC0415 - after the first paint
 
         self.push_screen(DoctorScreen())
+
+    def copy_to_clipboard(self, text: str) -> None:
+        """Copy the lines of `text`, without what a shell or a terminal would obey."""
+        super().copy_to_clipboard("\n".join(clean(line, max(8 * len(line), 1)) for line in text.split("\n")))
 
     def action_command_palette(self) -> None:
         """Open the palette."""

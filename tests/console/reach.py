@@ -10,7 +10,7 @@ import importlib
 import inspect
 import pkgutil
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
 from types import ModuleType
@@ -56,7 +56,7 @@ def _warned() -> Any:
     return feed.state.items["kde-desktop/signature of the tag"]
 
 
-GIVEN: Mapping[str, Callable[[Feed, Cursor], object]] = {
+GIVEN: dict[str, Callable[[Feed, Cursor], object]] = {
     "feed": lambda feed, cursor: feed,
     "cursor": lambda feed, cursor: cursor,
     "past": lambda feed, cursor: cursor.past,
@@ -70,12 +70,12 @@ GIVEN: Mapping[str, Callable[[Feed, Cursor], object]] = {
     "yes": lambda feed, cursor: "Yes",
     "no": lambda feed, cursor: "No",
     "answers": lambda feed, cursor: {"one": "One", "other": "Other"},
+    "why": lambda feed, cursor: "because",
     "recent": lambda feed, cursor: [],
     "look": lambda feed, cursor: no_findings,
     "trial": lambda feed, cursor: no_trial,
 }
 """What the constructor of a screen may ask for, by the name of its parameter."""
-TEXTS = {"str": "?"}
 
 
 def no_findings() -> list[Finding]:
@@ -97,8 +97,7 @@ def make(kind: type[Screen[Any]], feed: Feed, cursor: Cursor) -> Screen[Any]:
     for name, asked in inspect.signature(kind).parameters.items():
         if asked.default is inspect.Parameter.empty or name in ("look", "trial"):
             given = GIVEN[name](feed, cursor)
-            text = asked.annotation == "str"
-            words[name] = given if not text or isinstance(given, str) else TEXTS["str"]
+            words[name] = given
     return kind(**words)
 
 

@@ -64,12 +64,14 @@ class Guarded(made_up.MadeUpFeed):
             self.unlawful.append(f"confirm {typed_digest!r} {typed_release!r}")
 
     def waive(self, item: str, person: str, reason: str, *seen: str) -> None:
-        super().waive(item, person, reason)
+        super().waive(item, person, reason, *seen)
         known = self.state.items.get(item)
         if known is None or known.status is not Status.WARNED or known.waiver is not None:
             self.unlawful.append(f"waive {item}")
         elif not person.strip() or not reason.strip():
             self.unlawful.append(f"waive {item} without a name or a reason")
+        elif seen and seen != (known.code, known.subject_sha256):
+            self.unlawful.append(f"waive {item} for what it is not now")
 
 
 def all_built() -> made_up.Story:
