@@ -97,7 +97,8 @@ def make(kind: type[Screen[Any]], feed: Feed, cursor: Cursor) -> Screen[Any]:
     for name, asked in inspect.signature(kind).parameters.items():
         if asked.default is inspect.Parameter.empty or name in ("look", "trial"):
             given = GIVEN[name](feed, cursor)
-            words[name] = given
+            said = isinstance(given, str) or asked.annotation != "str"
+            words[name] = given if said else GIVEN["hint"](feed, cursor)
     return kind(**words)
 
 
