@@ -188,7 +188,7 @@ class ConsoleApp(App[int]):
         """Open the palette."""
         from sealwright_console.widgets.palette import Palette  # noqa: PLC0415 - after the first paint
 
-        if not Palette.is_open(self):
+        if not isinstance(self.screen, Palette):
             self.push_screen(Palette(id="--command-palette"))
 
     def action_turn_theme(self) -> None:

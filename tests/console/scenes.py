@@ -201,4 +201,3 @@ async def resize(app: App[int], width: int, height: int) -> None:
     size = Size(width, height)
     app.post_message(Resize(size, size))
     await turns()
-

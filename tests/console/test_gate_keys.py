@@ -132,7 +132,9 @@ def test_a_console_has_no_word_for_the_next_stage_and_five_for_all_else() -> Non
 
 
 @pytest.mark.parametrize("kind", screens(), ids=lambda kind: kind.__name__)
-@pytest.mark.parametrize("how", [press_everything, click_everything, run_every_command], ids=lambda how: how.__name__)
+@pytest.mark.parametrize(
+    "how", [press_everything, click_everything, run_every_command], ids=lambda how: how.__name__
+)
 async def test_with_a_red_item_nothing_on_any_screen_signs_or_waives_it(
     kind: type[Screen[Any]], how: Any, cursor: Cursor
 ) -> None:
@@ -145,7 +147,9 @@ async def test_with_a_red_item_nothing_on_any_screen_signs_or_waives_it(
 
 @pytest.mark.parametrize("how", [press_everything, click_everything], ids=lambda how: how.__name__)
 @pytest.mark.parametrize("kind", [EventsScreen, PlaceScreen, OverviewScreen], ids=lambda kind: kind.__name__)
-async def test_nothing_in_a_review_asks_anything_of_an_engine(kind: type[Screen[Any]], how: Any, cursor: Cursor) -> None:
+async def test_nothing_in_a_review_asks_anything_of_an_engine(
+    kind: type[Screen[Any]], how: Any, cursor: Cursor
+) -> None:
     asked: list[str] = []
     feed = ReviewFeed(cursor, ())
     for name in ASKS:
@@ -190,3 +194,18 @@ async def test_the_same_hands_do_sign_what_may_be_signed() -> None:
     async with app.run_test(size=SIZE):
         await type_and_press(app)
     assert feed.asked[:1] == [("confirm", made_up.DIGEST[:8], "example-1.0")] and feed.unlawful == []
+
+
+async def test_the_gate_offers_a_key_only_where_it_can_work() -> None:
+    app = Kept(guarded("red"), clock=lambda: 0.0)
+    async with app.run_test(size=SIZE):
+        await strike(app, "g")
+        await turns(60)
+        offered = []
+        for _ in range(3):
+            offered.append(
+                {key for key, each in app.screen.active_bindings.items() if each.enabled} & {"a", "r", "R"}
+            )
+            await strike(app, "down")
+            await turns(20)
+    assert offered == [{"r", "R"}, {"a", "R"}, {"R"}]

@@ -27,7 +27,25 @@ STEPS = int(os.environ.get("WALKS", "1")) * 18
 SEED = int(os.environ.get("SEED", "6"))
 SIZES = ((80, 24), (120, 40), (40, 12), (20, 5), (3, 2), (1, 1), (200, 60))
 BOUND = bound_keys()
-LIKELY = ("5", "g", "g", "tab", "enter", "enter", "down", "a", "a", "r", "R", "escape", "space", "q", "y", "slash", "p")
+LIKELY = (
+    "5",
+    "g",
+    "g",
+    "tab",
+    "enter",
+    "enter",
+    "down",
+    "a",
+    "a",
+    "r",
+    "R",
+    "escape",
+    "space",
+    "q",
+    "y",
+    "slash",
+    "p",
+)
 WARNING, RED = "kde-desktop/signature of the tag", "xen/grub-0.97.tar.gz"
 
 
@@ -42,7 +60,7 @@ class Walker:
     """A pair of hands with a seed, and a world that changes meanwhile."""
 
     def __init__(self, app: Kept, feed: Guarded, seed: str) -> None:
-        self.app, self.feed, self.dice = app, feed, random.Random(seed)
+        self.app, self.feed, self.dice = app, feed, random.Random(seed)  # noqa: S311 - a seeded walk
         self.done: list[str] = []
 
     async def walk(self, steps: int) -> None:
@@ -84,7 +102,16 @@ class Walker:
 
     async def a_waiver(self) -> None:
         """A whole one, for whatever the gate's cursor stands on."""
-        for key in ("escape", "g", *["down"] * self.dice.randrange(4), "a", *"manager-1", "tab", *"well known", "tab"):
+        for key in (
+            "escape",
+            "g",
+            *["down"] * self.dice.randrange(4),
+            "a",
+            *"manager-1",
+            "tab",
+            *"well known",
+            "tab",
+        ):
             await strike(self.app, key)
         if self.dice.random() < 0.5:
             await self.something_late()

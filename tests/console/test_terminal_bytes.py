@@ -136,12 +136,16 @@ def shown_every_screen(told: Path) -> bytes:
     return seen
 
 
-def test_every_screen_and_widget_of_the_package_was_on_a_terminal_and_no_byte_of_an_attack_was(tmp_path: Path) -> None:
+def test_every_screen_and_widget_of_the_package_was_on_a_terminal_and_no_byte_of_an_attack_was(
+    tmp_path: Path,
+) -> None:
     told = tmp_path / "told"
     seen = shown_every_screen(told)
     assert told.exists(), seen[-4000:].decode("utf-8", "replace")
     names = {kind.__name__ for kind in classes(Widget)}
-    assert names - set(json.loads(told.read_text())) == set(NOT_THERE), "show it in hostile.py, or say where it is shown"
+    assert names - set(json.loads(told.read_text())) == set(NOT_THERE), (
+        "show it in hostile.py, or say where it is shown"
+    )
     assert foreign(seen) == []
     assert seen.count("␛".encode()) > 500 and b"[red]7351" in seen and "␀".encode() in seen
     assert len(copied(seen)) >= 2, "y, c and Y copy, and nothing that a shell would obey"
@@ -151,7 +155,7 @@ def test_the_parser_finds_each_attack_where_nobody_cleans() -> None:
     calm = "\x1b[0;1;38;2;1;2;3m✓ text\x1b[12;40H\x1b[?25l\x1b]22;pointer\x07\x07\x1b[1;1H".encode()
     assert foreign(calm) == []
     for attack in ATTACKS:
-        if attack.isascii() and attack.isprintable() or set(attack) == {"\u754c"}:
+        if (attack.isascii() and attack.isprintable()) or set(attack) == {"\u754c"}:
             continue  # markup and wide characters are text
         assert foreign(calm + attack.encode("utf-8", "surrogateescape") + calm), repr(attack)
 

@@ -19,7 +19,17 @@ from typing import Any, get_args
 import pytest
 
 from sealwright_stages.attended import protocol
-from sealwright_stages.attended.protocol import PROTOCOL, Asked, AskRetry, AskStop, AskWaive, Greet, Refuse, Sign, line
+from sealwright_stages.attended.protocol import (
+    PROTOCOL,
+    Asked,
+    AskRetry,
+    AskStop,
+    AskWaive,
+    Greet,
+    Refuse,
+    Sign,
+    line,
+)
 from walk.conftest import manifest_text
 from walk.test_attended import Attended, _lives
 from walk.walking import events, until
@@ -129,7 +139,7 @@ def test_nothing_that_a_console_can_say_takes_a_red_release_further(attended: At
     known = events(attended.work)
     red = _red(attended)[0]["item"]
     said = [each for kind in (AskWaive, Sign, Refuse) for each in _every(kind, known)]
-    dice = random.Random(6)
+    dice = random.Random(6)  # noqa: S311 - a seeded walk
     dice.shuffle(said)
     console = Hostile(attended)
     console.says(b"".join(line(each) for each in said))
