@@ -23,7 +23,7 @@ from sealwright_console.screens.doctor import DoctorScreen
 from sealwright_console.widgets.palette import Palette
 from sealwright_stages import events as ev
 
-STEPS = int(os.environ.get("WALKS", "1")) * 18
+STEPS = int(os.environ.get("WALKS", "1")) * 14
 SEED = int(os.environ.get("SEED", "6"))
 SIZES = ((80, 24), (120, 40), (40, 12), (20, 5), (3, 2), (1, 1), (200, 60))
 BOUND = bound_keys()
@@ -67,7 +67,7 @@ class Walker:
         ways: dict[Callable[[], Awaitable[None]], int] = {
             self.a_key: 9,
             self.any_key: 4,
-            self.right_words: 3,
+            self.right_words: 6,
             self.a_waiver: 2,
             self.a_cell: 3,
             self.a_widget: 4,
@@ -76,6 +76,7 @@ class Walker:
             self.a_command: 2,
             self.something_late: 3,
         }
+        await self.right_words()
         for _ in range(steps):
             way = self.dice.choices(list(ways), list(ways.values()))[0]
             self.done.append(way.__name__)
@@ -94,11 +95,17 @@ class Walker:
         """What the request asks for, with a slip now and then."""
         asked = self.feed.waiting
         digits = asked.digest[:8] if asked is not None else ""
-        for key in ("escape", "escape", "5", *digits, "tab", *"example-1.0"):
+        for key in ("escape", "escape", "5"):
+            await strike(self.app, key)
+        await turns(60)  # a hand that looks before it types
+        for key in (*digits, "tab", *"example-1.0"):
             if self.dice.random() > 0.01:
                 await strike(self.app, key)
-        for key in self.dice.choice((("tab", "enter"), ("enter",), ("tab", "space"), ("tab", "tab", "enter"), ())):
+        for key in self.dice.choice(
+            (("tab", "enter"), ("tab", "space"), ("enter", "enter"), ("tab", "tab", "enter"))
+        ):
             await strike(self.app, key)
+        await self.a_button()
 
     async def a_waiver(self) -> None:
         """A whole one, for whatever the gate's cursor stands on."""
