@@ -99,6 +99,13 @@ class Face(KeysInOrder[Result]):
         elif not self.screen.is_modal:
             self.push_screen(help_over(self.screen))
 
+    def action_command_palette(self) -> None:
+        """Open the palette."""
+        from sealwright_console.widgets.palette import Palette  # noqa: PLC0415 - after the first paint
+
+        if not isinstance(self.screen, Palette):
+            self.push_screen(Palette(id="--command-palette"))
+
     def action_leave(self) -> None:
         """Quit."""
         self.exit()

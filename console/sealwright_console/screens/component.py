@@ -73,9 +73,9 @@ class ComponentScreen(Searched, ConsoleScreen):
         self.call_after_refresh(self._place_first, item)
 
     def _place_first(self, item: str) -> None:
-        ledger = self.query_one(Ledger)
-        if ledger.key == item:
-            ledger.select(item, top=True)
+        for ledger in self.query(Ledger):  # none, where a fast hand has left already
+            if ledger.key == item:
+                ledger.select(item, top=True)
 
     def show_state(self) -> None:
         """Show the page anew."""

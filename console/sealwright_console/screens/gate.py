@@ -59,6 +59,23 @@ class GateScreen(Searched, ConsoleScreen):
         decision = next_gate(state)
         self.say("#title", summary(decision))
         self.query_one(Ledger).show(gate_rows(state, decision, self._unfolded))
+        self.refresh_bindings()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """A key is offered where it can work: a waiver on a warning, a retry on what is red."""
+        state, ledger = self.feed.state, next(iter(self.query(Ledger)), None)
+        key = ledger.key if ledger is not None else ""
+        if action == "waive" and not waivable(state, key):
+            return False
+        if action == "retry" and (key not in state.items or state.items[key].status is not Status.FAILED):
+            return False
+        if action == "retry_all" and not any(item.status is Status.FAILED for item in state.items.values()):
+            return False
+        return super().check_action(action, parameters)
+
+    def on_ledger_moved(self, message: Ledger.Moved) -> None:
+        """Offer the keys of the item under the cursor."""
+        self.refresh_bindings()
 
     def on_ledger_chosen(self, message: Ledger.Chosen) -> None:
         """Open the evidence of a reason."""
