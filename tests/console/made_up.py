@@ -17,7 +17,7 @@ from sealwright_console.review_app import ReviewApp
 from sealwright_console.review_feed import ReviewFeed
 from sealwright_stages import events as ev
 from sealwright_stages.fold import apply
-from sealwright_stages.live import Now
+from sealwright_stages.live import Ahead, Now
 from sealwright_stages.review.past import Past, read_past
 from sealwright_stages.state import State
 from support.past_log import End, Output, Seal, Told, write_past
@@ -313,7 +313,8 @@ class MadeUpFeed:
     said: tuple[str, ...] = ("✓ log authority connected · 204 sent, 204 acked",)
     asked: list[tuple[str, ...]] = field(default_factory=list)
     looks: dict[str, Now] = field(default_factory=dict)
-    ahead: dict[str, str] = field(default_factory=dict)
+    lefts: dict[str, str] = field(default_factory=dict)
+    far: dict[str, Ahead] = field(default_factory=dict)
     state: State = field(default_factory=State)
     _at: int = 0
 
@@ -338,7 +339,10 @@ class MadeUpFeed:
         return self.looks.get(component)
 
     def left(self, component: str = "") -> str:
-        return self.ahead.get(component, "")
+        return self.lefts.get(component, "")
+
+    def ahead(self, component: str) -> Ahead | None:
+        return self.far.get(component)
 
     def notices(self) -> Sequence[str]:
         return self.said

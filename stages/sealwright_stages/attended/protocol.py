@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from sealwright_stages.attended.plain import NotPlainError, hints, plain, reader
-from sealwright_stages.live import Now
+from sealwright_stages.live import Ahead, Now
 
 PROTOCOL = 1
 MOST_SAID = 16 << 20
@@ -83,11 +83,13 @@ class Asks:
 
 @dataclass(frozen=True)
 class Looks:
-    """The newest look at each running build, and how long each (`left`) and the whole stage may still take, in words."""
+    """The newest look at each running build, how long each (`left`) and the whole stage may still take, in words, and how
+    far each is (`ahead`)."""
 
     now: dict[str, Now] = field(default_factory=dict)
     left: dict[str, str] = field(default_factory=dict)
     whole: str = ""
+    ahead: dict[str, Ahead] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
