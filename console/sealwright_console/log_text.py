@@ -26,6 +26,7 @@ from sealwright_console.log_search import WINDOW, Needle, find
 
 CAP = 4096
 _TAIL = 1 << 18
+_PEEK = 1 << 14
 _HELD = 4
 """Blocks whose bytes and line ends stay at hand: those that a window shows."""
 
@@ -229,3 +230,16 @@ def _newlines(data: bytes) -> array[int]:
         ends.append(at)
         at = data.find(b"\n", at + 1)
     return ends
+
+
+def last_lines(paths: Sequence[Path], most: int, limit: int | None = None) -> list[bytes]:
+    """The last lines of a stream, or of its first `limit` bytes; none of them longer than `CAP`. It needs no index."""
+    with LogText(paths if limit is not None else paths[-2:]) as log:
+        log.limit_to(limit)
+        start = max(0, log.until - _PEEK)
+        lines = log.read(start, log.until - start).split(b"\n")
+    if lines[-1] == b"":
+        lines.pop()
+    if start and len(lines) > 1:
+        lines.pop(0)
+    return [line[:CAP] for line in lines[-most:]] if most > 0 else []

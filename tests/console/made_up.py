@@ -251,6 +251,10 @@ def begin_build(story: Story, name: str) -> None:
             sha("environment"),
             sha(f"{name} manifest"),
             1_700_000_000,
+            most_seconds=7200,
+            most_memory=8 << 30,
+            most_disk=20 << 30,
+            most_processes=512,
         ),
     )
 

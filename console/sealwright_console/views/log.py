@@ -33,12 +33,13 @@ def log_line(data: bytes, width: int, shift: int = 0, hit: tuple[int, int] | Non
         shift: characters that are left out at the left.
         hit: where in `data` a hit is, and how many bytes it has; None if it has none.
     """
+    data = data.rstrip(b"\r")
     room = (shift + width) * _CHARACTERS + _SPARE
-    at, length = hit or (0, 0)
+    at, length = hit or (len(data), 0)
     before, text, after = data[: min(at, room * _BYTES)], data[at : at + length], data[at + length :]
     shown = _expanded(before)
     found = _expanded(text[: room * _BYTES], len(shown))
-    rest = _expanded(after[: room * _BYTES].rstrip(b"\r"), len(shown) + len(found))
+    rest = _expanded(after[: room * _BYTES], len(shown) + len(found))
     parts = [clean(part[:room], room) for part in (shown, found, rest)]
     for number, part in enumerate(parts):
         parts[number], shift = part[shift:], max(0, shift - len(part))
@@ -48,7 +49,9 @@ def log_line(data: bytes, width: int, shift: int = 0, hit: tuple[int, int] | Non
 def _expanded(data: bytes, column: int = 0) -> str:
     """The text with blanks for tabs, where it begins in `column`."""
     text = data.decode("utf-8", "surrogateescape")
-    return f"{'':{column % _TAB}}{text}".expandtabs(_TAB)[column % _TAB :] if column % _TAB else text.expandtabs(_TAB)
+    return (
+        f"{'':{column % _TAB}}{text}".expandtabs(_TAB)[column % _TAB :] if column % _TAB else text.expandtabs(_TAB)
+    )
 
 
 def _mark(data: bytes) -> str:
@@ -77,7 +80,9 @@ class LogPlace:
 def place_line(place: LogPlace, width: int = 1000) -> Line:
     """`FOLLOW  line 204 of 204   98,100 lines/s   e 0 errors   w 17 warnings`, and what a search says."""
     mode = Part("FOLLOW" if place.following else "PAUSED", Tone.RUNNING if place.following else Tone.HEAD)
-    where = f"line {place.line:,} of {place.lines:,}" if place.lines else "at the end" if place.read < 100 else "empty"
+    where = (
+        f"line {place.line:,} of {place.lines:,}" if place.lines else "at the end" if place.read < 100 else "empty"
+    )
     parts = [mode, Part(f"  {where}")]
     if place.column:
         parts.append(Part(f", column {place.column + 1}"))

@@ -44,22 +44,33 @@ class LogView(ScrollView, can_focus=True):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("down,j", "scroll_lines(1)", "Down", show=False, tooltip="a line down"),
-        Binding("up,k", "scroll_lines(-1)", "Up", show=False, tooltip="a line up; the log is not followed any more"),
+        Binding(
+            "up,k", "scroll_lines(-1)", "Up", show=False, tooltip="a line up; the log is not followed any more"
+        ),
         Binding("pagedown,space", "scroll_pages(1)", "Page down", show=False, tooltip="a window down"),
         Binding("pageup", "scroll_pages(-1)", "Page up", show=False, tooltip="a window up"),
-        Binding("right,greater_than_sign", "shift(20)", "Right", show=False, tooltip="further right in long lines"),
+        Binding(
+            "right,greater_than_sign", "shift(20)", "Right", show=False, tooltip="further right in long lines"
+        ),
         Binding("left,less_than_sign", "shift(-20)", "Left", show=False, tooltip="back left in long lines"),
         Binding("home", "to_top", "First", show=False, tooltip="the first line"),
         Binding("end", "follow", "Last", show=False, tooltip="the last line, and those that come"),
         Binding("f", "follow", "Follow", tooltip="the last line, and those that come"),
-        Binding("e", "mark('errors', True)", "Error", tooltip="the next line of errors"),
+        Binding("e", "mark('errors', True)", "Error", show=False, tooltip="the next line of errors"),
         Binding("E", "mark('errors', False)", "Error before", show=False, tooltip="the line of errors before"),
-        Binding("w", "mark('warnings', True)", "Warning", tooltip="the next line of warnings"),
-        Binding("W", "mark('warnings', False)", "Warning before", show=False, tooltip="the line of warnings before"),
+        Binding("w", "mark('warnings', True)", "Warning", show=False, tooltip="the next line of warnings"),
+        Binding(
+            "W", "mark('warnings', False)", "Warning before", show=False, tooltip="the line of warnings before"
+        ),
         Binding("n", "search_next(True)", "Next hit", show=False, tooltip="the next hit of the search"),
         Binding("N", "search_next(False)", "Hit before", show=False, tooltip="the hit before"),
     ]
-    COMPONENT_CLASSES: ClassVar[set[str]] = {"log-view--hit", "log-view--cut", "log-view--error", "log-view--warning"}
+    COMPONENT_CLASSES: ClassVar[set[str]] = {
+        "log-view--hit",
+        "log-view--cut",
+        "log-view--error",
+        "log-view--warning",
+    }
     DEFAULT_CSS = """
     LogView { height: 1fr; scrollbar-size-vertical: 1; overflow-x: hidden; }
     LogView .log-view--hit { background: $accent 40%; text-style: bold reverse; }
@@ -381,7 +392,9 @@ class LogView(ScrollView, can_focus=True):
             again = found is None
             found = marks.before(log.read, log.shown) if found is None else found
         if found is None:
-            self.said = f"no {kind}" if log is self._whole else f"no {kind} near the end, and the rest is being read"
+            self.said = (
+                f"no {kind}" if log is self._whole else f"no {kind} near the end, and the rest is being read"
+            )
             self._step()
             return
         self._hit = found, len(b"error:" if kind == "errors" else b"warning:")
