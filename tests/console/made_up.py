@@ -225,6 +225,17 @@ def building() -> Story:
     return story
 
 
+def red_build() -> Story:
+    """Two builds are done, one is red, and another runs."""
+    story = building()
+    story.tell(ev.BuildEnded("xen", 2, 95_000, "", False, 171_000, "cgroup", 310 << 20, 0, 9, 44 << 20, 3400))
+    why = "exit 2: make: *** [all] Error 2"
+    story.verdict("xen/build", "failed", why, code="build-failed", next="read the end of its log; mend it, then r")
+    begin_build(story, "kde-desktop")
+    story.tell(ev.BuildSample("kde-desktop", 96, 300 << 20, 4, 1 << 20, 2 << 20, False, 12 << 20, 120))
+    return story
+
+
 def past_trouble() -> Story:
     """A release that was red once, and went well in the end."""
     story = troubled()
@@ -396,12 +407,12 @@ def review(folder: Path, story: Story, at: int | None = None) -> ReviewApp:
     return ReviewApp(ReviewFeed(cursor, said), cursor, clock=lambda: 0.0)
 
 
-def write_log(data: Path, component: str = "xen", lines: int = 220) -> None:
-    """A build's output, with one evil line and one long one."""
+def write_log(data: Path, component: str = "xen", lines: int = 220, last: bytes = b"") -> None:
+    """A build's output, with one evil line and one long one, and `last` after that."""
     folder = data / "build" / component / "1-1"
     folder.mkdir(parents=True, exist_ok=True)
     text = [f"CC      tools/libxl/libxl_part_{number:03}.o".encode() for number in range(lines)]
     text[lines - 6] = b"warning: 'strncpy' output may be truncated [-Wstringop-truncation]"
     text[lines - 5] = b"evil line: \x1b[1;1HGREEN verified\x1b]0;title\x07 \xe2\x80\xae\x9b"
     text[lines - 4] = b"x" * 6000
-    (folder / "00000042.log").write_bytes(b"\n".join(text) + b"\n")
+    (folder / "00000042.log").write_bytes(b"\n".join(text) + b"\n" + last)
