@@ -48,7 +48,7 @@ class Needle:
         for _ in range(_MISSES):
             if place < 0:
                 return -1
-            if place >= self._at and data.startswith(self.bytes, place - self._at):
+            if data.startswith(self.bytes, place - self._at):
                 return place - self._at
             place = data.find(self._part, place + 1) if forward else data.rfind(self._part, 0, place + _RARE - 1)
         return data.find(self.bytes) if forward else data.rfind(self.bytes)

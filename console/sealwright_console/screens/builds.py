@@ -71,7 +71,7 @@ class BuildsScreen(ConsoleScreen):
         super().on_mount()
         ledger = self.query_one(Ledger)
         ledger.focus()
-        self.call_after_refresh(ledger.select, self._first)
+        ledger.select(self._first)
 
     def show_state(self) -> None:
         """Show list and panes anew."""

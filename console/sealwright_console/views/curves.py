@@ -36,7 +36,7 @@ def last_look(component: Component, now: Now | None) -> Sample | None:
 def curve_lines(component: Component, width: int, now: Now | None = None) -> tuple[Line, ...]:
     """Two lines with two curves each: processor and memory, what is moved and what the disk holds."""
     if not component.samples and now is None and component.end is None:
-        return ((Part("no figures yet", Tone.DIM),),)
+        return ((Part("no figures yet", Tone.DIM),), ())
     half = (width - len(GAP)) // 2
     left, right = _left_figures(component, now, wide=width >= WIDE), _right_figures(component, now)
     halves = [

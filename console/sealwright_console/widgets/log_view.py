@@ -111,6 +111,7 @@ class LogView(ScrollView, can_focus=True):
         self._hit, self._awaited, self.said, self.following = None, False, "", True
         self._speed.clear()
         self._show_end()
+        self._resize(0)
         self.grow(paths)
 
     def limit_to(self, limit: int) -> None:
