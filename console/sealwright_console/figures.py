@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 _HEX_INSIDE = re.compile(r"(?<![0-9a-zA-Z])[0-9a-fA-F]{32,128}(?![0-9a-zA-Z])")
-_BARS = "▁▂▃▄▅▆▇█"
+_BARS = "▁▂▃▄▅▆▇"  # a full block would touch the line above
 _UNITS = ("B", "KB", "MB", "GB", "TB")
 
 
@@ -71,7 +71,7 @@ def sparkline(values: Sequence[int], width: int, top: int = 0) -> str:
     """The last `width` values as a curve of block characters, from 0 to `top` (left out: the largest)."""
     shown = list(values)[-width:] if width > 0 else []
     highest = max(top, max(shown, default=0), 1)
-    return "".join(_BARS[min(7, max(0, value) * 8 // (highest + 1))] for value in shown)
+    return "".join(_BARS[max(0, value) * len(_BARS) // (highest + 1)] for value in shown)
 
 
 def bar(part: float, width: int) -> tuple[str, str]:
@@ -79,7 +79,7 @@ def bar(part: float, width: int) -> tuple[str, str]:
     done = round(min(1.0, max(0.0, part)) * width)
     done = min(done, width - 1) if part < 1 else done
     done = max(done, 1) if part > 0 else done
-    return "█" * done, "─" * (width - done)
+    return "━" * done, "─" * (width - done)
 
 
 def curve(points: Sequence[tuple[str, int]], width: int, top: int = 0) -> str:

@@ -11,6 +11,7 @@ from textual.events import Click
 from textual.widget import Widget
 
 from sealwright_console.feed import Feed
+from sealwright_console.lines import Part, Row, Tone
 from sealwright_console.log_text import last_lines
 from sealwright_console.screens.base import ConsoleScreen
 from sealwright_console.views.build import Figures, component_of, total_line
@@ -23,6 +24,7 @@ from sealwright_console.views.builds import (
     list_head,
     list_rows,
     pane_lines,
+    panes_fit,
 )
 from sealwright_console.widgets.ledger import EDGES, Ledger
 from sealwright_console.widgets.pane import Pane
@@ -72,6 +74,7 @@ class BuildsScreen(ConsoleScreen):
         ledger = self.query_one(Ledger)
         ledger.focus()
         ledger.select(self._first)
+        self.call_after_refresh(lambda: ledger.select(ledger.key))  # in sight, once it is known what that is
 
     def show_state(self) -> None:
         """Show list and panes anew."""
@@ -90,10 +93,12 @@ class BuildsScreen(ConsoleScreen):
     def _show_builds(self) -> None:
         ledger = self.query_one(Ledger)
         width = max(1, self.app.size.width - EDGES)
-        plan = arrangement(self.app.size.width, self.app.size.height - _FRAME, len(self._found))
-        self.say("#columns", list_head(width, self._found) if self._found else ())
-        tails = None if plan.columns else (lambda build: self._tail(build, 1))
-        ledger.show(list_rows(self._found, width, self._figures, self.feed.state.last_t, tails))
+        room = self.app.size.width, self.app.size.height - _FRAME
+        tails = None if panes_fit(*room) else (lambda build: self._tail(build, 1))
+        rows = list_rows(self._found, width, self._figures, self.feed.state.last_t, tails)
+        plan = arrangement(*room, sum(len(row.lines) for row in rows))
+        self.say("#columns", list_head(width, self._found) if rows else ())
+        ledger.show(rows or [Row("", ((), (Part("No component is to be built.", Tone.DIM),)))])
         ledger.styles.height = plan.listed if plan.columns else "1fr"
         self.query_one("#panes").set_class(bool(plan.columns), "open")
         panes = list(self.query(Pane))

@@ -161,8 +161,8 @@ def total_line(state: State, width: int, whole: str = "") -> Line:
     what = (
         f"{len(done)} of {len(items)} done{took}" if not red else f"{len(done)} of {len(items)}, {red} red{took}"
     )
-    part = len(done) / len(items) if items else 0.0
-    return _bar_line("TOTAL", part, what, whole, width, Tone.FAILED if red else Tone.RUNNING)
+    share, bad = (len(done) / len(items), red / len(items)) if items else (0.0, 0.0)
+    return _bar_line("TOTAL", share, what, whole, width, Tone.PASSED if share == 1 else Tone.RUNNING, bad)
 
 
 def build_items(state: State) -> list[Item]:
@@ -186,9 +186,9 @@ def part_of(component: Component, figures: Figures) -> float | None:
 
 
 def left_words(figures: Figures) -> str:
-    """`about 3 min left ± 40 s`, or that nobody knows."""
+    """`about 3 min left +/- 40 s`, or that nobody knows."""
     off = figures.ahead.spread if figures.ahead is not None else 0
-    return f"{figures.left}{f' ± {roughly(off)}' if off else ''}" if figures.left else "no estimate"
+    return f"{figures.left}{f' +/- {roughly(off)}' if off else ''}" if figures.left else "no estimate"
 
 
 def elapsed_of(component: Component, now: Now | None, last_t: str) -> float:
@@ -200,23 +200,24 @@ def elapsed_of(component: Component, now: Now | None, last_t: str) -> float:
     return component.wall_ms / 1000
 
 
-def _bar_line(label: str, part: float | None, what: str, left: str, width: int, tone: Tone = Tone.RUNNING) -> Line:
-    room = min(40, max(10, width - 66))
+def _bar_line(
+    label: str, part: float | None, what: str, left: str, width: int, tone: Tone = Tone.RUNNING, red: float = 0.0
+) -> Line:
+    room = min(40, max(10, width - 68))
     percent = "" if part is None else f"{part:.0%}"
-    told = Part(f" {percent:>4}{GAP}{what:<{_SAID}}{GAP}", tone if tone is Tone.FAILED else Tone.PLAIN)
-    rest = max(1, width - LABEL - room - cell_len(told.text))
-    return (
-        Part(label.ljust(LABEL), Tone.DIM),
-        *bar_parts(part, room, tone),
-        told,
-        Part(fit(left, rest).rstrip(), Tone.DIM),
+    told = Part(
+        f" {percent:>4}{GAP}{what:<{_SAID}}{GAP}", Tone.FAILED if red or tone is Tone.FAILED else Tone.PLAIN
     )
+    rest = max(1, width - LABEL - room - cell_len(told.text))
+    drawn = bar_parts(part, room, tone, red)
+    return (Part(label.ljust(LABEL), Tone.DIM), *drawn, told, Part(fit(left, rest).rstrip(), Tone.DIM))
 
 
-def bar_parts(part: float | None, width: int, tone: Tone = Tone.RUNNING) -> Line:
-    """A bar of `width` cells, thick as far as it goes."""
+def bar_parts(part: float | None, width: int, tone: Tone = Tone.RUNNING, red: float = 0.0) -> Line:
+    """A bar of `width` cells, thick as far as it goes; `red` of the whole, at the end of that, in the tone of a failure."""
     done, rest = bar(part or 0.0, width)
-    return (Part(done, tone), Part(rest, Tone.DIM))
+    failed, _ = bar(red, width) if red else ("", "")
+    return (Part(done[len(failed) :], tone), Part(failed, Tone.FAILED), Part(rest, Tone.DIM))
 
 
 def _sandbox_lines(component: Component, item: Item | None, width: int, now: Now | None) -> list[Line]:

@@ -81,13 +81,17 @@ def all_builds(state: State) -> list[OneBuild]:
     return sorted(found, key=lambda each: SEVERITY.index(each.status))
 
 
-def arrangement(width: int, height: int, count: int) -> Arrangement:
-    """How `height` lines of `width` cells are shared among the list of `count` builds and the panes."""
-    listed = min(count, _LISTED)
-    rows = min((height - listed) // _PANE, _PANES // 2)
-    if width < _LEAST or rows < 1:
+def panes_fit(width: int, height: int) -> bool:
+    """Whether there is room for panes at all."""
+    return width >= _LEAST and height >= _LISTED + _PANE
+
+
+def arrangement(width: int, height: int, lines: int) -> Arrangement:
+    """How `height` lines of `width` cells are shared among the list, which has so many `lines`, and the panes."""
+    if not panes_fit(width, height):
         return Arrangement(height)
-    return Arrangement(listed, 2, rows)
+    listed = min(lines, _LISTED)
+    return Arrangement(listed, 2, min((height - listed) // _PANE, _PANES // 2))
 
 
 def chosen(found: Sequence[OneBuild], selected: str, most: int) -> list[OneBuild]:

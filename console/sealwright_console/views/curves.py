@@ -38,7 +38,10 @@ def curve_lines(component: Component, width: int, now: Now | None = None) -> tup
     if not component.samples and now is None and component.end is None:
         return ((Part("no figures yet", Tone.DIM),), ())
     half = (width - len(GAP)) // 2
-    left, right = _left_figures(component, now, wide=width >= WIDE), _right_figures(component, now)
+    left, right = (
+        _left_figures(component, now, wide=width >= WIDE),
+        _right_figures(component, now, wide=width >= WIDE),
+    )
     halves = [
         [_curve_cells(cell, half, max(cell_len(each[2]) for each in side)) for cell in side]
         for side in (left, right)
@@ -85,28 +88,29 @@ def _left_figures(component: Component, now: Now | None, *, wide: bool) -> list[
     ]
 
 
-def _right_figures(component: Component, now: Now | None) -> list[_Cell]:
+def _right_figures(component: Component, now: Now | None, *, wide: bool) -> list[_Cell]:
     samples, last, end = component.samples, last_look(component, now), component.end
     memory = disk = 0
-    before = ""
+    most_memory, most_disk = component.limits[1:3] or (0, 0)
+    after = ""
     if end is not None and end.cpu_by:
-        memory, disk, before = end.memory, end.disk, "at most "
+        memory, disk, after = end.memory, end.disk, " at most"
     elif last is not None:
         memory, disk = last.memory, last.disk
-    _, most_memory, most_disk, _ = component.limits or (0, 0, 0, 0)
-    said, tone = _against(memory, most_memory, before)
-    kept, kept_tone = _against(disk, most_disk, before)
+    said, tone = _against(memory, most_memory, after, wide=wide)
+    kept, kept_tone = _against(disk, most_disk, after, wide=wide)
     return [
         ("MEMORY", [(each.at, each.memory) for each in samples], said, tone),
         ("DISK", [(each.at, each.disk) for each in samples], kept, kept_tone),
     ]
 
 
-def _against(used: int, most: int, before: str) -> tuple[str, Tone]:
-    """What is used of how much; a warning if it is nearly all."""
+def _against(used: int, most: int, after: str, *, wide: bool) -> tuple[str, Tone]:
+    """What is used of how much; a warning if it is nearly all. Where a build has ended, the limit needs room."""
+    limit = f" of {size(most)}" if most and (wide or not after) else ""
     if most and used * 100 >= most * _NEAR:
-        return f"! {before}{size(used)} of {size(most)}", Tone.WARNED
-    return f"{before}{size(used)}{f' of {size(most)}' if most else ''}", Tone.PLAIN
+        return f"! {size(used)}{limit}{after}", Tone.WARNED
+    return f"{size(used)}{limit}{after}", Tone.PLAIN
 
 
 def _moved(samples: Sequence[Sample]) -> list[tuple[str, int]]:
