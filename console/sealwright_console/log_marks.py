@@ -89,6 +89,11 @@ class Marks:
             block = bisect_left(self._before, self._before[block]) - 1
         return None
 
+    def length_at(self, read: Read, offset: int) -> int:
+        """How many bytes the mark has that begins at `offset`."""
+        data = read(offset, self._overlap + 1).lower()
+        return next((len(needle) for needle in self._needles if data.startswith(needle)), 0)
+
     def _at(self, block: int) -> int:
         return self._before[block] if block < len(self._before) else self.count
 

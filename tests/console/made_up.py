@@ -228,7 +228,11 @@ def building() -> Story:
 def red_build() -> Story:
     """Two builds are done, one is red, and another runs."""
     story = building()
-    story.tell(ev.BuildEnded("xen", 2, 95_000, "", False, 171_000, "cgroup", 310 << 20, 0, 9, 44 << 20, 3400))
+    story.tell(
+        ev.BuildEnded(
+            "xen", 2, 95_000, "", False, 171_000, "cgroup", 310 << 20, 0, 9, 44 << 20, 3400, 1 << 20, 50 << 20
+        )
+    )
     why = "exit 2: make: *** [all] Error 2"
     story.verdict("xen/build", "failed", why, code="build-failed", next="read the end of its log; mend it, then r")
     begin_build(story, "kde-desktop")

@@ -187,7 +187,7 @@ async def test_v_shows_all_builds_and_enter_opens_one(tmp_path: Path) -> None:
         assert isinstance(app.screen, BuildScreen) and app.screen._shown == "xen"
         await press(pilot, "v", "end", "up", "enter")
         assert isinstance(app.screen, BuildScreen) and app.screen._shown == "vmm-core"
-        await press(pilot, "v", "down", "[", "]", "down", "escape")
+        await press(pilot, "v", "down", "[", "right_square_bracket", "down", "escape")
         assert isinstance(app.screen, BuildScreen) and app.screen._shown == "vmm-core", "esc changes nothing"
 
 
@@ -210,8 +210,9 @@ async def test_with_room_there_are_panes_that_follow_their_logs(tmp_path: Path) 
         written(tmp_path, b"fresh output\n", "kde-desktop")
         app.look()
         assert any("fresh output" in plain(line) for line in panes[1].lines)
-        await press(pilot, "]")
         assert [plain(pane.lines[0])[:1] for pane in panes] == [" ", ">", " ", " "]
+        await press(pilot, "left_square_bracket")
+        assert [plain(pane.lines[0])[:1] for pane in panes] == [">", " ", " ", " "]
         await pilot.click(panes[2])
         assert app.screen.query_one(Ledger).key == "vmm-core"
         await pilot.click(panes[2])
@@ -241,6 +242,25 @@ async def test_in_a_review_the_panes_end_at_the_cursor(tmp_path: Path) -> None:
         pane = next(pane for pane in app.screen.query(Pane) if pane.build == "lvm2")
         assert plain(pane.lines[-1]).strip() == "CC      lvm2/part_003.o"
         assert "… running" in plain(pane.lines[0])
+
+
+async def test_the_newest_line_stays_in_sight_when_the_window_shrinks_and_the_red_one_in_the_list(
+    tmp_path: Path,
+) -> None:
+    made_up.write_log(tmp_path, last=b"make: *** [all] Error 2\n")
+    app = app_over(tmp_path, made_up.red_build())
+    async with app.run_test(size=LARGE) as pilot:
+        await press(pilot, "3", "[")
+        log = await settled(app, pilot)
+        assert shown(app, log)[-1] == "e make: *** [all] Error 2"
+        await pilot.resize_terminal(*SMALL)
+        await pilot.pause()
+        assert shown(app, log)[-1] == "e make: *** [all] Error 2"
+        await pilot.resize_terminal(*LARGE)
+        await press(pilot, "right_square_bracket", "v")
+        await pilot.pause()
+        ledger = app.screen.query_one(Ledger)
+        assert ledger.key == "kde-desktop" and ledger.scroll_offset.y == 0
 
 
 async def test_enter_shows_the_evidence_of_the_component(tmp_path: Path) -> None:

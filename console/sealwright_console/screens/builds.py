@@ -74,7 +74,13 @@ class BuildsScreen(ConsoleScreen):
         ledger = self.query_one(Ledger)
         ledger.focus()
         ledger.select(self._first)
-        self.call_after_refresh(lambda: ledger.select(ledger.key))  # in sight, once it is known what that is
+        self.call_after_refresh(self._reveal)
+
+    def _reveal(self) -> None:
+        """Have the selected build in sight, and the first of the list too if both can be."""
+        ledger = self.query_one(Ledger)
+        ledger.scroll_home(animate=False, force=True, immediate=True)
+        ledger.select(ledger.key)
 
     def show_state(self) -> None:
         """Show list and panes anew."""

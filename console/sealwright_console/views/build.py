@@ -225,15 +225,14 @@ def _sandbox_lines(component: Component, item: Item | None, width: int, now: Now
     facts = [("SANDBOX", [root, "net none", "caps none"])]
     sources = [f"{component.files:,} verified files", size(component.bytes)]
     last = last_look(component, now)
+    end = component.end
+    running = end.processes if end is not None and end.cpu_by else last.processes if last is not None else 0
     limits = []
     if component.limits:
         seconds, _, _, processes = component.limits
-        limits = [
-            f"{duration(seconds)} of time",
-            f"{f'{last.processes} of ' if last else ''}{processes} processes",
-        ]
-    elif last is not None:
-        limits = [f"{last.processes} processes"]
+        limits = [f"{duration(seconds)} of time", f"{f'{running} of ' if running else ''}{processes} processes"]
+    elif running:
+        limits = [f"{running} processes"]
     held = _held_by(item)
     limits += [f"held by {held}"] if held else []
     if width >= WIDE:

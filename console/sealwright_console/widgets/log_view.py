@@ -20,6 +20,7 @@ from rich.segment import Segment
 from rich.style import Style
 from textual import work
 from textual.binding import Binding, BindingType
+from textual.events import Resize
 from textual.geometry import Size
 from textual.message import Message
 from textual.scroll_view import ScrollView
@@ -73,7 +74,7 @@ class LogView(ScrollView, can_focus=True):
     }
     DEFAULT_CSS = """
     LogView { height: 1fr; scrollbar-size-vertical: 1; overflow-x: hidden; }
-    LogView .log-view--hit { background: $accent 40%; text-style: bold reverse; }
+    LogView .log-view--hit { text-style: bold reverse; }
     LogView .log-view--cut { color: $warning; }
     LogView .log-view--error { color: $error; text-style: bold; }
     LogView .log-view--warning { color: $warning; text-style: bold; }
@@ -136,6 +137,10 @@ class LogView(ScrollView, can_focus=True):
         if self._source is not self._whole:
             self._source.close()
         self._source = source
+
+    def on_resize(self, event: Resize) -> None:
+        """Keep the newest line in sight, where the log is followed."""
+        self._resize(self.scroll_offset.y)
 
     def grow(self, paths: Sequence[Path]) -> None:
         """Take up what was appended, and segments that are new."""
@@ -398,7 +403,7 @@ class LogView(ScrollView, can_focus=True):
             )
             self._step()
             return
-        self._hit = found, len(b"error:" if kind == "errors" else b"warning:")
+        self._hit = found, marks.length_at(log.read, found)
         self._show_hit()
         self.said += (", around the end" if forward else ", around the beginning") if again else ""
         self._step()
