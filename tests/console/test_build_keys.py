@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from textual.events import Key
 from textual.pilot import Pilot
 
 from console import made_up
@@ -143,6 +144,24 @@ async def test_a_search_goes_on_and_back_and_is_given_up_by_esc(
         assert isinstance(app.screen, BuildScreen) and "search given up" in log.status()
         await press(pilot, "escape")
         assert isinstance(app.screen, OverviewScreen)
+
+
+async def test_what_is_typed_fast_after_the_slash_is_all_in_the_search(tmp_path: Path) -> None:
+    written(tmp_path, b"\n".join([*LINES[:300], b"nowhere else", *LINES[300:400]]) + b"\n")
+    app = app_over(tmp_path)
+    async with app.run_test(size=SMALL) as pilot:
+        await press(pilot, "3")
+        for key in (
+            "slash",
+            *"nowhere",
+            "enter",
+        ):  # as a paste or a macro comes: without a turn of the loop between
+            app.post_message(Key(key, {"slash": "/", "enter": None}.get(key, key)))
+        await pilot.pause()
+        log = await settled(app, pilot)
+        assert (
+            isinstance(app.screen, BuildScreen) and log.needle == "nowhere" and "hit in line 301" in log.status()
+        )
 
 
 async def test_a_hit_far_to_the_right_in_a_line_of_a_megabyte_is_brought_into_sight(tmp_path: Path) -> None:

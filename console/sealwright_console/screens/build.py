@@ -21,7 +21,12 @@ class BuildScreen(ConsoleScreen):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding(
-            "slash", "search", "Search", key_display="/", tooltip="search the log; n and N go on, esc gives up"
+            "slash",
+            "search",
+            "Search",
+            key_display="/",
+            priority=True,
+            tooltip="search the log; n and N go on, esc gives up",
         ),
         Binding("n", "hit(True)", "Next", show=False, tooltip="the next hit of the search"),
         Binding("N", "hit(False)", "Prev", show=False, tooltip="the hit before"),
@@ -95,11 +100,17 @@ class BuildScreen(ConsoleScreen):
         self._close_search()
         log.search(message.value)
 
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """A slash that is typed into the field is text. Else it comes first, so that what follows it goes to the field."""
+        if action == "search" and isinstance(self.focused, Input):
+            return False
+        return super().check_action(action, parameters)
+
     def action_search(self) -> None:
         """Open the search field."""
         field = self.query_one("#search", Input)
         field.add_class("open")
-        field.focus()
+        self.set_focus(field)
 
     def _close_search(self) -> bool:
         field = self.query_one("#search", Input)
