@@ -24,6 +24,7 @@ from sealwright_console.views.builds import (
     pane_lines,
 )
 from sealwright_console.views.curves import curve_lines
+from sealwright_console.views.log import LogPlace, place_line
 from sealwright_stages import events as ev
 from sealwright_stages.fold import fold
 from sealwright_stages.live import Ahead, Now
@@ -247,6 +248,19 @@ def test_no_output_is_active_in_a_pane_or_a_row(data: bytes) -> None:
     for line in (*pane(build, [data]), *rows[0].lines):
         assert all(character.isprintable() for character in plain(line))
         assert cell_len(plain(line)) <= 76
+
+
+# where the log is
+
+
+def test_what_a_search_says_stands_whole_at_80_columns() -> None:
+    place = LogPlace(False, 15_384_617, 15_384_617, errors=12, warnings=1_234, said="not found: " + "x" * 40)
+    assert (
+        "not found: " + "x" * 40 in plain(place_line(place, 78)) and cell_len(plain(place_line(place, 78))) <= 78
+    )
+    flood = LogPlace(True, 15_384_617, 15_384_617, rate=98_100, errors=1, warnings=17)
+    assert plain(place_line(flood)).endswith("98,100 lines/s   e 1 error   w 17 warnings")
+    assert plain(place_line(flood, 78)).endswith("98,100 lines/s   e 1   w 17")
 
 
 # bars and curves

@@ -109,6 +109,7 @@ class BuildScreen(ConsoleScreen):
     def action_search(self) -> None:
         """Open the search field."""
         field = self.query_one("#search", Input)
+        field.value = ""
         field.add_class("open")
         self.set_focus(field)
 

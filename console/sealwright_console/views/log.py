@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sealwright_console.lines import Line, Part, Tone
+from rich.cells import cell_len
+
+from sealwright_console.lines import Line, Part, Tone, cut, plain
 from sealwright_console.log_marks import ERRORS, WARNINGS
 from sealwright_console.sanitise import clean
 
@@ -78,24 +80,33 @@ class LogPlace:
 
 
 def place_line(place: LogPlace, width: int = 1000) -> Line:
-    """`FOLLOW  line 204 of 204   98,100 lines/s   e 0 errors   w 17 warnings`, and what a search says."""
+    """`FOLLOW  line 204 of 204   not found: x   98,100 lines/s   e 0 errors   w 17 warnings`, shorter without room."""
+    for short in range(3):
+        line = _place_parts(place, short)
+        if cell_len(plain(line)) <= width:
+            return line
+    return cut(line, width)
+
+
+def _place_parts(place: LogPlace, short: int) -> Line:
+    """Where we are; `short` is 1 without the words of the counts, 2 also without how many lines there are."""
     mode = Part("FOLLOW" if place.following else "PAUSED", Tone.RUNNING if place.following else Tone.HEAD)
-    where = (
-        f"line {place.line:,} of {place.lines:,}" if place.lines else "at the end" if place.read < 100 else "empty"
-    )
+    where = f"line {place.line:,}{f' of {place.lines:,}' if short < 2 else ''}"
+    where = where if place.lines else "at the end" if place.read < 100 else "empty"
     parts = [mode, Part(f"  {where}")]
     if place.column:
         parts.append(Part(f", column {place.column + 1}"))
     if place.read < 100:
         parts.append(Part(f", reading {place.read}%", Tone.DIM))
-    if place.rate:
-        parts.append(Part(f"   {place.rate:,} lines/s", Tone.DIM))
-    parts.append(_counted("e", place.errors, "error", Tone.FAILED))
-    parts.append(_counted("w", place.warnings, "warning", Tone.WARNED))
     if place.said:
         parts.append(Part(f"   {place.said}", Tone.KEY))
+    if place.rate:
+        parts.append(Part(f"   {place.rate:,} lines/s", Tone.DIM))
+    parts.append(_counted("e", place.errors, "error", Tone.FAILED, short))
+    parts.append(_counted("w", place.warnings, "warning", Tone.WARNED, short))
     return tuple(parts)
 
 
-def _counted(key: str, count: int, what: str, tone: Tone) -> Part:
-    return Part(f"   {key} {count:,} {what}{'' if count == 1 else 's'}", tone if count else Tone.DIM)
+def _counted(key: str, count: int, what: str, tone: Tone, short: int) -> Part:
+    word = "" if short else f" {what}{'' if count == 1 else 's'}"
+    return Part(f"   {key} {count:,}{word}", tone if count else Tone.DIM)

@@ -218,7 +218,8 @@ class LogView(ScrollView, can_focus=True):
                 errors=errors,
                 warnings=warnings,
                 said=said,
-            )
+            ),
+            max(20, self.app.size.width - 2),
         )
 
     def status(self) -> str:
