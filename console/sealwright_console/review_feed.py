@@ -67,6 +67,9 @@ class ReviewFeed:
         """Nothing is left."""
         return ""
 
+    def ahead(self, component: str) -> None:
+        """Nothing runs."""
+
     def notices(self) -> Sequence[str]:
         """What was said of this log; what is wrong with it now, and a break in it, first."""
         broken = self._cursor.past.broken

@@ -29,6 +29,15 @@ class Now:
     writing: int = 0
 
 
+@dataclass(frozen=True)
+class Ahead:
+    """How far a running build is, by `of` earlier ones: percent, and seconds by which what is left may be off."""
+
+    percent: int
+    spread: int = 0
+    of: int = 0
+
+
 class Live:
     """The newest look of each running build; any thread."""
 
