@@ -143,7 +143,7 @@ def console(walk: Walk) -> None:
     walk("gate-warned", "g", words=("CLOSED",))
     waiver(walk)
     t.press("Tab", "Tab", "Enter")
-    t.seen("GATE build: OPEN")
+    t.seen("WAIVED 1")
     t.press("Escape")
     t.seen("… running  hello", "… running  artwork", seconds=_BUILDS)
     walk("overview-building")
