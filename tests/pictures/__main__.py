@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import shutil
+import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -20,9 +21,11 @@ from pictures.walks import WALKS, Walk
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "screenshots"
-_PLACES = (Path("/srv/release"), Path("/tmp/release"))  # noqa: S108 - made by mkdir, which takes nothing that is there
-_NEEDED = ("chromium", "tmux", "bwrap", "git", "gpg", "ssh-keygen")
-"""Programs, each the name of a Debian package or part of one that `make setup` installs."""
+_PLACES = (Path("/srv/release"), Path("/tmp/release"))
+_NEEDED = {"chromium": "chromium", "tmux": "tmux", "fc-list": "fontconfig"}
+"""Programs beyond those that `make setup` installs, and the Debian packages that have them."""
+_GLYPHS = {"2713": "fonts-dejavu-core", "241b": "fonts-freefont-ttf"}
+"""Characters of the pictures, and fonts that have them; without one Chromium draws an empty box."""
 
 
 class CannotError(Exception):
@@ -34,11 +37,18 @@ class CannotError(Exception):
 
 def require() -> None:
     """Refuse to begin where something is missing."""
-    missing = [name for name in _NEEDED if shutil.which(name) is None]
+    missing = [package for name, package in _NEEDED.items() if shutil.which(name) is None]
+    if "fontconfig" not in missing:
+        missing += [font for glyph, font in _GLYPHS.items() if not _fonts(glyph)]
     if missing:
         raise CannotError(
             "no pictures can be taken", f"missing: {', '.join(missing)}", f"apt install {' '.join(missing)}"
         )
+
+
+def _fonts(glyph: str) -> str:
+    argv = ["fc-list", f":charset={glyph}", "family"]
+    return subprocess.run(argv, check=True, capture_output=True, text=True, timeout=20).stdout.strip()
 
 
 @contextmanager
@@ -59,7 +69,9 @@ def place(named: Path | None) -> Iterator[Path]:
             shutil.rmtree(each, ignore_errors=True)
         return
     because = "neither can be made; somebody has them, or pictures that were killed left them"
-    raise CannotError(f"no place for a release: {' or '.join(map(str, _PLACES))}", because, "remove the one that is yours")
+    raise CannotError(
+        f"no place for a release: {' or '.join(map(str, _PLACES))}", because, "remove the one that is yours"
+    )
 
 
 def exchange(new: Path, folder: Path, *, whole: bool) -> None:
@@ -79,19 +91,25 @@ def main(argv: Sequence[str]) -> int:
     """Take them."""
     parser = argparse.ArgumentParser(prog="pictures", description=__doc__)
     parser.add_argument("walks", nargs="*", metavar="WALK", help=f"some of {', '.join(WALKS)}; default: all")
-    parser.add_argument("--place", type=Path, help="a folder for the releases, which stays; default: one that goes")
+    parser.add_argument(
+        "--place", type=Path, help="a folder for the releases, which stays; default: one that goes"
+    )
     parser.add_argument("--to", type=Path, default=FOLDER, help="default: screenshots/")
     options = parser.parse_args(argv)
     try:
         if unknown := set(options.walks) - set(WALKS):
-            raise CannotError(f"no walk is called {', '.join(unknown)}", f"there are {', '.join(WALKS)}", "name one")
+            raise CannotError(
+                f"no walk is called {', '.join(unknown)}", f"there are {', '.join(WALKS)}", "name one"
+            )
         require()
         take(options.walks or list(WALKS), options.place, options.to.absolute())
     except CannotError as error:
         print(error, file=sys.stderr)
         return 3
     except (NotSeenError, NotNeutralError) as error:
-        told = CannotError("the pictures are not whole, and none was exchanged", str(error), "mend the walk, or the screen")
+        told = CannotError(
+            "the pictures are not whole, and none was exchanged", str(error), "mend the walk, or the screen"
+        )
         print(told, file=sys.stderr)
         return 1
     return 0

@@ -60,7 +60,8 @@ class Camera:
             (folder / f"{name}.svg").write_text(svg(each.lines, each.size, each.title, each.theme, name))
         with ProcessPoolExecutor(_AT_ONCE) as pool:
             done = [
-                pool.submit(png, folder / f"{name}.svg", folder / f"{name}.png", profiles / name) for name in self.taken
+                pool.submit(png, folder / f"{name}.svg", folder / f"{name}.png", profiles / name)
+                for name in self.taken
             ]
             for each in done:
                 each.result()

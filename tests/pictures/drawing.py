@@ -15,11 +15,12 @@ from collections.abc import Sequence
 from io import StringIO
 from pathlib import Path
 
+from rich.ansi import AnsiDecoder
 from rich.console import Console
 from rich.terminal_theme import TerminalTheme
 from rich.text import Text
 
-_FONTS = "'DejaVu Sans Mono', 'Liberation Mono', Menlo, Consolas, monospace"
+_FONTS = "'DejaVu Sans Mono', 'Liberation Mono', Menlo, Consolas, FreeMono, monospace"
 _FORMAT = """<svg class="rich-terminal" viewBox="0 0 {width} {height}" xmlns="http://www.w3.org/2000/svg">
 <style>
 .{unique_id}-matrix {{ font-family: FONTS; font-size: {char_height}px; line-height: {line_height}px; }}
@@ -52,10 +53,14 @@ def svg(lines: Sequence[str], size: tuple[int, int], title: str, theme: Terminal
     console = Console(
         width=width, height=height, record=True, file=StringIO(), force_terminal=True, color_system="truecolor"
     )
-    rows = [Text.from_ansi(line, no_wrap=True) for line in lines]
+    decoder = AnsiDecoder()  # one for all: a line goes on as the one before ended
+    rows = [decoder.decode_line(line) for line in lines]
     for row in [*rows, *([Text()] * (height - len(rows)))][:height]:
         console.print(row, no_wrap=True, overflow="crop", crop=True, soft_wrap=False, highlight=False)
     drawn = console.export_svg(title=title, theme=theme, code_format=_FORMAT, unique_id=name)
+    drawn = re.sub(
+        r'<g transform="translate\(26,22\)">.*?</g>', "", drawn, flags=re.DOTALL
+    )  # buttons of no window
     return re.sub(r"[ \t]+\n", "\n", drawn)
 
 
@@ -83,9 +88,7 @@ def smaller(data: bytes) -> bytes:
     for colour in known:
         if colour not in place:
             place[colour] = min(range(len(palette)), key=lambda at: _far(palette[at], colour))
-    lines = (
-        b"\0" + bytes(place[row[at : at + 3]] for at in range(0, len(row), channels)) for row in rows
-    )
+    lines = (b"\0" + bytes(place[row[at : at + 3]] for at in range(0, len(row), channels)) for row in rows)
     head = struct.pack(">IIBBBBB", width, height, 8, 3, 0, 0, 0)
     return b"\x89PNG\r\n\x1a\n" + b"".join(
         _chunk(kind, body)

@@ -80,7 +80,11 @@ class Made:
         """End its engine, if one was left running, and the agents of its keys."""
         told = subprocess.run(
             [BIN / "sealwright", "status", "--work", self.work, "--json"],
-            env=self.env, check=False, capture_output=True, text=True, timeout=60,
+            env=self.env,
+            check=False,
+            capture_output=True,
+            text=True,
+            timeout=60,
         )
         run = json.loads(told.stdout)["run"] if told.returncode == 0 else {}
         if isinstance(run.get("pid"), int):

@@ -10,9 +10,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from pictures.camera import Camera
-from pictures.drawing import BLACK, LIGHT
+from pictures.drawing import BLACK, DARK, LIGHT
 from pictures.release import Made, environment, make
-from pictures.terminal import LARGE, SMALL, WIDE, Terminal
+from pictures.terminal import LARGE, SMALL, WIDE, NotSeenError, Terminal
 
 RUN = "sealwright run release.toml"
 ATTACH = "sealwright attach"
@@ -38,7 +38,9 @@ class Walk:
         for each in self._releases:
             each.end()
 
-    def __call__(self, name: str, *keys: str, words: tuple[str, ...] = (), title: str = RUN, **more: object) -> None:
+    def __call__(
+        self, name: str, *keys: str, words: tuple[str, ...] = (), title: str = RUN, **more: object
+    ) -> None:
         """Press keys, wait for words, and take a picture."""
         self.terminal.press(*keys)
         if words:
@@ -52,6 +54,14 @@ class Walk:
         self.camera.take(self.terminal, f"{name}-{size[0]}x{size[1]}", title)
         self.terminal.resize(before)
 
+    def to(self, words: str, most: int = 40) -> None:
+        """Go down until the line under the cursor has these words."""
+        for _ in range(most):
+            if any(line.startswith(">") and words in line for line in self.terminal.text().splitlines()):
+                return
+            self.terminal.press("Down", apart=0.3)
+        raise NotSeenError(f"no line below the cursor has {words!r} in\n{self.terminal.text()}")
+
     def start(self, made: Made, *words: str | Path, size: tuple[int, int] = LARGE) -> None:
         """Run a program in the release's folder."""
         self.terminal.env = made.env
@@ -64,19 +74,18 @@ def red(walk: Walk) -> None:
     walk.start(made, *RUN.split())
     t.seen("✗ GATE build: CLOSED, 2 red", "! 1 warned  ·", seconds=_BUILDS)
     t.press("Home")
-    t.settle()
-    for name, theme in (("light", LIGHT), ("high-contrast", BLACK), ("ansi", None), ("", None)):
-        if name:
-            walk_theme(walk, name, {"theme": theme} if theme else {})
-    t.press("t")
     walk("overview-red")
     walk.sized("overview-red", SMALL)
     walk.sized("overview-red", WIDE)
+    for name, theme in (("light", LIGHT), ("high-contrast", BLACK), ("ansi", DARK)):
+        turn(walk, name)
+        walk(f"overview-{name}", theme=theme)
+    turn(walk, "dark")
     walk("filter", "/", *"art")
-    t.press("Escape")
+    t.press("Escape", "Home")
     walk("component-red", "Enter")
-    t.press("c")
-    walk("component-command", *["Down"] * 3, "Right")
+    walk.to("by hand")
+    walk("component-command", "Right")
     t.press("Escape")
     walk("gate-red", "g", words=("CLOSED",))
     walk.sized("gate-red", SMALL)
@@ -97,13 +106,12 @@ def red(walk: Walk) -> None:
     stop(walk)
 
 
-def walk_theme(walk: Walk, name: str, more: Mapping[str, object]) -> None:
-    """The overview in another theme, once the word that it was taken is gone."""
+def turn(walk: Walk, name: str) -> None:
+    """Take the next theme, and wait until the word that it was taken is gone."""
     walk.terminal.press("t")
     walk.terminal.seen(f"theme: {name}")
     while f"theme: {name}" in walk.terminal.text():
         walk.terminal.settle(0.2)
-    walk(f"overview-{name}", **more)  # type: ignore[arg-type]
 
 
 def waiver(walk: Walk) -> None:
@@ -155,10 +163,14 @@ def console(walk: Walk) -> None:
     t.seen("the signer waits for you", seconds=_BUILDS)
     t.press("Home")
     walk("overview-green")
-    walk("component-good", *"/greeting", "Enter", "Enter")
-    t.press("Escape", "Escape")
     walk("gate-open", "g")
-    walk("build-log", "l")
+    t.press("Escape")
+    walk.to("greeting")
+    walk("component-good", "Enter")
+    t.press("Escape", "Home")
+    walk.to("artwork")
+    walk("build-log", "l", words=("GREEN verified",))
+    t.press("Escape")
     walk("seal", "4")
     shown = (t.press("5"), t.seen("YOU ARE ABOUT TO SIGN"))[1]
     digits = re.findall(r"digest  ([0-9a-f]{4}) ([0-9a-f]{4})", shown)[0]
@@ -187,7 +199,10 @@ def review(walk: Walk) -> None:
     walk("review-records", "e", "End", title=told)
     walk("review-search", "/", *"evil", "Enter", title=told)
     t.press("Escape", "Escape")
-    walk.start(made, "sealwright", "diff", Made(walk.place / "demo-1.0", {}).evidence, made.evidence)
+    earlier, later = Made(walk.place / "demo-1.0", {}), "demo-1.1.release/evidence"
+    walk.start(made, "sealwright", "diff", earlier.evidence, later, *whose, size=(110, 44))
+    t.seen("verdict", seconds=120)
+    walk("diff", title="sealwright diff demo-1.0.release/evidence demo-1.1.release/evidence")
 
 
 def lone(walk: Walk) -> None:
@@ -200,8 +215,10 @@ def lone(walk: Walk) -> None:
     t.seen("✓", seconds=120)
     walk("doctor", title="sealwright")
     t.press("s")
-    t.seen("of", seconds=120)
-    walk("doctor-selftest", title="sealwright")
+    t.seen(" held", "ways out of the sandbox", seconds=120)
+    t.seen("✓ 1", seconds=120)
+    walk("doctor-selftest", "End", title="sealwright")
+    t.press("q")
 
 
 WALKS: Mapping[str, Callable[[Walk], None]] = {
