@@ -27,6 +27,10 @@ set -g history-limit 5000
 _TERMINAL = {"COLORTERM": "truecolor", "LC_ALL": "C.UTF-8"}
 
 
+_ESCAPE = 0.5
+"""Seconds after which an escape is a key, and not the begin of another one."""
+
+
 class NotSeenError(Exception):
     """What was waited for did not come: the words, and what was there instead."""
 
@@ -60,7 +64,7 @@ class Terminal:
         """Press keys, each as tmux names it (`Enter`, `Down`, `C-c`); what has no such name is typed."""
         for key in keys:
             self._tmux("send-keys", "-t", "one", *(["-l"] if len(key) == 1 else []), "--", key)
-            time.sleep(apart)
+            time.sleep(_ESCAPE if key == "Escape" else apart)
 
     def write(self, text: str) -> None:
         """Type `text`, a key after the other."""

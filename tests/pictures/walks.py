@@ -169,7 +169,9 @@ def console(walk: Walk) -> None:
     walk("component-good", "Enter")
     t.press("Escape", "Home")
     walk.to("artwork")
-    walk("build-log", "l", words=("GREEN verified",))
+    t.press("l")
+    t.seen("BUILD artwork")
+    walk("build-log", "/", *"evil", "Enter", words=("GREEN verified",))
     t.press("Escape")
     walk("seal", "4")
     shown = (t.press("5"), t.seen("YOU ARE ABOUT TO SIGN"))[1]
