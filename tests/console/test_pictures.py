@@ -2,6 +2,8 @@
 
 - A picture is an SVG and a PNG of one name.
 - No picture is large: a reader on a train loads a page of them.
+- They are exchanged as a whole, and only by others; of some walks, only what these took.
+- What is needed and missing is named, before anything is begun; what shows this machine is refused.
 - An SVG holds no address but that of its own format, no script, and nothing that is loaded.
 """
 
@@ -14,6 +16,8 @@ from pathlib import Path
 
 import pytest
 
+from pictures.__main__ import CannotError, exchange, require
+from pictures.camera import Camera, NotNeutralError
 from pictures.drawing import DARK, smaller, svg
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -55,6 +59,53 @@ def test_no_picture_asks_for_anything() -> None:
         text = path.read_text().replace("http://www.w3.org/2000/svg", "")
         tags = re.sub(r">[^<]*<", "><", text)  # what is shown may be an address; what is loaded stands in tags
         assert not re.search(r"https?://|@import|@font-face|<script|<image|href=", tags), path.name
+
+
+def test_what_is_missing_is_named_with_what_to_do(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(
+        CannotError, match=r"because: missing: chromium, tmux, fontconfig\nnext: apt install chromium"
+    ):
+        require()
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_pictures_are_exchanged_as_a_whole_or_only_those_of_a_walk(tmp_path: Path, whole: bool) -> None:
+    new, folder = tmp_path / "new", tmp_path / "screenshots"
+    for place, names in ((new, ("a", "b")), (folder, ("b", "c"))):
+        place.mkdir()
+        for name in names:
+            (place / name).write_text(place.name)
+    exchange(new, folder, whole=whole)
+    kept = {"a": "new", "b": "new"} | ({} if whole else {"c": "screenshots"})
+    assert {path.name: path.read_text() for path in folder.iterdir()} == kept
+    assert [path.name for path in tmp_path.iterdir()] == ["screenshots"]
+
+
+class Shows:
+    """A terminal that shows one text."""
+
+    size = (80, 24)
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def settle(self) -> None:
+        """It never moves."""
+
+    def text(self) -> str:
+        return self._text
+
+    def lines(self) -> list[str]:
+        return self._text.splitlines()
+
+
+def test_a_picture_that_shows_this_machine_is_refused_even_where_it_wraps() -> None:
+    camera, path = Camera(), str(ROOT)
+    with pytest.raises(NotNeutralError, match="of this machine"):
+        camera.take(Shows(f"in {path[:6]}\n   {path[6:]}/x"), "n", "t")  # type: ignore[arg-type]
+    camera.take(Shows("in /srv/release/x"), "n", "t")  # type: ignore[arg-type]
+    assert list(camera.taken) == ["n"]
 
 
 def test_colours_go_on_from_line_to_line() -> None:
