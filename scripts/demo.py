@@ -33,7 +33,7 @@ PACKAGES = ("catdoc", "ucf", "hello")
 
 MANIFEST = """[release]
 name = "demo"
-version = "1.0"
+version = "{version}"
 keyring = "keyring"
 signers = ["demo-manager"]
 
@@ -44,7 +44,7 @@ policy = "signer-policy/policy.toml"
 [[component]]
 name = "greeting"
 git = "upstream/greeting.git"
-tag = "v1.0"
+tag = "v{version}"
 signers = ["demo-author"]
 [[component.file]]
 url = "upstream/words-1.0.txt"
@@ -79,20 +79,20 @@ exit 0
 """
 
 
-def make_inputs(folder: Path) -> None:
+def make_inputs(folder: Path, version: str = "1.0") -> None:
     """Make keys, repository, third-party file and manifest, once."""
     upstream = folder / "upstream"
     upstream.mkdir(parents=True)
     author = make_key(folder / "author-home", "demo-author")
     write_keyring(folder / "keyring", [author, make_key(folder / "signer-home", "demo-manager")])
-    write_signing_policy(folder / "signer-policy" / "policy.toml", "demo", "1.0")
+    write_signing_policy(folder / "signer-policy" / "policy.toml", "demo", version)
     words = upstream / "words-1.0.txt"
     # Other words each time, so that no cache of an earlier run has them.
-    words.write_text(f"hello {folder.name}\n" * 100)
+    words.write_text(f"hello {time.time_ns()}\n" * 100)
     sign_file(words, author)
     files = {"greeting.txt": "A greeting, signed.\n", "Makefile": MAKEFILE}
-    make_repository(upstream / "greeting.git", author, "v1.0", files)
-    text = MANIFEST.format(sha256=hashlib.sha256(words.read_bytes()).hexdigest(), suite=SUITE)
+    make_repository(upstream / "greeting.git", author, f"v{version}", files)
+    text = MANIFEST.format(sha256=hashlib.sha256(words.read_bytes()).hexdigest(), suite=SUITE, version=version)
     text += "".join(DEBIAN.format(name=name, suite=SUITE) for name in PACKAGES)
     (folder / "release.toml").write_text(text)
 
