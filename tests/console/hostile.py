@@ -28,6 +28,8 @@ from console.reach import GIVEN, at, make, screens
 from sealwright_console.app import ConsoleApp
 from sealwright_console.feed import SigningRequest
 from sealwright_console.lines import Part
+from sealwright_console.looks import Looks
+from sealwright_console.theme import THEME_NAMES
 from sealwright_stages import events as ev
 from support.stream import CANARY
 
@@ -232,10 +234,31 @@ def start_app() -> App[list[str]]:
     return start.StartApp([where])
 
 
+def calling_app() -> App[int]:
+    """Calls twenty times with texts that are attacks, while it draws as fast as it can; then says that it is done."""
+    story = made_up.troubled()
+    app = ConsoleApp(made_up.MadeUpFeed(story), looks=Looks(notify="osc777"))
+
+    async def draw() -> None:
+        for number in range(20):
+            for theme in THEME_NAMES:
+                app.theme = theme
+                await asyncio.sleep(0.005)
+            app.call_person("x-1", f"red: {attack('C-x')} {number}; {attack('C-y')}")
+        await app.workers.wait_for_complete([each for each in app.workers if each.group == "call"])
+        app.notify("scrolled to the end", timeout=60)
+
+    app.call_later(lambda: app.run_worker(draw(), group="draw"))
+    return app
+
+
 def main() -> None:
     """Show what was asked for."""
     if sys.argv[1] == "start":
         start_app().run()
+        return
+    if sys.argv[1] == "call":
+        calling_app().run()
         return
     with tempfile.TemporaryDirectory() as folder:
         if sys.argv[1] == "every":
