@@ -47,8 +47,9 @@ survey: setup
 	@PYTHONPATH=tests $(PY) -m survey tarballs 40
 	@PYTHONPATH=tests $(PY) -m survey packages 100
 
+# Some minutes: real programs on a real release, walked by keys. All pictures are exchanged, or none.
 screenshots: setup
-	@$(PY) tests/console/make_screenshots.py
+	@PYTHONPATH=tests $(PY) -m pictures
 
 clean:
 	rm -rf .venv demo dist

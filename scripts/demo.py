@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shlex
 import subprocess
 import sys
 import time
@@ -32,7 +33,7 @@ PACKAGES = ("catdoc", "ucf", "hello")
 
 MANIFEST = """[release]
 name = "demo"
-version = "1.0"
+version = "{version}"
 keyring = "keyring"
 signers = ["demo-manager"]
 
@@ -43,7 +44,7 @@ policy = "signer-policy/policy.toml"
 [[component]]
 name = "greeting"
 git = "upstream/greeting.git"
-tag = "v1.0"
+tag = "v{version}"
 signers = ["demo-author"]
 [[component.file]]
 url = "upstream/words-1.0.txt"
@@ -78,20 +79,20 @@ exit 0
 """
 
 
-def make_inputs(folder: Path) -> None:
+def make_inputs(folder: Path, version: str = "1.0") -> None:
     """Make keys, repository, third-party file and manifest, once."""
     upstream = folder / "upstream"
     upstream.mkdir(parents=True)
     author = make_key(folder / "author-home", "demo-author")
     write_keyring(folder / "keyring", [author, make_key(folder / "signer-home", "demo-manager")])
-    write_signing_policy(folder / "signer-policy" / "policy.toml", "demo", "1.0")
+    write_signing_policy(folder / "signer-policy" / "policy.toml", "demo", version)
     words = upstream / "words-1.0.txt"
     # Other words each time, so that no cache of an earlier run has them.
-    words.write_text(f"hello {folder.name}\n" * 100)
+    words.write_text(f"hello {time.time_ns()}\n" * 100)
     sign_file(words, author)
     files = {"greeting.txt": "A greeting, signed.\n", "Makefile": MAKEFILE}
-    make_repository(upstream / "greeting.git", author, "v1.0", files)
-    text = MANIFEST.format(sha256=hashlib.sha256(words.read_bytes()).hexdigest(), suite=SUITE)
+    make_repository(upstream / "greeting.git", author, f"v{version}", files)
+    text = MANIFEST.format(sha256=hashlib.sha256(words.read_bytes()).hexdigest(), suite=SUITE, version=version)
     text += "".join(DEBIAN.format(name=name, suite=SUITE) for name in PACKAGES)
     (folder / "release.toml").write_text(text)
 
@@ -109,10 +110,11 @@ def tamper(folder: Path) -> dict[str, str]:
     return {**os.environ, "PATH": f"{liar.parent}:{os.environ['PATH']}"}
 
 
-def sealwright(words: Sequence[str | Path], folder: Path, env: dict[str, str]) -> int:
-    """Run `sealwright`, shown as a person would type it."""
-    print("$ sealwright", *(str(word).replace(f"{folder}/", "") for word in words), file=sys.stderr, flush=True)
-    return subprocess.run([str(BIN / "sealwright"), *map(str, words)], cwd=folder, env=env, check=False).returncode
+def sealwright(words: Sequence[str | Path], env: dict[str, str]) -> int:
+    """Run `sealwright` where the caller stands, shown as it would be typed there: what it says of paths fits there."""
+    shown = (os.path.relpath(word) if isinstance(word, Path) else word for word in (BIN / "sealwright", *words))
+    print("$", shlex.join(shown), file=sys.stderr, flush=True)
+    return subprocess.run([str(BIN / "sealwright"), *map(str, words)], env=env, check=False).returncode
 
 
 def main() -> int:
@@ -128,7 +130,7 @@ def main() -> int:
     terminal = all(stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr))
     words: list[str | Path] = ["run", folder / "release.toml", "--work", folder / "work"]
     try:
-        code = sealwright([*words, *([] if terminal else ["--batch"])], folder, env)
+        code = sealwright([*words, *([] if terminal else ["--batch"])], env)
     finally:
         for home in ("author-home", "signer-home"):
             stop_agent(folder / home)
@@ -142,9 +144,9 @@ def after(folder: Path, code: int, env: dict[str, str]) -> int:
         return code
     evidence = folder / "work" / "evidence"
     whose: list[str | Path] = ["--keyring", folder / "keyring", "--signers", "demo-manager"]
-    code = sealwright(["audit", evidence, *whose], folder, env)
+    code = sealwright(["audit", evidence, *whose], env)
     product = next((evidence / "products").glob("*/*.deb"))
-    code = code or sealwright(["check", product, "--evidence", evidence, *whose], folder, env)
+    code = code or sealwright(["check", product, "--evidence", evidence, *whose], env)
     code = code or subprocess.run([sys.executable, "-I", "verify.py", "log"], cwd=evidence, check=False).returncode
     code = (
         code

@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 from dataclasses import dataclass, replace
 
-from sealwright_stages.ports import Sampled
+from sealwright_stages.build_result import Sampled
 
 _OVER_MS = 1000
 

@@ -10,7 +10,6 @@ from rich.cells import cell_len
 from console import made_up
 from sealwright_console.lines import Part, Row, Tone, apart, cut, plain
 from sealwright_console.review import signed_as
-from sealwright_console.views.build import seal_rows
 from sealwright_console.views.detail import detail_rows, title_line
 from sealwright_console.views.evidence import Tree
 from sealwright_console.views.gate import gate_rows, waivable
@@ -30,7 +29,6 @@ from sealwright_console.views.overview import (
     empty_line,
     selected_lines,
 )
-from sealwright_console.views.sign import armed, digest_lines
 from sealwright_stages.audit import Audit, Finding
 from sealwright_stages.events import Stage
 from sealwright_stages.fold import fold
@@ -233,39 +231,3 @@ def test_what_a_build_took_is_told_on_the_page_of_its_component() -> None:
 def test_evidence_names_the_deleted_file() -> None:
     rows = detail_rows(TROUBLED, "xen", Tree(frozenset({RED})), 78)
     assert "deleted     grub-0.97.tar.gz" in text(rows)
-
-
-def test_the_seal_view_shows_every_product_with_its_hash() -> None:
-    said = text(seal_rows(SEALED))
-    assert all(name in said for _, name in SEALED.products)
-    assert "the log is sealed" in said and "identical to" in said
-
-
-def test_signing_is_armed_by_digest_and_name_only() -> None:
-    request = made_up.request()
-    digits = made_up.DIGEST[:8]
-    assert armed(SEALED, request, digits, "example-1.0")
-    assert armed(SEALED, request, f" {digits[:4].upper()} {digits[4:]}", "example-1.0 ")
-    for typed_digest, typed_release in (
-        ("", ""),
-        (digits[:7], "example-1.0"),
-        (made_up.DIGEST[:9], "example-1.0"),
-        (digits, "example-1."),
-        (digits, ""),
-        ("", "example-1.0"),
-    ):
-        assert not armed(SEALED, request, typed_digest, typed_release)
-    assert not armed(SEALED, made_up.request("0" * 63), "0" * 8, "example-1.0")
-    assert not armed(SEALED, None, digits, "example-1.0")
-
-
-def test_a_red_item_or_a_closed_gate_disarms_signing() -> None:
-    digits = made_up.DIGEST[:8]
-    assert not armed(TROUBLED, made_up.request(), digits, "example-1.0")
-    unsealed = fold(made_up.building().entries)
-    assert not armed(unsealed, made_up.request(), digits, "example-1.0")
-
-
-def test_the_digest_is_shown_in_full() -> None:
-    said = "".join(plain(line) for line in digest_lines(made_up.request()))
-    assert said.replace(" ", "").removeprefix("digest") == made_up.DIGEST

@@ -16,19 +16,14 @@ from sealwright_console.figures import bar, duration, head, seconds_between, siz
 from sealwright_console.lines import (
     Line,
     Part,
-    Row,
     Tone,
     apart,
-    blank,
     few,
     fit,
-    heading,
-    mark,
     word,
     wrap,
 )
 from sealwright_console.views.curves import GAP, LABEL, WIDE, curve_lines, last_look
-from sealwright_console.views.detail import product_row
 from sealwright_stages.estimate import roughly
 from sealwright_stages.events import Stage
 from sealwright_stages.live import Ahead, Now
@@ -257,18 +252,3 @@ def _held_by(item: Item | None) -> str:
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return ""
     return ", ".join(by)
-
-
-def seal_rows(state: State) -> list[Row]:
-    """Whether the log is sealed, streams that ended uncleanly, and every product with its hash."""
-    status = Status.PASSED if state.sealed else Status.PENDING
-    sealed = f" the log is sealed: {state.last_n + 1:,} records" if state.sealed else " the log is not sealed yet"
-    rows = [heading("log"), Row("", ((Part("  "), mark(status), Part(sealed)),))]
-    rows += [
-        Row("", ((Part("  "), mark(Status.FAILED), Part(f" stream {stream} did not end cleanly")),))
-        for stream in state.unclean
-    ]
-    rows.append(blank())
-    if state.products:
-        rows += [heading(f"products ({len(state.products)})"), *map(product_row, state.products.values())]
-    return rows
