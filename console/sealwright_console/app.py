@@ -28,7 +28,7 @@ from sealwright_console.output_filter import AsciiFilter, DeadFilter
 from sealwright_console.screens.base import ConsoleScreen
 from sealwright_console.screens.overview import OverviewScreen
 from sealwright_console.theme import ANSI, DARK, THEME_NAMES, THEMES
-from sealwright_console.widgets.ledger import Ledger
+from sealwright_console.widgets.rows import Rows
 from sealwright_stages.events import STAGES, Stage
 
 INTERRUPTED = 130
@@ -230,7 +230,7 @@ class ConsoleApp(App[int]):
         from sealwright_console.screens.help import commands_of  # noqa: PLC0415 - after the first paint
 
         if isinstance(screen, ConsoleScreen):
-            for command in (each for each in commands_of(screen) if not isinstance(each.node, Ledger)):
+            for command in (each for each in commands_of(screen) if not isinstance(each.node, Rows)):
                 does = partial(self.run_action, command.action, command.node)
                 yield SystemCommand(command.name, f"{command.keys}  {command.what}", does)
         for number, stage in enumerate(STAGES, 1):

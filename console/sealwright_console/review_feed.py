@@ -4,21 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sealwright_console.cursor import Cursor
 from sealwright_console.feed import ReadOnlyError, SigningRequest, segments
 from sealwright_console.repeat import Places
 from sealwright_stages.state import State
 
+if TYPE_CHECKING:
+    from sealwright_console.review_opening import Opening
+
 
 class ReviewFeed:
     """Implements `feed.Feed` over a cursor; each action is refused."""
 
-    def __init__(self, cursor: Cursor, notices: Sequence[str] = ()) -> None:
-        """Look where `cursor` stands; `notices` is what was said of this log."""
+    def __init__(self, cursor: Cursor, notices: Sequence[str] = (), opening: Opening | None = None) -> None:
+        """Look where `cursor` stands; `notices` is what was said of this log, or `opening` says it as it comes."""
         self.cursor: Cursor | None = cursor
         self._cursor = cursor
         self._notices = tuple(notices)
+        self.opening = opening
         self._seen = -1
 
     @property
@@ -33,6 +38,11 @@ class ReviewFeed:
         return True
 
     @property
+    def proved(self) -> bool:
+        """Whether an audit said yes to what is shown."""
+        return self._cursor.proved
+
+    @property
     def state(self) -> State:
         """The fold over the log up to the cursor."""
         return self._cursor.state
@@ -43,9 +53,10 @@ class ReviewFeed:
         return 1 if self._cursor.past.broken else 0
 
     def poll(self) -> bool:
-        """Whether the cursor went somewhere since the last look."""
+        """Whether the cursor went somewhere since the last look, or more is known by now."""
+        told = self.opening is not None and self.opening.look(self._cursor)
         moved, self._seen = self._cursor.moves != self._seen, self._cursor.moves
-        return moved
+        return moved or told
 
     def log_files(self, stream: str) -> list[Path]:
         """The segments of a stream, whose name must be a plain folder name."""
@@ -70,7 +81,7 @@ class ReviewFeed:
         """What was said of this log; what is wrong with it now, and a break in it, first."""
         broken = self._cursor.past.broken
         told = (self._cursor.trouble, f"✗ the log can't be read beyond here: {broken}" if broken else "")
-        return (*filter(None, told), *self._notices)
+        return (*filter(None, told), *(self.opening.notices if self.opening else self._notices))
 
     def signing(self) -> SigningRequest | None:
         """Nothing waits."""

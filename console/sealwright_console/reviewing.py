@@ -86,6 +86,8 @@ def _add_looking(review: argparse.ArgumentParser) -> None:
     review.add_argument(
         "--severity", choices=("red", "warned", "info"), metavar="red|warned|info", help=f"{only}at least so grave"
     )
+    kinds = ("run", "gate", "check", "waiver", "build", "product", "log", "output")
+    review.add_argument("--kind", choices=kinds, metavar="|".join(kinds), help=f"{only}of this kind")
     review.add_argument("--search", metavar="TEXT", help=f"{only}with this text; builds' output is searched too")
     review.add_argument("--json", action="store_true", help="JSON; with --events one object a line")
 

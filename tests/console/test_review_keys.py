@@ -46,7 +46,7 @@ async def settled(app: ReviewApp, pilot: Pilot[int]) -> None:
     await pilot.pause()
 
 
-@pytest.mark.parametrize("screen", ["", "g", "l", "3", "4", "5", "e", "?"])
+@pytest.mark.parametrize("screen", ["", "G", "l", "3", "4", "5", "e", "?"])
 async def test_left_right_home_and_end_move_the_cursor_on_every_screen(tmp_path: Path, screen: str) -> None:
     async with reviewing(tmp_path, 100) as (app, pilot):
         if screen:
@@ -116,7 +116,7 @@ async def test_each_screen_shows_the_state_at_the_cursor(tmp_path: Path) -> None
         assert "✗ 1" in said(app, "#counts")
         await press(pilot, "left")
         assert "✗" not in said(app, "#counts")
-        await press(pilot, "right", "g")
+        await press(pilot, "right", "G")
         assert "CLOSED" in said(app, "#title") and "1 red" in said(app, "#steps")
 
 

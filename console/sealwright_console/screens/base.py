@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -22,6 +22,9 @@ from sealwright_console.views.header import heading_line, next_gate, notice_line
 from sealwright_console.widgets.keys_line import KeysLine
 from sealwright_console.widgets.ledger import Ledger
 from sealwright_console.widgets.texts import Texts
+
+if TYPE_CHECKING:
+    from sealwright_console.cursor import Cursor
 
 CHANGING = frozenset({"retry", "retry_all", "waive"})
 """Actions that a past release doesn't offer."""
@@ -43,6 +46,9 @@ class ConsoleScreen(Screen[None]):
     ConsoleScreen Input > .input--placeholder { color: $dim; }
     """
 
+    LONG_TIMELINE: ClassVar[bool] = False
+    """Whether a review's timeline has its long form here."""
+
     def __init__(self, feed: Feed) -> None:
         """Show `feed`."""
         super().__init__()
@@ -52,10 +58,17 @@ class ConsoleScreen(Screen[None]):
         """Heading, body, notices, keys."""
         with Vertical(id="top"):
             yield Texts(id="heading")
+            yield from self._timeline()
             yield Texts(id="steps")
         yield from self.body()
         yield Texts(id="notices")
         yield KeysLine()
+
+    def _timeline(self) -> Iterable[Widget]:
+        if self.feed.cursor is not None:
+            from sealwright_console.widgets.timeline import Timeline  # noqa: PLC0415 - a live release has none
+
+            yield Timeline(self.feed.cursor, long=self.LONG_TIMELINE)
 
     def body(self) -> Iterable[Widget]:
         """The screen's own widgets."""
@@ -98,19 +111,21 @@ class ConsoleScreen(Screen[None]):
     def show_state(self) -> None:
         """Show the feed's state as it is now; the screens add their own part."""
         state = self.feed.state
-        self.say("#heading", *self._heading())
         cursor = self.feed.cursor
+        if cursor is None:
+            self.say("#heading", heading_line(state, self.feed.title, self.room))
+        else:
+            self._show_past(cursor)
         self.say("#steps", status_line(state, next_gate(state), self.room, cursor.signed if cursor else None))
         self.show_notices()
 
-    def _heading(self) -> tuple[Line, ...]:
-        state, cursor = self.feed.state, self.feed.cursor
-        if cursor is None:
-            return (heading_line(state, self.feed.title, self.room),)
-        from sealwright_console.views.past import past_heading, past_timeline  # noqa: PLC0415 - a live one needs none
+    def _show_past(self, cursor: Cursor) -> None:
+        from sealwright_console.views.past import past_heading  # noqa: PLC0415 - a live release has none
+        from sealwright_console.widgets.timeline import Timeline  # noqa: PLC0415
 
-        heading = past_heading(cursor.past, cursor.n, state, self.feed.title, self.room)
-        return (heading, past_timeline(cursor.past, state, self.room))
+        self.say("#heading", past_heading(cursor, self.feed.title, self.room))
+        for each in self.query(Timeline):
+            each.look(self.room)
 
     def show_notices(self) -> None:
         """Show how the log stands; what waits for the person comes first."""

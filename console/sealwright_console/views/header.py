@@ -86,11 +86,20 @@ def gate_word(decision: Decision, short: bool = False) -> Line:
     return (Part(f"{MARKS[Status.RUNNING]} {name}CLOSED, {len(decision.blockers)} left", Tone.RUNNING),)
 
 
-_SIGNED = {Status.PASSED: "SIGNED", Status.WARNED: "SIGNED, own keys", Status.FAILED: "AUDIT: NO"}
+_SIGNED = {
+    Status.RUNNING: "AUDIT RUNNING",
+    Status.PASSED: "SIGNED",
+    Status.WARNED: "SIGNED, own keys",
+    Status.FAILED: "AUDIT: NO",
+}
 
 
-def signed_word(signed: Status) -> Line:
-    """What stands where the gate word was, once the release is sealed and audited: no gate is left."""
+def signed_word(signed: Status, short: bool = True) -> Line:
+    """What stands where the gate word was, once a release is sealed and audited, or as long as it isn't audited."""
+    if signed is Status.RUNNING and not short:
+        return (Part(f"{MARKS[signed]} {_SIGNED[signed]}: not yet a yes", Tone.WARNED),)
+    if signed is Status.RUNNING:
+        return (Part(f"{MARKS[signed]} {_SIGNED[signed]}", Tone.WARNED),)
     if signed is Status.FAILED:
         return (Part(f" {MARKS[signed]} {_SIGNED[signed]} ", Tone.ALARM),)
     return (Part(f"{MARKS[signed]} {_SIGNED[signed]}", tone_of(signed)),)
@@ -111,10 +120,11 @@ def heading_line(state: State, title: str, width: int = 0) -> Line:
 
 def status_line(state: State, decision: Decision, width: int, signed: Status | None = None) -> Line:
     """The stepper on the left, the gate word on the right; both get shorter where there is little room."""
-    signed = signed if state.sealed else None
+    audit = signed if state.sealed or signed in (Status.RUNNING, Status.FAILED) else None
+    signed = signed if signed is not Status.RUNNING else None
     for between, short in (("  >  ", False), ("  ", False), ("  ", True), (" ", True)):
         steps = stepper(state, between, signed)
-        gate = signed_word(signed) if signed else gate_word(decision, short)
+        gate = signed_word(audit, short) if audit else gate_word(decision, short)
         if cell_len(plain(steps)) + cell_len(plain(gate)) + 2 <= width:
             break
     return apart(steps, gate, width)

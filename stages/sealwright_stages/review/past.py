@@ -70,6 +70,7 @@ class Past:
         self.broken = ""
         self.begun: dict[Stage, int] = {}
         self.spans: list[tuple[Stage, int, int | None]] = []
+        self._running: dict[Stage, int] = {}
         self.weighty, self.red, self.warned = array("Q"), array("Q"), array("Q")
         self.streams: dict[str, tuple[str, Stage]] = {}
         self.index = Index(log / layout.INDEX)
@@ -134,14 +135,20 @@ class Past:
     def _take_stage(self, entry: Entry, event: ev.Event | None) -> None:
         moment = microseconds(entry.t)
         if isinstance(event, ev.StageStarted):
+            self._end_stage(Stage(event.stage), moment)
             self.begun.setdefault(Stage(event.stage), moment)
+            self._running[Stage(event.stage)] = len(self.spans)
             self.spans.append((Stage(event.stage), moment, None))
-        elif isinstance(event, ev.StageEnded | ev.RunStarted):  # a run that was cut short told no end
-            stage = Stage(event.stage) if isinstance(event, ev.StageEnded) else None
-            self.spans = [
-                (of, begun, moment if end is None and stage in (None, of) else end)
-                for of, begun, end in self.spans
-            ]
+        elif isinstance(event, ev.StageEnded):
+            self._end_stage(Stage(event.stage), moment)
+        elif isinstance(event, ev.RunStarted):  # a run that was cut short told no end
+            for stage in STAGES:
+                self._end_stage(stage, moment)
+
+    def _end_stage(self, stage: Stage, moment: int) -> None:
+        at = self._running.pop(stage, None)
+        if at is not None:
+            self.spans[at] = (*self.spans[at][:2], moment)
 
     @property
     def size(self) -> int:
@@ -269,12 +276,15 @@ class Past:
 
     def minute(self, n: int, forward: bool) -> int:
         """The last record before a minute after `n` has passed, and at least the next one; or as much back."""
-        at = microseconds(self.entry(n).t) + (_MINUTE if forward else -_MINUTE)
-        try:
-            found = self._at(at)
-        except ValueError:
-            found = 0
+        found = self.at_moment(microseconds(self.entry(n).t) + (_MINUTE if forward else -_MINUTE))
         return max(found, min(n + 1, self.size - 1)) if forward else min(found, max(0, n - 1))
+
+    def at_moment(self, moment: int) -> int:
+        """The last record before `moment` (microseconds since 1970) has passed, or the first of all. Raises as `state`."""
+        try:
+            return self._at(moment)
+        except ValueError:
+            return 0
 
     def place(self, text: str) -> int:
         """The record that a person means: a number, or the last one before a time has passed.

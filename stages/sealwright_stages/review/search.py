@@ -28,7 +28,7 @@ _PLACE = re.compile(
 )  # of a line that was audited, and is read again as it stood then
 _RECORDS = 8192
 _BYTES = 16 << 20
-_RUN = 1 << 20
+_RUN = 1 << 18  # what stays in the cache of a processor is read twice as fast as a megabyte
 
 Words = Callable[[Entry], str]
 """What a record says, in words."""

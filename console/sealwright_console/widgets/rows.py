@@ -1,0 +1,55 @@
+"""A list of lines with a cursor, of which only those in the window are ever rendered; ledger and record list are two.
+
+- The line under the cursor is marked by a shape at its edge, not by colour alone.
+- The scrollbar has a column of its own, and one free column beside it.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import ClassVar
+
+from textual.binding import Binding, BindingType
+from textual.scroll_view import ScrollView
+from textual.strip import Strip
+from textual.visual import Visual
+
+from sealwright_console.lines import Line
+from sealwright_console.theme import content
+
+
+class Rows(ScrollView, can_focus=True):
+    """Lines with a cursor."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("down,j", "move(1)", "Down", show=False, tooltip="select the next row"),
+        Binding("up,k", "move(-1)", "Up", show=False, tooltip="select the row before"),
+        Binding("pagedown", "page(1)", "Page down", show=False, tooltip="a window further"),
+        Binding("pageup", "page(-1)", "Page up", show=False, tooltip="a window back"),
+    ]
+    COMPONENT_CLASSES: ClassVar[set[str]] = {"rows--cursor"}
+    DEFAULT_CSS = """
+    Rows { height: 1fr; scrollbar-size-vertical: 1; scrollbar-gutter: stable; overflow-x: hidden; }
+    Rows .rows--cursor { background: $cursor-row; }
+    Rows:ansi .rows--cursor { text-style: bold; }
+    """
+
+    def strip(self, line: Line, edge: str, *, selected: bool) -> Strip:
+        """A line as it is painted, with a shape at its edge."""
+        style = self.get_visual_style("rows--cursor") if selected else self.visual_style
+        text = content(line)
+        whole = type(text).assemble((f"{edge} ", "bold $primary"), text)
+        strips = Visual.to_strips(self, whole, max(self.size.width, whole.cell_length), 1, style)
+        return (strips[0] if strips else Strip([])).adjust_cell_length(self.size.width, style.rich_style)
+
+    def nothing(self) -> Strip:
+        """What is painted where no line is."""
+        return Strip.blank(self.size.width, self.rich_style)
+
+    @abstractmethod
+    def action_move(self, step: int) -> None:
+        """Go some rows further."""
+
+    @abstractmethod
+    def action_page(self, pages: int) -> None:
+        """Go some windows further."""
