@@ -79,6 +79,11 @@ class LogText:
         with self._lock:
             return self._starts[-1] + os.fstat(self._fds[-1]).st_size if self._fds else 0
 
+    @property
+    def trouble(self) -> str:
+        """What is wrong with all of it; here nothing ever is."""
+        return ""
+
     def limit_to(self, limit: int | None) -> None:
         """Show the first `limit` bytes only, or all."""
         self._limit = limit

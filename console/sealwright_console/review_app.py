@@ -39,8 +39,12 @@ class ReviewApp(ConsoleApp):
     MOVES = _MOVES
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("e", "events", "Events", tooltip="the records of the log, with search and filters"),
-        Binding("g,at", "place", "Go to", key_display="g", priority=True, tooltip="go to a record's number or a time"),
-        Binding("G", "gate", "Gate", key_display="G", tooltip="the gate: each reason why it was closed"),
+        Binding(
+            "g,at", "place", "Go to", key_display="g", priority=True, tooltip="go to a record's number or a time"
+        ),
+        Binding(
+            "G", "gate", "Gate", key_display="G", show=False, tooltip="the gate: each reason why it was closed"
+        ),
         Binding("d", "diff", "Diff", tooltip="what changed since another release, or to it"),
         _move("left", "step(-1)", "Record before", "a record back"),
         _move("right", "step(1)", "Next record", "a record further"),
@@ -124,6 +128,13 @@ class ReviewApp(ConsoleApp):
         """Go to the last record, or the first."""
         self.cursor.go(self.cursor.last if last else 0)
         self.look()
+
+    def action_log(self) -> None:
+        """As in any console; but not of a release that is only compared with, which has no log screen here."""
+        if isinstance(self.screen, ConsoleScreen) and self.screen.feed is not self.feed:
+            self.notify("the log of this release is in its own review", markup=False, timeout=3)
+        else:
+            super().action_log()
 
     def action_place(self) -> None:
         """Ask for a record's number or a time, and go there."""

@@ -78,7 +78,9 @@ class Opening:
         if self._goal and self.read_whole:
             self._arrive(cursor)
         if self._audit.ended and self.result is None:
-            self.result = self._audit.result or Audited((bad("audit", f"it gave no verdict: {self._audit.failed}"),), "", "")
+            self.result = self._audit.result or Audited(
+                (bad("audit", f"it gave no verdict: {self._audit.failed}"),), "", ""
+            )
         if not self._judged:
             self._judge(cursor)
         return seen != (cursor.last, cursor.signed, cursor.proved, self.notices, cursor.reading)
@@ -132,7 +134,7 @@ class Opening:
             size = (self.past.log / "index.jsonl").stat().st_size
         except OSError:
             size = 0
-        return min(0.99, self.past.index.bytes / size) if size else 0.0
+        return min(0.99, self.past.index.length / size) if size else 0.0
 
     @property
     def code(self) -> int:

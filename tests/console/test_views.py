@@ -33,8 +33,8 @@ from sealwright_console.views.overview import (
 )
 from sealwright_console.views.sign import armed, digest_lines
 from sealwright_stages import events as ev
-from sealwright_stages.findings import Finding
 from sealwright_stages.events import Stage
+from sealwright_stages.findings import Finding
 from sealwright_stages.fold import fold
 from sealwright_stages.gate import decide
 from sealwright_stages.live import Now

@@ -206,7 +206,12 @@ def test_each_record_means_what_it_says(tmp_path: Path) -> None:
     kinds = "run check check gate check check gate gate build build log product run log"
     assert [m.kind.word for m in got] == kinds.split()
     assert list(past.red) == [5, 7, 10, 11, 13] and list(past.warned) == [6]
-    assert list(past.chosen(kind=Kind.GATE)) == [4, 7, 8] and list(past.chosen("xen", kind=Kind.CHECK)) == [2, 3, 5, 6]
+    assert list(past.chosen(kind=Kind.GATE)) == [4, 7, 8] and list(past.chosen("xen", kind=Kind.CHECK)) == [
+        2,
+        3,
+        5,
+        6,
+    ]
     assert list(past.chosen("xen", Stage.BUILD)) == [3, 9, 10, 11, 12]
     assert list(past.chosen(least=Severity.WARNED)) == [5, 6, 7, 10, 11, 13]
     assert list(past.chosen("nobody")) == []
@@ -332,4 +337,4 @@ def test_the_hash_of_all_that_was_taken_is_that_of_the_index(tmp_path: Path) -> 
     log = write_past(tmp_path, release())
     past = read_past(log)
     data = (log / "index.jsonl").read_bytes()
-    assert (past.index.sha256, past.index.bytes) == (hashlib.sha256(data).hexdigest(), len(data))
+    assert (past.index.sha256, past.index.length) == (hashlib.sha256(data).hexdigest(), len(data))

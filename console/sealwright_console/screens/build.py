@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from pathlib import Path
 from typing import ClassVar
 
 from textual.binding import Binding, BindingType
@@ -11,10 +13,20 @@ from textual.widgets import Input
 
 from sealwright_console.feed import Feed
 from sealwright_console.lines import Part, Tone
+from sealwright_console.log_text import LogText
 from sealwright_console.screens.base import ConsoleScreen
 from sealwright_console.views.build import build_lines, build_of, builds, busiest, component_of
 from sealwright_console.widgets.log_view import LogView
 from sealwright_console.widgets.texts import Texts
+
+
+def opener(feed: Feed, stream: str) -> Callable[[Sequence[Path]], LogText]:
+    """What opens a build's log: in a review each line is held against its record as it is shown."""
+    if feed.cursor is None or not stream:
+        return LogText
+    from sealwright_console.review_log import CheckedText  # noqa: PLC0415 - a live release needs none of it
+
+    return partial(CheckedText, feed.cursor.past, stream)
 
 
 class BuildScreen(ConsoleScreen):
@@ -66,7 +78,8 @@ class BuildScreen(ConsoleScreen):
         limit = cursor.output(stream) if cursor is not None and stream else None
         if (name, stream) != (self._shown, self._stream):
             self._shown, self._stream = name, stream
-            log.look_at(self.feed.log_files(stream) if stream else [], limit)
+            files = self.feed.log_files(stream) if stream else []
+            log.look_at(files, limit, opener(self.feed, stream))
         elif limit is not None:
             log.limit_to(limit)
         self.say("#build", *build_lines(state, name, self.room, self.feed.now(name), self.feed.left(name)))
@@ -77,8 +90,8 @@ class BuildScreen(ConsoleScreen):
             self.query_one(LogView).grow(self.feed.log_files(self._stream))
 
     def on_log_view_stepped(self, message: LogView.Stepped) -> None:
-        """Say where in the log we are."""
-        self.say("#place", (Part(message.said, Tone.DIM),))
+        """Say where in the log we are; or that it is not what was recorded, as loud as a red gate."""
+        self.say("#place", (Part(message.said, Tone.ALARM if message.said.startswith("✗") else Tone.DIM),))
 
     def on_input_submitted(self, message: Input.Submitted) -> None:
         """Search, and give the keys back to the log."""

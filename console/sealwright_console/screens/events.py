@@ -48,7 +48,9 @@ class EventsScreen(ConsoleScreen):
         Binding("c", "ask('component')", "Component", show=False, tooltip="only the records of a component"),
         Binding("s", "stage", "Stage", show=False, tooltip="only the records of the next stage, or of all"),
         Binding("v", "severity", "Severity", show=False, tooltip="all, warned and red, or red"),
-        Binding("w", "kind", "What", show=False, tooltip="runs, gates, checks, waivers, builds, products, the log"),
+        Binding(
+            "w", "kind", "What", show=False, tooltip="runs, gates, checks, waivers, builds, products, the log"
+        ),
     ]
     DEFAULT_CSS = """
     EventsScreen #wanted, EventsScreen #said { height: 1; padding: 0 1; }

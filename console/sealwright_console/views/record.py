@@ -33,7 +33,8 @@ def record_page(past: Past, n: int) -> list[Row]:
     try:
         entry, proved = past.entry(n), prove(past, n)
     except LogError as error:
-        return [Row("trouble", ((Part(f" ✗ {error.what}: {error.because} ", Tone.ALARM),))), _next(error)]
+        alarm = Part(f" ✗ {error.what}: {error.because} ", Tone.ALARM)
+        return [Row("trouble", ((alarm,),)), _next(error)]
     return [
         *_says(past, entry),
         *_output(past, entry),

@@ -104,7 +104,7 @@ def _line(lane: str, here: int, *, floor: bool = False) -> Line:
     for cell, character in enumerate(lane):
         gone = cell < here
         if cell == here:
-            parts.append(Part("┃", Tone.HEAD))
+            parts.append(Part("┃" if character in "━ " else character, Tone.HEAD))
         elif character in "━ ":
             bar = character == "━" or floor
             shape = ("━" if gone else "─") if bar else " "

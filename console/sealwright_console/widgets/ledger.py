@@ -17,10 +17,9 @@ from textual.message import Message
 from textual.strip import Strip
 
 from sealwright_console.lines import Line, Row, cut, plain, wrap
-from sealwright_console.widgets.rows import Rows
+from sealwright_console.widgets.rows import GUTTER, Rows
 
-_GUTTER = 2
-EDGES = _GUTTER + 2
+EDGES = GUTTER + 2
 """Cells of the window that no line may use: the cursor's, one that stays free, and the scrollbar's."""
 
 
@@ -66,11 +65,6 @@ class Ledger(Rows):
         if self.key not in self._first_line:
             self._go(self._keys[min(place, len(self._keys) - 1)] if self._keys else "")
         self.refresh()
-
-    @property
-    def room(self) -> int:
-        """Cells that a line may have."""
-        return max(1, self.size.width - _GUTTER - 1)  # the size is without the scrollbar
 
     def _lay_out(self) -> None:
         width = self.room

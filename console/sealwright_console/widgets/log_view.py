@@ -8,7 +8,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import ClassVar
 
@@ -23,6 +23,7 @@ from textual.worker import get_current_worker
 
 from sealwright_console.log_text import CAP, LogText
 from sealwright_console.sanitise import clean
+from sealwright_stages.errors import LogError
 
 _AT_ONCE = 4 << 20
 """Bytes that are indexed in the event loop; more goes to a thread."""
@@ -44,11 +45,12 @@ class LogView(ScrollView, can_focus=True):
         Binding("n", "search_next(True)", "Next hit", show=False),
         Binding("N", "search_next(False)", "Hit before", show=False),
     ]
-    COMPONENT_CLASSES: ClassVar[set[str]] = {"log-view--hit", "log-view--cut"}
+    COMPONENT_CLASSES: ClassVar[set[str]] = {"log-view--hit", "log-view--cut", "log-view--refused"}
     DEFAULT_CSS = """
     LogView { height: 1fr; scrollbar-size-vertical: 1; overflow-x: hidden; }
     LogView .log-view--hit { background: $accent 40%; text-style: bold; }
     LogView .log-view--cut { color: $warning; }
+    LogView .log-view--refused { color: $error; text-style: bold reverse; }
     """
 
     class Stepped(Message):
@@ -69,12 +71,15 @@ class LogView(ScrollView, can_focus=True):
         self.needle = ""
         self.said = ""
         self.following = True
+        self.trouble = ""
 
-    def look_at(self, paths: Sequence[Path], limit: int | None = None) -> None:
-        """Show another log from its end, or from the end of its first `limit` bytes."""
+    def look_at(
+        self, paths: Sequence[Path], limit: int | None = None, make: Callable[[Sequence[Path]], LogText] = LogText
+    ) -> None:
+        """Show another log from its end, or from the end of its first `limit` bytes; `make` opens it."""
         self._source.close()
-        self._source = LogText(paths)
-        self._hit, self.said, self.following = -1, "", True
+        self._source = make(paths)
+        self._hit, self.said, self.following, self.trouble = -1, "", True, ""
         self._source.limit_to(limit)
         self.grow(paths)
 
@@ -121,6 +126,9 @@ class LogView(ScrollView, can_focus=True):
         reading = f", reading {self._source.indexed * 100 // max(1, self._source.size)}%" if self._busy else ""
         said = f"   {self.said}" if self.said else ""
         shift = f", column {self._shift + 1}" if self._shift else ""
+        trouble = self.trouble or (f"✗ {self._source.trouble}" if self._source.trouble else "")
+        if trouble:
+            return f"{trouble}   line {bottom:,} of {lines:,}"
         return f"{mode}  line {bottom:,} of {lines:,}{shift}{reading}{said}"
 
     def render_line(self, y: int) -> Strip:
@@ -129,7 +137,10 @@ class LogView(ScrollView, can_focus=True):
         width = self.scrollable_content_region.width
         if number >= self._source.lines:
             return Strip.blank(width, self.rich_style)
-        data, cut = self._source.line(number)
+        try:
+            data, cut = self._source.line(number)
+        except LogError as error:
+            return self._refused(error, width)
         text = clean(data.rstrip(b"\r").decode("utf-8", "surrogateescape").expandtabs(8))
         style = self.rich_style
         if number == self._hit:
@@ -141,6 +152,15 @@ class LogView(ScrollView, can_focus=True):
             tail = Segment(more, style + self.get_component_rich_style("log-view--cut", partial=True))
             strip = Strip([*strip.crop(0, max(0, width - len(more))), tail])
         return strip.adjust_cell_length(width, style)
+
+    def _refused(self, error: LogError, width: int) -> Strip:
+        """A line that is not what was recorded: none of its bytes, in a block that can't be overlooked."""
+        trouble = f"✗ NOT WHAT WAS RECORDED: {clean(error.because)}"
+        if trouble != self.trouble:
+            self.trouble = trouble
+            self.post_message(self.Stepped(self.status()))
+        style = self.rich_style + self.get_component_rich_style("log-view--refused", partial=True)
+        return Strip([Segment(f"  {trouble} ", style)]).adjust_cell_length(width, style)
 
     def action_scroll_lines(self, step: int) -> None:
         """Go some lines up or down."""

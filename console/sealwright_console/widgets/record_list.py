@@ -78,11 +78,11 @@ class RecordList(Rows):
         selected = place == self._place
         exact = selected and self._past.index.told[self._chosen[place]] == self._n
         edge = ">" if exact else "|" if selected else " "
-        return self.strip(self._row(self._chosen[place], self.size.width), edge, selected=selected)
+        return self.strip(self._row(self._chosen[place], self.room), edge, selected=selected)
 
     def _make_row(self, number: int, width: int) -> Line:
         try:
-            return cut(record_row(self._past, number, width), max(1, width - 3))
+            return cut(record_row(self._past, number, width), width)
         except LogError as error:
             return (Part(f"✗ {error.what}: {error.because}", Tone.FAILED),)
 

@@ -18,6 +18,10 @@ from sealwright_console.lines import Line
 from sealwright_console.theme import content
 
 
+GUTTER = 2
+"""Cells of the cursor's edge."""
+
+
 class Rows(ScrollView, can_focus=True):
     """Lines with a cursor."""
 
@@ -33,6 +37,11 @@ class Rows(ScrollView, can_focus=True):
     Rows .rows--cursor { background: $cursor-row; }
     Rows:ansi .rows--cursor { text-style: bold; }
     """
+
+    @property
+    def room(self) -> int:
+        """Cells that a line may have beside the cursor's edge, the scrollbar and what is free."""
+        return max(1, self.scrollable_content_region.width - GUTTER - 1)
 
     def strip(self, line: Line, edge: str, *, selected: bool) -> Strip:
         """A line as it is painted, with a shape at its edge."""

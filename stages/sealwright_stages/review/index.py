@@ -67,7 +67,7 @@ class Index:
         self.size += 1
 
     @property
-    def bytes(self) -> int:
+    def length(self) -> int:
         """How long the records are together, with their ends."""
         return self._end
 

@@ -217,9 +217,7 @@ class Past:
             return ()
         name = self._names[component]
         wants = 0 if stage is None else 1 + STAGES.index(stage)
-        table = bytes(
-            (f & 3) >= least and wants in (0, f >> 2 & 7) and kind in (None, f >> 5) for f in range(256)
-        )
+        table = bytes((f & 3) >= least and wants in (0, f >> 2 & 7) and kind in (None, f >> 5) for f in range(256))
         fits = self._flags.translate(table)
         return array("Q", (at for at, fit in enumerate(fits) if fit and (not component or self._of[at] == name)))
 

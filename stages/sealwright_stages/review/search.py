@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from sealwright_stages.events import Stage
-from sealwright_stages.log.entries import Entry, entry_of
+from sealwright_stages.log.entries import Entry
 from sealwright_stages.review.index import changed
 from sealwright_stages.review.meaning import Kind, Meaning, Severity
 from sealwright_stages.review.output import LONGEST, Output
