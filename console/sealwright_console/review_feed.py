@@ -132,7 +132,7 @@ class SideFeed(PastFeed):
     @property
     def title(self) -> str:
         """The release, and which of the two it is."""
-        return f"{self.state.release}-{self.state.version}, {self._name} of the comparison, at its end"
+        return f"{self.state.release}-{self.state.version} as {self._name}, at its end"
 
     @property
     def finished(self) -> int | None:

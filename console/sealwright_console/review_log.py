@@ -51,13 +51,14 @@ class CheckedText(LogText):
         start = self._start_of(number)
         if start is None:
             return b"", False
-        length = min(CAP + 1, self._shown - start)
-        data = self._output.checked(self._stream, start, length)
-        if len(data) < length:
-            raise LogError(
-                "there is more in this log than was recorded", "no record names these bytes", "audit it"
-            )
-        end = data.find(b"\n")
-        if end >= 0:
-            return data[:end], False
-        return data[:CAP], len(data) > CAP
+        most = min(CAP + 1, self._shown - start)
+        data = b""
+        while len(data) < most and b"\n" not in data:
+            more = self._output.checked_from(self._stream, start + len(data))
+            if not more:
+                raise LogError(
+                    "there is more in this log than was recorded", "no record names it", "audit it again"
+                )
+            data += more
+        data, newline, _ = data[:most].partition(b"\n")
+        return data[:CAP], not newline and len(data) > CAP

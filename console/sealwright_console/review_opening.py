@@ -8,7 +8,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import islice
 from pathlib import Path
 from time import monotonic
@@ -36,8 +36,8 @@ _OTHER = "the index that was audited is another than the one that was read: it w
 class Opening:
     """Reads a past release, and waits for its audit."""
 
-    def __init__(self, evidence: Path, reviewer: Reviewer) -> None:
-        """Begin both.
+    def __init__(self, evidence: Path, reviewer: Reviewer, start: Callable[..., Aside[Audited]] = Aside) -> None:
+        """Begin both; `start` starts the audit.
 
         Raises:
             OSError: the audit can't be started.
@@ -50,21 +50,26 @@ class Opening:
         self._goal = ""
         self._judged = False
         self._records = read_records(self.past.log)
-        self._audit: Aside[Audited] = Aside("audit", evidence, reviewer)
+        self._audit: Aside[Audited] = start("audit", evidence, reviewer)
 
     def read(self, seconds: float = _SLICE) -> bool:
         """Read on for about that long; False once there is nothing more to read."""
         until = monotonic() + seconds
-        while not self.read_whole and monotonic() < until:
-            try:
-                some = list(islice(self._records, _STEP))
-            except LogBroken as error:
-                self.past.broken = self.past.broken or str(error)
-                some = []
-            for fields, line in some:
-                self.past.take(fields, line)
-            self.read_whole = len(some) < _STEP or bool(self.past.broken)
+        while not self.read_whole:
+            self._read_some()
+            if monotonic() >= until:
+                break
         return not self.read_whole
+
+    def _read_some(self) -> None:
+        taken = 0
+        try:
+            for fields, line in islice(self._records, _STEP):
+                self.past.take(fields, line)
+                taken += 1
+        except LogBroken as error:
+            self.past.broken = self.past.broken or str(error)
+        self.read_whole = taken < _STEP or bool(self.past.broken)
 
     def go_to(self, place: str) -> None:
         """Go there once all is read."""

@@ -17,7 +17,6 @@ from textual.visual import Visual
 from sealwright_console.lines import Line
 from sealwright_console.theme import content
 
-
 GUTTER = 2
 """Cells of the cursor's edge."""
 

@@ -99,19 +99,21 @@ class Output:
         """Bytes of a stream from `begin` on, each checked; fewer at its end. Raises as `of`."""
         parts: list[bytes] = []
         at, end = begin, begin + length
-        while at < end:
-            kept = next(
-                (each for key, each in reversed(self._chunks.items()) if key[0] == stream and _has(each, at)), None
-            )
-            if kept is None:
-                found = next(self._past.covering(stream, at, at + 1), None)
-                if found is None:
-                    break
-                kept = self._keep(stream, found[0], self.of(found[1]))
-            first, data = kept
-            parts.append(data[at - first : end - first])
+        while at < end and (data := self.checked_from(stream, at)):
+            parts.append(data[: end - at])
             at += len(parts[-1])
         return b"".join(parts)
+
+    def checked_from(self, stream: str, at: int) -> bytes:
+        """The bytes of a stream from `at` to the end of their record, checked; none at its end. Raises as `of`."""
+        newest = reversed(self._chunks.items())
+        kept = next((each for key, each in newest if key[0] == stream and _has(each, at)), None)
+        if kept is None:
+            found = next(self._past.covering(stream, at, at + 1), None)
+            if found is None:
+                return b""
+            kept = self._keep(stream, found[0], self.of(found[1]))
+        return kept[1][at - kept[0] :]
 
     def _keep(self, stream: str, first: int, data: bytes) -> tuple[int, bytes]:
         self._chunks[stream, first] = first, data

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from sealwright_appendlog import layout
 from sealwright_appendlog.note import Checkpoint, NoteError, VerifierKey
 from sealwright_appendlog.proof import check_proof, make_proof, parse_proof
+from sealwright_appendlog.tiles import TileMissingError
 from sealwright_appendlog.tree import ProofError, leaf_hash
 from sealwright_stages.review.past import Past
 
@@ -52,6 +53,8 @@ def prove(past: Past, n: int) -> Proved:
         steps = len(parse_proof(proof).path)
     except OSError as error:
         return _without(told, f"{error.filename}: {error.strerror or error}", wrong=False)
+    except TileMissingError as error:
+        return _without(told, str(error), wrong=False)
     except (ProofError, NoteError, ValueError) as error:
         return _without(told, str(error), wrong=True)
     return Proved(told.line, told.sha256, told.leaf, told.previous, checkpoint, str(key), steps)
