@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import Callable
 from time import monotonic
 from typing import ClassVar
@@ -25,6 +26,7 @@ from sealwright_console.screens.base import ConsoleScreen
 from sealwright_console.widgets.timeline import Timeline
 
 _MOVES = frozenset({"step", "leap", "minute", "turn_to", "place", "events", "diff"})
+_LONG = 100_000
 _BEFORE = "the weighty record before: gates, red, warned, stages, products"
 _NEXT = "the next weighty record"
 
@@ -81,6 +83,7 @@ class ReviewApp(ConsoleApp):
     def on_mount(self) -> None:
         """Read on, if there is more to read."""
         super().on_mount()
+        self._keep()
         opening = getattr(self.feed, "opening", None)
         if opening is not None:
             self.run_worker(self._read(opening), exit_on_error=True)
@@ -88,6 +91,12 @@ class ReviewApp(ConsoleApp):
     async def _read(self, opening: Opening) -> None:
         while opening.read():
             await asyncio.sleep(0)
+        self._keep()
+
+    def _keep(self) -> None:
+        """What was read of a long log stays: looking through it for rubbish takes a tenth of a second each time."""
+        if self.cursor.past.size > _LONG:
+            gc.freeze()
 
     def look(self) -> None:
         """Show what is new; all of it anew where it is proved by now."""

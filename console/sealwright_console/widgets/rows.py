@@ -12,11 +12,13 @@ from typing import ClassVar
 from textual.binding import Binding, BindingType
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
+from textual.style import Style
 from textual.visual import Visual
 
 from sealwright_console.lines import Line
 from sealwright_console.theme import content
 
+_KEPT = 512
 GUTTER = 2
 """Cells of the cursor's edge."""
 
@@ -37,14 +39,28 @@ class Rows(ScrollView, can_focus=True):
     Rows:ansi .rows--cursor { text-style: bold; }
     """
 
+    def __init__(self, *, id: str | None = None) -> None:
+        """Make one that has painted nothing yet."""
+        super().__init__(id=id)
+        self._painted: dict[tuple[Line, str, Style, int, str], Strip] = {}
+
     @property
     def room(self) -> int:
         """Cells that a line may have beside the cursor's edge, the scrollbar and what is free."""
         return max(1, self.scrollable_content_region.width - GUTTER - 1)
 
     def strip(self, line: Line, edge: str, *, selected: bool) -> Strip:
-        """A line as it is painted, with a shape at its edge."""
+        """A line as it is painted, with a shape at its edge; most of a window is as it was when the cursor moves."""
         style = self.get_visual_style("rows--cursor") if selected else self.visual_style
+        key = line, edge, style, self.size.width, self.app.theme
+        strip = self._painted.get(key)
+        if strip is None:
+            if len(self._painted) >= _KEPT:
+                self._painted.clear()
+            strip = self._painted[key] = self._paint(line, edge, style)
+        return strip
+
+    def _paint(self, line: Line, edge: str, style: Style) -> Strip:
         text = content(line)
         whole = type(text).assemble((f"{edge} ", "bold $primary"), text)
         strips = Visual.to_strips(self, whole, max(self.size.width, whole.cell_length), 1, style)
