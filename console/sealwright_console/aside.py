@@ -18,9 +18,9 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 if TYPE_CHECKING:
-    from sealwright_stages.audit import Reviewer
     from sealwright_stages.compare.both import Compared
     from sealwright_stages.findings import Finding
+    from sealwright_stages.reviewer import Reviewer
 
 _AGAIN = 0.1  # seconds between two words about how far it is
 Tell = Callable[[float], None]

@@ -20,7 +20,6 @@ from sealwright_console.complaints import print_json
 from sealwright_console.reviewing import told
 from sealwright_console.sanitise import clean
 from sealwright_console.words import record_line
-from sealwright_stages.audit import Audit, audit
 from sealwright_stages.errors import Exit, ManifestError
 from sealwright_stages.events import Stage
 from sealwright_stages.review.meaning import Kind, Severity
@@ -29,7 +28,8 @@ from sealwright_stages.review.search import Hit, Wanted, hits
 from sealwright_stages.verdict import Status
 
 if TYPE_CHECKING:
-    from sealwright_stages.audit import Reviewer
+    from sealwright_stages.audit import Audit
+    from sealwright_stages.reviewer import Reviewer
 
 _NAMED = 8
 _AT_ONCE = 0.05
@@ -50,6 +50,8 @@ def run_review(options: argparse.Namespace, reviewer: Reviewer) -> int:
 
 
 def _text(options: argparse.Namespace, reviewer: Reviewer, wanted: Wanted) -> int:
+    from sealwright_stages.audit import audit  # noqa: PLC0415 - a console has it done beside it
+
     past = Past(options.evidence / "log")
     result = audit(options.evidence, reviewer, past.take)
     try:

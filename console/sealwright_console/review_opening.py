@@ -25,7 +25,7 @@ from sealwright_stages.review.past import Past
 from sealwright_stages.verdict import Status
 
 if TYPE_CHECKING:
-    from sealwright_stages.audit import Reviewer
+    from sealwright_stages.reviewer import Reviewer
 
 _STEP = 32
 _SLICE = 0.001

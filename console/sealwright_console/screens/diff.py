@@ -25,8 +25,8 @@ from sealwright_console.screens.base import ConsoleScreen
 from sealwright_console.views.diff import component_at, diff_rows, diff_title
 from sealwright_console.widgets.ledger import Ledger
 from sealwright_console.widgets.texts import Texts
-from sealwright_stages.audit_signatures import Reviewer
 from sealwright_stages.compare.both import Compared
+from sealwright_stages.reviewer import Reviewer
 
 if TYPE_CHECKING:
     from sealwright_console.review_app import ReviewApp
