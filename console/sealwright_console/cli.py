@@ -33,9 +33,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the program; gives its exit code."""
     words = sys.argv[1:] if argv is None else list(argv)
     end_by_signals()
-    for name in ("stdout", "stderr"):
-        if getattr(sys, name) is None:  # it was closed by whoever called: then the exit code says all
-            setattr(sys, name, Path(os.devnull).open("w"))  # noqa: SIM115 - open until the end
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:  # it was closed by whoever called; no file of ours may take its descriptor
+            setattr(sys, name, Path(os.devnull).open(mode))  # noqa: SIM115 - open until the end
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(
             errors="backslashreplace"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from sealwright_console.cursor import Cursor
 from sealwright_console.feed import ReadOnlyError, SigningRequest, segments
 from sealwright_console.repeat import Places
+from sealwright_stages.finish import Finish
 from sealwright_stages.state import State
 
 if TYPE_CHECKING:
@@ -48,6 +49,11 @@ class PastFeed:
         """Nothing is left."""
         return ""
 
+    @property
+    def finish(self) -> Finish:
+        """Nothing is being done."""
+        return Finish()
+
     def signing(self) -> SigningRequest | None:
         """Nothing waits."""
         return None
@@ -56,7 +62,7 @@ class PastFeed:
         """Refused."""
         raise ReadOnlyError(f"{item}: a past release can't be checked again here")
 
-    def waive(self, item: str, person: str, reason: str) -> None:
+    def waive(self, item: str, person: str, reason: str, code: str, sha256: str) -> None:
         """Refused."""
         raise ReadOnlyError(f"{item}: a past release can't be waived")
 

@@ -176,7 +176,7 @@ def walked(
     identities = Identities.choose()
     cancel = threading.Event()
     with contextlib.ExitStack() as stack:
-        stack.enter_context(work.locked())
+        lock = stack.enter_context(work.locked())
         work.prepare(subject.mark)
         end_unborn()
         remove_abandoned(verifier())
@@ -191,6 +191,7 @@ def walked(
         from sealwright_stages.assembly import assembled  # noqa: PLC0415 - see `_load_the_rest`
 
         engine, outlook = assembled(subject, wish, ask, journal, identities, cancel, memory, held)
+        engine.context.stands = lock.stands
         yield Opened(manifest, work, engine, log, cancel, outlook)
 
 

@@ -16,6 +16,7 @@ from sealwright_console.repeat import Places, places_of
 from sealwright_console.review_app import ReviewApp
 from sealwright_console.review_feed import ReviewFeed
 from sealwright_stages import events as ev
+from sealwright_stages.finish import Finish, Thing, digest_over
 from sealwright_stages.fold import apply
 from sealwright_stages.live import Now
 from sealwright_stages.review.past import Past, read_past
@@ -23,7 +24,15 @@ from sealwright_stages.state import State
 from support.past_log import End, Output, Seal, Told, write_past
 
 BEGIN = datetime(2026, 3, 2, 12, 39, 0, tzinfo=UTC)
-DIGEST = hashlib.sha256(b"made up").hexdigest()
+THINGS = tuple(
+    Thing(name, kind, hashlib.sha256(name.encode()).hexdigest(), size)
+    for name, kind, size in (
+        ("SHA256SUMS", "sha256sums", 1037),
+        ("log/SHA256SUMS", "log-sha256sums", 1412),
+        ("provenance", "dsse-payload", 9120),
+    )
+)
+DIGEST = digest_over(THINGS)
 FINGERPRINT = "0123456789ABCDEF0123456789ABCDEF01234567"
 
 
@@ -283,20 +292,31 @@ def finish(story: Story) -> Story:
     return story
 
 
-def request(digest: str = DIGEST) -> SigningRequest:
+def request(digest: str = DIGEST, things: tuple[Thing, ...] = THINGS, number: int = 1) -> SigningRequest:
     """What the signer asks."""
     return SigningRequest(
         release="example-1.0",
         digest=digest,
         summary=(
             "SHA256SUMS: 11 products",
-            "log/SHA256SUMS: 14 files, 228 records, sealed",
-            "provenance: SLSA v1, builder example.org/builder-1",
+            "log/SHA256SUMS: the sealed log, 14 files",
+            "provenance: 11 products of example-1.0",
+            "0 warnings, 1 waivers",
         ),
-        keys=(f"manager-1 {FINGERPRINT}",),
-        counts=(("components", 11), ("products", 11), ("items", 34)),
+        keys=(FINGERPRINT,),
+        counts=(("products", 11),),
         warnings=("kde-desktop/signature of the tag: extension seen on the key server (release-manager-1)",),
+        things=things,
+        number=number,
     )
+
+
+OTHER_THINGS = (*THINGS[:2], Thing("provenance", "dsse-payload", sha("another"), 9120))
+
+
+def other_request() -> SigningRequest:
+    """The next question, over other documents."""
+    return request(digest_over(OTHER_THINGS), OTHER_THINGS, 2)
 
 
 @dataclass
@@ -315,6 +335,7 @@ class MadeUpFeed:
     looks: dict[str, Now] = field(default_factory=dict)
     ahead: dict[str, str] = field(default_factory=dict)
     state: State = field(default_factory=State)
+    finish: Finish = field(default_factory=Finish)
     _at: int = 0
 
     def __post_init__(self) -> None:
@@ -349,7 +370,7 @@ class MadeUpFeed:
     def retry(self, item: str) -> None:
         self.asked.append(("retry", item))
 
-    def waive(self, item: str, person: str, reason: str) -> None:
+    def waive(self, item: str, person: str, reason: str, code: str, sha256: str) -> None:
         self.asked.append(("waive", item, person, reason))
 
     def stop(self) -> None:

@@ -11,7 +11,7 @@ from rich.cells import cell_len
 from console import made_up
 from sealwright_console.lines import Part, Row, Tone, apart, cut, plain
 from sealwright_console.review_opening import signed_as
-from sealwright_console.views.build import build_lines, builds, busiest, component_of, seal_rows, took_line
+from sealwright_console.views.build import build_lines, builds, busiest, component_of, took_line
 from sealwright_console.views.detail import detail_rows, title_line
 from sealwright_console.views.evidence import Tree
 from sealwright_console.views.gate import gate_rows, waivable
@@ -31,7 +31,6 @@ from sealwright_console.views.overview import (
     empty_line,
     selected_lines,
 )
-from sealwright_console.views.sign import armed, digest_lines
 from sealwright_stages import events as ev
 from sealwright_stages.events import Stage
 from sealwright_stages.findings import Finding
@@ -256,42 +255,6 @@ def test_what_a_build_took_is_told_when_it_has_ended() -> None:
     looked = replace(SEALED.components["xen"], end=replace(SEALED.components["xen"].end, cpu_by="looks"))
     assert plain(took_line(looked)).startswith("took at least 2:51")
     assert plain(took_line(replace(looked, end=ev.BuildEnded("xen", 0, 95_000, "")))) == "", "an older log"
-
-
-def test_the_seal_view_shows_every_product_with_its_hash() -> None:
-    said = text(seal_rows(SEALED))
-    assert all(name in said for _, name in SEALED.products)
-    assert "the log is sealed" in said and "identical to" in said
-
-
-def test_signing_is_armed_by_digest_and_name_only() -> None:
-    request = made_up.request()
-    digits = made_up.DIGEST[:8]
-    assert armed(SEALED, request, digits, "example-1.0")
-    assert armed(SEALED, request, f" {digits[:4].upper()} {digits[4:]}", "example-1.0 ")
-    for typed_digest, typed_release in (
-        ("", ""),
-        (digits[:7], "example-1.0"),
-        (made_up.DIGEST[:9], "example-1.0"),
-        (digits, "example-1."),
-        (digits, ""),
-        ("", "example-1.0"),
-    ):
-        assert not armed(SEALED, request, typed_digest, typed_release)
-    assert not armed(SEALED, made_up.request("0" * 63), "0" * 8, "example-1.0")
-    assert not armed(SEALED, None, digits, "example-1.0")
-
-
-def test_a_red_item_or_a_closed_gate_disarms_signing() -> None:
-    digits = made_up.DIGEST[:8]
-    assert not armed(TROUBLED, made_up.request(), digits, "example-1.0")
-    unsealed = fold(made_up.building().entries)
-    assert not armed(unsealed, made_up.request(), digits, "example-1.0")
-
-
-def test_the_digest_is_shown_in_full() -> None:
-    said = "".join(plain(line) for line in digest_lines(made_up.request()))
-    assert said.replace(" ", "").removeprefix("digest") == made_up.DIGEST
 
 
 def test_a_second_build_is_shown_as_one_with_its_own_figures_and_log() -> None:

@@ -116,7 +116,8 @@ class ConsoleScreen(Screen[None]):
             self.say("#heading", heading_line(state, self.feed.title, self.room))
         else:
             self._show_past(cursor)
-        self.say("#steps", status_line(state, next_gate(state), self.room, cursor.signed if cursor else None))
+        signed = cursor.signed if cursor else None
+        self.say("#steps", status_line(state, next_gate(state), self.room, signed, self.feed.finish))
         self.show_notices()
 
     def _show_past(self, cursor: Cursor) -> None:
@@ -129,9 +130,7 @@ class ConsoleScreen(Screen[None]):
 
     def show_notices(self) -> None:
         """Show how the log stands; what waits for the person comes first."""
-        notices = list(self.feed.notices())
-        if self.feed.signing() is not None:
-            notices.insert(0, "! the signer waits for you: 5")
+        notices = [*self.waits(), *self.feed.notices()]
         ended = self.feed.state.ended
         if ended is not None and ended.because:
             mark = "✓" if ended.exit == 0 else "✗"
@@ -139,6 +138,10 @@ class ConsoleScreen(Screen[None]):
                 0, f"{mark} {ended.because}; next: {ended.next}" if ended.next else f"{mark} {ended.because}"
             )
         self.say("#notices", *notice_lines(notices, self.room))
+
+    def waits(self) -> tuple[str, ...]:
+        """What waits for the person on another screen."""
+        return ("! the signer waits for you: 5",) if self.feed.signing() is not None else ()
 
     def tick(self) -> None:
         """Called ten times a second, whether or not the state changed."""

@@ -76,7 +76,7 @@ class ComponentScreen(ConsoleScreen):
 
     @property
     def _tree(self) -> Tree:
-        return Tree(frozenset(self._open), self._text, self._others, self.feed.places, self._place)
+        return Tree(frozenset(self._open), self._text, self._others, self.feed.places, self._place, self.room)
 
     def _text(self, item: Item) -> str:
         """An item's evidence; that on a stream is read once, and nothing of one that is not what its verdict names."""

@@ -82,7 +82,7 @@ class GateScreen(ConsoleScreen):
             now = self.feed.state.items.get(key)
             unchanged = now is not None and (now.code, now.subject_sha256) == (item.code, item.subject_sha256)
             if answer is not None and unchanged and waivable(self.feed.state, key):
-                self.feed.waive(key, *answer)
+                self.feed.waive(key, *answer, item.code, item.subject_sha256)
 
         self.app.push_screen(WaiveScreen(item), waived)
 

@@ -1,12 +1,11 @@
-"""What stands above the log of a build: where it runs, how long, what it uses; and the products at the seal."""
+"""What stands above the log of a build: where it runs, how long, what it uses."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
 from sealwright_console.figures import duration, head, seconds_between, size, sparkline
-from sealwright_console.lines import Line, Part, Row, Tone, blank, heading, mark, word
-from sealwright_console.views.detail import product_row
+from sealwright_console.lines import Line, Part, Tone, word
 from sealwright_console.words import took_words
 from sealwright_stages.live import Now
 from sealwright_stages.state import Component, State
@@ -136,18 +135,3 @@ def _curves(component: Component, width: int, now: Now | None = None) -> Line:
         Part(f" {size(last.memory)}  "),
         Part(f"{last.processes} processes", Tone.DIM),
     )
-
-
-def seal_rows(state: State) -> list[Row]:
-    """Whether the log is sealed, streams that ended uncleanly, and every product with its hash."""
-    status = Status.PASSED if state.sealed else Status.PENDING
-    sealed = f" the log is sealed: {state.last_n + 1:,} records" if state.sealed else " the log is not sealed yet"
-    rows = [heading("log"), Row("", ((Part("  "), mark(status), Part(sealed)),))]
-    rows += [
-        Row("", ((Part("  "), mark(Status.FAILED), Part(f" stream {stream} did not end cleanly")),))
-        for stream in state.unclean
-    ]
-    rows.append(blank())
-    if state.products:
-        rows += [heading(f"products ({len(state.products)})"), *map(product_row, state.products.values())]
-    return rows

@@ -15,12 +15,14 @@ from rich.cells import cell_len
 from sealwright_console.figures import clock, duration, seconds_between
 from sealwright_console.lines import MARKS, Line, Part, Tone, apart, cut, few, mark, plain, tone_of, wrap
 from sealwright_stages.events import STAGES, Stage
+from sealwright_stages.finish import Act, Finish
 from sealwright_stages.gate import Decision, decide
 from sealwright_stages.state import Item, State
 from sealwright_stages.verdict import Status
 
 GATED = (Stage.BUILD, Stage.SEAL, Stage.SIGN)
 SEVERITY = (Status.FAILED, Status.WARNED, Status.RUNNING, Status.PENDING, Status.PASSED)
+SIGNING = (Act.SIGNER, Act.ANSWER, Act.KEY, Act.VERIFY, Act.COUNT)
 _NOTICE_LINES = 2
 
 
@@ -94,8 +96,32 @@ _SIGNED = {
 }
 
 
+def signed_live(finish: Finish) -> Status | None:
+    """How the sign stage of a running release stands, as its engine says: None before it has begun."""
+    if finish.final:
+        return Status.PASSED
+    last = finish.steps[-1] if finish.steps else None
+    if last is None or (last.act not in SIGNING and last.status is not Status.FAILED):
+        return None
+    if last.status is not Status.FAILED:
+        return Status.RUNNING
+    return Status.WARNED if last.act is Act.COUNT and finish.persons else Status.FAILED
+
+
+def live_word(signed: Status, finish: Finish) -> Line:
+    """What stands where the gate word was, once a running release is sealed and is being signed."""
+    count = f"{len(finish.persons)} of {finish.threshold}"
+    words = {
+        Status.PASSED: "SIGNED",
+        Status.WARNED: f"SIGNED BY {count}",
+        Status.FAILED: "NOT SIGNED",
+        Status.RUNNING: "SIGNING",
+    }
+    return (Part(f"{MARKS[signed]} {words[signed]}", tone_of(signed)),)
+
+
 def signed_word(signed: Status, short: bool = True) -> Line:
-    """What stands where the gate word was, once a release is sealed and audited, or as long as it isn't audited."""
+    """What stands there in a review: what the audit came to, or that it has not ended; no gate is left."""
     if signed is Status.RUNNING and not short:
         return (Part(f"{MARKS[signed]} {_SIGNED[signed]}: not yet a yes", Tone.WARNED),)
     if signed is Status.RUNNING:
@@ -118,13 +144,23 @@ def heading_line(state: State, title: str, width: int = 0) -> Line:
     return apart(left, tuple(parts), width) if width else (*left, Part("  "), *parts)
 
 
-def status_line(state: State, decision: Decision, width: int, signed: Status | None = None) -> Line:
-    """The stepper on the left, the gate word on the right; both get shorter where there is little room."""
+def status_line(
+    state: State, decision: Decision, width: int, signed: Status | None = None, finish: Finish | None = None
+) -> Line:
+    """The stepper on the left, the gate word on the right; both get shorter where there is little room.
+
+    `signed` is what an audit of a past release came to, `finish` what the engine of a running one says. An audit that
+    runs or says no is told at every moment of the past, and not at its end alone.
+    """
+    live = signed_live(finish) if finish is not None and state.sealed else None
     audit = signed if state.sealed or signed in (Status.RUNNING, Status.FAILED) else None
-    signed = signed if signed is not Status.RUNNING else None
+    stands = live or (signed if signed is not Status.RUNNING else None)
     for between, short in (("  >  ", False), ("  ", False), ("  ", True), (" ", True)):
-        steps = stepper(state, between, signed)
-        gate = signed_word(audit, short) if audit else gate_word(decision, short)
+        steps = stepper(state, between, stands)
+        if live and finish:
+            gate = live_word(live, finish)
+        else:
+            gate = signed_word(audit, short) if audit else gate_word(decision, short)
         if cell_len(plain(steps)) + cell_len(plain(gate)) + 2 <= width:
             break
     return apart(steps, gate, width)
