@@ -47,7 +47,7 @@ class ReviewApp(ConsoleApp):
         Binding(
             "G", "gate", "Gate", key_display="G", show=False, tooltip="the gate: each reason why it was closed"
         ),
-        Binding("d", "diff", "Diff", tooltip="what changed since another release, or to it"),
+        _move("d", "diff", "Diff", "what changed since another release, or to it", first=False),
         _move("left", "step(-1)", "Record before", "a record back"),
         _move("right", "step(1)", "Next record", "a record further"),
         _move("shift+left", "leap(False)", "Weighty record before", _BEFORE),

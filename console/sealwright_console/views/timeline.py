@@ -99,12 +99,12 @@ def record_at(past: Past, column: int, width: int, *, long: bool) -> int | None:
 
 
 def _line(lane: str, here: int, *, floor: bool = False) -> Line:
-    """A lane of bars: digits and names, `━` where a bar is, and the cursor over all."""
+    """A lane of bars: digits and names, `━` where a bar is, and the cursor; over a name only where nothing else shows it."""
     parts: list[Part] = []
     for cell, character in enumerate(lane):
         gone = cell < here
         if cell == here:
-            parts.append(Part("┃" if character in "━ " else character, Tone.HEAD))
+            parts.append(Part("┃" if floor or character in "━ " else character, Tone.HEAD))
         elif character in "━ ":
             bar = character == "━" or floor
             shape = ("━" if gone else "─") if bar else " "
