@@ -35,7 +35,7 @@ from sealwright_stages.errors import Exit, SealwrightError
 from sealwright_stages.events import BadEventError
 from sealwright_stages.finish import Finish
 from sealwright_stages.fold import apply
-from sealwright_stages.live import Now
+from sealwright_stages.live import Ahead, Now
 from sealwright_stages.log.entries import LogBroken
 from sealwright_stages.log.tail import Tail
 from sealwright_stages.state import State
@@ -175,6 +175,10 @@ class AttachedFeed:
     def left(self, component: str = "") -> str:
         """How long a build, or the whole stage, may still take."""
         return self._looks.left.get(component, "") if component else self._looks.whole
+
+    def ahead(self, component: str) -> Ahead | None:
+        """How far a running build is."""
+        return self._looks.ahead.get(component)
 
     def notices(self) -> Sequence[str]:
         """How the log stands, how the run ended, whether the engine lives, and who else watches."""

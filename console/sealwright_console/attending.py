@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sealwright_console.complaints import print_json, say
-from sealwright_console.reviewing import add_looks
+from sealwright_console.looks import Looks, add_looks, looks_of, require_screen
 from sealwright_console.sanitise import clean
 from sealwright_console.signals import leave_signals
 from sealwright_stages import VERSION
@@ -48,18 +48,8 @@ def _add_work(command: argparse.ArgumentParser) -> None:
     command.add_argument("--work", type=Path, metavar="DIR", help="default: the only *.release folder here")
 
 
-def require_terminal(next_step: str) -> None:
-    """Refuse to open the console without a terminal.
-
-    Raises:
-        ManifestError: there is none.
-    """
-    if not all(stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr)):
-        raise ManifestError("no terminal", "the console needs one on stdin, stdout and stderr", next_step)
-
-
-def run_attended(wish: Wish, until: Stage, looks: argparse.Namespace) -> int:
-    """Come to the engine of this release, or start it; gives the exit code. `looks` is what `add_looks` asked for.
+def run_attended(wish: Wish, until: Stage, looks: Looks) -> int:
+    """Come to the engine of this release, or start it; gives the exit code.
 
     Raises:
         SealwrightError: it can't be started or come to.
@@ -108,9 +98,10 @@ def _attach(options: argparse.Namespace) -> int:
 
     place = _place(options.work)
     if place.work.holder() is not None:
-        require_terminal("use `sealwright status` without one")
+        require_screen("use `sealwright status` without one")
+        looks = looks_of(options)
         if (link := attached(place, VERSION)) is not None:
-            return _show(link, options)
+            return _show(link, looks)
     if (over := place.ended()) is not None:
         return _told(place, over)
     if (engine := place.engine()) is not None:
@@ -122,7 +113,7 @@ def _attach(options: argparse.Namespace) -> int:
     )
 
 
-def _show(link: Link, looks: argparse.Namespace) -> int:
+def _show(link: Link, looks: Looks) -> int:
     """The console over a connection, until the person leaves."""
     from sealwright_console.app import run_console  # noqa: PLC0415 - it brings in textual
     from sealwright_console.attached import AttachedFeed  # noqa: PLC0415
@@ -132,7 +123,7 @@ def _show(link: Link, looks: argparse.Namespace) -> int:
     come_back = _come_back(place)
     feed = AttachedFeed(link)
     try:
-        code = run_console(feed, ascii=looks.ascii, theme=looks.theme, come_back=come_back)
+        code = run_console(feed, looks, come_back)
         over = feed.over
     finally:
         feed.close()

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from sealwright_console.cursor import Cursor
     from sealwright_console.repeat import Places
     from sealwright_stages.finish import Finish, Thing
-    from sealwright_stages.live import Now
+    from sealwright_stages.live import Ahead, Now
 
 _MOST_EVIDENCE = 8 << 20  # bytes; a report of differences is the longest, at 1 MiB before JSON quotes it
 
@@ -84,6 +84,9 @@ class Feed(Protocol):
 
     def left(self, component: str = "") -> str:
         """How long a build that runs, or the whole stage, may still take; empty if nobody knows."""
+
+    def ahead(self, component: str) -> Ahead | None:
+        """How far a build is that runs; None if nobody knows."""
 
     def notices(self) -> Sequence[str]:
         """Short sentences about the log and the audit, the most important first."""

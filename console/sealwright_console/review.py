@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from sealwright_console.auditing import MARK, verdict
 from sealwright_console.complaints import print_json
+from sealwright_console.looks import looks_of, shows_screens
 from sealwright_console.reviewing import told
 from sealwright_console.sanitise import clean
 from sealwright_console.words import record_line
@@ -44,7 +45,7 @@ def run_review(options: argparse.Namespace, reviewer: Reviewer) -> int:
         LogError: the log was changed since it was audited.
     """
     wanted = _wanted(options)
-    if not (options.batch or options.events or options.json) and sys.stdout.isatty():
+    if not (options.batch or options.events or options.json) and sys.stdout.isatty() and shows_screens():
         return _console(options, reviewer)
     return _text(options, reviewer, wanted)
 
@@ -105,6 +106,7 @@ def _console(options: argparse.Namespace, reviewer: Reviewer) -> int:
     from sealwright_console.review_feed import ReviewFeed  # noqa: PLC0415
     from sealwright_console.review_opening import Opening  # noqa: PLC0415
 
+    looks = looks_of(options)
     opening = Opening(options.evidence, reviewer)
     past = opening.past
     try:
@@ -116,7 +118,7 @@ def _console(options: argparse.Namespace, reviewer: Reviewer) -> int:
             n = past.size - 1
             opening.go_to(options.at or "")
         cursor = Cursor(past, n, Status.RUNNING)
-        run_console(ReviewFeed(cursor, opening=opening), ascii=options.ascii, theme=options.theme)
+        run_console(ReviewFeed(cursor, opening=opening), looks)
     finally:
         opening.close()
     if opening.code == Exit.INTERRUPTED:

@@ -20,6 +20,7 @@ from textual.widgets import Input
 from sealwright_console.app import ConsoleApp
 from sealwright_console.cursor import Cursor
 from sealwright_console.feed import Feed
+from sealwright_console.looks import Looks
 from sealwright_console.review_looks import ClaimFilter
 from sealwright_console.review_opening import Opening
 from sealwright_console.screens.base import ConsoleScreen
@@ -68,9 +69,10 @@ class ReviewApp(ConsoleApp):
         ascii_only: bool = False,
         theme: str = "",
         clock: Callable[[], float] = monotonic,
+        looks: Looks | None = None,
     ) -> None:
         """Show `feed`, which stands where `cursor` does; the rest as for any console."""
-        super().__init__(feed, ascii_only=ascii_only, theme=theme, clock=clock)
+        super().__init__(feed, ascii_only=ascii_only, theme=theme, clock=clock, looks=looks)
         self.cursor = cursor
         self._looked_proved = False
         self._last_filters = (ClaimFilter(self._is_proved), *self._last_filters)
@@ -82,8 +84,7 @@ class ReviewApp(ConsoleApp):
 
     def on_mount(self) -> None:
         """Read on, if there is more to read."""
-        super().on_mount()
-        self._keep()
+        self._keep()  # the console's own handler runs besides
         opening = getattr(self.feed, "opening", None)
         if opening is not None:
             self.run_worker(self._read(opening), exit_on_error=True)

@@ -49,6 +49,9 @@ class PastFeed:
         """Nothing is left."""
         return ""
 
+    def ahead(self, component: str) -> None:
+        """Nothing runs."""
+
     @property
     def finish(self) -> Finish:
         """Nothing is being done."""

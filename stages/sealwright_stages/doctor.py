@@ -28,7 +28,7 @@ from sealwright_stages.manifest import Manifest
 from sealwright_stages.sandbox.cgroups import WATCHED, grouped
 from sealwright_stages.sandbox.readiness import require_sandbox
 from sealwright_stages.sandbox.seccomp import DENIED, program
-from sealwright_stages.verify.verifier import fixes
+from sealwright_stages.verify.trusted_gpg import fixes
 
 __all__ = ["Finding", "examine", "fit", "require_sandbox"]
 

@@ -24,7 +24,7 @@ from sealwright_stages.errors import Exhibit, Exit, InterruptedRunError, Machine
 from sealwright_stages.events import STAGES, Stage
 from sealwright_stages.finish import Act
 from sealwright_stages.gate import Decision, decide
-from sealwright_stages.journal import TEXT_LIMIT, clip
+from sealwright_stages.journal import TEXT_LIMIT
 from sealwright_stages.log import CONTRADICTION, CONTRADICTION_NEXT, LogLost
 from sealwright_stages.seal.evidence import EvidenceFolder
 from sealwright_stages.sign.signing import Confirm, sign_release
@@ -145,18 +145,7 @@ class Engine:
 
     def _begin(self) -> None:
         journal, plan = self.journal, self.context.plan
-        resumed = journal.state.runs > 0
-        journal.tell(
-            ev.RunStarted(
-                plan.manifest.name,
-                plan.manifest.version,
-                self.tool,
-                plan.manifest.sha256,
-                plan.policy_sha256,
-                resumed,
-                self.official,
-            )
-        )
+        resumed = journal.begin(plan.manifest, plan.policy_sha256, self.tool, official=self.official)
         if self.context.held is not None:
             journal.tell(self.context.held)
         if signed := plan.policy_signature:
@@ -243,7 +232,7 @@ class Engine:
             self.context.check_work()
             self.sources.purge("the run ended before it was promoted")
         with contextlib.suppress(Exception):
-            self.journal.tell(ev.RunEnded(int(ended.exit), clip(ended.sentence), clip(ended.next_step)))
+            self.journal.end(ended.exit, ended.sentence, ended.next_step)
 
     def _finish(self, until: Stage) -> Ended:
         self.context.check_work()

@@ -33,8 +33,11 @@ async def press(pilot: Pilot[int], *keys: str) -> None:
 
 
 async def drum(pilot: Pilot[int], *keys: str) -> None:
-    """Press the keys in order, as fast as the app takes them."""
+    """Press the keys in order, all at once, as one read of a terminal brings them; wait until all are dealt with."""
     for key in keys:
         pilot.app.post_message(key_event(key))
+    at_rest = False
+    while not at_rest and pilot.app.is_running:  # the app takes them from its queue first
         for _ in range(_TURNS):
             await asyncio.sleep(0)
+        at_rest = getattr(pilot.app, "at_rest", True)

@@ -32,6 +32,7 @@ PLACES = {
     "component": ("enter",),
     "gate": ("g",),
     "build": ("3",),
+    "builds": ("3", "v"),
     "seal": ("4",),
     "sign": ("5",),
     "help": ("question_mark",),
@@ -60,7 +61,7 @@ def ready_to_sign() -> made_up.MadeUpFeed:
     return made_up.MadeUpFeed(made_up.sealed(), waiting=made_up.request())
 
 
-@pytest.mark.parametrize("place", ["overview", "component", "gate", "build", "sign", "waive"])
+@pytest.mark.parametrize("place", ["overview", "component", "gate", "build", "builds", "sign", "waive"])
 async def test_with_a_red_item_no_key_anywhere_signs_refuses_or_waives(place: str) -> None:
     feed = made_up.MadeUpFeed(made_up.troubled(), waiting=made_up.request())
     app = app_over(feed)

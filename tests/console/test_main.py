@@ -30,6 +30,12 @@ SEALWRIGHT = Path(sys.executable).with_name("sealwright")
         (["publish", "--to", "nowhere"], Exit.ENVIRONMENT),
         (["publish", "loop", "--to", "site"], Exit.USAGE),
         (["publish", "x", "--to", "loop"], Exit.USAGE),
+        (["publish", "x", "--to", ""], Exit.USAGE),
+        (["publish", "nowhere", "--to", "site"], Exit.USAGE),
+        (["audit", "nowhere"], Exit.USAGE),
+        (["check", "x", "--evidence", "nowhere"], Exit.USAGE),
+        (["diff", "nowhere", "nowhere"], Exit.USAGE),
+        (["review", "--batch", "nowhere"], Exit.USAGE),
     ],
 )
 def test_json_is_said_of_every_refusal(

@@ -6,18 +6,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
-from textual.events import Resize
+from textual.events import Click, Resize
 from textual.screen import Screen
 from textual.widget import Widget
 
 from sealwright_console.feed import Feed
-from sealwright_console.lines import Line
+from sealwright_console.lines import Line, plain
 from sealwright_console.views.header import heading_line, next_gate, notice_lines, status_line
 from sealwright_console.widgets.keys_line import KeysLine
 from sealwright_console.widgets.ledger import Ledger
@@ -26,6 +27,8 @@ from sealwright_console.widgets.texts import Texts
 if TYPE_CHECKING:
     from sealwright_console.cursor import Cursor
 
+NEEDS = (80, 24)
+"""Columns and lines within which everything that a decision needs can be seen."""
 CHANGING = frozenset({"retry", "retry_all", "waive"})
 """Actions that a past release doesn't offer."""
 
@@ -61,6 +64,7 @@ class ConsoleScreen(Screen[None]):
             yield from self._timeline()
             yield Texts(id="steps")
         yield from self.body()
+        yield from self.below()
         yield Texts(id="notices")
         yield KeysLine()
 
@@ -72,6 +76,10 @@ class ConsoleScreen(Screen[None]):
 
     def body(self) -> Iterable[Widget]:
         """The screen's own widgets."""
+        return ()
+
+    def below(self) -> Iterable[Widget]:
+        """What stands between body and notices."""
         return ()
 
     def on_mount(self) -> None:
@@ -128,9 +136,25 @@ class ConsoleScreen(Screen[None]):
         for each in self.query(Timeline):
             each.look(self.room)
 
+    def on_click(self, event: Click) -> None:
+        """A click on a stage is its number's key; one on the gate word is the gate's."""
+        steps = self.query_one("#steps", Texts)
+        if event.widget is not steps or not steps.lines:
+            return
+        told, at = plain(steps.lines[0]), event.screen_x - steps.region.x
+        stages = list(re.finditer(r"(\d) \S [a-z-]+", told))
+        for stage in stages:
+            if stage.start() <= at < stage.end():
+                self.app.call_later(self.app.run_action, f"stage({stage[1]})")
+        if stages and at > stages[-1].end() and told[at:].strip():
+            self.app.call_later(self.app.run_action, "gate")
+
     def show_notices(self) -> None:
         """Show how the log stands; what waits for the person comes first."""
-        notices = [*self.waits(), *self.feed.notices()]
+        notices = list(self.feed.notices())
+        if (size := self.app.size).width < NEEDS[0] or size.height < NEEDS[1]:
+            notices.insert(1, f"needs {NEEDS[0]}x{NEEDS[1]}, has {size.width}x{size.height}")
+        notices = [*self.waits(), *notices]
         ended = self.feed.state.ended
         if ended is not None and ended.because:
             mark = "✓" if ended.exit == 0 else "✗"
@@ -167,7 +191,4 @@ class ConsoleScreen(Screen[None]):
 
     def action_copy(self) -> None:
         """Copy the selected row."""
-        text = self.copied()
-        if text:
-            self.app.copy_to_clipboard(text)
-            self.notify("copied", markup=False, timeout=2)
+        self.app.copy_to_clipboard(self.copied())

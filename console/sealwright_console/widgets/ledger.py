@@ -3,6 +3,7 @@
 - The cursor stays on its key while rows come, go and change their order.
 - Rows without a key are headings: the cursor never stands on them.
 - A line that is too long ends in an ellipsis.
+- The text of a search is underlined, wherever it can be seen.
 """
 
 from __future__ import annotations
@@ -19,8 +20,16 @@ from textual.strip import Strip
 from sealwright_console.lines import Line, Row, cut, plain, wrap
 from sealwright_console.widgets.rows import GUTTER, Rows
 
+Place = str | int
+"""Where something is in a list: the key of its row, or the number of its line where rows have none."""
 EDGES = GUTTER + 2
 """Cells of the window that no line may use: the cursor's, one that stays free, and the scrollbar's."""
+
+
+def has(row: Row, needle: str) -> bool:
+    """Whether a row has a text, in any case."""
+    wanted = needle.casefold()
+    return any(wanted in plain(line).casefold() for line in row.lines)
 
 
 class Ledger(Rows):
@@ -52,6 +61,7 @@ class Ledger(Rows):
         self._flat: list[tuple[str, Line, bool]] = []
         self._first_line: dict[str, int] = {}
         self.key = ""
+        self.needle = ""
 
     def show(self, rows: Sequence[Row]) -> None:
         """Show these rows; the cursor stays on its key, or goes to the nearest place."""
@@ -90,7 +100,7 @@ class Ledger(Rows):
         key, line, first = self._flat[number]
         selected = bool(key) and key == self.key
         edge = (">" if first else "|") if selected else " "
-        return self.strip(line, edge, selected=selected)
+        return self.strip(line, edge, selected=selected, needle=self.needle)
 
     def action_move(self, step: int) -> None:
         """Go to the row `step` further."""
@@ -128,6 +138,25 @@ class Ledger(Rows):
         """The selected row in full, as plain text."""
         lines = [line for row in self._rows if row.key == self.key for line in row.lines] if self.key else []
         return "\n".join(plain(line).rstrip() for line in lines)
+
+    @property
+    def place(self) -> Place:
+        """Where the cursor stands; the line at the top where there is none."""
+        return self.key or self.scroll_offset.y
+
+    def places(self, needle: str) -> list[Place]:
+        """Where a text is, in any case; all places if it is empty."""
+        if self._keys:
+            return [row.key for row in self._rows if row.key and has(row, needle)]
+        wanted = needle.casefold()
+        return [n for n, (_, line, _) in enumerate(self._flat) if wanted in plain(line).casefold()]
+
+    def go_to(self, place: Place) -> None:
+        """Put the cursor there, or that line at the top."""
+        if isinstance(place, str):
+            self.select(place)
+        else:
+            self.scroll_to(y=place, animate=False, force=True, immediate=True)
 
     def select(self, key: str, *, top: bool = False) -> None:
         """Put the cursor on `key` if it is there; with `top` it is the first line of the window, if it can be."""

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import re
 from abc import abstractmethod
 from typing import ClassVar
 
@@ -49,19 +50,25 @@ class Rows(ScrollView, can_focus=True):
         """Cells that a line may have beside the cursor's edge, the scrollbar and what is free."""
         return max(1, self.scrollable_content_region.width - GUTTER - 1)
 
-    def strip(self, line: Line, edge: str, *, selected: bool) -> Strip:
-        """A line as it is painted, with a shape at its edge; most of a window is as it was when the cursor moves."""
+    def strip(self, line: Line, edge: str, *, selected: bool, needle: str = "") -> Strip:
+        """A line as it is painted, with a shape at its edge, and `needle` underlined wherever it is.
+
+        Most of a window is as it was when the cursor moves, so what was painted is kept.
+        """
         style = self.get_visual_style("rows--cursor") if selected else self.visual_style
-        key = line, edge, style, self.size.width, self.app.theme
+        key = line, edge, style, self.size.width, f"{self.app.theme} {needle}"
         strip = self._painted.get(key)
         if strip is None:
             if len(self._painted) >= _KEPT:
                 self._painted.clear()
-            strip = self._painted[key] = self._paint(line, edge, style)
+            strip = self._painted[key] = self._paint(line, edge, style, needle)
         return strip
 
-    def _paint(self, line: Line, edge: str, style: Style) -> Strip:
+    def _paint(self, line: Line, edge: str, style: Style, needle: str) -> Strip:
         text = content(line)
+        if needle:
+            for hit in re.finditer(re.escape(needle), text.plain, re.IGNORECASE):
+                text = text.stylize("bold underline", *hit.span())
         whole = type(text).assemble((f"{edge} ", "bold $primary"), text)
         strips = Visual.to_strips(self, whole, max(self.size.width, whole.cell_length), 1, style)
         return (strips[0] if strips else Strip([])).adjust_cell_length(self.size.width, style.rich_style)

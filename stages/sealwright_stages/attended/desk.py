@@ -70,7 +70,8 @@ class OpenedDesk:
             self._changes, self._looked = changes, now
             looks = {name: look for name in outlook.live.names() if (look := outlook.now(name)) is not None}
             left = {name: outlook.left(state, name) for name in looks}
-            self._last = Looks(looks, left, outlook.whole(state))
+            ahead = {name: far for name in looks if (far := outlook.ahead(state, name)) is not None}
+            self._last = Looks(looks, left, outlook.whole(state), ahead)
         return self._last
 
     def do(self, wish: Asked) -> None:

@@ -17,7 +17,7 @@ from typing import Any
 
 from sealwright_stages.attended.plain import NotPlainError, hints, plain, reader
 from sealwright_stages.finish import Finish, Thing
-from sealwright_stages.live import Now
+from sealwright_stages.live import Ahead, Now
 
 PROTOCOL = 2
 MOST_SAID = 16 << 20
@@ -89,11 +89,13 @@ class Asks:
 
 @dataclass(frozen=True)
 class Looks:
-    """The newest look at each running build, and how long each (`left`) and the whole stage may still take, in words."""
+    """The newest look at each running build, how long each (`left`) and the whole stage may still take, in words, and how
+    far each is (`ahead`)."""
 
     now: dict[str, Now] = field(default_factory=dict)
     left: dict[str, str] = field(default_factory=dict)
     whole: str = ""
+    ahead: dict[str, Ahead] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
