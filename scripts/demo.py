@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shlex
 import subprocess
 import sys
 import time
@@ -109,10 +110,11 @@ def tamper(folder: Path) -> dict[str, str]:
     return {**os.environ, "PATH": f"{liar.parent}:{os.environ['PATH']}"}
 
 
-def sealwright(words: Sequence[str | Path], folder: Path, env: dict[str, str]) -> int:
-    """Run `sealwright`, shown as a person would type it."""
-    print("$ sealwright", *(str(word).replace(f"{folder}/", "") for word in words), file=sys.stderr, flush=True)
-    return subprocess.run([str(BIN / "sealwright"), *map(str, words)], cwd=folder, env=env, check=False).returncode
+def sealwright(words: Sequence[str | Path], env: dict[str, str]) -> int:
+    """Run `sealwright` where the caller stands, shown as it would be typed there: what it says of paths fits there."""
+    shown = (os.path.relpath(word) if isinstance(word, Path) else word for word in (BIN / "sealwright", *words))
+    print("$", shlex.join(shown), file=sys.stderr, flush=True)
+    return subprocess.run([str(BIN / "sealwright"), *map(str, words)], env=env, check=False).returncode
 
 
 def main() -> int:
@@ -128,7 +130,7 @@ def main() -> int:
     terminal = all(stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr))
     words: list[str | Path] = ["run", folder / "release.toml", "--work", folder / "work"]
     try:
-        code = sealwright([*words, *([] if terminal else ["--batch"])], folder, env)
+        code = sealwright([*words, *([] if terminal else ["--batch"])], env)
     finally:
         for home in ("author-home", "signer-home"):
             stop_agent(folder / home)
@@ -142,9 +144,9 @@ def after(folder: Path, code: int, env: dict[str, str]) -> int:
         return code
     evidence = folder / "work" / "evidence"
     whose: list[str | Path] = ["--keyring", folder / "keyring", "--signers", "demo-manager"]
-    code = sealwright(["audit", evidence, *whose], folder, env)
+    code = sealwright(["audit", evidence, *whose], env)
     product = next((evidence / "products").glob("*/*.deb"))
-    code = code or sealwright(["check", product, "--evidence", evidence, *whose], folder, env)
+    code = code or sealwright(["check", product, "--evidence", evidence, *whose], env)
     code = code or subprocess.run([sys.executable, "-I", "verify.py", "log"], cwd=evidence, check=False).returncode
     code = (
         code

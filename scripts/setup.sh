@@ -36,5 +36,6 @@ if [ ! -e "$stamp" ] || ! sha256sum --check --status "$stamp"; then
     /usr/bin/python3 -m venv .venv
     .venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock >&2
     .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e . >&2
+    .venv/bin/python -m compileall -q console stages keyring
     sha256sum requirements.lock pyproject.toml > "$stamp"
 fi

@@ -60,9 +60,22 @@ WALLS = [
     ("batch-in-a-pipe", CONSOLE, UI),
     ("help", ("sealwright_console.cli",), ("dataclasses", "sealwright_stages.events", "sealwright_keyring")),
     (
+        "what-is-read-first",
+        ("sealwright_stages.ahead", "sealwright_stages.reading"),
+        ("sealwright_stages.events", "sealwright_stages.ports", "sealwright_keyring.gpg", "psutil"),
+    ),
+    (
         "what-is-refused-first",
-        ("sealwright_stages.release",),
-        ("sealwright_stages.engine", "sealwright_stages.audit"),
+        ("sealwright_stages.release", "sealwright_console.batch", "sealwright_console.batch_face"),
+        (
+            *("sealwright_stages.assembly", "sealwright_stages.engine", "sealwright_stages.audit"),
+            *("sealwright_stages.memory", "sealwright_stages.ports", "sealwright_keyring.home"),
+        ),
+    ),
+    (
+        "log-authority",
+        ("sealwright_appendlog.cli", "sealwright_appendlog.serving"),
+        ("sealwright_appendlog.audit", "sealwright_appendlog.witness", "sealwright_appendlog.host", "subprocess"),
     ),
 ]
 

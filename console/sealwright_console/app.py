@@ -10,25 +10,23 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from time import monotonic
 from typing import ClassVar
 
-from textual.app import App, SystemCommand
+from textual.app import SystemCommand
 from textual.binding import Binding, BindingType
-from textual.filter import LineFilter
 from textual.screen import Screen
 
+from sealwright_console.face import SHARED_KEYS, Face
 from sealwright_console.feed import Feed
 from sealwright_console.lines import Part, Tone
-from sealwright_console.output_filter import AsciiFilter, DeadFilter
+from sealwright_console.looks import PLAIN, Looks
+from sealwright_console.news import News
 from sealwright_console.screens.base import ConsoleScreen
 from sealwright_console.screens.overview import OverviewScreen
-from sealwright_console.theme import ANSI, DARK, THEME_NAMES, THEMES
-from sealwright_console.widgets.ledger import Ledger
 from sealwright_stages.events import STAGES, Stage
 
 INTERRUPTED = 130
@@ -38,15 +36,9 @@ _REST = 4
 """How many times as long as the last showing took the keys have the machine for themselves."""
 
 
-class ConsoleApp(App[int]):
+class ConsoleApp(Face[int]):
     """The console; its result is the exit code."""
 
-    ENABLE_COMMAND_PALETTE = True
-    CSS = """
-    CommandPalette SearchIcon { display: none; }
-    CommandPalette #--input { border: none; padding: 0 1; }
-    """
-    TITLE = "Sealwright"
     BINDINGS: ClassVar[list[BindingType]] = [
         *(
             Binding(f"{number}", f"stage({number})", stage.value, show=False)
@@ -54,13 +46,7 @@ class ConsoleApp(App[int]):
         ),
         Binding("g,G", "gate", "Gate", key_display="g", tooltip="the gate: each reason why it is closed"),
         Binding("l,L", "log", "Log", key_display="l", tooltip="the log of a build"),
-        Binding("t", "turn_theme", "Theme", show=False, tooltip="the next theme"),
-        Binding("colon", "command_palette", "Palette", show=False, tooltip="all commands, to search"),
-        Binding(
-            "question_mark", "keys", "Help", key_display="?", tooltip="the keys of this screen, and all others"
-        ),
-        Binding("ctrl+q,ctrl+c", "leave", show=False),
-        Binding("q", "leave", "Quit", tooltip="quit; asks while the release runs"),
+        *SHARED_KEYS,
     ]
 
     come_back = "sealwright attach"
@@ -73,27 +59,17 @@ class ConsoleApp(App[int]):
         ascii_only: bool = False,
         theme: str = "",
         clock: Callable[[], float] = monotonic,
+        looks: Looks | None = None,
     ) -> None:
-        """Show `feed`; `ascii_only` says everything in ASCII; `theme` names how it looks; `clock` gives seconds."""
-        self._last_filters: tuple[LineFilter, ...] = (
-            (DeadFilter(), AsciiFilter()) if ascii_only else (DeadFilter(),)
-        )
-        colourless = "NO_COLOR" in os.environ
-        super().__init__(ansi_color=True if colourless else None)  # else Textual would make greys of it
+        """Show `feed` as `looks` asks; `ascii_only` and `theme` are for short; `clock` gives seconds."""
+        super().__init__(looks or Looks(ascii_only, theme))
         self.feed = feed
         self._stopping = False
         self._notices: Sequence[str] = ()
         self._clock = clock
         self._stale = False
         self._rested = 0.0
-        for each in THEMES:
-            self.register_theme(each)
-        chosen = theme or os.environ.get("SEALWRIGHT_THEME", "")
-        self.theme = ANSI.name if colourless else chosen if chosen in THEME_NAMES else DARK.name
-
-    def get_line_filters(self) -> Sequence[LineFilter]:
-        """Textual's own filters, and ours after them."""
-        return (*super().get_line_filters(), *self._last_filters)
+        self._news = News(clock)
 
     def on_mount(self) -> None:
         """Paint first, then begin to poll."""
@@ -116,8 +92,16 @@ class ConsoleApp(App[int]):
                 self._show(top)
             top.tick()
         self._notices = notices
+        self._call()
         if self._stopping and self.feed.finished is not None:
             self.exit(self.feed.finished)
+
+    def _call(self) -> None:
+        if self.feed.cursor is not None or self.looks.notify == "off":
+            return
+        asks = self.feed.signing() is not None
+        if told := self._news.hear(self.feed.state, asks=asks, over=self.feed.finished):
+            self.call_person(self.feed.title, told)
 
     def _show(self, top: ConsoleScreen) -> None:
         begun = self._clock()
@@ -154,10 +138,13 @@ class ConsoleApp(App[int]):
             base.show_stage(stage)
 
     def action_gate(self) -> None:
-        """Show the gate panel."""
+        """Show the gate panel, or go back from it."""
         from sealwright_console.screens.gate import GateScreen  # noqa: PLC0415 - after the first paint
 
-        self.open_screen(GateScreen(self.feed))
+        if isinstance(self.screen, GateScreen):
+            self.pop_screen()
+        else:
+            self.open_screen(GateScreen(self.feed))
 
     def action_log(self) -> None:
         """Show the log of the component that is being looked at."""
@@ -166,31 +153,11 @@ class ConsoleApp(App[int]):
         name = self.screen.shown_component if isinstance(self.screen, ConsoleScreen) else ""
         self.open_screen(BuildScreen(self.feed, name))
 
-    def action_keys(self) -> None:
-        """Show the keys of this screen, and all others."""
-        from sealwright_console.screens.help import HelpScreen, keys_of  # noqa: PLC0415 - after the first paint
-
-        if isinstance(self.screen, ConsoleScreen):
-            self.push_screen(HelpScreen(self.feed, keys_of(self.screen), type(self.screen)))
-
     def action_doctor(self) -> None:
         """Show whether the machine is fit."""
         from sealwright_console.screens.doctor import DoctorScreen  # noqa: PLC0415 - after the first paint
 
         self.push_screen(DoctorScreen())
-
-    def action_turn_theme(self) -> None:
-        """Take the next theme."""
-        here = THEME_NAMES.index(self.theme) if self.theme in THEME_NAMES else 0
-        self.take_theme(THEME_NAMES[(here + 1) % len(THEME_NAMES)])
-
-    def take_theme(self, name: str) -> None:
-        """Take this theme; without colours there is only one."""
-        if self.no_color:
-            self.notify("NO_COLOR is set: there are no colours to choose", markup=False, timeout=3)
-            return
-        self.theme = name
-        self.notify(f"theme: {name}", markup=False, timeout=1)
 
     def action_leave(self) -> None:
         """Leave; while the release runs, ask whether it shall run on."""
@@ -226,37 +193,30 @@ class ConsoleApp(App[int]):
         self.exit(INTERRUPTED)
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
-        """What the palette offers: all that keys do on this screen, the views and the themes; nothing that writes files."""
-        from sealwright_console.screens.help import commands_of  # noqa: PLC0415 - after the first paint
-
-        if isinstance(screen, ConsoleScreen):
-            for command in (each for each in commands_of(screen) if not isinstance(each.node, Ledger)):
-                does = partial(self.run_action, command.action, command.node)
-                yield SystemCommand(command.name, f"{command.keys}  {command.what}", does)
+        """The stages and the doctor, too."""
+        yield from super().get_system_commands(screen)
         for number, stage in enumerate(STAGES, 1):
             show = partial(self.action_stage, number)
-            yield SystemCommand(f"Stage {number}: {stage}", f"{number}  show this stage", show)
-        for name in THEME_NAMES:
-            yield SystemCommand(f"Theme: {name}", "how the console looks", partial(self.take_theme, name))
+            yield SystemCommand(f"Stage {number}: {stage}", "show this stage", show)
         yield SystemCommand("Doctor", "is this machine fit, with cures and the selftest", self.action_doctor)
 
 
-def app_for(feed: Feed, *, ascii_only: bool = False, theme: str = "") -> ConsoleApp:
+def app_for(feed: Feed, looks: Looks = PLAIN) -> ConsoleApp:
     """The app over `feed`: that of a review has a cursor, and keys for it."""
     if feed.cursor is None:
-        return ConsoleApp(feed, ascii_only=ascii_only, theme=theme)
+        return ConsoleApp(feed, looks=looks)
     from sealwright_console.review_app import ReviewApp  # noqa: PLC0415 - a live release needs none of it
 
-    return ReviewApp(feed, feed.cursor, ascii_only=ascii_only, theme=theme)
+    return ReviewApp(feed, feed.cursor, looks=looks)
 
 
-def run_console(feed: Feed, *, ascii: bool = False, theme: str = "", come_back: str = "") -> int:
+def run_console(feed: Feed, looks: Looks = PLAIN, come_back: str = "") -> int:
     """Show `feed` until the person leaves; gives the exit code of the run, 130 while it has none.
 
     `come_back` is the command that shows a run again that was left running.
     Both stdin and stdout must be a terminal; the caller has checked that before this module was imported.
     """
-    app = app_for(feed, ascii_only=ascii, theme=theme)
+    app = app_for(feed, looks)
     app.come_back = come_back or app.come_back
     code = app.run()
     signal.alarm(0)

@@ -33,8 +33,9 @@ from sealwright_stages.attended.protocol import (
 )
 from sealwright_stages.errors import Exit, SealwrightError
 from sealwright_stages.events import BadEventError
+from sealwright_stages.finish import Finish
 from sealwright_stages.fold import apply
-from sealwright_stages.live import Now
+from sealwright_stages.live import Ahead, Now
 from sealwright_stages.log.entries import LogBroken
 from sealwright_stages.log.tail import Tail
 from sealwright_stages.state import State
@@ -46,13 +47,13 @@ _SILENT = 10.0  # seconds without a sign of life
 class AttachedFeed:
     """Implements `feed.Feed` over a connection to an engine."""
 
-    def __init__(self, link: Link, keys: Path | None = None, clock: Callable[[], float] = time.monotonic) -> None:
-        """Take the engine's picture; `keys` is the keyring's folder of keys, if it is known here.
+    def __init__(self, link: Link, clock: Callable[[], float] = time.monotonic) -> None:
+        """Take the engine's picture.
 
         Raises:
             SealwrightError: it can't be had.
         """
-        self._link, self._keys, self._clock = link, keys, clock
+        self._link, self._clock = link, clock
         self._log = link.place.work.log
         self._state = link.picture()
         self._tail = Tail(self._log, self._state.last_n)
@@ -62,6 +63,7 @@ class AttachedFeed:
         self._heard = clock()
         self._asks = Asks()
         self._looks = Looks()
+        self._finish = Finish()
         self.over: Over | None = None
 
     def close(self) -> None:
@@ -76,8 +78,8 @@ class AttachedFeed:
 
     @property
     def places(self) -> Places:
-        """The work folder's, and the keyring's where it is known."""
-        return places_of(self._link.place.work.root, self._keys)
+        """The work folder's, and the keyring's, which the engine names."""
+        return places_of(self._link.place.work.root, Path(self._link.hello.keys))
 
     @property
     def read_only(self) -> bool:
@@ -130,6 +132,8 @@ class AttachedFeed:
             self._asks = message
         elif isinstance(message, Looks):
             self._looks = message
+        elif isinstance(message, Finish):
+            self._finish = message
         elif isinstance(message, Over):
             self.over = message
         elif isinstance(message, No):
@@ -172,6 +176,10 @@ class AttachedFeed:
         """How long a build, or the whole stage, may still take."""
         return self._looks.left.get(component, "") if component else self._looks.whole
 
+    def ahead(self, component: str) -> Ahead | None:
+        """How far a running build is."""
+        return self._looks.ahead.get(component)
+
     def notices(self) -> Sequence[str]:
         """How the log stands, how the run ended, whether the engine lives, and who else watches."""
         position, told = self._position, []
@@ -189,21 +197,30 @@ class AttachedFeed:
             told.append(f"{position.consoles} consoles watch")
         return told
 
+    @property
+    def finish(self) -> Finish:
+        """How far seal and sign are; a run that ended badly has not done its last step, whatever was said of that."""
+        over = self.over
+        if over is None or over.exit == Exit.DONE:
+            return self._finish
+        return self._finish.stopped(f"{over.what}: {over.because}" if over.because else over.what, over.next)
+
     def signing(self) -> SigningRequest | None:
         """What waits for the person's yes or no."""
         asks = self._asks
         if not asks.number:
             return None
         counts = (("products", asks.products),)
-        return SigningRequest(asks.release, asks.digest, asks.summary, asks.keys, counts, asks.warnings)
+        told = asks.release, asks.digest, asks.summary, asks.keys, counts, asks.warnings
+        return SigningRequest(*told, asks.things, asks.number)
 
     def retry(self, item: str) -> None:
         """Fetch or check an item again."""
         self._say(AskRetry(item))
 
-    def waive(self, item: str, person: str, reason: str) -> None:
-        """Accept a warning, by name."""
-        self._say(AskWaive(item, person, reason))
+    def waive(self, item: str, person: str, reason: str, code: str, sha256: str) -> None:
+        """Accept a warning, by name; the engine takes it for the one that was seen, and for no other."""
+        self._say(AskWaive(item, person, reason, code, sha256))
 
     def stop(self) -> None:
         """Stop the run; the next one resumes."""

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import argparse
 import shlex
+import shutil
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sealwright_console.complaints import print_json, say
-from sealwright_console.reviewing import add_looks
+from sealwright_console.looks import Looks, add_looks, looks_of, require_screen
 from sealwright_console.sanitise import clean
 from sealwright_console.signals import leave_signals
 from sealwright_stages import VERSION
@@ -23,7 +24,7 @@ from sealwright_stages.errors import Exit, MachineError, ManifestError
 if TYPE_CHECKING:
     from sealwright_stages.attended.client import Link
     from sealwright_stages.attended.place import Place
-    from sealwright_stages.attended.protocol import Hello, Over
+    from sealwright_stages.attended.protocol import Over
     from sealwright_stages.events import Stage
     from sealwright_stages.manifest import Manifest
     from sealwright_stages.wish import Wish
@@ -47,18 +48,8 @@ def _add_work(command: argparse.ArgumentParser) -> None:
     command.add_argument("--work", type=Path, metavar="DIR", help="default: the only *.release folder here")
 
 
-def require_terminal(next_step: str) -> None:
-    """Refuse to open the console without a terminal.
-
-    Raises:
-        ManifestError: there is none.
-    """
-    if not all(stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr)):
-        raise ManifestError("no terminal", "the console needs one on stdin, stdout and stderr", next_step)
-
-
-def run_attended(wish: Wish, until: Stage, looks: argparse.Namespace) -> int:
-    """Come to the engine of this release, or start it; gives the exit code. `looks` is what `add_looks` asked for.
+def run_attended(wish: Wish, until: Stage, looks: Looks) -> int:
+    """Come to the engine of this release, or start it; gives the exit code.
 
     Raises:
         SealwrightError: it can't be started or come to.
@@ -70,24 +61,27 @@ def run_attended(wish: Wish, until: Stage, looks: argparse.Namespace) -> int:
     from sealwright_stages.work import work_folder  # noqa: PLC0415
 
     manifest = load(wish.manifest)
-    place, keys = Place(work_folder(manifest.release, wish.work)), manifest.keyring / "keys"
+    place = Place(work_folder(manifest.release, wish.work))
     link = attached(place, wish.tool)
     if link is not None:
-        _same(link.hello, manifest, wish, until)
-        return _show(link, looks, keys)
+        _same(link, manifest, wish, until)
+        return _show(link, looks)
     _tell_unseen(place)
     try:
         begun = start(wish, until, place, _tell)
     except MachineError:  # another was started at the same moment, perhaps
         if place.work.holder() is None or (link := attached(place, wish.tool)) is None:
             raise
+        _same(link, manifest, wish, until)
         begun = link
-    return _told(place, begun) if isinstance(begun, Over) else _show(begun, looks, keys)
+    return _told(place, begun) if isinstance(begun, Over) else _show(begun, looks)
 
 
-def _same(hello: Hello, manifest: Manifest, wish: Wish, until: Stage) -> None:
+def _same(link: Link, manifest: Manifest, wish: Wish, until: Stage) -> None:
     """The engine that runs must work on this very manifest; how far and how broad it goes was said when it began."""
+    hello = link.hello
     if (hello.release, hello.manifest_sha256) != (manifest.release, manifest.sha256):
+        link.close()
         raise ManifestError(
             f"{manifest.path} is not what the engine works on, which has the work folder",
             f"it runs {hello.release} by another manifest, since {hello.since}",
@@ -104,9 +98,10 @@ def _attach(options: argparse.Namespace) -> int:
 
     place = _place(options.work)
     if place.work.holder() is not None:
-        require_terminal("use `sealwright status` without one")
+        require_screen("use `sealwright status` without one")
+        looks = looks_of(options)
         if (link := attached(place, VERSION)) is not None:
-            return _show(link, options)
+            return _show(link, looks)
     if (over := place.ended()) is not None:
         return _told(place, over)
     if (engine := place.engine()) is not None:
@@ -118,17 +113,17 @@ def _attach(options: argparse.Namespace) -> int:
     )
 
 
-def _show(link: Link, looks: argparse.Namespace, keys: Path | None = None) -> int:
+def _show(link: Link, looks: Looks) -> int:
     """The console over a connection, until the person leaves."""
     from sealwright_console.app import run_console  # noqa: PLC0415 - it brings in textual
     from sealwright_console.attached import AttachedFeed  # noqa: PLC0415
 
     leave_signals()
     place = link.place
-    come_back = f"sealwright attach --work {shlex.quote(_short(place.work.root))}"
-    feed = AttachedFeed(link, keys)
+    come_back = _come_back(place)
+    feed = AttachedFeed(link)
     try:
-        code = run_console(feed, ascii=looks.ascii, theme=looks.theme, come_back=come_back)
+        code = run_console(feed, looks, come_back)
         over = feed.over
     finally:
         feed.close()
@@ -162,6 +157,16 @@ def _tell_unseen(place: Place) -> None:
 
 def _tell(line: str) -> None:
     print(clean(line), file=sys.stderr, flush=True)
+
+
+def _come_back(place: Place) -> str:
+    """The command that comes to a run, as one would type it here."""
+    program, found = Path(sys.argv[0]), shutil.which("sealwright")
+    word = "sealwright"
+    if program.name == word and program.exists() and not (found and Path(found).samefile(program)):
+        word = _short(program.absolute())
+        word = word if "/" in word else f"./{word}"
+    return shlex.join([word, "attach", "--work", _short(place.work.root)])
 
 
 def _short(path: Path) -> str:
@@ -201,13 +206,22 @@ def _status(options: argparse.Namespace) -> int:
 
 def _runs(place: Place) -> tuple[dict[str, object], list[str]]:
     """Whether something runs in a work folder, and else how the last run ended: as JSON, and in lines."""
-    holder, engine, over = place.work.holder(), place.engine(), place.ended()
+    from sealwright_stages.attended.protocol import PROTOCOL  # noqa: PLC0415 - quick errors need none of this
+
+    try:
+        holder, engine, over = place.work.holder(), place.engine(), place.ended()
+    except (MachineError, OSError) as error:
+        because = error.because if isinstance(error, MachineError) else error.strerror or str(error)
+        return {"runs": "unknown"}, [f"whether it runs can't be told: {because}", "next: ask as its owner"]
+    if holder is not None and (number := place.protocol_of(holder) or PROTOCOL) != PROTOCOL:
+        line = f"an engine of another version runs, pid {holder}: it speaks protocol {number}, and this {PROTOCOL}"
+        return {"runs": "engine", "pid": holder, "protocol": number}, [line, "next: come to it by that version"]
     if holder is not None and engine is not None and engine.pid == holder:
         told = {"runs": "engine", "pid": holder, "since": engine.since, "until": engine.until}
         since = f"an engine runs, pid {holder}, since {engine.since}, until {engine.until}"
         return told, [
             since,
-            f"next: come to it with `sealwright attach --work {shlex.quote(_short(place.work.root))}`",
+            f"next: come to it with `{_come_back(place)}`",
         ]
     if holder is not None:
         return {"runs": "yes", "pid": holder}, [f"process {holder or 'unknown'} works on it, without a console"]

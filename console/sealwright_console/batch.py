@@ -1,8 +1,7 @@
 """`--batch`: the same engine without a screen, progress on stderr, events as JSON on stdout if asked.
 
 - It never imports textual; on a terminal it shows a live block below its lines, elsewhere lines alone.
-- Each line is cleaned whole where it leaves, so that no field of it can be forgotten, and is no build service's command.
-- It ends with a summary: what blocks the gate, why, what to do, and how its warnings could be waived.
+- What takes long to load is loaded while the log authority starts and the sandbox is tried.
 - A JUnit report is there from the start and says that the run did not end, until it says how it did.
 - A report that can't be written is an error, where nothing worse was to be told.
 """
@@ -10,33 +9,25 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sealwright_console.batch_ahead import said_often
-from sealwright_console.closed_gate import reasons, waivers
-from sealwright_console.complaints import print_json, print_result, say, to_stderr
-from sealwright_console.sanitise import clean
 from sealwright_console.signals import stopped_by_signals
-from sealwright_console.summary import summary
-from sealwright_console.words import event_line
-from sealwright_stages import events as ev
 from sealwright_stages.errors import Exit, MachineError, SealwrightError
-from sealwright_stages.events import BadEventError, Stage
-from sealwright_stages.release import Opened, opened
-from sealwright_stages.state import Record, State
+from sealwright_stages.reading import subject_of
 
 if TYPE_CHECKING:
-    from sealwright_console.batch_block import Block
+    from sealwright_stages.ahead import Ahead
     from sealwright_stages.engine import Ended
+    from sealwright_stages.release import Opened
     from sealwright_stages.sign.signing import SigningRequest, Typed
+    from sealwright_stages.stage import Stage
+    from sealwright_stages.state import State
     from sealwright_stages.wish import Wish
 
-_QUIET = (ev.ItemDeclared, ev.ItemStarted, ev.ItemProgress, ev.BuildSample, ev.RunEnded)
 _NOT_ENDED = ("the run did not end", "it was killed, or is still under way", "run again to resume")
 
 
@@ -50,22 +41,30 @@ class Telling:
     junit: Path | None = None
 
 
-def run_batch(wish: Wish, until: Stage, telling: Telling) -> int:
+def run_batch(wish: Wish, until: Stage, telling: Telling, ahead: Ahead) -> int:
     """Run a release to its end or a closed gate; gives the exit code. Raises SealwrightError before it begins."""
-    face = Face(telling.as_json, _block(telling), ascii_only=telling.ascii_only)
-    with (
-        _reported(telling.junit) as report,
-        opened(wish, _policy_decides, face.take, face.say) as release,
-        stopped_by_signals(release.cancel.set),
-    ):
-        with face.watching(release):
-            ended = release.engine.run(until)
-        ended = report(release.engine.journal.state, ended)
-        face.end(ended, release)
-        if telling.annotations:
-            _annotate(ended, release, telling)
-        face.result(ended)
-        return int(ended.exit)
+    with _reported(telling.junit) as report:
+        subject = subject_of(wish)
+        ahead.try_sandbox()
+        from sealwright_console.batch_face import Face, live_block  # noqa: PLC0415 - see above
+        from sealwright_console.recent import remember  # noqa: PLC0415
+        from sealwright_stages.release import walked  # noqa: PLC0415
+
+        block = live_block(as_json=telling.as_json, ascii_only=telling.ascii_only)
+        face = Face(telling.as_json, block, ascii_only=telling.ascii_only)
+        with (
+            walked(subject, wish, _policy_decides, face.take, face.say, ahead) as release,
+            stopped_by_signals(release.cancel.set),
+        ):
+            remember(wish.manifest, wish.work)
+            with face.watching(release):
+                ended = release.engine.run(until)
+            ended = report(release.engine.journal.state, ended)
+            face.end(ended, release)
+            if telling.annotations:
+                _annotate(ended, release, telling)
+            face.result(ended)
+            return int(ended.exit)
 
 
 @contextlib.contextmanager
@@ -75,6 +74,7 @@ def _reported(path: Path | None) -> Iterator[Callable[[State, Ended], Ended]]:
         yield lambda state, ended: ended
         return
     from sealwright_console.junit import require_place, write_report  # noqa: PLC0415 - who asks for none pays nothing
+    from sealwright_stages.state import State  # noqa: PLC0415
 
     def report(state: State, ended: Ended) -> Ended:
         try:
@@ -107,100 +107,8 @@ def _annotate(ended: Ended, release: Opened, telling: Telling) -> None:
         print(line, file=stream, flush=True)
 
 
-def _block(telling: Telling) -> Block | None:
-    """The live block, where stderr is a terminal that one can live on, and its lines come from nobody else."""
-    if not sys.stderr.isatty() or os.environ.get("TERM", "") in ("", "dumb", "unknown"):
-        return None
-    if telling.as_json and sys.stdout.isatty():
-        return None
-    from sealwright_console.batch_block import Block  # noqa: PLC0415 - only a terminal needs rich
-
-    return Block(ascii_only=telling.ascii_only or not _utf8())
-
-
-def _utf8() -> bool:
-    """Whether stderr takes every character."""
-    return "utf" in (sys.stderr.encoding or "utf-8").lower()
-
-
 def _policy_decides(request: SigningRequest) -> Typed:
     """Nobody is here to type: the signer's own policy says yes or no."""
     from sealwright_stages.sign.signing import Typed  # noqa: PLC0415 - release.py loads it
 
     return Typed("", "")
-
-
-class Face:
-    """Progress on stderr, and each record as JSON on stdout if asked."""
-
-    def __init__(self, as_json: bool, block: Block | None = None, *, ascii_only: bool = False) -> None:
-        self._json = as_json
-        self._block = block
-        self._ascii = ascii_only or not _utf8()
-
-    @contextlib.contextmanager
-    def watching(self, release: Opened) -> Iterator[None]:
-        """Say now and then how it goes on, until the block ends."""
-        journal = release.engine.journal
-        if self._block is None:
-            with said_often(self.say, lambda: journal.state, release.outlook):
-                yield
-        else:
-            with self._block.show(journal.state, release.outlook, release.cancel.is_set):
-                yield
-
-    def take(self, record: Record) -> None:
-        """Tell of one record of the log."""
-        if self._block is not None:
-            self._block.take(record)
-        if record.kind != "ev":
-            self._print_json({"event": record.kind, "n": record.n, "t": record.t})
-            self.say(f"log: {record.kind}, record {record.n}")
-            return
-        self._print_json({"event": record.body.get("e"), "n": record.n, "t": record.t, **record.body})
-        try:
-            event = ev.from_body(record.body)
-        except BadEventError:
-            return
-        if not isinstance(event, _QUIET):
-            self.say(event_line(event))
-
-    def end(self, ended: Ended, release: Opened) -> None:
-        """Tell how the run ended."""
-        state = release.engine.journal.state
-        for line in summary(state):
-            self.say(line)
-        if release.work.root.is_dir():
-            where = release.work.root / ("evidence" if state.sealed else "log")
-            self.say(f"  {'evidence' if state.sealed else 'log     '} {where}")
-        if ended.exit == Exit.DONE:
-            self.say(f"done: {ended.what}")
-            self.say(f"next: {ended.next_step}")
-        elif ended.decision:
-            for line in waivers(ended.decision, state):
-                self.say(line or " ")
-            say(ended.what, reasons(ended.decision, state), put=self.say)
-        else:
-            say(ended.what, [(ended.because, ended.next_step)], ended.exhibits, put=self.say)
-
-    def result(self, ended: Ended) -> None:
-        """Print the last line of `--json`."""
-        if self._json:
-            print_result(int(ended.exit), ended.what, ended.because, ended.next_step, ended.exhibits)
-
-    def _print_json(self, value: dict[str, object]) -> None:
-        if self._json:
-            print_json(value)
-
-    def say(self, line: str) -> None:
-        """Say a line, in whatever form it is."""
-        if not line:
-            return
-        if self._block is not None:
-            self._block.say(line)
-        elif self._ascii:
-            from sealwright_console.ascii_text import as_ascii  # noqa: PLC0415 - only who asks for it needs rich
-
-            to_stderr(as_ascii(clean(line)))
-        else:
-            to_stderr(clean(line))

@@ -11,12 +11,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from sealwright_console.attending import add_attending, require_terminal, run_attended
+from sealwright_console.attending import add_attending, run_attended
 from sealwright_console.complaints import complain, print_refused
 from sealwright_console.diffing import add_diffing
+from sealwright_console.looks import add_looks, looks_of, require_screen, start_looks
 from sealwright_console.publishing import add_publishing
 from sealwright_console.reproducing import add_reproducing
-from sealwright_console.reviewing import add_looks, add_reviewing
+from sealwright_console.reviewing import add_reviewing
 from sealwright_console.sanitise import clean
 from sealwright_console.signals import end_by_signals
 from sealwright_stages import VERSION
@@ -33,9 +34,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the program; gives its exit code."""
     words = sys.argv[1:] if argv is None else list(argv)
     end_by_signals()
-    for name in ("stdout", "stderr"):
-        if getattr(sys, name) is None:  # it was closed by whoever called: then the exit code says all
-            setattr(sys, name, Path(os.devnull).open("w"))  # noqa: SIM115 - open until the end
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:  # it was closed by whoever called; no file of ours may take its descriptor
+            setattr(sys, name, Path(os.devnull).open(mode))  # noqa: SIM115 - open until the end
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(
             errors="backslashreplace"
@@ -59,10 +60,12 @@ def _let_go() -> None:
 
 def _run_words(words: Sequence[str]) -> int:
     try:
-        if not words and all(stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr)):
+        looks = start_looks(words)
+        if looks is not None and all(stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr)):
+            require_screen("name a command: see `sealwright --help`")
             from sealwright_console.start import run_start  # noqa: PLC0415 - quick help and errors need none of this
 
-            words = run_start()
+            words = run_start(looks)
             return _run_words(words) if words else int(Exit.DONE)
         options = _parser().parse_args(words)
         code = int(options.run(options))
@@ -123,6 +126,9 @@ def _parser() -> argparse.ArgumentParser:
     explain = commands.add_parser("explain", help="what a verdict's code means, and whether it can be waived")
     explain.add_argument("code", nargs="?", default="", metavar="CODE")
     explain.set_defaults(run=_explain)
+    keys = commands.add_parser("keys", help="the console's keys, as a file to make your own from")
+    keys.add_argument("--check", type=Path, metavar="FILE", help="say whether this file of keys can be used")
+    keys.set_defaults(run=_keys)
     new = commands.add_parser("new", help="a commented release.toml and keyring to start from")
     new.add_argument("dir", type=Path, metavar="DIR")
     new.set_defaults(run=_new)
@@ -153,24 +159,55 @@ def _add_run(commands: argparse._SubParsersAction[_Parser]) -> None:
 
 
 def _run(options: argparse.Namespace) -> int:
-    from sealwright_console.recent import remember  # noqa: PLC0415 - quick help and errors need none of this
-    from sealwright_stages.wish import Wish  # noqa: PLC0415
-
     attended = not options.batch and not options.json
     if attended:
-        require_terminal("use --batch without one")
+        require_screen("use --batch without one")
+    looks = looks_of(options) if attended else None
     if options.jobs < 1:
         raise ManifestError("--jobs", "it must be at least 1", "name a number of builds at a time")
-    remember(options.manifest, options.work)
-    wish = Wish(options.manifest, options.work, options.jobs, attended, VERSION)
-    if not attended:
-        from sealwright_console.batch import Telling, run_batch  # noqa: PLC0415
-
-        telling = Telling(options.json, options.ascii, options.annotations or "", options.junit)
-        return run_batch(wish, Stage(options.until), telling)
+    if looks is None:
+        code = _run_batch(options)
+        if options.notify and sys.stderr.isatty():
+            _call(options, code)
+        return code
     if options.annotations or options.junit:
         raise ManifestError("--annotations, --junit", "they are for a run without a screen", "add --batch")
-    return run_attended(wish, Stage(options.until), options)
+    from sealwright_console.recent import remember  # noqa: PLC0415
+    from sealwright_stages.wish import Wish  # noqa: PLC0415
+
+    remember(options.manifest, options.work)
+    wish = Wish(options.manifest, options.work, options.jobs, True, VERSION)
+    return run_attended(wish, Stage(options.until), looks)
+
+
+def _call(options: argparse.Namespace, code: int) -> None:
+    from sealwright_console.calling import call_here  # noqa: PLC0415 - hardly ever asked for
+
+    call_here(options.notify, options.manifest.name, f"the run has ended with exit {code}", options.ascii)
+
+
+def _keys(options: argparse.Namespace) -> int:
+    from sealwright_console.keymap import default_text, read_keymap  # noqa: PLC0415 - it brings in every screen
+
+    if options.check is None:
+        sys.stdout.write(default_text())
+    else:
+        count = len(read_keymap(options.check))
+        print(f"{clean(str(options.check))}: it can be used; actions with keys of your own: {count}")
+    return int(Exit.DONE)
+
+
+def _run_batch(options: argparse.Namespace) -> int:
+    from sealwright_stages.ahead import ahead_of  # noqa: PLC0415 - quick help and errors need none of this
+
+    with ahead_of() as ahead:
+        ahead.start_authority()
+        from sealwright_console.batch import Telling, run_batch  # noqa: PLC0415
+        from sealwright_stages.wish import Wish  # noqa: PLC0415
+
+        wish = Wish(options.manifest, options.work, options.jobs, False, VERSION)
+        telling = Telling(options.json, options.ascii, options.annotations or "", options.junit)
+        return run_batch(wish, Stage(options.until), telling, ahead)
 
 
 def _doctor(options: argparse.Namespace) -> int:

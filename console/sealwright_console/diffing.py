@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sealwright_console.complaints import print_json
-from sealwright_console.reviewing import add_reviewer, reviewer_of
+from sealwright_console.reviewing import add_reviewer, require_evidence, reviewer_of
 from sealwright_stages.errors import Exit
 
 if TYPE_CHECKING:
@@ -44,6 +44,7 @@ def _diff(options: argparse.Namespace) -> int:
     from sealwright_console.diff_text import lines  # noqa: PLC0415 - quick help and errors need none of this
     from sealwright_stages.compare.both import compare_evidence  # noqa: PLC0415
 
+    require_evidence(options.a, options.b)
     compared = compare_evidence(options.a, options.b, reviewer_of(options))
     if options.json:
         print_json(as_json(compared))

@@ -21,14 +21,16 @@ from sealwright_stages.state import State
 if TYPE_CHECKING:
     from sealwright_console.cursor import Cursor
     from sealwright_console.repeat import Places
-    from sealwright_stages.live import Now
+    from sealwright_stages.finish import Finish, Thing
+    from sealwright_stages.live import Ahead, Now
 
 _MOST_EVIDENCE = 8 << 20  # bytes; a report of differences is the longest, at 1 MiB before JSON quotes it
 
 
 @dataclass(frozen=True)
 class SigningRequest:
-    """What a person is asked to sign: `digest` in 64 hex digits over all of it, `release` as "name-version"."""
+    """What a person is asked to sign: `digest` in 64 hex digits over all the `things`, `release` as "name-version"; the
+    question has a `number`, which another one has not."""
 
     release: str
     digest: str
@@ -36,6 +38,8 @@ class SigningRequest:
     keys: tuple[str, ...]
     counts: tuple[tuple[str, int], ...]
     warnings: tuple[str, ...]
+    things: tuple[Thing, ...] = ()
+    number: int = 0
 
 
 class ReadOnlyError(RuntimeError):
@@ -81,8 +85,15 @@ class Feed(Protocol):
     def left(self, component: str = "") -> str:
         """How long a build that runs, or the whole stage, may still take; empty if nobody knows."""
 
+    def ahead(self, component: str) -> Ahead | None:
+        """How far a build is that runs; None if nobody knows."""
+
     def notices(self) -> Sequence[str]:
         """Short sentences about the log and the audit, the most important first."""
+
+    @property
+    def finish(self) -> Finish:
+        """How far seal and sign are, beyond what the log says; nothing of a past release."""
 
     def signing(self) -> SigningRequest | None:
         """What waits for the person's yes or no."""
@@ -90,8 +101,8 @@ class Feed(Protocol):
     def retry(self, item: str) -> None:
         """Fetch or check an item again."""
 
-    def waive(self, item: str, person: str, reason: str) -> None:
-        """Accept a warning, by name."""
+    def waive(self, item: str, person: str, reason: str, code: str, sha256: str) -> None:
+        """Accept a warning, by name: the one with this code, of these bytes, as the person saw it."""
 
     def stop(self) -> None:
         """Stop the run; builds are stopped, and the next run resumes."""

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 _HEX_INSIDE = re.compile(r"(?<![0-9a-zA-Z])[0-9a-fA-F]{32,128}(?![0-9a-zA-Z])")
-_BARS = "▁▂▃▄▅▆▇█"
+_BARS = "▁▂▃▄▅▆▇"  # a full block would touch the line above
 _UNITS = ("B", "KB", "MB", "GB", "TB")
 
 
@@ -71,7 +71,35 @@ def sparkline(values: Sequence[int], width: int, top: int = 0) -> str:
     """The last `width` values as a curve of block characters, from 0 to `top` (left out: the largest)."""
     shown = list(values)[-width:] if width > 0 else []
     highest = max(top, max(shown, default=0), 1)
-    return "".join(_BARS[min(7, max(0, value) * 8 // (highest + 1))] for value in shown)
+    return "".join(_BARS[max(0, value) * len(_BARS) // (highest + 1)] for value in shown)
+
+
+def bar(part: float, width: int) -> tuple[str, str]:
+    """A bar of `width` cells, and what is left of it; full only at the end, and empty only at the beginning."""
+    done = round(min(1.0, max(0.0, part)) * width)
+    done = min(done, width - 1) if part < 1 else done
+    done = max(done, 1) if part > 0 else done
+    return "━" * done, "─" * (width - done)
+
+
+def curve(points: Sequence[tuple[str, int]], width: int, top: int = 0) -> str:
+    """Values at their times (stamps of the log, in their order) as a curve of `width` cells.
+
+    Each cell is a part of the time, and as high as the highest value in it; where there is none, as the cell before.
+    """
+    if len(points) < 2 or width < 2:
+        return sparkline([value for _, value in points], width, top)
+    begin, span = points[0][0], seconds_between(points[0][0], points[-1][0])
+    if not span:
+        return sparkline([value for _, value in points], width, top)
+    highest: dict[int, int] = {}
+    for at, value in points:
+        cell = min(width - 1, int(seconds_between(begin, at) * width / span))
+        highest[cell] = max(value, highest.get(cell, 0))
+    values: list[int] = []
+    for cell in range(width):
+        values.append(highest.get(cell, values[-1] if values else 0))
+    return sparkline(values, width, top)
 
 
 def _moment(stamp: str) -> datetime | None:

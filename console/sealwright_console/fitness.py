@@ -11,7 +11,8 @@ from sealwright_console.auditing import MARK
 from sealwright_console.sanitise import clean
 from sealwright_stages.doctor import examine, fit
 from sealwright_stages.errors import Exit
-from sealwright_stages.release import cache_folder, read_release
+from sealwright_stages.reading import read_release
+from sealwright_stages.release import cache_folder
 from sealwright_stages.selftest.attempts import Result, Tried
 from sealwright_stages.selftest.trial import selftest
 from sealwright_stages.selftest.vouch import refusal, remember

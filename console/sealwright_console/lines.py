@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -176,12 +176,29 @@ def wrap(line: Line, width: int, hang: int = 0) -> list[Line]:
 
 
 def _words(line: Line, longest: int) -> Iterable[tuple[str, Tone]]:
-    """Blanks and the word after them, each with its tone; words longer than a line are cut."""
+    """Blanks and the word after them, each with its tone; words longer than a line are cut.
+
+    A word of one character stays with the one before it: a key alone on its line would be overlooked.
+    """
     for part in line:
-        for found in re.finditer(r" *[^ ]+| +$", part.text):
-            text = found.group()
+        for found in _bound_words(part.text, longest):
+            text = found
             while cell_len(text) > longest:
                 cut = longest if text.isascii() else max(1, longest // 2)
                 yield text[:cut], part.tone
                 text = text[cut:]
             yield text, part.tone
+
+
+def _bound_words(text: str, longest: int) -> Iterator[str]:
+    held = ""
+    for found in re.finditer(r" *[^ ]+| +$", text):
+        word_ = found.group()
+        if held and len(word_.strip()) == 1 and cell_len(held + word_) <= longest:
+            held += word_
+            continue
+        if held:
+            yield held
+        held = word_
+    if held:
+        yield held

@@ -1,48 +1,53 @@
 """The lines of a log of any size, read by offset through a sparse index; no terminal in here.
 
 - The segments of a stream count as one run of bytes; a line may cross from one into the next.
-- The index has one number per 64 KiB block: how many lines end before it. A line is found inside its block.
+- The index has one number per 64 KiB block: how many lines end before it. A line is found inside its block. Lines of
+  errors and of warnings are counted by the way; see `log_marks`.
+- An index may begin in the midst of a log, at a line: so its end is there at once, with lines counted from there.
 - With a limit, what lies behind it is not there: no line of it, no part of a line, no hit.
 - A line is read up to `CAP` bytes; what is longer says so, and costs no more.
 - A file that shrinks or is gone reads as empty: the log view must not fall over its subject.
 - Two threads may read; after closing, reading gives nothing.
-- Searching is by bytes, without regard to ASCII case, in slices, and can be given up at any slice.
 """
 
 from __future__ import annotations
 
 import os
-import re
 import threading
 from array import array
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-BLOCK = 1 << 16
+from sealwright_console.log_marks import BLOCK, ERRORS, WARNINGS, Marks
+from sealwright_console.log_search import WINDOW, Needle, find
+
 CAP = 4096
-_SLICE = 1 << 20
-_OVERLAP = 1 << 10
+_TAIL = 1 << 18
+_PEEK = 1 << 14
+_HELD = 4
+"""Blocks whose bytes and line ends stay at hand: those that a window shows."""
 
 
 class LogText:
-    """The lines of a stream's segments. Closing it lets go of the files."""
+    """The lines of a stream's segments, from `begin` on. Closing it lets go of the files."""
 
-    def __init__(self, paths: Sequence[Path] = ()) -> None:
-        """Open `paths`, in their order; index nothing yet."""
+    def __init__(self, paths: Sequence[Path] = (), begin: int = 0) -> None:
+        """Open `paths`, in their order; index nothing yet. `begin` is where a line begins."""
         self._lock = threading.Lock()
         self._fds: list[int] = []
         self._starts: list[int] = []
-        self._paths: list[Path] = []
+        self.paths: list[Path] = []
+        self.begin = self.indexed = begin
         self._ends = array("Q")
         self._line_ends = 0
-        self.indexed = 0
-        self._limit: int | None = None
+        self.errors, self.warnings = Marks(ERRORS, begin), Marks(WARNINGS, begin)
+        self.limit: int | None = None
         self._limited: tuple[int, int] | None = None
-        self._cache: tuple[int, bytes] = (-1, b"")
-        self._last_newline = -1
+        self._held: dict[int, tuple[bytes, array[int]]] = {}
+        self._last_newline = begin - 1
         self.follow_files(paths)
 
     def __enter__(self) -> Self:
@@ -64,14 +69,14 @@ class LogText:
 
     def follow_files(self, paths: Sequence[Path]) -> None:
         """Open the segments of `paths` that are new; the ones before them are full by then."""
-        for path in list(paths)[len(self._paths) :]:
+        for path in list(paths)[len(self.paths) :]:
             try:
                 fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
             except OSError:
                 return
             self._starts.append(self.size)
             self._fds.append(fd)
-            self._paths.append(path)
+            self.paths.append(path)
 
     @property
     def size(self) -> int:
@@ -81,19 +86,31 @@ class LogText:
 
     def limit_to(self, limit: int | None) -> None:
         """Show the first `limit` bytes only, or all."""
-        self._limit = limit
+        self.limit = limit
 
     @property
-    def _shown(self) -> int:
-        return self.indexed if self._limit is None else min(self.indexed, self._limit)
+    def until(self) -> int:
+        """Where what may be shown ends, indexed or not."""
+        return self.size if self.limit is None else min(self.size, self.limit)
+
+    @property
+    def shown(self) -> int:
+        """Where what is indexed and may be shown ends."""
+        return self.indexed if self.limit is None else min(self.indexed, self.limit)
+
+    def tail(self) -> int:
+        """Where a line begins so near the end that all from there is read at once."""
+        start = max(0, self.until - _TAIL)
+        newline = self.read(start, _TAIL).find(b"\n") if start else -1
+        return start + newline + 1 if newline >= 0 else start
 
     @property
     def lines(self) -> int:
         """Lines of the indexed part up to the limit; a last line without its end counts."""
-        shown = self._shown
+        shown = self.shown
         if shown < self.indexed:
             if self._limited is None or self._limited[0] != shown:
-                whole = shown == 0 or self.read(shown - 1, 1) == b"\n"
+                whole = shown <= self.begin or self.read(shown - 1, 1) == b"\n"
                 self._limited = shown, self.line_at(shown) + (not whole)
             return self._limited[1]
         return self._line_ends + (1 if self.indexed > self._last_newline + 1 else 0)
@@ -104,18 +121,20 @@ class LogText:
         if goal <= self.indexed:
             return False
         while self.indexed < goal:
-            if self.indexed % BLOCK == 0:
+            within = (self.indexed - self.begin) % BLOCK
+            if not within:
                 self._ends.append(self._line_ends)
-            want = min(goal, (self.indexed // BLOCK + 1) * BLOCK) - self.indexed
-            chunk = self.read(self.indexed, want)
+            chunk = self.read(self.indexed, min(goal - self.indexed, BLOCK - within))
             if not chunk:
-                return False
+                break
             self._line_ends += chunk.count(b"\n")
+            lower = chunk.lower()
+            self.errors.take(self.indexed, lower)
+            self.warnings.take(self.indexed, lower)
             newest = chunk.rfind(b"\n")
             if newest >= 0:
                 self._last_newline = self.indexed + newest
             self.indexed += len(chunk)
-        self._cache = (-1, b"")
         return True
 
     def read(self, offset: int, length: int) -> bytes:
@@ -139,72 +158,88 @@ class LogText:
                 length = min(length, self._starts[number + 1] - offset)
             return os.pread(self._fds[number], length, offset - self._starts[number])
 
-    def line(self, number: int) -> tuple[bytes, bool]:
-        """Line `number` (from 0) without its end, and whether it was cut at `CAP`."""
-        start = self._start_of(number)
+    def line(self, number: int, skip: int = 0) -> tuple[bytes, bool]:
+        """Line `number` (from 0) without its end and its first `skip` bytes, and whether it was cut at `CAP`."""
+        start = self.start_of(number)
         if start is None:
             return b"", False
-        data = self.read(start, min(CAP + 1, self._shown - start))
+        data = self.read(start + skip, min(CAP + 1, self.shown - start - skip))
         end = data.find(b"\n")
         if end >= 0:
             return data[:end], False
         return data[:CAP], len(data) > CAP
 
     def line_at(self, offset: int) -> int:
-        """The number of the line that the byte at `offset` belongs to."""
-        block = min(offset, max(0, self.indexed - 1)) // BLOCK
+        """The number of the line that the byte at `offset` belongs to; of the last one, if it is not indexed."""
         if not self._ends:
             return 0
-        within = offset - block * BLOCK
-        return self._ends[block] + self._block(block)[:within].count(b"\n")
+        block = max(0, min(offset, self.indexed - 1) - self.begin) // BLOCK
+        return self._ends[block] + bisect_left(self._block(block)[1], offset - self.begin - block * BLOCK)
 
-    def find(
-        self, needle: str, line: int, forward: bool = True, stop: Callable[[], bool] = lambda: False
-    ) -> int | None:
-        """The next line after `line` (or before it) that has `needle`, around the end if need be.
-
-        Args:
-            needle: text to look for; ASCII letters of either case match.
-            line: where the person stands; -1 to look from the beginning.
-            forward: downwards, or else upwards.
-            stop: asked between slices; True gives up.
-        """
-        end = self._shown
-        if not needle or end == 0:
-            return None
-        pattern = re.compile(re.escape(needle.encode("utf-8", "surrogateescape")), re.IGNORECASE)
-        here = 0 if line < 0 else self._start_of(line if not forward else line + 1)
-        here = end if here is None else min(here, end)
-        spans = ((here, end), (0, here)) if forward else ((0, here), (here, end))
-        for low, high in spans:
-            for offset, data in self._slices(low, high, forward):
-                if stop():
-                    return None
-                found = [match.start() for match in pattern.finditer(data)]
-                if found:
-                    return self.line_at(offset + (found[0] if forward else found[-1]))
-        return None
-
-    def _slices(self, low: int, high: int, forward: bool) -> Iterator[tuple[int, bytes]]:
-        starts = range(low, high, _SLICE)
-        for start in starts if forward else reversed(starts):
-            yield start, self.read(start, min(_SLICE + _OVERLAP, high - start))
-
-    def _start_of(self, number: int) -> int | None:
+    def start_of(self, number: int) -> int | None:
+        """The offset at which line `number` begins; None if there is no such line, or none that is indexed."""
         if number <= 0:
-            return 0 if self.indexed else None
+            return self.begin if self.indexed > self.begin else None
         if number > self._line_ends or number >= self.lines:
             return None
         block = bisect_left(self._ends, number) - 1
+        ends = self._block(block)[1]
         skip = number - self._ends[block]
-        data = self._block(block)
-        at = -1
-        for _ in range(skip):
-            at = data.find(b"\n", at + 1)
-        return block * BLOCK + at + 1
+        return self.begin + block * BLOCK + ends[skip - 1] + 1 if skip <= len(ends) else None
 
-    def _block(self, block: int) -> bytes:
-        held = self._cache
-        if held[0] != block:
-            held = self._cache = (block, self.read(block * BLOCK, BLOCK))
-        return held[1]
+    def find(
+        self,
+        needle: str,
+        here: int,
+        forward: bool = True,
+        stop: Callable[[], bool] = lambda: False,
+        told: Callable[[float], object] = lambda part: None,
+    ) -> int | None:
+        """The offset of the next match that begins after offset `here` (or before it), around the end if need be.
+
+        It needs no index. See `log_search.find`; `here` is -1 to look from the beginning.
+        """
+        end = self.until
+        sought = Needle(needle, self.read(max(0, min(here, end - WINDOW)), WINDOW))
+        after = min(here + 1, end)
+        spans = ((after, end), (0, after)) if forward else ((0, max(0, here)), (max(0, here), end))
+        return find(self.read, sought, spans, end, forward=forward, stop=stop, told=told)
+
+    def counts(self) -> tuple[int, int]:
+        """Lines of errors and of warnings of what is indexed, up to the limit."""
+        if self.shown == self.indexed:
+            return self.errors.count, self.warnings.count
+        return self.errors.until(self.read, self.shown), self.warnings.until(self.read, self.shown)
+
+    def _block(self, block: int) -> tuple[bytes, array[int]]:
+        """The bytes of a block, and where in it lines end."""
+        held = self._held.get(block)
+        start = self.begin + block * BLOCK
+        if held is None or len(held[0]) < min(BLOCK, self.indexed - start):
+            data = self.read(start, BLOCK)
+            held = (data, _newlines(data))
+            self._held = dict([*self._held.items(), (block, held)][-_HELD:])
+        return held
+
+
+def _newlines(data: bytes) -> array[int]:
+    """Where lines end in a block."""
+    ends = array("I")
+    at = data.find(b"\n")
+    while at >= 0:
+        ends.append(at)
+        at = data.find(b"\n", at + 1)
+    return ends
+
+
+def last_lines(paths: Sequence[Path], most: int, limit: int | None = None) -> list[bytes]:
+    """The last lines of a stream, or of its first `limit` bytes; none of them longer than `CAP`. It needs no index."""
+    with LogText(paths if limit is not None else paths[-2:]) as log:
+        log.limit_to(limit)
+        start = max(0, log.until - _PEEK)
+        lines = log.read(start, log.until - start).split(b"\n")
+    if lines[-1] == b"":
+        lines.pop()
+    if start and len(lines) > 1:
+        lines.pop(0)
+    return [line[:CAP] for line in lines[-most:]] if most > 0 else []

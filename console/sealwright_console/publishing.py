@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sealwright_console.complaints import print_json
-from sealwright_console.reviewing import add_reviewer, reviewer_of, told
+from sealwright_console.reviewing import add_reviewer, require_evidence, reviewer_of, told
 from sealwright_console.sanitise import clean
 from sealwright_stages.errors import Exit, ManifestError
 
@@ -28,11 +28,17 @@ def add_publishing(commands: argparse._SubParsersAction[Any]) -> None:
         epilog="Without EVIDENCE_DIR it only makes the pages anew that list what lies in DIR, as after a git merge.",
     )
     publish.add_argument("evidence", type=Path, nargs="?", metavar="EVIDENCE_DIR")
-    publish.add_argument("--to", type=Path, required=True, metavar="DIR", help="the site's folder")
+    publish.add_argument("--to", type=_site, required=True, metavar="DIR", help="the site's folder")
     publish.add_argument("--as", dest="signer", default="", metavar="NAME", help="as whose, if several signed")
     add_reviewer(publish, "leave the products out, for ones that lie elsewhere; they are audited all the same")
     publish.add_argument("--json", action="store_true")
     publish.set_defaults(run=_publish)
+
+
+def _site(words: str) -> Path:
+    if not words:
+        raise argparse.ArgumentTypeError("it is empty, and no folder is meant by that")
+    return Path(words)
 
 
 def _publish(options: argparse.Namespace) -> int:
@@ -44,6 +50,7 @@ def _publish(options: argparse.Namespace) -> int:
             raise ManifestError("publish", "nothing is audited without EVIDENCE_DIR", "name the evidence")
         pages, notices = relist(options.to)
         return _relisted(pages, notices, as_json=options.json)
+    require_evidence(options.evidence)
     done = publish(options.evidence, options.to, reviewer, options.signer)
     if options.json:
         return _as_json(done, options.to)

@@ -61,10 +61,10 @@ def _told(rebuilt: Rebuilt) -> Iterator[Line]:
     yield ()
     yield _line(f"{taken.manifest.release}, built again{only}")
     if not taken.audit.passed:
-        yield _line(
-            "✗ ", "THIS EVIDENCE DID NOT STAND UP TO ITS AUDIT. That the bytes are the same then says that"
+        worth = (
+            "That the bytes are the same then says that somebody can build them, and not whose release they are"
         )
-        yield _line("  ", "somebody can build them, and not whose release they are, or whether it is one.")
+        yield _line("✗ ", f"THIS EVIDENCE DID NOT STAND UP TO ITS AUDIT. {worth}, or whether it is one.")
     yield _line("  evidence  ", str(taken.evidence))
     yield _line("  log root  ", taken.root)
     keys = taken.brought.source_keyring

@@ -53,7 +53,7 @@ def add_reproducing(commands: argparse._SubParsersAction[Any]) -> None:
 
 def _reproduce(options: argparse.Namespace) -> int:
     from sealwright_console.auditing import lines as audit_lines  # noqa: PLC0415
-    from sealwright_console.batch import Face  # noqa: PLC0415 - quick help and errors need none of this
+    from sealwright_console.batch_face import Face  # noqa: PLC0415 - quick help and errors need none of this
     from sealwright_console.reproduce_text import lines  # noqa: PLC0415
     from sealwright_console.signals import stopped_by_signals  # noqa: PLC0415
     from sealwright_stages.audit import audit  # noqa: PLC0415

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from sealwright_console.auditing import MARK, verdict
 from sealwright_console.complaints import print_json
+from sealwright_console.looks import Looks, looks_of, shows_screens
 from sealwright_console.reviewing import told
 from sealwright_console.sanitise import clean
 from sealwright_console.words import record_line
@@ -42,8 +43,9 @@ def run_review(options: argparse.Namespace, reviewer: Reviewer) -> int:
     """
     wanted = _wanted(options)
     past = Past(options.evidence / "log")
-    attended = not (options.batch or options.events or options.json) and sys.stdout.isatty()
+    attended = not (options.batch or options.events or options.json) and sys.stdout.isatty() and shows_screens()
     if attended:
+        looks = looks_of(options)
         print(f"auditing {clean(str(options.evidence))} ...", file=sys.stderr, flush=True)
     result = audit(options.evidence, reviewer, past.take)
     try:
@@ -51,7 +53,7 @@ def run_review(options: argparse.Namespace, reviewer: Reviewer) -> int:
             return _nothing(options, result)
         n = _place(past, options.at)
         if attended:
-            return _console(past, n, result, ascii_only=options.ascii, theme=options.theme)
+            return _console(past, n, result, looks)
         if options.events:
             return _events(past, wanted, n, result, as_json=options.json)
         return _state(past, n, result, as_json=options.json)
@@ -92,14 +94,14 @@ def _nothing(options: argparse.Namespace, result: Audit) -> int:
     return _code(result)
 
 
-def _console(past: Past, n: int, result: Audit, *, ascii_only: bool, theme: str) -> int:
+def _console(past: Past, n: int, result: Audit, looks: Looks) -> int:
     from sealwright_console.app import run_console  # noqa: PLC0415 - text needs no terminal
     from sealwright_console.cursor import Cursor  # noqa: PLC0415
     from sealwright_console.review_feed import ReviewFeed  # noqa: PLC0415
 
     said = (clean(f"{MARK[found.ok]} {found.what}: {found.detail}") for found in result.findings)
     notices = [verdict(result.findings, result.provided), *said]
-    run_console(ReviewFeed(Cursor(past, n, signed_as(result)), notices), ascii=ascii_only, theme=theme)
+    run_console(ReviewFeed(Cursor(past, n, signed_as(result)), notices), looks)
     return _code(result)
 
 

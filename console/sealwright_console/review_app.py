@@ -16,6 +16,7 @@ from textual.widgets import Input
 from sealwright_console.app import ConsoleApp
 from sealwright_console.cursor import Cursor
 from sealwright_console.feed import Feed
+from sealwright_console.looks import Looks
 from sealwright_console.screens.base import ConsoleScreen
 
 _MOVES = frozenset({"step", "leap", "turn_to", "place", "events"})
@@ -48,9 +49,10 @@ class ReviewApp(ConsoleApp):
         ascii_only: bool = False,
         theme: str = "",
         clock: Callable[[], float] = monotonic,
+        looks: Looks | None = None,
     ) -> None:
         """Show `feed`, which stands where `cursor` does; the rest as for any console."""
-        super().__init__(feed, ascii_only=ascii_only, theme=theme, clock=clock)
+        super().__init__(feed, ascii_only=ascii_only, theme=theme, clock=clock, looks=looks)
         self.cursor = cursor
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from sealwright_console.cursor import Cursor
 from sealwright_console.feed import ReadOnlyError, SigningRequest, segments
 from sealwright_console.repeat import Places
+from sealwright_stages.finish import Finish
 from sealwright_stages.state import State
 
 
@@ -66,11 +67,19 @@ class ReviewFeed:
         """Nothing is left."""
         return ""
 
+    def ahead(self, component: str) -> None:
+        """Nothing runs."""
+
     def notices(self) -> Sequence[str]:
         """What was said of this log; what is wrong with it now, and a break in it, first."""
         broken = self._cursor.past.broken
         told = (self._cursor.trouble, f"✗ the log can't be read beyond here: {broken}" if broken else "")
         return (*filter(None, told), *self._notices)
+
+    @property
+    def finish(self) -> Finish:
+        """Nothing is being done."""
+        return Finish()
 
     def signing(self) -> SigningRequest | None:
         """Nothing waits."""
@@ -80,7 +89,7 @@ class ReviewFeed:
         """Refused."""
         raise ReadOnlyError(f"{item}: a past release can't be checked again here")
 
-    def waive(self, item: str, person: str, reason: str) -> None:
+    def waive(self, item: str, person: str, reason: str, code: str, sha256: str) -> None:
         """Refused."""
         raise ReadOnlyError(f"{item}: a past release can't be waived")
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sealwright_console.complaints import print_json
+from sealwright_console.looks import add_looks
 from sealwright_console.sanitise import clean
 from sealwright_stages.errors import Exit, ManifestError
 from sealwright_stages.stage import STAGES
@@ -40,19 +41,6 @@ def add_reviewing(commands: argparse._SubParsersAction[Any]) -> None:
     add_reviewer(check)
     check.add_argument("--json", action="store_true", help="one JSON object a file, with the proof itself")
     check.set_defaults(run=_check)
-
-
-def add_looks(command: argparse.ArgumentParser) -> None:
-    """Add the options that say how the console looks."""
-    command.add_argument("--ascii", action="store_true", help="no characters beyond ASCII on the screen")
-    command.add_argument(
-        "--theme",
-        choices=("dark", "light", "high-contrast", "ansi"),
-        default="",
-        help="colours of the console: dark, light, high-contrast, or ansi, the terminal's own; "
-        "default: SEALWRIGHT_THEME, else dark",
-        metavar="NAME",
-    )
 
 
 def add_reviewer(
@@ -111,6 +99,17 @@ def reviewer_of(options: argparse.Namespace) -> Reviewer:
     return Reviewer(options.keyring, names, options.threshold, witnesses, saved, options.without_products)
 
 
+def require_evidence(*folders: Path) -> None:
+    """Refuse evidence that is not there: nothing was looked at, so there is neither a yes nor a no.
+
+    Raises:
+        ManifestError: one is no folder.
+    """
+    for folder in folders:
+        if not folder.is_dir():
+            raise ManifestError(f"the evidence {folder}", "there is no such folder", "name one that is there")
+
+
 def _saved(path: Path) -> Saved:
     from sealwright_appendlog.layout import whole  # noqa: PLC0415
     from sealwright_appendlog.saved import Saved  # noqa: PLC0415
@@ -125,12 +124,14 @@ def _saved(path: Path) -> Saved:
 def _review(options: argparse.Namespace) -> int:
     from sealwright_console.review import run_review  # noqa: PLC0415
 
+    require_evidence(options.evidence)
     return run_review(options, reviewer_of(options))
 
 
 def _audit(options: argparse.Namespace) -> int:
     from sealwright_stages.audit import audit  # noqa: PLC0415
 
+    require_evidence(options.evidence)
     result = audit(options.evidence, reviewer_of(options))
     if options.json:
         from sealwright_stages.audit_report import report  # noqa: PLC0415
@@ -153,6 +154,7 @@ def _check(options: argparse.Namespace) -> int:
     from sealwright_stages.audit import audit, check_file  # noqa: PLC0415
     from sealwright_stages.audit_report import told as as_table  # noqa: PLC0415
 
+    require_evidence(options.evidence)
     worst, done = 0, audit(options.evidence, reviewer_of(options))
     for path in options.files:
         found = check_file(path, options.evidence, done=done)

@@ -12,19 +12,18 @@ from pathlib import Path
 from typing import ClassVar
 
 from textual import work
-from textual.app import App, ComposeResult
+from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
-from textual.filter import LineFilter
 from textual.screen import ModalScreen, Screen
 from textual.widgets import Input
 
+from sealwright_console.face import SHARED_KEYS, Face
 from sealwright_console.lines import Line, Part, Row, Tone, blank, fit, heading, word
-from sealwright_console.output_filter import AsciiFilter, DeadFilter
+from sealwright_console.looks import PLAIN, Looks
 from sealwright_console.recent import Recent, Stand, remembered, stand
 from sealwright_console.screens.asking import WINDOW_CSS, AskScreen
 from sealwright_console.template import write_template
-from sealwright_console.theme import DARK, THEMES
 from sealwright_console.widgets.keys_line import KeysLine
 from sealwright_console.widgets.ledger import Ledger
 from sealwright_console.widgets.texts import Texts
@@ -119,11 +118,18 @@ class StartScreen(Screen[None]):
     """What there is to do."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "choose", "Open", key_display="enter"),
-        Binding("n", "deed('n')", "New"),
-        Binding("o", "deed('o')", "Open evidence"),
-        Binding("d", "deed('d')", "Doctor"),
-        Binding("y", "copy", "Copy", show=False),
+        Binding(
+            "enter", "choose", "Open", key_display="enter", tooltip="open the release, or do what the line says"
+        ),
+        Binding("n", "deed('n')", "New", tooltip="make a new release: a commented manifest and keyring"),
+        Binding(
+            "o",
+            "deed('o')",
+            "Open evidence",
+            tooltip="audit a past release by the path of its evidence, and show it",
+        ),
+        Binding("d", "deed('d')", "Doctor", tooltip="is this machine fit, with cures and the selftest"),
+        Binding("y", "copy", "Copy", show=False, tooltip="copy the selected row in full"),
         Binding("escape", "stay", show=False),
     ]
     DEFAULT_CSS = """
@@ -239,10 +245,7 @@ class StartScreen(Screen[None]):
 
     def action_copy(self) -> None:
         """Copy the row under the cursor."""
-        text = self.query_one(Ledger).selected_text()
-        if text:
-            self.app.copy_to_clipboard(text)
-            self.notify("copied", markup=False, timeout=2)
+        self.app.copy_to_clipboard(self.query_one(Ledger).selected_text())
 
 
 def _new(folder: Path) -> str:
@@ -261,46 +264,26 @@ def _evidence(folder: Path) -> str:
     )
 
 
-class StartApp(App[list[str]]):
+class StartApp(Face[list[str]]):
     """The app of the start screen."""
 
-    ENABLE_COMMAND_PALETTE = False
-    TITLE = "Sealwright"
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("t", "turn_theme", "Theme", show=False),
-        Binding("q,ctrl+q,ctrl+c", "leave", "Quit", key_display="q"),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = [*SHARED_KEYS]
 
-    def __init__(self, recent: Sequence[Recent], *, ascii_only: bool = False) -> None:
-        """Show `recent`."""
-        self._last_filters: tuple[LineFilter, ...] = (
-            (DeadFilter(), AsciiFilter()) if ascii_only else (DeadFilter(),)
-        )
-        super().__init__()
+    def __init__(self, recent: Sequence[Recent], looks: Looks = PLAIN) -> None:
+        """Show `recent` as `looks` asks."""
+        super().__init__(looks)
         self._recent = recent
-        for theme in THEMES:
-            self.register_theme(theme)
-        self.theme = DARK.name
-
-    def get_line_filters(self) -> Sequence[LineFilter]:
-        """Textual's own filters, and ours after them."""
-        return (*super().get_line_filters(), *self._last_filters)
 
     def on_mount(self) -> None:
         """Begin."""
         self.push_screen(StartScreen(self._recent))
-
-    def action_turn_theme(self) -> None:
-        """Take the next theme."""
-        names = [theme.name for theme in THEMES]
-        here = names.index(self.theme) if self.theme in names else 0
-        self.theme = names[(here + 1) % len(names)]
 
     def action_leave(self) -> None:
         """Quit: nothing runs here."""
         self.exit([])
 
 
-def run_start() -> list[str]:
+def run_start(looks: Looks = PLAIN) -> list[str]:
     """Show the start screen; gives the words of the command that was chosen, none if it was left."""
-    return StartApp(remembered()).run() or []
+    words = StartApp(remembered(), looks).run() or []
+    return [*words, *looks.words] if words else []

@@ -5,8 +5,7 @@
   good, but can't be checked without holding it whole: it is accepted up to 64 MiB, and refused beyond.
 - Which kind a signature is, it does not cover: one over a document's hash also is an older one over the file that
   holds just that hash. So the older kind is refused over 64 bytes.
-- The key's id in the signature chooses among the chosen keys; anybody can make a key with that id, so what names a
-  key is the SHA-256 over the key itself.
+- The key's id in the signature chooses among the chosen keys; anybody can make a key with that id.
 - The trusted comment belongs to what is signed; altered, the whole is refused. The untrusted one may be anything, and
   is nothing but shown, escaped, like the other.
 - What minisign accepts, `cryptography` must accept with the pinned key; a no of either one is `Bad`.
@@ -18,64 +17,37 @@ Source: https://jedisct1.github.io/minisign/ (signature format), minisign 0.11.
 
 from __future__ import annotations
 
-import base64
-import binascii
 import functools
 import hashlib
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO
 
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric import ed25519
-
 from sealwright_keyring.agreement import both_accept, run_evidence, trouble
 from sealwright_keyring.errors import KeyringError, MalformedError, RefusedError
 from sealwright_keyring.feed import opened
 from sealwright_keyring.judge import bad
+from sealwright_keyring.minisign_keys import (
+    LEGACY,
+    MAX_UNTRUSTED,
+    UNTRUSTED,
+    MinisignKey,
+    comment_of,
+    decoded,
+    malformed,
+)
 from sealwright_keyring.text import printable
 from sealwright_keyring.tool import Hash, Run, Tool
 from sealwright_keyring.verdicts import Good, Verdict
 
-BEGIN = b"untrusted comment:"
-PREFIX = "minisign:"
 MAX_LEGACY = 64 << 20
-_HASHED, _LEGACY = b"ED", b"Ed"
-_UNTRUSTED, _TRUSTED = b"untrusted comment: ", b"trusted comment: "
-_COMMENT = re.compile(rb"[^\r\n\x00]*\Z")
-_MAX_UNTRUSTED, _MAX_TRUSTED = 1024, 8192
-_KEY, _SIGNATURE, _GLOBAL = 42, 74, 64
+_HASHED = b"ED"
+_TRUSTED = b"trusted comment: "
+_MAX_TRUSTED = 8192
+_SIGNATURE, _GLOBAL = 74, 64
 _HASH = 64  # bytes of a BLAKE2b-512
-
-
-@dataclass(frozen=True)
-class MinisignKey:
-    """A public key, the id that its signatures bear, and the comment of its file."""
-
-    key_id: bytes
-    public: bytes
-    comment: str = ""
-
-    @property
-    def fingerprint(self) -> str:
-        """`minisign:` and the SHA-256 over the key, without its id, in hex."""
-        return PREFIX + hashlib.sha256(self.public).hexdigest()
-
-    @property
-    def text(self) -> str:
-        """Key and id as minisign writes them."""
-        return base64.b64encode(_LEGACY + self.key_id + self.public).decode()
-
-    def made(self, signature: bytes, message: bytes) -> bool:
-        """Whether this key made `signature` over `message`."""
-        try:
-            ed25519.Ed25519PublicKey.from_public_bytes(self.public).verify(signature, message)
-        except InvalidSignature:
-            return False
-        return True
 
 
 @dataclass(frozen=True)
@@ -130,31 +102,6 @@ def _version(tool: Minisign) -> str:
         return "minisign"
 
 
-def parse_key_file(data: bytes) -> MinisignKey:
-    """The key of a `.pub` file: a line of comment, a line of base64.
-
-    Raises:
-        MalformedError: it is not just that.
-    """
-    lines = data.removesuffix(b"\n").split(b"\n")
-    if len(lines) != 2:
-        raise malformed("it is not two lines: a comment and a key")
-    comment = _comment(lines[0], _UNTRUSTED, _MAX_UNTRUSTED)
-    return parse_key(lines[1], comment.decode("utf-8", "surrogateescape"))
-
-
-def parse_key(text: bytes, comment: str = "") -> MinisignKey:
-    """The key whose base64 is `text`.
-
-    Raises:
-        MalformedError: it is none.
-    """
-    raw = _decoded(text, _KEY)
-    if raw[:2] != _LEGACY:
-        raise malformed("it is no Ed25519 key")
-    return MinisignKey(raw[2:10], raw[10:], comment)
-
-
 def parse_signature(data: bytes) -> MinisignSignature:
     """The signature in a file.
 
@@ -164,36 +111,14 @@ def parse_signature(data: bytes) -> MinisignSignature:
     lines = data.removesuffix(b"\n").split(b"\n")
     if len(lines) != 4:
         raise malformed("it is not the four lines of a minisign signature")
-    untrusted = _comment(lines[0], _UNTRUSTED, _MAX_UNTRUSTED)
-    raw = _decoded(lines[1], _SIGNATURE)
-    trusted = _comment(lines[2], _TRUSTED, _MAX_TRUSTED)
-    if raw[:2] not in (_HASHED, _LEGACY):
+    untrusted = comment_of(lines[0], UNTRUSTED, MAX_UNTRUSTED)
+    raw = decoded(lines[1], _SIGNATURE)
+    trusted = comment_of(lines[2], _TRUSTED, _MAX_TRUSTED)
+    if raw[:2] not in (_HASHED, LEGACY):
         raise malformed("it is no Ed25519 signature")
     return MinisignSignature(
-        raw[:2] == _HASHED, raw[2:10], raw[10:], trusted, _decoded(lines[3], _GLOBAL), untrusted
+        raw[:2] == _HASHED, raw[2:10], raw[10:], trusted, decoded(lines[3], _GLOBAL), untrusted
     )
-
-
-def malformed(because: str) -> MalformedError:
-    """The error of minisign data that breaks its rules."""
-    return MalformedError(because, "minisign data")
-
-
-def _comment(line: bytes, begin: bytes, most: int) -> bytes:
-    text = line.removeprefix(begin)
-    if not line.startswith(begin) or len(text) > most or not _COMMENT.match(text):
-        raise malformed(f"a line is not `{begin.decode()}...` of at most {most} bytes")
-    return text
-
-
-def _decoded(text: bytes, size: int) -> bytes:
-    try:
-        raw = base64.b64decode(text, validate=True)
-    except binascii.Error as error:
-        raise malformed("a line is not base64") from error
-    if base64.b64encode(raw) != text or len(raw) != size:
-        raise malformed(f"a line is not the canonical base64 of {size} bytes")
-    return raw
 
 
 def verify_minisign(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date
 
-from sealwright_keyring.minisign import MinisignKey
+from sealwright_keyring.minisign_keys import MinisignKey
 from sealwright_keyring.ssh_keys import SshKey
 
 

@@ -13,7 +13,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any, TypeVar
 
-from sealwright_keyring import minisign, ssh_keys
+from sealwright_keyring import minisign_keys, ssh_keys
 from sealwright_keyring.certificates import certificates
 from sealwright_keyring.errors import MalformedError, PolicyError, RefusedError
 from sealwright_keyring.person import Person
@@ -80,7 +80,7 @@ class PersonsReader:
             name,
             openpgp,
             self._keys(where, table, "ssh", ssh_keys.parse_key_file),
-            self._keys(where, table, "minisign", minisign.parse_key_file),
+            self._keys(where, table, "minisign", minisign_keys.parse_key_file),
             self._texts(where, table, "components"),
             self._date(where, table, "not_before"),
             self._date(where, table, "not_after"),
@@ -124,7 +124,7 @@ class PersonsReader:
 def _kind(fingerprint: str) -> str:
     if fingerprint.startswith("SHA256:"):
         return "ssh"
-    return "minisign" if fingerprint.startswith(minisign.PREFIX) else "openpgp"
+    return "minisign" if fingerprint.startswith(minisign_keys.PREFIX) else "openpgp"
 
 
 def _held(folder: Path, files: Mapping[str, bytes]) -> frozenset[str]:

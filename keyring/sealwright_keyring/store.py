@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from sealwright_keyring import minisign, ssh_keys
+from sealwright_keyring import minisign_keys, ssh_keys
 from sealwright_keyring.certificates import certificates
 from sealwright_keyring.errors import KeyringError, MalformedError, RefusedError
 from sealwright_keyring.gpg import Gpg
@@ -131,7 +131,7 @@ class KeyringFolder:
 
     def _found(self, file: Path, fingerprint: str) -> _Found:
         """The one key in `file` that has this fingerprint, as it is to be stored."""
-        is_minisign = fingerprint.startswith(minisign.PREFIX) or _MINISIGN_KEY.match(fingerprint)
+        is_minisign = fingerprint.startswith(minisign_keys.PREFIX) or _MINISIGN_KEY.match(fingerprint)
         other = is_minisign or fingerprint.startswith("SHA256:")
         names = set() if other else normalised([fingerprint])
         try:
@@ -187,8 +187,8 @@ def _ssh(data: bytes) -> _Found:
 
 
 def _minisign(data: bytes) -> _Found:
-    key = minisign.parse_key_file(data)
-    place = f"minisign-{key.fingerprint.removeprefix(minisign.PREFIX)}.pub"
+    key = minisign_keys.parse_key_file(data)
+    place = f"minisign-{key.fingerprint.removeprefix(minisign_keys.PREFIX)}.pub"
     stored = f"untrusted comment: {printable(key.comment, 200)}\n{key.text}\n"
     return _Found("minisign", key.fingerprint, place, place, stored.encode(), key.text)
 

@@ -20,9 +20,9 @@ import threading
 from collections.abc import Mapping
 from pathlib import Path
 
+from sealwright_appendlog.errors import StoreError
 from sealwright_appendlog.frames import AUTHORITY_TYPES, Decoder, FrameError, frame
 from sealwright_appendlog.note import told_name
-from sealwright_appendlog.recovery import StoreError
 from sealwright_appendlog.requests import RAW
 
 _BLOCK = 1 << 16

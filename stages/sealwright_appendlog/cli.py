@@ -3,96 +3,54 @@
 from __future__ import annotations
 
 import argparse
-import codecs
-import contextlib
-import gc
+import json
 import os
-import signal
-import socket
 import sys
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from sealwright_appendlog import layout
-from sealwright_appendlog.audit import LogBroken, check_log
-from sealwright_appendlog.authority import Authority
-from sealwright_appendlog.bridge import append, carry, qube
-from sealwright_appendlog.cosignature import WitnessKey
-from sealwright_appendlog.folder import lock
-from sealwright_appendlog.handed import Handed
-from sealwright_appendlog.host import Host, host_key
-from sealwright_appendlog.keyfile import read_key, read_or_make_key
-from sealwright_appendlog.note import VerifierKey, key_name, shown, told_name
-from sealwright_appendlog.proof import check_carried, is_product, make_proof, parse_proof
-from sealwright_appendlog.saved import Saved
+from sealwright_appendlog.errors import StoreError
+from sealwright_appendlog.saying import FAILED, MEND, UNREAD, Unread, complain, say
 from sealwright_appendlog.service import SETUP, setup_file
-from sealwright_appendlog.sockets import inherited, listening, open_to_all
-from sealwright_appendlog.store import Store, StoreError
-from sealwright_appendlog.tree import ProofError
-from sealwright_appendlog.witness import Witness, WitnessError, cosign
 
-EXIT_LOG = 4
-_TRIES = 3
-_HANDOVER = 10.0  # seconds that the authority before may take to end
 _IDLE = 300.0
 _INTERRUPTED = 130
-_CODECS = ("ascii", "unicode_escape")  # loaded when first used, which may be after the uid was dropped
+_MOST_WORDS = 1 << 16  # bytes of a command line that is told
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the program; gives its exit code."""
+    try:
+        return _run(argv)
+    except Unread:
+        return UNREAD
+
+
+def _run(argv: Sequence[str] | None) -> int:
     parser = _parser()
-    options = parser.parse_args(argv)
+    try:
+        options = parser.parse_args(argv)
+    except SystemExit:
+        say("", end="")  # the help is an answer, too
+        raise
     try:
         return int(options.run(options))
-    except (StoreError, LogBroken, ProofError, WitnessError, OSError, ValueError) as error:
-        _tell(f"{options.command} failed", str(error), _next(error, options.command))
-        return EXIT_LOG
+    except (StoreError, OSError, ValueError) as error:
+        place = "look at that file or folder and its permissions, then run it again"
+        complain(f"{options.command} failed", str(error), place if isinstance(error, OSError) else MEND)
+        return FAILED
     except KeyboardInterrupt:
-        _tell(f"{options.command} was interrupted", "of Ctrl-C", "run it again")
+        complain(f"{options.command} was interrupted", "of Ctrl-C", "run it again")
         return _INTERRUPTED
-
-
-def _tell(what: str, because: str, next_step: str) -> None:
-    told = (("error", what), ("because", because), ("next", next_step))
-    _complain("".join(f"{word}: {_line(text)}\n" for word, text in told))
-
-
-def _line(text: str) -> str:
-    """Text from outside as one line: a file's name may hold a line feed, and after it what looks like a verdict."""
-    return shown(text).replace("\n", "\\n")
-
-
-def _next(error: Exception, command: str) -> str:
-    if isinstance(error, WitnessError):
-        return error.next_step
-    if isinstance(error, LogBroken) and error.notes:
-        return "keep the log and both notes as evidence, and show them to whoever keeps the log"
-    if isinstance(error, LogBroken):
-        return "get the log again, whole; if it says the same, believe nothing of it and ask whoever keeps it"
-    if isinstance(error, ProofError) and command == "verify-proof":
-        return "don't use the file on this proof's word; get file, proof and key again, the key from elsewhere"
-    if isinstance(error, OSError):
-        return "look at that file or folder and its permissions, then run it again"
-    return "mend what is named, then run it again"
 
 
 class _Parser(argparse.ArgumentParser):
     """Says what is wrong with the command line as every error is said."""
 
     def error(self, message: str) -> NoReturn:
-        _tell("the command line", message, f"see `{self.prog} --help`")
+        complain("the command line", message, f"see `{self.prog} --help`")
         sys.exit(2)
-
-
-def _complain(text: str) -> None:
-    """Say why it ends, whole and at once. Where nobody can be told, the exit code must do, so nothing is raised here."""
-    rest = text.encode("utf-8", "backslashreplace")
-    for _ in range(_TRIES):
-        with contextlib.suppress(OSError):
-            rest = rest[os.write(2, rest) :]
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -119,6 +77,8 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument("--lifeline", type=int, help="a file descriptor whose end ends the authority")
     serve.add_argument("--ready", type=int, help="a file descriptor that gets a line when it serves")
     serve.set_defaults(run=_serve)
+    told = commands.add_parser("told", help="load what `serve` needs, then do what a JSON list on stdin says")
+    told.set_defaults(run=_told)
     _add_remote(commands)
     verify = commands.add_parser("verify", help="check a sealed log")
     verify.add_argument("dir", type=Path)
@@ -131,10 +91,10 @@ def _parser() -> argparse.ArgumentParser:
     verify.add_argument(
         "--checkpoint", action="append", default=[], type=Path, metavar="FILE", help="saved of this log earlier"
     )
-    verify.set_defaults(run=_verify)
+    verify.set_defaults(run=_check)
     vkey = commands.add_parser("vkey", help="print a log's verifier key")
     vkey.add_argument("dir", type=Path)
-    vkey.set_defaults(run=_vkey)
+    vkey.set_defaults(run=_check)
     _add_proofs(commands)
     _add_witness(commands)
     return parser
@@ -144,7 +104,7 @@ def _add_proofs(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     prove = commands.add_parser("prove", help="print the inclusion proof of a record, with the record in it")
     prove.add_argument("dir", type=Path)
     prove.add_argument("index", type=int)
-    prove.set_defaults(run=_prove)
+    prove.set_defaults(run=_check)
     check = commands.add_parser(
         "verify-proof", help="does a proof prove its record, and is FILE the product that the record names?"
     )
@@ -154,7 +114,7 @@ def _add_proofs(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     check.add_argument(
         "--witness", action="append", default=[], metavar="VKEY", help="a witness that must have cosigned"
     )
-    check.set_defaults(run=_verify_proof)
+    check.set_defaults(run=_check)
 
 
 def _add_remote(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -198,181 +158,69 @@ def _add_witness(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     cosigner.add_argument(
         "--first", action="store_true", help="this witness never saw this log: begin a state file"
     )
-    cosigner.set_defaults(run=_cosign)
+    cosigner.set_defaults(run=_check)
     key = commands.add_parser(
         "witness-key", help="print a witness' verifier key; the private key is made if missing"
     )
     key.add_argument("--key", type=Path, required=True)
     key.add_argument("--name", required=True)
-    key.set_defaults(run=_witness_key)
+    key.set_defaults(run=_check)
+
+
+# Each of these loads what it needs: an authority is started for each run, and a run waits for it.
 
 
 def _serve(options: argparse.Namespace) -> int:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a Ctrl-C at the console is the console's to handle
-    os.umask(0o022)
-    allowed = {os.getuid(), *options.allow_uid}
-    key = read_or_make_key(options.key)  # before the uid is dropped: it may belong to whoever starts us
-    options.dir.mkdir(parents=True, exist_ok=True)
-    held = lock(options.dir, _HANDOVER)
-    handed = None if options.handed is None else Handed(options.handed)
-    mode = 0o600 if allowed == {os.getuid()} and options.uid is None else 0o666
-    listener = handed or listening(options.socket, mode)
-    if options.uid is not None:
-        _give(options.dir, options.uid, options.gid)
-        allowed.add(options.uid)
-    os.chdir(options.dir)
-    if options.uid is not None:
-        _become(options.uid, options.gid)
-    try:
-        store = Store(key, options.origin)
-    except StoreError as error:
-        if handed is not None:
-            handed.refuse_all(str(error))
-        raise
-    if isinstance(listener, socket.socket):
-        listener.listen(64)
-    gc.disable()  # no cycles are made per record; a collection would only stop the clock
-    authority = Authority(store, listener, options.lifeline, allowed if handed is None else None)
+    from sealwright_appendlog.serving import serve  # noqa: PLC0415
 
-    def stop(_signal: int, _frame: object) -> None:
-        authority.stopped = True
-
-    signal.signal(signal.SIGTERM, stop)
-    if options.ready is not None:
-        os.write(options.ready, f"{store.vkey}\n".encode())
-        os.close(options.ready)
-    authority.serve()
-    os.close(held)
-    return 0
+    return serve(options)
 
 
-def _become(uid: int, gid: int) -> None:
-    """Drop to `uid`, who may be unable to read this Python: what loads late is loaded first."""
-    for name in _CODECS:
-        codecs.lookup(name)
-    os.setgroups([])
-    os.setresgid(gid, gid, gid)
-    os.setresuid(uid, uid, uid)
+def _told(options: argparse.Namespace) -> int:
+    """Be loaded when the command line comes; none, or half of one, is no command."""
+    from sealwright_appendlog import serving  # noqa: F401, PLC0415
 
-
-def _give(folder: Path, uid: int, gid: int) -> None:
-    """Hand over the log's folder; by descriptor, since whoever wrote there before need not be us."""
-    for _, folders, files, here in os.fwalk(folder, follow_symlinks=False):
-        for name in (*folders, *files):
-            os.chown(name, uid, gid, dir_fd=here, follow_symlinks=False)
-        os.fchown(here, uid, gid)
+    words = sys.stdin.buffer.read(_MOST_WORDS)
+    return _run([str(word) for word in json.loads(words)]) if words else 0
 
 
 def _host(options: argparse.Namespace) -> int:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    os.umask(0o022)
-    listener, allowed = inherited(), None
-    if options.socket is None and listener is None:
-        raise StoreError("no --socket, and none was handed over at the start (LISTEN_FDS)")
-    if options.allow_uid or listener is None:
-        allowed = {os.getuid(), *options.allow_uid}
-    if listener is None:
-        listener = listening(options.socket, 0o600 if allowed == {os.getuid()} else 0o666)
-        listener.listen(64)
-    elif allowed is None and open_to_all(listener):
-        raise StoreError("everybody may open the socket that was handed over; set its mode, or name --allow-uid")
-    options.root.mkdir(parents=True, exist_ok=True)
-    host = Host(options.root, options.name, listener, allowed, options.idle)
+    from sealwright_appendlog.serving import host  # noqa: PLC0415
 
-    def stop(_signal: int, _frame: object) -> None:
-        host.stopped = True
-
-    signal.signal(signal.SIGTERM, stop)
-    host.serve()
-    return 0
+    return host(options)
 
 
 def _host_key(options: argparse.Namespace) -> int:
+    from sealwright_appendlog.host import host_key  # noqa: PLC0415
+
     options.root.mkdir(parents=True, exist_ok=True)
-    print(host_key(options.root, options.name, for_owner=True)[1])
+    say(str(host_key(options.root, options.name, for_owner=True)[1]))
     return 0
 
 
 def _connect(options: argparse.Namespace) -> int:
+    from sealwright_appendlog.bridge import carry, qube  # noqa: PLC0415
+
     carry(options.socket, qube(os.environ) if options.qrexec else options.identity)
     return 0
 
 
 def _append(options: argparse.Namespace) -> int:
+    from sealwright_appendlog.bridge import append  # noqa: PLC0415
+
     append(options.socket, options.identity, options.stream, options.origin, raw=options.raw)
     return 0
 
 
 def _setup(options: argparse.Namespace) -> int:
-    sys.stdout.write(setup_file(options.file) if options.file else "".join(f"{name}\n" for name in SETUP))
+    say(setup_file(options.file) if options.file else "".join(f"{name}\n" for name in SETUP), end="")
     return 0
 
 
-def _verify(options: argparse.Namespace) -> int:
-    witnesses = [WitnessKey.parse(text) for text in options.witness]
-    saved = [Saved(str(path), layout.whole(path, 1 << 20)) for path in options.checkpoint]
-    try:
-        report = check_log(options.dir, sums=options.sums, witnesses=witnesses, saved=saved)
-    except LogBroken as error:
-        for what, note in zip(("saved earlier", "sealed here"), error.notes, strict=False):
-            print(f"{what}:\n{shown(note)}")
-        raise
-    print(f"whole: {report.records} records, {report.data_bytes} bytes, root {report.checkpoint.root.hex()}")
-    for line in [*report.notices, *(f"stream {name} ended unclean" for name in report.unclean)]:
-        print(f"notice: {line}")
-    for cosigned in report.cosigned:
-        print(f"cosigned: by {cosigned.witness.name} at {cosigned.when()}")
-    for each in report.continued:
-        print(f"continues: the checkpoint of {each.size} records in {_line(each.name)}")
-    return 0
+def _check(options: argparse.Namespace) -> int:
+    from sealwright_appendlog.checking import check  # noqa: PLC0415
 
-
-def _vkey(options: argparse.Namespace) -> int:
-    print(VerifierKey.parse((options.dir / layout.VKEY).read_text("ascii").removesuffix("\n")))
-    return 0
-
-
-def _prove(options: argparse.Namespace) -> int:
-    sys.stdout.write(make_proof(options.dir, options.index).decode())
-    return 0
-
-
-def _verify_proof(options: argparse.Namespace) -> int:
-    witnesses = [WitnessKey.parse(text) for text in options.witness]
-    proof = layout.whole(options.proof)
-    carried = check_carried(proof, VerifierKey.parse(options.log), witnesses)
-    record, checkpoint = carried.record, carried.checkpoint
-    print(f"record {record['n']} of {checkpoint.size} of {told_name(checkpoint.origin)}, at {record['t']}")
-    for cosigned in carried.cosigned:
-        print(f"cosigned: by {cosigned.witness.name} at {cosigned.when()}")
-    if options.file is None:
-        print(parse_proof(proof).extra.decode("ascii"))
-        print("yes: this record is in the log")
-        return 0
-    if not is_product(carried, layout.sha256(Path(os.path.realpath(options.file)))):
-        raise ProofError(f"the record does not say that {options.file} was a product")
-    body = record["body"]
-    print(f"yes: it was collected as the product {body.get('name')} of {body.get('component')}")
-    print("not said by this: whether the release was signed, and kept that product (sealwright check says it)")
-    return 0
-
-
-def _cosign(options: argparse.Namespace) -> int:
-    witness = Witness(key_name(options.name), read_key(options.key), options.state)
-    try:
-        done = cosign(witness, options.dir, VerifierKey.parse(options.log), int(time.time()), first=options.first)
-    except WitnessError as error:
-        for what, note in zip(("seen last", "shown now"), error.notes, strict=False):
-            print(f"{what}:\n{shown(note)}")
-        raise
-    print(f"cosigned: by {done.witness.name} at {done.when()}")
-    return 0
-
-
-def _witness_key(options: argparse.Namespace) -> int:
-    name = key_name(options.name)
-    print(WitnessKey(name, read_or_make_key(options.key).public_key().public_bytes_raw()))
-    return 0
+    return check(options)
 
 
 if __name__ == "__main__":

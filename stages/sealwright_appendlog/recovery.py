@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from sealwright_appendlog import layout, record
+from sealwright_appendlog.errors import StoreError as StoreError  # noqa: PLC0414 - known by this module's name, too
 from sealwright_appendlog.folder import Folder, sync_folder
 from sealwright_appendlog.note import Checkpoint, NoteError, VerifierKey, open_checkpoint
 from sealwright_appendlog.reserve import disk_is_full, sync
@@ -29,10 +30,6 @@ RECOVERY = "recovery"
 ITSELF = "-"
 """The source of the authority's own records."""
 _SPEAKING = frozenset({"ev", "data", "eof", "seal"})
-
-
-class StoreError(Exception):
-    """The log can't be opened or written; the sentence says why."""
 
 
 @dataclass(frozen=True)

@@ -11,11 +11,15 @@ _FIRST = 3
 
 
 def listening(path: Path, mode: int) -> socket.socket:
-    """A unix socket at `path`, in the place of what was there."""
+    """A unix socket at `path`, in the place of what was there; a socket's own path is short, and this may be long."""
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    path.unlink(missing_ok=True)
-    listener.bind(str(path))
-    path.chmod(mode)  # who may connect is decided by uid, at each connection
+    folder = os.open(path.parent, os.O_PATH | os.O_DIRECTORY)
+    try:
+        path.unlink(missing_ok=True)
+        listener.bind(f"/proc/self/fd/{folder}/{path.name}")
+        path.chmod(mode)  # who may connect is decided by uid, at each connection
+    finally:
+        os.close(folder)
     return listener
 
 

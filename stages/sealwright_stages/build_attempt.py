@@ -81,12 +81,13 @@ def attempted(
     out = out_of(context, job.component, second=varied is not None)
     remove_tree(out)
     out.mkdir()
-    told = () if varied is None else journal.spill(varied.told())
+    told = ("", "", "") if varied is None else journal.spill(varied.told())
     environment = job.environment.name, job.environment.sha256
-    facts = known.manifest_sha256, job.epoch, *journal.spill(seen), *told
+    most = job.limits.wall, job.limits.memory, job.limits.disk, job.limits.processes
+    facts = *environment, known.manifest_sha256, job.epoch, *journal.spill(seen), *told, *most
     name = stream if varied is None else f"{stream}{SECOND}"
     try:
-        journal.tell(ev.BuildStarted(job.component, item, name, job.recipe, *environment, *facts))
+        journal.tell(ev.BuildStarted(job.component, item, name, job.recipe, *facts))
         output = journal.log.open_stream(name)
         try:
             ended = _watched(context, job, out, output, second=varied is not None)

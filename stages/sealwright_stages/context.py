@@ -5,12 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from sealwright_stages.durations import Durations
-from sealwright_stages.errors import InterruptedRunError, LogError
+from sealwright_stages.errors import InterruptedRunError, LogError, MachineError
 from sealwright_stages.events import SandboxHeld
+from sealwright_stages.finish import Finishing
 from sealwright_stages.journal import Journal
 from sealwright_stages.live import Live
 from sealwright_stages.log.entries import read_stream
@@ -19,6 +21,8 @@ from sealwright_stages.plan import Plan
 from sealwright_stages.ports import FetchSandbox, Outcome, Prepared
 from sealwright_stages.verdict import Failed
 from sealwright_stages.work import WorkFolder
+
+_GONE = "it was moved or deleted while the run worked in it"
 
 
 @dataclass
@@ -38,6 +42,10 @@ class Context:
     prepared: dict[str, Prepared] = field(default_factory=dict)
     refused: dict[str, Failed] = field(default_factory=dict)
     live: Live = field(default_factory=Live)
+    stands: Callable[[], bool] = lambda: True
+    """Whether the work folder is still the one whose lock the run holds."""
+    finishing: Finishing = field(default_factory=Finishing)
+    """How far seal and sign are, for the faces."""
 
     @property
     def durations(self) -> Durations:
@@ -45,14 +53,27 @@ class Context:
         return Durations(self.cache / "durations")
 
     def check_cancel(self) -> None:
-        """Go on, or raise because the run was interrupted or the log lost."""
+        """Go on, or raise because the run was interrupted, the log lost or the work folder gone."""
+        self.check_work()
         if reason := self.stop_reason():
             if self.journal.log.lost.is_set():
                 raise LogError("the run was stopped", reason, "start the log authority, then run again")
             raise InterruptedRunError("the run was stopped", reason, "run again to resume")
 
+    def check_work(self) -> None:
+        """Go on in the work folder that the run began in; one that lies there now is none of ours.
+
+        Raises:
+            MachineError: it was moved or deleted.
+        """
+        if not self.stands():
+            next_step = "run again in the folder where it is now, or anew"
+            raise MachineError(f"{self.work.root} is not the run's folder any more", _GONE, next_step)
+
     def stop_reason(self) -> str:
         """Why everything must stop now, or nothing."""
+        if not self.stands():
+            return _GONE
         if self.journal.log.lost.is_set():
             return "the log authority is lost"
         return "it was interrupted" if self.cancel.is_set() else ""

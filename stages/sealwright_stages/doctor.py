@@ -21,13 +21,14 @@ from typing import Literal
 
 from sealwright_stages import process
 from sealwright_stages.build import diffoscope
+from sealwright_stages.doctor_session import ends_at_logout, in_step
 from sealwright_stages.errors import SealwrightError
 from sealwright_stages.log.transport import probe
 from sealwright_stages.manifest import Manifest
 from sealwright_stages.sandbox.cgroups import WATCHED, grouped
 from sealwright_stages.sandbox.readiness import require_sandbox
 from sealwright_stages.sandbox.seccomp import DENIED, program
-from sealwright_stages.verify.verifier import fixes
+from sealwright_stages.verify.trusted_gpg import fixes
 
 __all__ = ["Finding", "examine", "fit", "require_sandbox"]
 
@@ -107,6 +108,8 @@ def _findings(folder: Path, root: bool) -> Iterator[Finding]:
     yield _tmpfs()
     yield _room(folder)
     yield _clock(time.time())
+    yield _in_step(in_step())
+    yield _logout(ends_at_logout(_user()))
     yield _terminal()
     yield _separation(root)
     if not root:
@@ -219,6 +222,30 @@ def _clock(now: float) -> Finding:
     return Finding("clock", "good", shown)
 
 
+def _in_step(kept: bool | None) -> Finding:
+    """Times in the log are this clock's; a signature that seems to come from the future is not taken."""
+    if kept is not False:
+        return Finding("time service", "good", "the clock is kept in step" if kept else "the kernel does not say")
+    cure = "run a time service (systemd-timesyncd, chrony), or see that whatever sets this clock does"
+    return Finding("time service", "advice", "the kernel's clock is kept in step with no other", cure)
+
+
+def _logout(ends: bool) -> Finding:
+    """Whether a run that was left running outlives its user's last session."""
+    if not ends:
+        return Finding("log-out", "good", "it ends no run")
+    cure = "`loginctl enable-linger`, then start runs by `systemd-run --user --scope sealwright run RELEASE.toml`"
+    return Finding(
+        "log-out", "advice", "logind ends what you started then, runs too (KillUserProcesses=yes)", cure
+    )
+
+
+def _user() -> str:
+    with contextlib.suppress(KeyError):
+        return pwd.getpwuid(os.geteuid()).pw_name
+    return str(os.geteuid())
+
+
 def _terminal() -> Finding:
     if sys.stdin.isatty() and sys.stdout.isatty():
         return Finding("terminal", "good", os.environ.get("TERM", "unknown"))
@@ -240,9 +267,7 @@ def _subordinate() -> Finding:
         held = Path("/etc/subuid").read_text(encoding="utf-8").splitlines()
     except OSError:
         held = []
-    me = {str(os.geteuid())}
-    with contextlib.suppress(KeyError):
-        me.add(pwd.getpwuid(os.geteuid()).pw_name)
+    me = {str(os.geteuid()), _user()}
     if any(line.split(":")[0] in me for line in held):
         return Finding("subuid", "good", "a range of subordinate uids")
     return Finding("subuid", "advice", "no range of subordinate uids", "for Debian roots: usermod --add-subuids")

@@ -15,18 +15,20 @@ from __future__ import annotations
 
 import contextlib
 import queue
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from sealwright_stages import events as ev
 from sealwright_stages.context import Context
-from sealwright_stages.errors import Exhibit, Exit, InterruptedRunError, SealwrightError
+from sealwright_stages.errors import Exhibit, Exit, InterruptedRunError, MachineError, SealwrightError
 from sealwright_stages.events import STAGES, Stage
+from sealwright_stages.finish import Act
 from sealwright_stages.gate import Decision, decide
-from sealwright_stages.journal import TEXT_LIMIT, clip
+from sealwright_stages.journal import TEXT_LIMIT
 from sealwright_stages.log import CONTRADICTION, CONTRADICTION_NEXT, LogLost
 from sealwright_stages.seal.evidence import EvidenceFolder
 from sealwright_stages.sign.signing import Confirm, sign_release
+from sealwright_stages.state import Product
 from sealwright_stages.verdict import Status, Waiver
 from sealwright_stages.verify.codes import shown
 from sealwright_stages.walk_builds import BuildWalk
@@ -42,11 +44,16 @@ class Retry:
 
 @dataclass(frozen=True)
 class Waive:
-    """Accept the warning of `item` by name."""
+    """Accept the warning of `item` by name: the one with this `code`, of bytes with this `sha256`, as the person saw it.
+
+    It may have been judged again since, and be another one.
+    """
 
     item: str
     person: str
     reason: str
+    code: str
+    sha256: str
 
 
 Command = Retry | Waive
@@ -109,6 +116,11 @@ class Engine:
             ended = Ended(Exit.ENVIRONMENT, f"{where} can't be used", because, "make room or mend it, run again")
         except Exception as error:  # noqa: BLE001 - the last boundary: a face that waits must hear of any end
             ended = failed_itself(error)
+        if ended.exit is not Exit.DONE:
+            try:
+                self.context.check_work()
+            except MachineError as error:  # whatever it stumbled over there, this is why
+                ended = _refused(error)
         if self.journal.log.exhibits:  # wherever the walk was just then
             said = self.journal.log.exhibits
             ended = Ended(Exit.LOG, CONTRADICTION, self.journal.log.why_lost, CONTRADICTION_NEXT, None, said)
@@ -133,18 +145,7 @@ class Engine:
 
     def _begin(self) -> None:
         journal, plan = self.journal, self.context.plan
-        resumed = journal.state.runs > 0
-        journal.tell(
-            ev.RunStarted(
-                plan.manifest.name,
-                plan.manifest.version,
-                self.tool,
-                plan.manifest.sha256,
-                plan.policy_sha256,
-                resumed,
-                self.official,
-            )
-        )
+        resumed = journal.begin(plan.manifest, plan.policy_sha256, self.tool, official=self.official)
         if self.context.held is not None:
             journal.tell(self.context.held)
         if signed := plan.policy_signature:
@@ -199,6 +200,7 @@ class Engine:
             if (
                 item.status is Status.WARNED
                 and not item.green
+                and (item.code, item.subject_sha256) == (command.code, command.sha256)
                 and command.person.strip()
                 and command.reason.strip()
             ):
@@ -227,21 +229,29 @@ class Engine:
         if self.journal.state.sealed or self.journal.log.lost.is_set():
             return
         with contextlib.suppress(Exception):  # how the run ended is known by now; this must not hide it
+            self.context.check_work()
             self.sources.purge("the run ended before it was promoted")
         with contextlib.suppress(Exception):
-            self.journal.tell(ev.RunEnded(int(ended.exit), clip(ended.sentence), clip(ended.next_step)))
+            self.journal.end(ended.exit, ended.sentence, ended.next_step)
 
     def _finish(self, until: Stage) -> Ended:
-        evidence = EvidenceFolder(self.context)
+        self.context.check_work()
+        evidence, finishing = EvidenceFolder(self.context), self.context.finishing
         if not self.journal.state.sealed:
-            evidence.check_policy()
-            evidence.check_products()
+            with finishing.step(Act.POLICY, "manifest and keyring are those that the run began with"):
+                evidence.check_policy()
+            with finishing.step(Act.PRODUCTS) as say:
+                evidence.check_products()
+                say(_hashed(evidence.products()))
             decision = decide(Stage.SEAL, self.journal.state)
             self._say_gate(decision)
             if not decision.open:
                 return _closed(decision)
-            self.journal.tell(ev.StageStarted(Stage.SEAL))
-            self.journal.take(self.journal.log.seal())
+            with finishing.step(Act.SEAL) as say:
+                self.journal.tell(ev.StageStarted(Stage.SEAL))
+                sealed = self.journal.log.seal()
+                self.journal.take(sealed)
+                say(_sealed(sealed.body))
         if not evidence.signed:
             evidence.write()
         if until is Stage.SEAL:
@@ -251,6 +261,17 @@ class Engine:
             return _closed(decision)
         signed = sign_release(self.context, evidence, self.confirm)
         return Ended(Exit.DONE, signed, "", f"publish {evidence.folder}")
+
+
+def _hashed(products: Sequence[Product]) -> str:
+    """What was held against the log before the seal."""
+    whole = sum(product.size for product in products)
+    return f"{len(products):,} hashed again, {whole:,} bytes: as the log says"
+
+
+def _sealed(seal: Mapping[str, object]) -> str:
+    """What the log authority says that it sealed."""
+    return f"{seal['records']:,} records and {seal['bytes']:,} bytes of output in {seal['segments']:,} files"
 
 
 def _refused(error: SealwrightError) -> Ended:

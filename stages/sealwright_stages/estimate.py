@@ -52,12 +52,15 @@ class Kind:
 class Estimate:
     """Seconds that are left (0: who knows), how long it took `before` if it takes longer now.
 
-    `unknown` builds of a stage were never timed.
+    `unknown` builds of a stage were never timed. `spread` is by how many seconds it may be off either way, since the
+    earlier builds, `of` which it comes, do not agree.
     """
 
     left: float
     before: float = 0.0
     unknown: int = 0
+    spread: float = 0.0
+    of: int = 0
 
     @property
     def words(self) -> str:
@@ -99,9 +102,10 @@ def remaining(earlier: Sequence[Earlier], elapsed: float, said: int) -> Estimate
     if not known:
         return None
     best = [each for each in known if each.marks] or known
-    left = statistics.median(_left(each, elapsed, said) for each in best)
+    lefts = sorted(_left(each, elapsed, said) for each in best)
     longest = max(each.seconds for each in known)
-    return Estimate(left, before=longest) if elapsed > longest else Estimate(left)
+    before = longest if elapsed > longest else 0.0
+    return Estimate(statistics.median(lefts), before, spread=(lefts[-1] - lefts[0]) / 2, of=len(lefts))
 
 
 def _left(before: Earlier, elapsed: float, said: int) -> float:

@@ -201,7 +201,8 @@ class BuildStarted:
     """A component's build began; its whole output is on `stream`.
 
     `needs` is JSON text of the products that it sees: component/name -> SHA-256; placed like evidence. So is `varied`,
-    which only the second build of a component has: what it finds otherwise than the first, and what not.
+    which only the second build of a component has: what it finds otherwise than the first, and what not. `most_…` are the
+    limits that it was begun with, in seconds, bytes, bytes and processes; 0 in older logs, which don't tell.
     """
 
     component: str
@@ -218,6 +219,10 @@ class BuildStarted:
     varied: str = ""
     varied_sha256: str = ""
     varied_stream: str = ""
+    most_seconds: int = 0
+    most_memory: int = 0
+    most_disk: int = 0
+    most_processes: int = 0
 
     @property
     def second(self) -> bool:

@@ -252,6 +252,7 @@ def _gate_decided(state: State, event: ev.GateDecided, entry: Record) -> None:
 
 
 def _build_started(state: State, event: ev.BuildStarted, entry: Record) -> None:
+    most = event.most_seconds, event.most_memory, event.most_disk, event.most_processes
     _turn_build(
         state,
         event,
@@ -264,6 +265,7 @@ def _build_started(state: State, event: ev.BuildStarted, entry: Record) -> None:
         environment=event.environment,
         environment_sha256=event.environment_sha256,
         epoch=event.epoch,
+        limits=most if any(most) else (),
         samples=(),
         end=None,
         built_from=event.manifest_sha256,

@@ -10,17 +10,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from sealwright_stages import events as ev
 from sealwright_stages.fold import apply
-from sealwright_stages.ports import Deleted, EventLog
 from sealwright_stages.review.snapshots import freeze, thaw
 from sealwright_stages.state import Product, Record, State
 from sealwright_stages.verdict import Verdict, Waiver, Warned, covers
+
+if TYPE_CHECKING:
+    from sealwright_stages.manifest import Manifest
+    from sealwright_stages.ports import Deleted, EventLog
 
 TEXT_LIMIT = 400
 _BYTE_LIMIT = 600  # of UTF-8: 800 as base64
@@ -43,6 +48,21 @@ class Journal:
         self._listener = listener
         self._lock = threading.RLock()
         self._spilled = 0
+        self._resumed: bool | None = None
+
+    def begin(self, manifest: Manifest, policy_sha256: str, tool: str, *, official: bool) -> bool:
+        """Say that a run began, unless that was said; gives whether it goes on with an earlier one."""
+        if self._resumed is None:
+            self._resumed = self.state.runs > 0
+            what = manifest.name, manifest.version, tool, manifest.sha256, policy_sha256
+            self.tell(ev.RunStarted(*what, self._resumed, official))
+        return self._resumed
+
+    def end(self, code: int, sentence: str, next_step: str) -> None:
+        """Say how the run ended, if the log still takes it: the end itself is known without."""
+        if not self.state.sealed and not self.log.lost.is_set():
+            with contextlib.suppress(Exception):
+                self.tell(ev.RunEnded(int(code), clip(sentence), clip(next_step)))
 
     def tell(self, event: ev.Event) -> Record:
         """Append an event; when this returns it is durable and in the state.

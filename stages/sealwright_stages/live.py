@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 from dataclasses import dataclass, replace
 
-from sealwright_stages.ports import Sampled
+from sealwright_stages.build_result import Sampled
 
 _OVER_MS = 1000
 
@@ -27,6 +27,15 @@ class Now:
     look: Sampled
     reading: int = 0
     writing: int = 0
+
+
+@dataclass(frozen=True)
+class Ahead:
+    """How far a running build is, by `of` earlier ones: percent, and seconds by which what is left may be off."""
+
+    percent: int
+    spread: int = 0
+    of: int = 0
 
 
 class Live:

@@ -14,8 +14,8 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from sealwright_stages.build_job import Limits
 from sealwright_stages.manifest_table import Table
-from sealwright_stages.ports import Limits
 
 _ENVIRONMENT = re.compile(r"host\Z|debian:[a-z][a-z0-9-]*\Z|tar:[0-9a-f]{64}\Z")
 _SPEC = re.compile(r"(?!.*(^|/)\.{1,2}(/|$))[A-Za-z0-9._+~@-]+(/[A-Za-z0-9._+~@-]+)*\.spec\Z")

@@ -14,7 +14,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from sealwright_stages.durations import Durations
 from sealwright_stages.estimate import Earlier, Estimate, Kind, earlier_of, expected, makespan, remaining
 from sealwright_stages.events import BuildEnded, Stage
-from sealwright_stages.live import Live, Now, build_name
+from sealwright_stages.live import Ahead, Live, Now, build_name
 from sealwright_stages.manifest import ComponentSpec
 from sealwright_stages.plan import build_item, reproduce_item
 from sealwright_stages.state import Component, State
@@ -56,6 +56,16 @@ class Outlook:
             return ""
         estimate = self._left(state, build)
         return estimate.words if estimate else ""
+
+    def ahead(self, state: State, build: str) -> Ahead | None:
+        """How far a running build is; None if nobody knows."""
+        known, now = _known(state, build), self.live.of(build)
+        estimate = self._left(state, build) if known is not None and known.building else None
+        if estimate is None or now is None:
+            return None
+        elapsed = now.look.elapsed_ms / 1000
+        percent = min(99, round(100 * elapsed / (elapsed + estimate.left))) if elapsed else 0
+        return Ahead(percent, round(estimate.spread), estimate.of)
 
     def whole(self, state: State) -> str:
         """How long the build stage will still take, in words; empty if nobody knows."""

@@ -1,6 +1,7 @@
 """Where the engine meets the world: the log, the sandbox, sources, builds and the signer as interfaces.
 
 - Tests put fakes here and nowhere else; the engine never learns which it has.
+- What goes to a builder and what comes back is defined in `build_job` and `build_result`, and known by this name too.
 """
 
 from __future__ import annotations
@@ -9,13 +10,23 @@ import threading
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
-from sealwright_keyring.policy import Person
-from sealwright_stages.errors import Exhibit
-from sealwright_stages.events import Stage
-from sealwright_stages.state import Record
-from sealwright_stages.verdict import Green, Verdict
+from sealwright_stages.build_job import BuildJob, Limits, Need, Package, Prepared, Surroundings, Varied
+from sealwright_stages.build_result import BuildResult, Collected, Reference, Report, Sampled, Side, Used
+from sealwright_stages.stage import Stage
+
+if TYPE_CHECKING:
+    from sealwright_keyring.policy import Person
+    from sealwright_stages.errors import Exhibit
+    from sealwright_stages.state import Record
+    from sealwright_stages.verdict import Green, Verdict
+
+__all__ = [
+    "Archive", "BuildJob", "BuildResult", "Builder", "Collected", "Deleted", "EventLog", "FetchRun", "FetchSandbox",
+    "ItemSpec", "Limits", "Need", "Outcome", "OutputStream", "Package", "Prepared", "Progress", "Proposal",
+    "Reference", "Report", "Sampled", "Side", "Signer", "Source", "Surroundings", "Trust", "Used", "Varied", "Workshop",
+]  # fmt: skip
 
 
 class OutputStream(Protocol):
@@ -182,197 +193,6 @@ class Source(Protocol):
 
     def stage(self, workshop: Workshop, green: Mapping[str, Green], destination: Path) -> None:
         """Write the verified bytes below `destination` (in the quarantine), given a `Green` per verify item."""
-
-
-@dataclass(frozen=True)
-class Package:
-    """A stock package of a build root, as the verified index names it."""
-
-    name: str
-    version: str
-    architecture: str
-    sha256: str
-
-
-@dataclass(frozen=True)
-class Prepared:
-    """A build root that stands ready: its folder (None: the host's /usr), its identity and how it was judged.
-
-    Without a `verdict` nothing vouches for it.
-    """
-
-    name: str
-    root: Path | None
-    sha256: str
-    packages: tuple[Package, ...]
-    verdict: Verdict | None = None
-
-
-@dataclass(frozen=True)
-class Limits:
-    """What a build may use: seconds, bytes, bytes, processes."""
-
-    wall: int = 7200
-    memory: int = 8 << 30
-    disk: int = 20 << 30
-    processes: int = 512
-
-
-@dataclass(frozen=True)
-class Need:
-    """A component whose products a build sees, and the folder that holds them and nothing else."""
-
-    component: str
-    folder: Path
-
-
-@dataclass(frozen=True)
-class Surroundings:
-    """What a build finds around it and should leave no trace of; as it stands here, that of every first build.
-
-    `uid` is the one inside, `place` the folder below which it works, `processors` those that it may run on (empty: all),
-    `order` in which order the entries of its folders are made anew (empty: they are left as they came).
-    """
-
-    hostname: str = "build"
-    locale: str = "C.UTF-8"
-    timezone: str = "UTC"
-    uid: int = 0
-    place: str = "/build"
-    processors: tuple[int, ...] = ()
-    order: str = ""
-
-
-@dataclass(frozen=True)
-class Varied:
-    """The surroundings of a second build: what is another, with both values, and what is not, with the reason."""
-
-    around: Surroundings
-    changed: Mapping[str, tuple[str, str]]
-    kept: Mapping[str, str]
-
-    def told(self) -> dict[str, object]:
-        """As evidence has it."""
-        return {"varied": {name: list(both) for name, both in self.changed.items()}, "kept": dict(self.kept)}
-
-
-@dataclass(frozen=True)
-class BuildJob:
-    """One component's build: what goes in, how, and within which limits."""
-
-    component: str
-    recipe: str
-    commands: tuple[str, ...]
-    environment: Prepared
-    sources: Path
-    epoch: int
-    limits: Limits
-    products: tuple[str, ...]
-    needs: tuple[Need, ...] = ()
-    spec: str = ""
-    around: Surroundings = Surroundings()
-
-
-@dataclass(frozen=True)
-class Sampled:
-    """A look at a running build: percent of one core, bytes, counts.
-
-    `disk` and `files` are what it takes of its disk, `said` the bytes of its output; `elapsed_ms` is since it began,
-    `cpu_ms` the processor time that it took until now.
-    """
-
-    cpu: int
-    memory: int
-    processes: int
-    read: int
-    written: int
-    disk: int = 0
-    files: int = 0
-    said: int = 0
-    elapsed_ms: int = 0
-    cpu_ms: int = 0
-
-
-@dataclass(frozen=True)
-class Used:
-    """What a build took, all in all: milliseconds, bytes, counts; the peaks are those of the looks at it.
-
-    `cpu_by` says who counted the time: `cgroup` (exact), or `looks` (what the last one saw). `charged` is the most
-    memory that its control group was charged with, 0 where there is none: files that it read count in it.
-    """
-
-    cpu_ms: int = 0
-    cpu_by: str = ""
-    memory: int = 0
-    charged: int = 0
-    processes: int = 0
-    disk: int = 0
-    files: int = 0
-    read: int = 0
-    written: int = 0
-    said: int = 0
-
-
-@dataclass(frozen=True)
-class BuildResult:
-    """How a build ended: its exit status (negative: a signal), milliseconds, and why it was killed, if it was.
-
-    `last_line` is the last that a build said that failed; it is a stranger's text.
-    `limited_by` says what held its `processes` and its `memory`, `used` what it took.
-    """
-
-    exit: int
-    wall_ms: int
-    killed_because: str = ""
-    last_line: str = ""
-    limited_by: Mapping[str, str] = field(default_factory=dict)
-    used: Used = Used()
-
-
-@dataclass(frozen=True)
-class Collected:
-    """A product as stored: plain name, SHA-256, bytes."""
-
-    name: str
-    sha256: str
-    size: int
-
-
-@dataclass(frozen=True)
-class Report:
-    """How two products differ, as a tool tells it: a stranger's text, perhaps cut; or why there is none, and the cure."""
-
-    text: str = ""
-    version: str = ""
-    cut: bool = False
-    why_none: str = ""
-    cure: str = ""
-    tool: str = "diffoscope"
-
-    def evidence(self) -> dict[str, object]:
-        """The same as JSON."""
-        told = {"tool": self.tool, "version": self.version}
-        if self.why_none:
-            return {**told, "why_none": self.why_none, "cure": self.cure}
-        return {**told, "cut": self.cut, "text": self.text}
-
-
-@dataclass(frozen=True)
-class Reference:
-    """What is set beside the archive's packages: for which item, of which suite; products by name, and their folder."""
-
-    item: str
-    suite: str
-    products: Mapping[str, str]
-    folder: Path
-
-
-@dataclass(frozen=True)
-class Side:
-    """One of two folders of plain files that are compared, and what it is called in the report."""
-
-    label: str
-    folder: Path
 
 
 class Builder(Protocol):

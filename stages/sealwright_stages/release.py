@@ -2,72 +2,45 @@
 
 - Everything that can be refused without touching anything is refused first: manifest, policy and its signature,
   sandbox, memory, and last, since it takes a few seconds where it was not yet tried, whether the sandbox holds.
-- Who is to sign the release has an OpenPGP key: the signer signs with nothing else.
 - The log is opened before anything else happens; the state is folded from it, never from elsewhere.
-- What a run that was killed could not remove (private keyrings, half-made sandboxes) is removed then.
+- That the run began is said next. What a run that was killed could not remove (private keyrings, half-made sandboxes)
+  is removed then, and what fetches, verifies, builds and signs is put together; a refusal there ends the run on the record.
 - Whatever was opened is closed again, in the opposite order, however the run ends.
 """
 
 from __future__ import annotations
 
 import contextlib
-import importlib
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sealwright_appendlog import layout
 from sealwright_appendlog.audit import LogBroken
-from sealwright_keyring.errors import KeyringError
-from sealwright_keyring.home import remove_abandoned
-from sealwright_keyring.policy import Policy, load_policy
-from sealwright_keyring.toml_lines import line_of
-from sealwright_stages.errors import LogError, ManifestError
-from sealwright_stages.events import BadEventError
-from sealwright_stages.files import read_small
+from sealwright_keyring.policy import Policy
+from sealwright_stages.ahead import Ahead, ahead_of
+from sealwright_stages.errors import LogError, ManifestError, SealwrightError
+from sealwright_stages.events import BadEventError, MemoryRead
 from sealwright_stages.fold import fold
 from sealwright_stages.journal import Journal
 from sealwright_stages.log import LogLost, LogSession, log_error, open_embedded, open_transport, read_entries
-from sealwright_stages.manifest import Manifest, load
-from sealwright_stages.memory.reading import recall
-from sealwright_stages.memory.recall import Recall
-from sealwright_stages.policy_signature import PolicySignature, signed_policy
+from sealwright_stages.manifest import Manifest
+from sealwright_stages.reading import Subject, subject_of
 from sealwright_stages.sandbox.identity import Identities
-from sealwright_stages.sandbox.life import end_unborn
-from sealwright_stages.sandbox.readiness import require_sandbox
 from sealwright_stages.selftest.vouch import require_held
 from sealwright_stages.state import Record, State
-from sealwright_stages.verify.verifier import require_verifier, verifier
+from sealwright_stages.verify.trusted_gpg import require_gpg
 from sealwright_stages.wish import Wish
-from sealwright_stages.work import WorkFolder, work_folder
+from sealwright_stages.work import WorkFolder
 
 if TYPE_CHECKING:
     from sealwright_stages.engine import Engine
+    from sealwright_stages.memory.recall import Recall
     from sealwright_stages.outlook import Outlook
     from sealwright_stages.sign.signing import SigningRequest, Typed
-
-_MAX_HOSTS = 1 << 20
-
-
-@dataclass(frozen=True)
-class Subject:
-    """What is walked, as it was read before anything was touched, and where.
-
-    The work folder is known by `mark`; `cache` is the folder of verified files (None: the one for all releases). A walk
-    that is not `official` says so in its log.
-    """
-
-    manifest: Manifest
-    policy: Policy
-    work: WorkFolder
-    mark: str
-    policy_signature: PolicySignature | None = None
-    known_hosts: bytes | None = None
-    cache: Path | None = None
-    official: bool = True
 
 
 @dataclass(frozen=True)
@@ -82,57 +55,6 @@ class Opened:
     outlook: Outlook
 
 
-def read_release(manifest_path: Path) -> tuple[Manifest, Policy, PolicySignature | None]:
-    """Read the manifest, the policy that it names, and the policy's own signature if it wants one; touch nothing.
-
-    Raises:
-        ManifestError: one of them is refused, with file and line.
-    """
-    manifest = load(manifest_path)
-    try:
-        policy = load_policy(manifest.keyring)
-    except KeyringError as error:
-        raise ManifestError(error.what, error.because, error.next_step) from error
-    manifest = load(manifest_path, frozenset(policy.persons))
-    _can_sign(manifest, policy)
-    return manifest, policy, signed_policy(manifest.policy_signers, manifest.policy_threshold, policy)
-
-
-def _can_sign(manifest: Manifest, policy: Policy) -> None:
-    for name in manifest.signers:
-        if not policy.persons[name].openpgp:
-            line = line_of(manifest.data.decode(), ("release", "signers"))
-            raise ManifestError(
-                f"{manifest.path}:{line}",
-                f"{name} has no OpenPGP key, and a release is signed with nothing else",
-                f"give {name} one with `sealwright keyring add`, or name another",
-            )
-
-
-def read_known_hosts(manifest: Manifest) -> bytes | None:
-    """The ssh host keys that the manifest names, as read once at the start of a run.
-
-    Raises:
-        ManifestError: it is no plain file, is larger than 1 MiB, or names no host.
-    """
-    path = manifest.known_hosts
-    if path is None:
-        return None
-    try:
-        data = read_small(path, _MAX_HOSTS)
-    except OSError as error:
-        raise ManifestError(
-            f"known_hosts of {manifest.path}", f"{path}: {error.strerror}", "name a plain file of host keys"
-        ) from error
-    if not any(line.strip() and not line.lstrip().startswith(b"#") for line in data.splitlines()):
-        raise ManifestError(
-            f"known_hosts of {manifest.path}",
-            f"{path} names no host",
-            "put the servers' keys there; see `man sshd`",
-        )
-    return data
-
-
 @contextlib.contextmanager
 def opened(
     wish: Wish,
@@ -145,10 +67,7 @@ def opened(
     Raises:
         SealwrightError: what is refused, because of what, and what to do.
     """
-    manifest, policy, signature = read_release(wish.manifest)
-    work = work_folder(manifest.release, wish.work)
-    subject = Subject(manifest, policy, work, manifest.release, signature, read_known_hosts(manifest))
-    with walked(subject, wish, ask, listener, waiting) as release:
+    with walked(subject_of(wish), wish, ask, listener, waiting) as release:
         yield release
 
 
@@ -159,48 +78,63 @@ def walked(
     ask: Callable[[SigningRequest], Typed | None],
     listener: Callable[[Record], None] = lambda record: None,
     waiting: Callable[[str], None] = lambda what: None,
+    begun: Ahead | None = None,
 ) -> Iterator[Opened]:
     """Open what was read for a run; of `wish` only how it is to be run counts. `waiting` as for `opened`.
+
+    `begun` is what was begun ahead; whoever began it closes it.
 
     Raises:
         SealwrightError: what is refused, because of what, and what to do.
     """
-    manifest, policy, work = subject.manifest, subject.policy, subject.work
-    _load_the_rest()
-    require_sandbox()
-    require_verifier()
-    memory = held = None
-    if not (work.log / layout.SEALED).exists():  # nothing more is fetched or built after the seal
-        memory = recall(manifest)
-        held = require_held(cache_folder(), waiting=waiting)
-    identities = Identities.choose()
-    cancel = threading.Event()
+    manifest, work = subject.manifest, subject.work
     with contextlib.ExitStack() as stack:
-        stack.enter_context(work.locked())
+        ahead = stack.enter_context(ahead_of(begun))
+        ahead.try_sandbox()
+        if manifest.log_key is None:
+            ahead.start_authority()
+        ahead.require_sandbox()
+        require_gpg()
+        memory = held = None
+        if not (work.log / layout.SEALED).exists():  # nothing more is fetched or built after the seal
+            memory = _recalled(manifest)
+            held = require_held(cache_folder(), waiting=waiting)
+        identities = Identities.choose()
+        cancel = threading.Event()
+        lock = stack.enter_context(work.locked())
         work.prepare(subject.mark)
-        end_unborn()
-        remove_abandoned(verifier())
-        log = open_log(manifest, work, identities)
+        log = open_log(manifest, work, identities, ahead)
         stack.callback(log.close)
         log.whenever_lost(cancel.set)
         journal = Journal(log, folded(work.log), manifest.waivers, listener)
-        _same_release(journal.state, manifest, policy)
-        if memory is None:  # a sealed log takes no verdict any more
-            memory = Recall(manifest) if journal.state.sealed else recall(manifest)
-        _same_memory(journal.state, memory)
-        from sealwright_stages.assembly import assembled  # noqa: PLC0415 - see `_load_the_rest`
+        _same_release(journal.state, manifest, subject.policy)
+        if memory is None and not journal.state.sealed:  # a sealed log takes no verdict any more
+            memory = _recalled(manifest)
+        _same_memory(journal.state, memory.read if memory is not None else ())
+        with _begun(journal, subject, wish):
+            from sealwright_stages.assembly import assembled  # noqa: PLC0415 - the first event need not wait for it
 
-        engine, outlook = assembled(subject, wish, ask, journal, identities, cancel, memory, held)
+            engine, outlook = assembled(subject, wish, ask, journal, identities, cancel, memory, held)
+            engine.context.stands = lock.stands
         yield Opened(manifest, work, engine, log, cancel, outlook)
 
 
-def _load_the_rest() -> None:
-    """Load what walks a release while the sandbox is tried and the log authority starts: a third of all code."""
-    threading.Thread(target=importlib.import_module, args=("sealwright_stages.assembly",), daemon=True).start()
+@contextlib.contextmanager
+def _begun(journal: Journal, subject: Subject, wish: Wish) -> Iterator[None]:
+    """Say that the run began, before the block; and that it ended, if the block refuses to go on."""
+    if journal.state.sealed:
+        yield
+        return
+    journal.begin(subject.manifest, subject.policy.sha256, wish.tool, official=subject.official)
+    try:
+        yield
+    except SealwrightError as error:
+        journal.end(error.exit_code, f"{error.what}: {error.because}", error.next_step)
+        raise
 
 
-def open_log(manifest: Manifest, work: WorkFolder, identities: Identities) -> LogSession:
-    """Reach the log authority, starting it if it is embedded.
+def open_log(manifest: Manifest, work: WorkFolder, identities: Identities, ahead: Ahead) -> LogSession:
+    """Reach the log authority; an embedded one is told of the log that is its own.
 
     Raises:
         LogError: it can't be reached, or its log is not the one that was seen before.
@@ -210,7 +144,8 @@ def open_log(manifest: Manifest, work: WorkFolder, identities: Identities) -> Lo
         if manifest.log_key is not None:
             return open_transport(manifest.log_transport, manifest.log_key, manifest.release, work.log, saved)
         key = work.private / "log.key"
-        return open_embedded(work.log, key, manifest.release, identities.log, identities.log, saved)
+        uid = identities.log
+        return open_embedded(work.log, key, manifest.release, uid, uid, saved, ahead.authority())
     except LogLost as error:
         raise log_error(error) from error
 
@@ -251,9 +186,18 @@ def _same_release(state: State, manifest: Manifest, policy: Policy) -> None:
             )
 
 
-def _same_memory(state: State, memory: Recall) -> None:
+def _recalled(manifest: Manifest) -> Recall | None:
+    """Everything that the manifest tells us to remember; None if that is nothing."""
+    if not manifest.memory.evidence:
+        return None
+    from sealwright_stages.memory.reading import recall  # noqa: PLC0415 - most releases remember none
+
+    return recall(manifest)
+
+
+def _same_memory(state: State, read: Sequence[MemoryRead]) -> None:
     """A log goes on only with the earlier releases that its first item was judged by."""
-    known, now = state.memory, {told.root: told for told in memory.read}
+    known, now = state.memory, {told.root: told for told in read}
     gone = [told for root, told in known.items() if root not in now]
     came = [told for root, told in now.items() if root not in known] if state.items else []
     for told, how in (*((each, "is gone") for each in gone), *((each, "came to it") for each in came)):

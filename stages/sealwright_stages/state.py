@@ -144,6 +144,8 @@ class Component:
     environment: str = ""
     environment_sha256: str = ""
     epoch: int = 0
+    limits: tuple[int, ...] = ()
+    """What its build may take: seconds, bytes of memory, bytes of disk, processes; empty where the log doesn't tell."""
     samples: tuple[Sample, ...] = ()
     end: ev.BuildEnded | None = None
     """How its last build ended, and what it took; None while it runs."""

@@ -205,6 +205,7 @@ class SourceWalk:
         items = self._items(component)
         if not all(item.green for item in items):
             return False
+        self.context.check_work()
         green: dict[str, Green] = {}
         for item in items:
             verdict = item.verdict()

@@ -1,6 +1,9 @@
 """The work folder of one release: where each thing lies, and the lock that keeps a second run out.
 
-- One run at a time: an advisory lock on the open file `lock`, which a dead process does not hold.
+- One run at a time: an advisory lock on the open file `lock`, which a dead process does not hold. Nobody else can open
+  that file, since whoever can may hold the lock.
+- A folder that somebody else owns or may write in is not used: its names could be links to anywhere.
+- Who holds the lock knows whether the folder is still the one that was locked: another may lie there by now.
 - A folder of another release is refused before anything in it is touched.
 - Folders appear with modes that let only their owner write; into those where strangers' programs write, nobody else
   gets at all, since such a program could leave one that runs as its own uid.
@@ -12,6 +15,7 @@ import contextlib
 import fcntl
 import json
 import os
+import stat
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -21,6 +25,22 @@ from sealwright_stages.errors import MachineError, ManifestError
 from sealwright_stages.files import write_whole
 
 _LOOKS, _MOMENT = 5, 0.02  # times, seconds
+
+
+@dataclass(frozen=True)
+class Lock:
+    """The lock of a work folder, held by an open file."""
+
+    descriptor: int
+    path: Path
+
+    def stands(self) -> bool:
+        """Whether the folder is still where it was locked; it may have been moved or deleted, and another made."""
+        try:
+            here, held = self.path.lstat(), os.fstat(self.descriptor)
+        except OSError:
+            return False
+        return (here.st_dev, here.st_ino) == (held.st_dev, held.st_ino)
 
 
 @dataclass(frozen=True)
@@ -113,15 +133,17 @@ class WorkFolder:
             write_whole(marker, json.dumps({"release": release}).encode() + b"\n")
 
     @contextlib.contextmanager
-    def locked(self) -> Iterator[None]:
+    def locked(self) -> Iterator[Lock]:
         """Hold the lock while the block runs.
 
         Raises:
-            MachineError: another run holds it; its pid is named.
+            MachineError: another run holds it, and its pid is named; or the folder is not ours alone.
         """
+        path = self.root / "lock"
         try:
             self.root.mkdir(mode=0o755, parents=True, exist_ok=True)
-            descriptor = os.open(self.root / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            self._require_ours()
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         except OSError as error:
             raise MachineError(
                 f"{self.root} can't be used", error.strerror or str(error), "name another with --work DIR"
@@ -133,11 +155,22 @@ class WorkFolder:
                     f"the run with pid {_pid(descriptor) or 'unknown'} holds it",
                     "watch it with `sealwright attach` or `sealwright status`, or wait for its end",
                 )
+            os.fchmod(descriptor, 0o600)
             os.ftruncate(descriptor, 0)
             os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
-            yield
+            yield Lock(descriptor, path)
         finally:
             os.close(descriptor)
+
+    def _require_ours(self) -> None:
+        """Refuse a folder in which another user could put what we follow, or take away what we verified."""
+        held = self.root.stat()
+        if held.st_uid != os.geteuid() or held.st_mode & 0o022:
+            raise MachineError(
+                f"{self.root} is not ours alone",
+                f"it belongs to uid {held.st_uid} and has mode {stat.S_IMODE(held.st_mode):o}",
+                "if it is yours, `chmod go-w` it, or run as its owner; else name another with --work DIR",
+            )
 
     def holder(self) -> int | None:
         """The pid of the run that holds the lock, 0 if it has not said; None if there is none.

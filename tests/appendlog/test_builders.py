@@ -30,7 +30,7 @@ def test_sixteen_builders_flood_the_log_while_events_are_acknowledged(tmp_path: 
         engine = connect(tmp_path)
         engine.hello("engine")
         engine.wait("C")
-        flooding = threading.Thread(target=lambda: marks.update(flood(tmp_path / "s", BUILDERS, 2.0)))
+        flooding = threading.Thread(target=lambda: marks.update(flood(tmp_path / "s", BUILDERS, 1.0)))
         flooding.start()
         events = 0
         while flooding.is_alive():

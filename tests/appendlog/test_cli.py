@@ -38,6 +38,30 @@ def test_a_wrong_command_line_is_an_error_of_three_lines() -> None:
         assert re.fullmatch(rb"error: the command line\nbecause: .*\nnext: see .* --help`\n", said.stderr)
 
 
+def test_an_answer_that_nobody_reads_is_no_yes(tmp_path: Path) -> None:
+    log = sealed_log(tmp_path / "log")
+    for words in (["verify", log], ["vkey", log], ["prove", log, "0"], ["setup"], ["verify", "--help"]):
+        nobody, end = os.pipe()
+        os.close(nobody)
+        with os.fdopen(end, "wb") as unread:
+            done = subprocess.run(
+                [*PROGRAM, *words], stdout=unread, stderr=subprocess.PIPE, check=False, timeout=60
+            )
+        assert (done.returncode, done.stderr) == (141, b""), words
+        shut = subprocess.run(["sh", "-c", 'exec "$@" >&-', "sh", *PROGRAM, *words], check=False, timeout=60)
+        assert shut.returncode == 0, "who closes it has chosen the exit code alone"
+
+
+def test_who_is_told_nothing_or_half_a_command_line_does_nothing(tmp_path: Path) -> None:
+    words = json.dumps(["vkey", str(sealed_log(tmp_path / "log"))]).encode()
+    whole = run("told", data=words)
+    assert (whole.returncode, whole.stdout[:12]) == (0, b"example.org/")
+    nothing = run("told")
+    assert (nothing.returncode, nothing.stdout, nothing.stderr) == (0, b"", b"")
+    half = run("told", data=words[:-1])
+    assert (half.returncode, half.stdout) == (4, b"") and half.stderr.startswith(b"error: told failed\nbecause: ")
+
+
 def test_no_text_from_outside_reaches_the_terminal_raw(tmp_path: Path) -> None:
     log, note = sealed_log(tmp_path / "log"), tmp_path / "note"
     note.write_bytes(b"a\x1b[31mb\xc2\x9b31m\xe2\x80\xae\xff\n")
@@ -55,7 +79,8 @@ def test_an_interrupted_command_says_so_in_three_lines(tmp_path: Path) -> None:
         heard = ("env", "--default-signal=INT")  # whoever is started in a shell's background ignores it
         words = [*heard, *PROGRAM, "append", "--raw", "--stream", "raw/x", "--socket", str(tmp_path / "s")]
         pipe = subprocess.PIPE
-        with subprocess.Popen(words, stdin=pipe, stderr=pipe) as process, listener.accept()[0]:
+        with subprocess.Popen(words, stdin=pipe, stderr=pipe) as process, listener.accept()[0] as taken:
+            assert taken.recv(1)  # it speaks, so it is past its start
             process.send_signal(signal.SIGINT)
             told = process.communicate(timeout=20)[1]
     assert process.returncode == 130

@@ -95,6 +95,6 @@ def test_an_end_is_the_error_that_it_was(code: int, family: type[Exception], tmp
 def test_an_engine_that_is_gone_is_told_with_what_is_known_of_it(place: Place) -> None:
     assert f"signal {signal.SIGKILL.value}" in gone(place, 7, -9).because
     assert "without a word" in gone(place, 7).because and "memory" in gone(place, 7).next_step
-    place.folder.mkdir(parents=True)
+    place.folder.mkdir(parents=True, mode=0o700)
     place.stderr.write_text("Traceback\nMemoryError: all of it\n")
     assert gone(place, 7, 1).because == "MemoryError: all of it"

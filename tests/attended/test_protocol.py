@@ -33,8 +33,10 @@ from sealwright_stages.attended.protocol import (
     protocol_of,
     said,
 )
+from sealwright_stages.finish import Act, Check, Finish, Signer, Step, Thing
 from sealwright_stages.live import Now
 from sealwright_stages.ports import Sampled
+from sealwright_stages.verdict import Status
 from support.lone_engine import hello
 
 EVIL = "\x1b[31m\u202e\0“[b]”\ud800"
@@ -44,7 +46,22 @@ SAID: list[Said] = [
     Whole(),
     Position(7, True, EVIL, 2, 3),
     Asks(),
-    Asks(1, "r-1", "ab", ("one", EVIL), ("KEY",), 3, ("w",)),
+    Asks(1, "r-1", "ab", ("one", EVIL), ("KEY",), 3, ("w",), (Thing("SHA256SUMS", "sha256sums", "ab", 7),)),
+    Finish(),
+    Finish(
+        (Step(Act.SEAL, Status.PASSED, EVIL, "", "then", "now"), Step(Act.KEY, Status.RUNNING)),
+        (Signer(EVIL, ("KEY",)),),
+        2,
+        ("SHA256SUMS",),
+        (Check("SHA256SUMS", "me", "KEY", "then", "gpg", "agrees"),),
+        "ab",
+        9,
+        "/srv",
+        EVIL,
+        ("KEY",),
+        (Thing("log/SHA256SUMS", "log-sha256sums", EVIL, 7),),
+        3,
+    ),
     Looks({EVIL: Now(Sampled(1, 2, 3, 4, 5), 6, 7)}, {"x": "about 3 min left"}, "about 1 h left"),
     Over(4, "what", EVIL, "next", (("checkpoint", "/a/b"),)),
     No("why"),
@@ -53,7 +70,7 @@ SAID: list[Said] = [
 ASKED: list[Asked] = [
     Greet(1, "0.1.0"),
     AskRetry(EVIL),
-    AskWaive("item", "me", EVIL),
+    AskWaive("item", "me", EVIL, "code", "0" * 64),
     AskStop(),
     Sign(1, "0123abcd", "small-1.0"),
     Refuse(2),

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
 
 from sealwright_stages.attended.question import Question
 from sealwright_stages.ports import Proposal
@@ -13,10 +16,10 @@ from walk.walking import until
 REQUEST = SigningRequest("r-1.0", Proposal("1", "ab" * 32, ("one",), "confirmation", ("KEY",)), 3, ("w",))
 
 
-def asking(question: Question) -> Callable[[], Typed | None]:
+def asking(question: Question, request: SigningRequest = REQUEST) -> Callable[[], Typed | None]:
     """Ask in a thread; gives what waits for the answer."""
     got: list[Typed | None] = []
-    thread = threading.Thread(target=lambda: got.append(question.ask(REQUEST)))
+    thread = threading.Thread(target=lambda: got.append(question.ask(request)))
     before = question.open.number
     thread.start()
     until(lambda: question.open.number not in (0, before), "it asks")
@@ -49,8 +52,36 @@ def test_an_answer_to_another_question_is_none() -> None:
     assert question.open.number != number
     for other in (0, number, number + 2):
         assert not question.give(other, Typed("abababab", "r-1.0"))
-    question.give(question.open.number, Typed("x", "y"))
-    assert second() == Typed("x", "y")
+    assert question.give(question.open.number, Typed("abababab", "r-1.0"))
+    assert second() == Typed("abababab", "r-1.0")
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        Typed("", ""),
+        Typed("abababab", ""),
+        Typed("", "r-1.0"),
+        Typed("abababa", "r-1.0"),
+        Typed("abababac", "r-1.0"),
+        Typed("ABABABAB", "r-1.0"),
+        Typed("ab" * 33, "r-1.0"),
+        Typed("abababab", "r-1.1"),
+    ],
+)
+def test_a_yes_without_the_digits_and_the_name_is_no_answer(typed: Typed) -> None:
+    question = Question()
+    answer = asking(question)
+    number = question.open.number
+    assert not question.give(number, typed) and question.open.number == number
+    assert question.give(number, Typed("ab" * 5, "r-1.0")) and answer() == Typed("ab" * 5, "r-1.0")
+
+
+def test_a_question_without_a_whole_digest_takes_no_yes() -> None:
+    question = Question()
+    answer = asking(question, replace(REQUEST, proposal=replace(REQUEST.proposal, digest="ab" * 31)))
+    assert not question.give(question.open.number, Typed("abababab", "r-1.0"))
+    assert question.give(question.open.number, None) and answer() is None
 
 
 def test_a_no_is_an_answer_and_stopping_is_a_no() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import resource
@@ -25,6 +26,7 @@ from sealwright_stages.attended.protocol import (
     Asks,
     Greet,
     Hello,
+    Over,
     Sign,
     line,
     said,
@@ -32,7 +34,7 @@ from sealwright_stages.attended.protocol import (
 from sealwright_stages.errors import MachineError
 from sealwright_stages.fold import fold
 from sealwright_stages.work import WorkFolder
-from support.lone_engine import LoneDesk, serving
+from support.lone_engine import LoneDesk, hello, serving
 from walk.walking import until
 
 GREETING = line(Greet(PROTOCOL, "0.1.0"))
@@ -224,7 +226,8 @@ def test_everybody_hears_the_end_and_then_the_door_is_closed(tmp_path: Path, des
                 console.until("asks")
         for console in consoles:
             assert console.until("over")["what"] == "the test is over"
-            assert console.heard() is None
+            while (said := console.heard()) is not None:  # the clock ticked meanwhile: nothing else follows
+                assert said["m"] == "position"
 
 
 _COME = """
@@ -323,3 +326,75 @@ def test_what_an_engine_says_of_itself_is_read_strictly(place: Place) -> None:
     for wrong in (b"", b"{}", b'{"m":"stop"}', b"x" * (2 << 20)):
         (place.folder / "engine.json").write_bytes(wrong)
         assert place.engine() is None
+
+
+def test_the_end_is_told_even_where_the_engine_can_not_be_looked_at_any_more(
+    tmp_path: Path, desk: LoneDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail() -> object:
+        raise RuntimeError("it is closed")
+
+    with contextlib.ExitStack() as stack:
+        with serving(tmp_path, desk):
+            console = stack.enter_context(contextlib.closing(Console(Place(WorkFolder(tmp_path)))))
+            console.until("asks")
+            monkeypatch.setattr(desk, "position", fail)
+        assert console.until("over")["what"] == "the test is over"
+
+
+def test_a_door_that_was_never_opened_can_be_closed(tmp_path: Path, desk: LoneDesk) -> None:
+    with socket.socket(socket.AF_UNIX) as door:
+        server_module.Server(door, hello(), desk).close(Over(0, "", "", ""))
+
+
+class FullDoor:
+    """A door whose process has no descriptor left for who comes; it stays ready."""
+
+    def __init__(self) -> None:
+        self.ready, self._far = socket.socketpair()
+        self._far.send(b"x")
+        self.accepted = 0
+
+    def fileno(self) -> int:
+        return self.ready.fileno()
+
+    def setblocking(self, flag: bool) -> None:
+        self.ready.setblocking(flag)
+
+    def accept(self) -> object:
+        self.accepted += 1
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    def close(self) -> None:
+        self.ready.close()
+        self._far.close()
+
+
+def test_an_engine_without_descriptors_does_not_run_hot(desk: LoneDesk) -> None:
+    door = FullDoor()
+    server = server_module.Server(door, hello(), desk)  # type: ignore[arg-type]
+    server.start()
+    time.sleep(0.5)
+    server.close(Over(0, "", "", ""))
+    assert 0 < door.accepted <= 15
+
+
+def test_what_another_user_could_have_written_of_an_end_is_not_believed(tmp_path: Path) -> None:
+    place = Place(WorkFolder(tmp_path))
+    place.folder.mkdir(parents=True, mode=0o700)
+    (place.folder / "ended.json").write_bytes(line(Over(0, "signed by all", "", "publish it")))
+    assert place.ended() is not None
+    place.folder.chmod(0o777)
+    for look in (place.ended, place.engine, lambda: place.protocol_of(1), place.last_words):
+        with pytest.raises(MachineError, match="not ours alone"):
+            look()
+    place.folder.chmod(0o700)
+
+
+def test_an_engine_of_another_version_is_known_by_its_protocol(place: Place) -> None:
+    me = os.getpid()
+    assert place.protocol_of(me) == PROTOCOL and place.protocol_of(me + 1) is None
+    (place.folder / "engine.json").write_bytes(b'{"m":"hello","pid":%d,"protocol":77,"more":"fields"}\n' % me)
+    assert place.engine() is None and place.protocol_of(me) == 77
+    (place.folder / "engine.json").write_bytes(b"garbage")
+    assert place.protocol_of(me) is None

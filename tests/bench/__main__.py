@@ -11,6 +11,7 @@ from bench import (
     bench_console,
     bench_diff,
     bench_log,
+    bench_logs,
     bench_review,
     bench_sandbox,
     bench_signatures,
@@ -34,6 +35,7 @@ def lines() -> Iterator[Line]:
     yield from bench_sandbox.lines()
     yield from bench_watch.lines()
     yield bench_console.first_paint()
+    yield from bench_logs.lines()
     yield bench_attach.lines()
 
 

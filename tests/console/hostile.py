@@ -1,14 +1,18 @@
 """A console over a feed in which every text is an attack; run as a program on a pseudo terminal.
 
-`hostile.py feed` shows the console; `hostile.py raw` shows widgets that nobody cleans, so that only the output
+`hostile.py feed` shows the console; `hostile.py every FILE` shows each of its screens, one after the other, over several
+such releases, and writes into FILE which widgets were there; `hostile.py raw` shows widgets that nobody cleans, so that only the output
 filter stands before the terminal; `hostile.py start` the start and doctor screens; `hostile.py open` takes the filter away too, to prove that the test can fail.
 """
 
 from __future__ import annotations
 
+import asyncio
+import base64
 import json
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 from rich.text import Text
@@ -20,14 +24,47 @@ from textual.widgets import Button, DataTable, Input, Label, OptionList, Static
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from console import made_up
+from console.reach import GIVEN, at, make, screens
 from sealwright_console.app import ConsoleApp
 from sealwright_console.feed import SigningRequest
+from sealwright_console.lines import Part
+from sealwright_console.looks import Looks
+from sealwright_console.theme import THEME_NAMES
 from sealwright_stages import events as ev
+from support.stream import CANARY
 
 
 def attack(mark: str) -> str:
     """CSI, OSC with BEL, C1, bidi, zero width, NUL and markup around a mark."""
     return f"\x1b[7m{mark}\x1b]0;t\x07\x9b1m\u202e\u200b\x00[b]{mark}"
+
+
+ATTACKS = (
+    f"\x1b[{CANARY};9H",
+    f"\x1b[5;{CANARY}m",
+    f"\x1b]0;{CANARY}\x07",
+    f"\x1b]8;;https://example.org/{CANARY}\x1b\\link\x1b]8;;\x1b\\",
+    f"\x1b]52;c;{base64.b64encode(CANARY.encode()).decode()}\x07",
+    f"\x1b]9;{CANARY}\x07",
+    f"\x1b]777;notify;{CANARY};x\x1b\\",
+    f"\x1bP{CANARY}q\x1b\\",
+    f"\x1b_{CANARY}\x1b\\\x1b^{CANARY}\x1b\\\x1bX{CANARY}\x1b\\",
+    f"\x1bc\x1b(0\x1b#8\x9b{CANARY}H\x9d0;{CANARY}\x9c",
+    f"\udc9b{CANARY}H\udcff\udcc3",
+    "\x00\x07\x08\r\x0b\x0c\x0e\x7f",
+    "\u202eright to left\u2066\u200f\u2028\u2029",
+    "\u200b\u200d\ufeff\u00ad\U000e0041\u3164\ufe0f",
+    "e" + "\u0301" * 300,
+    "\u754c" * 40,
+    f"[red]{CANARY}[/] [/] [link=https://example.org]l[/link] [@click=app.leave]c[/] [bold",
+)
+"""One of each kind; none of them is text that may come out as it is, but for wide characters and markup."""
+
+
+def all_of(mark: str, turn: int) -> str:
+    """Every attack after a mark; `turn` says which is the first, since what is cut off never gets anywhere."""
+    turn %= len(ATTACKS)
+    return mark + "".join((*ATTACKS[turn:], *ATTACKS[:turn]))
 
 
 SURFACES = (
@@ -59,8 +96,14 @@ def evil(name: str) -> str:
     return attack(MARKS[name])
 
 
-def feed(data: Path) -> made_up.MadeUpFeed:
-    """A release in which nothing is meant well."""
+def longest(name: str) -> str:
+    """A megabyte of attacks."""
+    text = all_of(MARKS[name], 3)
+    return text * ((1 << 20) // len(text))
+
+
+def feed(data: Path, evil: Callable[[str], str] = evil) -> made_up.MadeUpFeed:
+    """A release in which nothing is meant well; `evil` gives what is said on a surface."""
     story = made_up.Story()
     story.tell(ev.RunStarted("x", "1", "t", made_up.sha("m"), made_up.sha("p"), False, True))
     name = evil("component")
@@ -77,7 +120,7 @@ def feed(data: Path) -> made_up.MadeUpFeed:
     story.tell(ev.ProductCompared(name, evil("product"), "differs", "", evil("reference")))
     story.tell(ev.RunEnded(1, evil("because"), ""))
     folder = data / "build" / "xen" / "1-1"
-    folder.mkdir(parents=True)
+    folder.mkdir(parents=True, exist_ok=True)
     line = evil("log-line").encode("utf-8", "surrogateescape")
     (folder / "00000001.log").write_bytes(line + b"\x9b\xff raw\n")
     request = SigningRequest(
@@ -85,6 +128,57 @@ def feed(data: Path) -> made_up.MadeUpFeed:
     )
     said = (f"✓ {evil('notice')}",)
     return made_up.MadeUpFeed(story, data=data, title=evil("heading"), finished=1, waiting=request, said=said)
+
+
+def turned(turn: int) -> Callable[[str], str]:
+    """What is said on each surface, beginning with another attack on each."""
+    return lambda name: all_of(MARKS[name], turn + list(MARKS).index(name))
+
+
+class EveryScreen(ConsoleApp):
+    """Shows each screen of the package over one hostile release after the other, and copies what can be copied there."""
+
+    told: Path
+
+    async def on_ready(self) -> None:
+        """Begin once the first screen stands."""
+        self.run_worker(self._show_all(), exit_on_error=True)
+
+    async def _show_all(self) -> None:
+        seen: set[str] = set()
+        with tempfile.TemporaryDirectory() as folder:
+            cursor = at(Path(folder) / "past", made_up.past_trouble())
+            for number, said in enumerate((turned(0), turned(6), longest)):
+                over = feed(Path(folder) / str(number), said)
+                for kind in screens():
+                    self._given(said)
+                    screen = make(kind, over, cursor)
+                    self.push_screen(screen)
+                    await asyncio.sleep(0.05)
+                    seen |= {type(each).__name__ for each in (screen, *screen.query("*"))}
+                    for each in ("copy", "copy_command", "copy_evidence"):
+                        if said is not longest and hasattr(screen, f"action_{each}"):
+                            await screen.run_action(each)
+                    self.notify(said("notice"), markup=False, timeout=0.2)
+                    await asyncio.sleep(0.05)
+                    screen.app.pop_screen()
+                    await asyncio.sleep(0)
+        self.told.write_text(json.dumps(sorted(seen)))
+        self.exit(0)
+
+    def _given(self, said: Callable[[str], str]) -> None:
+        """What screens are made from is hostile, too."""
+        text = said("reason")
+        words: dict[str, object] = {
+            "name": said("component"),
+            "text": f"+{text}\n-{text[:99]}\n",
+            "question": ((Part(text),),),
+            "hint": Part(text).text,
+            "yes": Part(text, limit=20).text,
+            "answers": {"one": Part(text, limit=20).text},
+        }
+        for name, word in words.items():
+            GIVEN[name] = lambda feed, cursor, word=word: word  # type: ignore[misc]
 
 
 RAW = ("static", "border", "cell", "value", "button", "option", "label", "toast")
@@ -140,12 +234,38 @@ def start_app() -> App[list[str]]:
     return start.StartApp([where])
 
 
+def calling_app() -> App[int]:
+    """Calls twenty times with texts that are attacks, while it draws as fast as it can; then says that it is done."""
+    story = made_up.troubled()
+    app = ConsoleApp(made_up.MadeUpFeed(story), looks=Looks(notify="osc777"))
+
+    async def draw() -> None:
+        for number in range(20):
+            for theme in THEME_NAMES:
+                app.theme = theme
+                await asyncio.sleep(0.005)
+            app.call_person("x-1", f"red: {attack('C-x')} {number}; {attack('C-y')}")
+        await app.workers.wait_for_complete([each for each in app.workers if each.group == "call"])
+        app.notify("scrolled to the end", timeout=60)
+
+    app.call_later(lambda: app.run_worker(draw(), group="draw"))
+    return app
+
+
 def main() -> None:
     """Show what was asked for."""
     if sys.argv[1] == "start":
         start_app().run()
         return
+    if sys.argv[1] == "call":
+        calling_app().run()
+        return
     with tempfile.TemporaryDirectory() as folder:
+        if sys.argv[1] == "every":
+            every = EveryScreen(feed(Path(folder)))
+            every.told = Path(sys.argv[2])
+            every.run()
+            return
         app = ConsoleApp(feed(Path(folder)))
         if sys.argv[1] != "feed":
             app.call_later(app.push_screen, RawScreen())

@@ -16,14 +16,23 @@ from sealwright_console.repeat import Places, places_of
 from sealwright_console.review_app import ReviewApp
 from sealwright_console.review_feed import ReviewFeed
 from sealwright_stages import events as ev
+from sealwright_stages.finish import Finish, Thing, digest_over
 from sealwright_stages.fold import apply
-from sealwright_stages.live import Now
+from sealwright_stages.live import Ahead, Now
 from sealwright_stages.review.past import Past, read_past
 from sealwright_stages.state import State
 from support.past_log import End, Output, Seal, Told, write_past
 
 BEGIN = datetime(2026, 3, 2, 12, 39, 0, tzinfo=UTC)
-DIGEST = hashlib.sha256(b"made up").hexdigest()
+THINGS = tuple(
+    Thing(name, kind, hashlib.sha256(name.encode()).hexdigest(), size)
+    for name, kind, size in (
+        ("SHA256SUMS", "sha256sums", 1037),
+        ("log/SHA256SUMS", "log-sha256sums", 1412),
+        ("provenance", "dsse-payload", 9120),
+    )
+)
+DIGEST = digest_over(THINGS)
 FINGERPRINT = "0123456789ABCDEF0123456789ABCDEF01234567"
 
 
@@ -225,6 +234,21 @@ def building() -> Story:
     return story
 
 
+def red_build() -> Story:
+    """Two builds are done, one is red, and another runs."""
+    story = building()
+    story.tell(
+        ev.BuildEnded(
+            "xen", 2, 95_000, "", False, 171_000, "cgroup", 310 << 20, 0, 9, 44 << 20, 3400, 1 << 20, 50 << 20
+        )
+    )
+    why = "exit 2: make: *** [all] Error 2"
+    story.verdict("xen/build", "failed", why, code="build-failed", next="read the end of its log; mend it, then r")
+    begin_build(story, "kde-desktop")
+    story.tell(ev.BuildSample("kde-desktop", 96, 300 << 20, 4, 1 << 20, 2 << 20, False, 12 << 20, 120))
+    return story
+
+
 def past_trouble() -> Story:
     """A release that was red once, and went well in the end."""
     story = troubled()
@@ -251,6 +275,10 @@ def begin_build(story: Story, name: str) -> None:
             sha("environment"),
             sha(f"{name} manifest"),
             1_700_000_000,
+            most_seconds=7200,
+            most_memory=8 << 30,
+            most_disk=20 << 30,
+            most_processes=512,
         ),
     )
 
@@ -283,20 +311,31 @@ def finish(story: Story) -> Story:
     return story
 
 
-def request(digest: str = DIGEST) -> SigningRequest:
+def request(digest: str = DIGEST, things: tuple[Thing, ...] = THINGS, number: int = 1) -> SigningRequest:
     """What the signer asks."""
     return SigningRequest(
         release="example-1.0",
         digest=digest,
         summary=(
             "SHA256SUMS: 11 products",
-            "log/SHA256SUMS: 14 files, 228 records, sealed",
-            "provenance: SLSA v1, builder example.org/builder-1",
+            "log/SHA256SUMS: the sealed log, 14 files",
+            "provenance: 11 products of example-1.0",
+            "0 warnings, 1 waivers",
         ),
-        keys=(f"manager-1 {FINGERPRINT}",),
-        counts=(("components", 11), ("products", 11), ("items", 34)),
+        keys=(FINGERPRINT,),
+        counts=(("products", 11),),
         warnings=("kde-desktop/signature of the tag: extension seen on the key server (release-manager-1)",),
+        things=things,
+        number=number,
     )
+
+
+OTHER_THINGS = (*THINGS[:2], Thing("provenance", "dsse-payload", sha("another"), 9120))
+
+
+def other_request() -> SigningRequest:
+    """The next question, over other documents."""
+    return request(digest_over(OTHER_THINGS), OTHER_THINGS, 2)
 
 
 @dataclass
@@ -313,8 +352,10 @@ class MadeUpFeed:
     said: tuple[str, ...] = ("✓ log authority connected · 204 sent, 204 acked",)
     asked: list[tuple[str, ...]] = field(default_factory=list)
     looks: dict[str, Now] = field(default_factory=dict)
-    ahead: dict[str, str] = field(default_factory=dict)
+    lefts: dict[str, str] = field(default_factory=dict)
+    far: dict[str, Ahead] = field(default_factory=dict)
     state: State = field(default_factory=State)
+    finish: Finish = field(default_factory=Finish)
     _at: int = 0
 
     def __post_init__(self) -> None:
@@ -338,7 +379,10 @@ class MadeUpFeed:
         return self.looks.get(component)
 
     def left(self, component: str = "") -> str:
-        return self.ahead.get(component, "")
+        return self.lefts.get(component, "")
+
+    def ahead(self, component: str) -> Ahead | None:
+        return self.far.get(component)
 
     def notices(self) -> Sequence[str]:
         return self.said
@@ -349,7 +393,7 @@ class MadeUpFeed:
     def retry(self, item: str) -> None:
         self.asked.append(("retry", item))
 
-    def waive(self, item: str, person: str, reason: str) -> None:
+    def waive(self, item: str, person: str, reason: str, code: str, sha256: str) -> None:
         self.asked.append(("waive", item, person, reason))
 
     def stop(self) -> None:
@@ -388,12 +432,12 @@ def review(folder: Path, story: Story, at: int | None = None) -> ReviewApp:
     return ReviewApp(ReviewFeed(cursor, said), cursor, clock=lambda: 0.0)
 
 
-def write_log(data: Path, component: str = "xen", lines: int = 220) -> None:
-    """A build's output, with one evil line and one long one."""
+def write_log(data: Path, component: str = "xen", lines: int = 220, last: bytes = b"") -> None:
+    """A build's output, with one evil line and one long one, and `last` after that."""
     folder = data / "build" / component / "1-1"
     folder.mkdir(parents=True, exist_ok=True)
     text = [f"CC      tools/libxl/libxl_part_{number:03}.o".encode() for number in range(lines)]
     text[lines - 6] = b"warning: 'strncpy' output may be truncated [-Wstringop-truncation]"
     text[lines - 5] = b"evil line: \x1b[1;1HGREEN verified\x1b]0;title\x07 \xe2\x80\xae\x9b"
     text[lines - 4] = b"x" * 6000
-    (folder / "00000042.log").write_bytes(b"\n".join(text) + b"\n")
+    (folder / "00000042.log").write_bytes(b"\n".join(text) + b"\n" + last)

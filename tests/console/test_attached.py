@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import os
 from collections.abc import Callable, Iterator
@@ -9,7 +10,13 @@ from pathlib import Path
 
 import pytest
 
+from console import finishes, made_up
+from sealwright_console import attending
 from sealwright_console.attached import AttachedFeed
+from sealwright_console.attending import run_attended
+from sealwright_console.cli import main
+from sealwright_console.views.sign import of_these
+from sealwright_stages.attended import client
 from sealwright_stages.attended.client import Link, attached
 from sealwright_stages.attended.place import Place
 from sealwright_stages.attended.protocol import (
@@ -22,15 +29,20 @@ from sealwright_stages.attended.protocol import (
     Over,
     Refuse,
     Sign,
+    line,
 )
-from sealwright_stages.errors import Exit, MachineError
+from sealwright_stages.errors import Exit, MachineError, ManifestError
+from sealwright_stages.events import Stage
 from sealwright_stages.fold import fold
 from sealwright_stages.live import Now
 from sealwright_stages.log.entries import read_entries
+from sealwright_stages.manifest import load
 from sealwright_stages.ports import Sampled
+from sealwright_stages.wish import Wish
 from sealwright_stages.work import WorkFolder
 from support.lone_engine import LoneDesk, hello, serving
 from support.past_log import write_past
+from support.release_folder import HEAD, component, write_release
 from support.stories import whole_release
 from walk.walking import until
 
@@ -83,11 +95,17 @@ def test_each_wish_goes_to_the_engine(feed: AttachedFeed, desk: LoneDesk) -> Non
     request = feed.signing()
     assert request is not None and request.digest == "ab" * 32 and request.counts == (("products", 2),)
     feed.retry("a")
-    feed.waive("a", "me", "why")
+    feed.waive("a", "me", "why", "old-key", "0" * 64)
     feed.confirm_signing("abababab", "r-1.0")
     feed.refuse_signing()
     feed.stop()
-    wanted = [AskRetry("a"), AskWaive("a", "me", "why"), Sign(7, "abababab", "r-1.0"), Refuse(7), AskStop()]
+    wanted = [
+        AskRetry("a"),
+        AskWaive("a", "me", "why", "old-key", "0" * 64),
+        Sign(7, "abababab", "r-1.0"),
+        Refuse(7),
+        AskStop(),
+    ]
     until(lambda: desk.asked == wanted, lambda: desk.asked)
 
 
@@ -97,6 +115,39 @@ def test_looks_at_builds_come_beside_the_log(feed: AttachedFeed, desk: LoneDesk)
     polled(feed, lambda: feed.now("xen") is not None)
     assert (feed.now("xen"), feed.left("xen"), feed.left()) == (now, "about 3 min left", "about 1 h left")
     assert feed.now("linux") is None and feed.left("linux") == ""
+
+
+def test_commands_by_hand_name_the_keyring_of_the_engine(feed: AttachedFeed) -> None:
+    assert feed.places.keys == Path("/srv/release/keyring/keys")
+
+
+def test_how_far_the_finish_is_comes_beside_the_log_to_whoever_comes_and_comes_back(
+    tmp_path: Path, desk: LoneDesk
+) -> None:
+    desk.more = (finishes.finish(*finishes.SIGNED),)
+    with serving(tmp_path, desk):
+        for _ in range(2):
+            with contextlib.closing(AttachedFeed(come(tmp_path))) as feed:
+                assert not feed.finish.final
+                polled(feed, lambda feed=feed: feed.finish.final)  # type: ignore[misc]
+                assert feed.finish == desk.more[0]
+
+
+@pytest.mark.parametrize(("code", "final"), [(0, True), (4, False)])
+def test_a_run_that_ended_badly_has_not_signed(feed: AttachedFeed, desk: LoneDesk, code: int, final: bool) -> None:
+    desk.more = (finishes.finish(*finishes.SIGNED),)
+    polled(feed, lambda: feed.finish.final)
+    feed.over = Over(code, "what", "the log contradicts itself", "keep both")
+    assert feed.finish.final is final
+    if not final:
+        assert feed.finish.steps[-1].said == "what: the log contradicts itself"
+
+
+def test_the_documents_of_a_question_come_with_it(feed: AttachedFeed, desk: LoneDesk) -> None:
+    desk.asks = Asks(7, "r-1.0", made_up.DIGEST, (), (), 2, (), made_up.THINGS)
+    polled(feed, lambda: feed.signing() is not None)
+    request = feed.signing()
+    assert request is not None and (request.things, request.number) == (made_up.THINGS, 7) and of_these(request)
 
 
 def test_the_end_is_told_once_all_that_was_acknowledged_is_shown(
@@ -182,3 +233,60 @@ def test_where_a_lock_is_held_and_nobody_listens_it_is_in_use(
     assert attached(place, "0.1.0") is None
     with place.work.locked(), pytest.raises(MachineError, match="is in use"):
         attached(place, "0.1.0")
+
+
+def test_status_tells_an_engine_of_another_version_by_its_protocol(
+    tmp_path: Path, desk: LoneDesk, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with serving(tmp_path, desk):
+        (tmp_path / "private/engine/engine.json").write_text(f'{{"protocol":77,"pid":{os.getpid()}}}\n')
+        assert main(["status", "--work", str(tmp_path)]) == 0
+    assert "speaks protocol 77" in capsys.readouterr().out
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="another uid needs root")
+def test_status_of_a_folder_in_which_another_could_write_says_that_it_does_not_know(
+    tmp_path: Path, desk: LoneDesk, capsys: pytest.CaptureFixture[str]
+) -> None:
+    place = Place(WorkFolder(tmp_path))
+    place.folder.mkdir(parents=True)
+    (place.folder / "ended.json").write_bytes(line(Over(0, "signed by all", "", "publish it")))
+    os.chown(place.folder, 65534, 65534)
+    assert main(["status", "--work", str(tmp_path)]) == 0
+    told = capsys.readouterr().out
+    assert "whether it runs can't be told" in told and "signed by all" not in told
+    assert main(["attach", "--work", str(tmp_path)]) == 3
+
+
+def test_a_run_that_lost_the_race_comes_to_no_engine_of_another_manifest(
+    tmp_path: Path, desk: LoneDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody listens at the first look, and before our own engine has the lock another one has it."""
+    manifest = load(write_release(tmp_path / "r", HEAD + component("xen")))
+
+    def lost(*_: object) -> None:
+        raise MachineError("the folder is in use", "the run with pid 7 holds it", "wait")
+
+    monkeypatch.setattr(client, "start", lost)
+    first = iter([True])
+    monkeypatch.setattr(client, "attached", lambda *words: None if next(first, False) else attached(*words))
+    wish = Wish(manifest.path, tmp_path, 1, True, "0.1.0")
+    with serving(tmp_path, desk), pytest.raises(ManifestError, match="is not what the engine works on"):
+        run_attended(wish, Stage.SIGN, argparse.Namespace(ascii=False, theme=None))
+
+
+def test_how_to_come_back_is_said_as_one_would_type_it_here(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "bin").mkdir()
+    program = tmp_path / "bin" / "sealwright"
+    program.touch(0o755)
+    place = Place(WorkFolder(tmp_path / "a work"))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.argv", [str(program), "run"])
+    monkeypatch.setenv("PATH", "/usr/bin")
+    assert attending._come_back(place) == "bin/sealwright attach --work 'a work'"
+    monkeypatch.chdir(tmp_path / "bin")
+    assert attending._come_back(place) == f"./sealwright attach --work '{tmp_path}/a work'"
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    assert attending._come_back(place) == f"sealwright attach --work '{tmp_path}/a work'"

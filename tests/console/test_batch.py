@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from console import made_up
-from sealwright_console.batch import Face
+from sealwright_console.batch_face import Face
 from sealwright_console.complaints import print_json
 from sealwright_console.sanitise import ACTIVE, inert
 from sealwright_console.summary import summary

@@ -6,9 +6,7 @@ import string
 from pathlib import Path
 
 import pytest
-from textual.events import Paste
-from textual.pilot import Pilot
-from textual.widgets import Button, Input
+from textual.widgets import Button
 
 from console import made_up
 from console.hands import drum, press
@@ -16,7 +14,7 @@ from sealwright_console.app import INTERRUPTED, ConsoleApp
 from sealwright_console.cursor import Cursor
 from sealwright_console.feed import ReadOnlyError
 from sealwright_console.review_feed import ReviewFeed
-from sealwright_console.screens.asking import AskScreen, ChooseScreen
+from sealwright_console.screens.asking import ChooseScreen
 from sealwright_console.screens.build import BuildScreen
 from sealwright_console.screens.component import ComponentScreen
 from sealwright_console.screens.gate import GateScreen
@@ -34,6 +32,7 @@ PLACES = {
     "component": ("enter",),
     "gate": ("g",),
     "build": ("3",),
+    "builds": ("3", "v"),
     "seal": ("4",),
     "sign": ("5",),
     "help": ("question_mark",),
@@ -62,7 +61,7 @@ def ready_to_sign() -> made_up.MadeUpFeed:
     return made_up.MadeUpFeed(made_up.sealed(), waiting=made_up.request())
 
 
-@pytest.mark.parametrize("place", ["overview", "component", "gate", "build", "sign", "waive"])
+@pytest.mark.parametrize("place", ["overview", "component", "gate", "build", "builds", "sign", "waive"])
 async def test_with_a_red_item_no_key_anywhere_signs_refuses_or_waives(place: str) -> None:
     feed = made_up.MadeUpFeed(made_up.troubled(), waiting=made_up.request())
     app = app_over(feed)
@@ -196,83 +195,6 @@ async def test_a_waiver_for_bytes_that_changed_meanwhile_is_dropped() -> None:
     assert feed.asked == []
 
 
-async def type_all(pilot: Pilot[int], digits: str = made_up.DIGEST[:8], release: str = "example-1.0") -> None:
-    await press(pilot, "5", *digits, "tab", *release, "tab")
-
-
-async def test_signing_takes_both_words_and_the_button() -> None:
-    feed = ready_to_sign()
-    app = app_over(feed)
-    async with app.run_test(size=SIZE) as pilot:
-        await type_all(pilot)
-        assert app.focused is app.screen.query_one("#sign", Button) and feed.asked == []
-        await press(pilot, "enter")
-        await pilot.pause()
-    assert feed.asked == [("confirm", made_up.DIGEST[:8], "example-1.0")]
-
-
-async def test_enter_in_a_field_never_signs() -> None:
-    feed = ready_to_sign()
-    app = app_over(feed)
-    async with app.run_test(size=SIZE) as pilot:
-        await press(pilot, "5", *made_up.DIGEST[:8], "enter", *"example-1.0", "enter")
-        await pilot.pause()
-    assert feed.asked == []
-
-
-@pytest.mark.parametrize(("digits", "release"), [("00000000", "example-1.0"), (made_up.DIGEST[:8], "example-1.1")])
-async def test_signing_stays_disabled_until_both_match(digits: str, release: str) -> None:
-    feed = ready_to_sign()
-    app = app_over(feed)
-    async with app.run_test(size=SIZE) as pilot:
-        await type_all(pilot, digits, release)
-        assert app.screen.query_one("#sign", Button).disabled
-        app.screen.query_one("#sign", Button).press()
-        await pilot.pause()
-    assert feed.asked == []
-
-
-async def test_nothing_is_filled_in_and_pasting_is_refused() -> None:
-    feed = ready_to_sign()
-    app = app_over(feed)
-    async with app.run_test(size=SIZE) as pilot:
-        await press(pilot, "5")
-        field = app.screen.query_one("#digits", Input)
-        assert field.value == "" and app.focused is field
-        app.copy_to_clipboard(made_up.DIGEST[:8])
-        field.post_message(Paste(made_up.DIGEST[:8]))
-        await press(pilot, "ctrl+v")
-        await pilot.pause()
-        assert field.value == ""
-
-
-async def test_another_digest_empties_both_fields_and_disarms() -> None:
-    feed = ready_to_sign()
-    app = app_over(feed)
-    async with app.run_test(size=SIZE) as pilot:
-        await type_all(pilot)
-        feed.waiting = made_up.request(made_up.sha("another"))
-        feed.said = ("changed",)
-        app.look()
-        await pilot.pause()
-        assert [field.value for field in app.screen.query(Input)] == ["", ""]
-        assert app.screen.query_one("#sign", Button).disabled
-    assert feed.asked == []
-
-
-async def test_refusing_to_sign_asks_once_more() -> None:
-    feed = ready_to_sign()
-    app = app_over(feed)
-    async with app.run_test(size=SIZE) as pilot:
-        await press(pilot, "5")
-        app.screen.query_one("#refuse", Button).press()
-        await pilot.pause()
-        assert isinstance(app.screen, AskScreen) and feed.asked == []
-        await press(pilot, "tab", "enter")
-        await pilot.pause()
-    assert feed.asked == [("refuse",)]
-
-
 @pytest.mark.parametrize("keys", [("escape",), ("tab", "tab", "enter"), ("right", "right", "enter")])
 async def test_quitting_while_running_asks_and_staying_changes_nothing(keys: tuple[str, ...]) -> None:
     feed = made_up.MadeUpFeed(made_up.troubled())
@@ -321,7 +243,12 @@ async def test_a_review_changes_nothing_whatever_is_pressed(tmp_path: Path) -> N
         for place in ((), ("enter",), ("g",), ("5",)):
             await press(pilot, "escape", "escape", *place, "r", "R", "down", "a", "r", "enter")
         assert app.is_running
-    for action in (feed.stop, feed.refuse_signing, lambda: feed.retry("x"), lambda: feed.waive("x", "p", "r")):
+    for action in (
+        feed.stop,
+        feed.refuse_signing,
+        lambda: feed.retry("x"),
+        lambda: feed.waive("x", "p", "r", "c", "0" * 64),
+    ):
         with pytest.raises(ReadOnlyError):
             action()
 

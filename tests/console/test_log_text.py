@@ -1,4 +1,4 @@
-"""The rules of log_text: lines by offset, a sparse index, search."""
+"""The rules of log_text: lines by offset, a sparse index. Searching and marks are in test_log_search."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sealwright_console.log_text import BLOCK, CAP, LogText
+from sealwright_console.log_text import BLOCK, CAP, LogText, last_lines
 
 
 def written(folder: Path, *parts: bytes) -> list[Path]:
@@ -45,7 +45,8 @@ def test_lines_are_found_across_blocks(tmp_path: Path) -> None:
         assert log.size > 4 * BLOCK and log.lines == 5000
         for number in (0, 1, 700, 2499, 4998, 4999):
             assert log.line(number) == (lines[number], False)
-            assert log.find(lines[number][:6].decode(), -1) == number
+            found = log.find(lines[number][:6].decode(), -1)
+            assert found is not None and log.line_at(found) == number
 
 
 def test_a_last_line_without_its_end_counts(tmp_path: Path) -> None:
@@ -92,26 +93,6 @@ def test_a_link_is_not_followed(tmp_path: Path) -> None:
         assert log.size == 0
 
 
-def test_search_goes_both_ways_and_around_the_end(tmp_path: Path) -> None:
-    lines = [b"Needle" if number in (3, 40, 77) else b"hay %d" % number for number in range(100)]
-    with indexed(tmp_path, b"\n".join(lines) + b"\n") as log:
-        assert log.find("needle", -1) == 3
-        assert log.find("needle", 3) == 40
-        assert log.find("needle", 77) == 3
-        assert log.find("needle", 40, forward=False) == 3
-        assert log.find("needle", 3, forward=False) == 77
-        assert log.find("absent", 0) is None and log.find("", 0) is None
-
-
-def test_search_finds_what_lies_across_slices_and_can_be_given_up(tmp_path: Path) -> None:
-    filler = b"." * 1023 + b"\n"
-    data = filler * 1023 + b"." * 1020 + b"NEEDLE\n" + filler * 10
-    with indexed(tmp_path, data) as log:
-        assert log.find("needle", -1) == 1023
-        assert log.find("needle", 1030, forward=False) == 1023
-        assert log.find("needle", -1, stop=lambda: True) is None
-
-
 def test_a_hundred_megabytes_are_indexed_with_one_number_per_block(tmp_path: Path) -> None:
     path = tmp_path / "00000000.log"
     piece = b"".join(b"CC  some/file/number_%07d.o\n" % number for number in range(36_000))
@@ -142,3 +123,41 @@ def test_behind_the_limit_there_is_nothing(
         assert (log.find("needle", -1) is not None) == (b"needle" in shown.lower())
         log.limit_to(None)
         assert log.find("needle", -1) is not None
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.binary(max_size=40), min_size=1, max_size=20), st.data())
+def test_an_index_that_begins_at_a_line_gives_the_lines_from_there(
+    tmp_path_factory: pytest.TempPathFactory, parts: list[bytes], data: st.DataObject
+) -> None:
+    whole = b"\n".join(parts)
+    begins = [0, *(at + 1 for at in range(len(whole)) if whole[at : at + 1] == b"\n")]
+    begin = data.draw(st.sampled_from(begins))
+    cut = data.draw(st.integers(0, len(whole)))
+    paths = written(tmp_path_factory.mktemp("log"), whole[:cut], whole[cut:])
+    with LogText(paths, begin) as log:
+        while log.extend(data.draw(st.integers(1, 20))):
+            pass
+        wanted = whole[begin:].split(b"\n")
+        wanted = wanted[:-1] if wanted[-1] == b"" else wanted
+        assert [log.line(number)[0] for number in range(log.lines)] == wanted
+        starts = [log.start_of(number) for number in range(log.lines)]
+        assert starts == [at for at in begins if at >= begin][: len(wanted)]
+        assert all(log.line_at(start or 0) == number for number, start in enumerate(starts))
+
+
+def test_the_tail_begins_at_a_line_and_near_the_end(tmp_path: Path) -> None:
+    (tmp_path / "00000001.log").write_bytes(b"0123456789\n" * 100_000)
+    with LogText(sorted(tmp_path.iterdir())) as log:
+        assert log.tail() % 11 == 0 and 0 < log.size - log.tail() <= 1 << 18
+        log.limit_to(11_003)
+        assert log.tail() == 0 and log.until == 11_003
+
+
+def test_the_last_lines_need_no_index(tmp_path: Path) -> None:
+    paths = written(tmp_path, b"one\ntwo\nthr", b"ee\nfour")
+    assert last_lines(paths, 2) == [b"three", b"four"] and last_lines(paths, 9)[0] == b"one"
+    assert last_lines(paths, 2, limit=9) == [b"two", b"t"]
+    assert last_lines([], 2) == last_lines(paths, 0) == []
+    long = written(tmp_path / "..", b"x" * 100_000 + b"\ny\n")
+    assert last_lines(long, 2) == [b"y"] and last_lines(written(tmp_path, b"x" * 100_000), 2) == [b"x" * CAP]

@@ -201,9 +201,10 @@ async def test_a_click_on_the_selected_line_chooses_it(folders: list[Recent]) ->
 def test_what_was_chosen_is_run_as_a_command(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for stream in ("stdin", "stdout", "stderr"):
         monkeypatch.setattr(f"sys.{stream}.isatty", lambda: True, raising=False)
-    monkeypatch.setattr(start, "run_start", lambda: ["new", str(tmp_path / "made")])
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.setattr(start, "run_start", lambda looks: ["new", str(tmp_path / "made")])
     assert cli.main([]) == 0 and (tmp_path / "made" / "release.toml").is_file()
-    monkeypatch.setattr(start, "run_start", list)
+    monkeypatch.setattr(start, "run_start", lambda looks: [])
     assert cli.main([]) == 0
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 from sealwright_console import cli
 from sealwright_console.cli import main
 from sealwright_stages.errors import Exit
+from sealwright_stages.work import WorkFolder
 
 SEALWRIGHT = Path(sys.executable).with_name("sealwright")
 
@@ -28,6 +30,12 @@ SEALWRIGHT = Path(sys.executable).with_name("sealwright")
         (["publish", "--to", "nowhere"], Exit.ENVIRONMENT),
         (["publish", "loop", "--to", "site"], Exit.USAGE),
         (["publish", "x", "--to", "loop"], Exit.USAGE),
+        (["publish", "x", "--to", ""], Exit.USAGE),
+        (["publish", "nowhere", "--to", "site"], Exit.USAGE),
+        (["audit", "nowhere"], Exit.USAGE),
+        (["check", "x", "--evidence", "nowhere"], Exit.USAGE),
+        (["diff", "nowhere", "nowhere"], Exit.USAGE),
+        (["review", "--batch", "nowhere"], Exit.USAGE),
     ],
 )
 def test_json_is_said_of_every_refusal(
@@ -88,3 +96,20 @@ def test_a_terminal_that_lacks_a_character_is_no_reason_to_fail(encoding: str, t
     done = subprocess.run(words, env=environment, capture_output=True, check=False, timeout=60)
     assert (done.returncode, done.stderr) == (Exit.CLOSED, b"")
     assert done.stdout.splitlines()[-1] == b"verdict: NO" and rb"\u2717 BAD" in done.stdout
+
+
+@pytest.mark.parametrize("closed", ["<&-", "<&- >&-", "<&- 2>&-", "<&- >&- 2>&-"])
+def test_a_descriptor_that_was_closed_is_no_terminal_and_goes_to_no_file_of_ours(
+    closed: str, tmp_path: Path
+) -> None:
+    look = (
+        "import os, sys; from sealwright_console import cli; code = cli.main(['attach', '--work', sys.argv[1]]); "
+        "assert {os.readlink(f'/proc/self/fd/{n}') for n in range(3)} - set(sys.argv[2:]) == {'/dev/null'}; sys.exit(code)"
+    )
+    with WorkFolder(tmp_path).locked():
+        program = shlex.join([sys.executable, "-c", look, str(tmp_path)])
+        kept = "$(readlink /proc/$$/fd/1) $(readlink /proc/$$/fd/2)"
+        argv = ["sh", "-c", f"exec {program} {kept} {closed}"]
+        done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=30)
+    assert done.returncode == 2, done.stderr
+    assert "2>&-" in closed or "no terminal" in done.stderr

@@ -110,6 +110,13 @@ def test_what_takes_from_its_worth_stands_before_the_result(manifest: Manifest) 
     assert "DID NOT STAND UP" not in text(rebuilt(manifest, release()))
 
 
+def test_the_warning_of_an_audit_that_said_no_is_one_sentence_in_full_lines(manifest: Manifest) -> None:
+    said = text(rebuilt(manifest, release(), passed=False)).splitlines()
+    begun = next(number for number, line in enumerate(said) if line.startswith("✗ THIS EVIDENCE"))
+    told = said[begun : said.index("  it is one.") + 1]
+    assert all(60 < len(line) <= 80 for line in told[:-1]) and all(line.startswith("  ") for line in told[1:])
+
+
 def test_a_difference_is_told_with_its_report_or_why_there_is_none(manifest: Manifest) -> None:
     mine = with_greeting(greeting(epoch=7, products={WHAT[1]: Product(sha("other"), 300)}))
     none = Detail("", Report(why_none="diffoscope is not installed", cure="apt install diffoscope-minimal"))

@@ -127,11 +127,11 @@ async def test_the_log_of_a_build_ends_at_the_cursor(tmp_path: Path) -> None:
         await press(pilot, "at", *str(n + 3), "enter", "3")
         assert isinstance(app.screen, BuildScreen)
         log = app.screen.query_one(LogView)
-        assert log.status().endswith("line 4 of 4")
+        assert log.status().startswith("FOLLOW  line 4 of 4 ")
         await press(pilot, "right")
-        assert log.status().endswith("line 5 of 5")
+        assert log.status().startswith("FOLLOW  line 5 of 5 ")
         await press(pilot, "left", "left")
-        assert log.status().endswith("line 3 of 3")
+        assert log.status().startswith("FOLLOW  line 3 of 3 ")
 
 
 async def test_up_and_down_go_along_the_listed_records(tmp_path: Path) -> None:
@@ -226,7 +226,7 @@ async def test_enter_opens_the_evidence_and_l_the_log_of_the_records_component(t
         await press(pilot, "e", "at", *str(n), "enter", "enter")
         assert isinstance(app.screen, ComponentScreen) and app.screen.component_name == "lvm2"
         await press(pilot, "escape", "l")
-        assert isinstance(app.screen, BuildScreen) and "BUILD lvm2" in said(app, "#build")
+        assert isinstance(app.screen, BuildScreen) and "BUILD    lvm2 " in said(app, "#build")
 
 
 async def test_a_log_that_is_changed_while_it_is_reviewed_is_told_and_not_shown(tmp_path: Path) -> None:

@@ -101,5 +101,5 @@ def test_figures_read_as_people_say_them() -> None:
     assert (duration(9.9), duration(4360)) == ("0:09", "1:12:40")
     assert clock("2026-03-02T12:39:00.123456Z") == "12:39:00"
     assert clock("\x1b[2J never a time at all") == "\x1b[2J never a time at all"
-    assert sparkline([0, 50, 100], 3, top=100) == "▁▄█"
+    assert sparkline([0, 50, 100], 3, top=100) == "▁▄▇"
     assert sparkline([1, 2, 3], 2) == sparkline([2, 3], 2)

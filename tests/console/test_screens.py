@@ -100,23 +100,6 @@ def test_the_build_shows_its_log_with_the_evil_line_dead(
 
 
 @BOTH
-def test_the_sign_screen_shows_the_digest_and_stays_disabled_until_both_match(
-    snap_compare: Compare, size: tuple[int, int]
-) -> None:
-    app = ConsoleApp(made_up.MadeUpFeed(made_up.sealed(), waiting=made_up.request()))
-    assert looks(snap_compare, app, size, "5", *made_up.DIGEST[:8], "tab", *"example-1.")
-
-
-def test_the_sign_screen_arms_once_both_match(snap_compare: Compare) -> None:
-    app = ConsoleApp(made_up.MadeUpFeed(made_up.sealed(), waiting=made_up.request()))
-    assert looks(snap_compare, app, SMALL, "5", *made_up.DIGEST[:8], "tab", *"example-1.0")
-
-
-def test_the_seal_view_lists_the_products(snap_compare: Compare) -> None:
-    assert looks(snap_compare, ConsoleApp(made_up.MadeUpFeed(made_up.sealed())), SMALL, "4")
-
-
-@BOTH
 def test_a_review_says_which_record_it_shows_and_has_a_timeline(
     snap_compare: Compare, size: tuple[int, int], tmp_path: Path
 ) -> None:

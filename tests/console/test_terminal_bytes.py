@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 import pty
 import re
@@ -16,7 +17,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from console.hostile import LONE, MARKS, RAW
+from textual.widget import Widget
+
+from console.hostile import ATTACKS, LONE, MARKS, RAW
+from console.reach import classes
+from support.stream import copied, foreign
 
 PROGRAM = Path(__file__).with_name("hostile.py")
 RAW_MARKS = [f"R-{name}" for name in RAW]
@@ -34,6 +39,8 @@ LIVE = (
 """What Textual never writes by itself, and each attack contains."""
 
 PATIENCE = 30.0
+NOT_THERE: dict[str, str] = {}
+"""Widgets that no screen has of itself, and why nothing from outside is on them."""
 
 
 class Terminal:
@@ -96,7 +103,9 @@ def test_no_surface_of_the_console_lets_a_control_byte_through() -> None:
         terminal.press(b"+")
         terminal.read_until(*map(shown, ("evidence-key", "evidence-value", "person", "why-waived")))
         terminal.press(b"4")
-        terminal.read_until(*map(shown, ("product", "reference")))
+        terminal.read_until(b"REPRODUCED", *map(shown, ("person", "product")))
+        terminal.press(b"\x1b[B")
+        terminal.read_until(shown("reference"))
         terminal.press(b"3")
         terminal.read_until(*map(shown, ("environment", "log-line")))
         terminal.press(b"g")
@@ -104,9 +113,53 @@ def test_no_surface_of_the_console_lets_a_control_byte_through() -> None:
         terminal.press(b"5")
         terminal.read_until(*map(shown, ("summary", "key", "warning")))
         seen = without_own(terminal.seen)
+    assert foreign(seen) == []
     assert [name for name in MARKS if shown(name) not in seen] == []
     assert [live for live in LIVE if live in seen] == []
     assert b"[b]M" in seen  # markup is text, never a style
+
+
+def shown_every_screen(told: Path) -> bytes:
+    """All bytes of a console that goes through all of its screens; what was there is written to `told`."""
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 60, 150, 0, 0))
+    env = {"TERM": "xterm-256color", "COLORTERM": "truecolor", "LANG": "C.UTF-8", "PATH": os.environ["PATH"]}
+    argv = [sys.executable, str(PROGRAM), "every", str(told)]
+    with subprocess.Popen(argv, stdin=theirs, stdout=theirs, stderr=theirs, env=env) as child:
+        os.close(theirs)
+        seen = b""
+        while select.select([ours], [], [], PATIENCE)[0]:
+            try:
+                seen += os.read(ours, 1 << 16)
+            except OSError:  # it has ended
+                break
+        child.kill()
+    os.close(ours)
+    return seen
+
+
+def test_every_screen_and_widget_of_the_package_was_on_a_terminal_and_no_byte_of_an_attack_was(
+    tmp_path: Path,
+) -> None:
+    told = tmp_path / "told"
+    seen = shown_every_screen(told)
+    assert told.exists(), seen[-4000:].decode("utf-8", "replace")
+    names = {kind.__name__ for kind in classes(Widget)}
+    assert names - set(json.loads(told.read_text())) == set(NOT_THERE), (
+        "show it in hostile.py, or say where it is shown"
+    )
+    assert foreign(seen) == []
+    assert seen.count("␛".encode()) > 500 and b"[red]7351" in seen and "␀".encode() in seen
+    assert len(copied(seen)) >= 2, "y, c and Y copy, and nothing that a shell would obey"
+
+
+def test_the_parser_finds_each_attack_where_nobody_cleans() -> None:
+    calm = "\x1b[0;1;38;2;1;2;3m✓ text\x1b[12;40H\x1b[?25l\x1b]22;pointer\x07\x07\x1b[1;1H".encode()
+    assert foreign(calm) == []
+    for attack in ATTACKS:
+        if (attack.isascii() and attack.isprintable()) or set(attack) == {"\u754c"}:
+            continue  # markup and wide characters are text
+        assert foreign(calm + attack.encode("utf-8", "surrogateescape") + calm), repr(attack)
 
 
 def test_the_start_and_doctor_screens_let_no_control_byte_through() -> None:
@@ -122,6 +175,7 @@ def test_the_start_and_doctor_screens_let_no_control_byte_through() -> None:
         terminal.press(b"\r")
         terminal.read_until(dead["manifest"])
         seen = without_own(terminal.seen)
+    assert foreign(seen) == []
     assert [live for live in (*LIVE, b"\x1b[7mL") if live in seen] == []
 
 

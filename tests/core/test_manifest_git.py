@@ -13,7 +13,7 @@ from core.test_manifest import XEN, read, refused
 from sealwright_stages.declared import declared
 from sealwright_stages.errors import ManifestError
 from sealwright_stages.manifest_git import _PART
-from sealwright_stages.release import read_known_hosts
+from sealwright_stages.reading import read_known_hosts
 from support.release_folder import BUILD, HEAD
 
 ROOT = "0123456789" * 4

@@ -105,3 +105,52 @@ def test_a_dead_console_does_not_hold_the_lock(tmp_path: Path) -> None:
         holder.communicate()
     with work.locked():
         assert (tmp_path / "lock").read_text() == f"{os.getpid()}\n"
+
+
+def test_nobody_else_can_open_the_lock_and_so_hold_it(tmp_path: Path) -> None:
+    work = WorkFolder(tmp_path)
+    (tmp_path / "lock").write_text("")
+    (tmp_path / "lock").chmod(0o644)  # as an earlier version made it
+    with work.locked():
+        assert (tmp_path / "lock").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_lock_that_is_a_link_is_not_followed(tmp_path: Path) -> None:
+    (tmp_path / "precious").write_text("a diary\n")
+    (tmp_path / "work").mkdir()
+    (tmp_path / "work" / "lock").symlink_to("../precious")
+    with pytest.raises(MachineError, match="can't be used"), WorkFolder(tmp_path / "work").locked():
+        pass
+    assert (tmp_path / "precious").read_text() == "a diary\n"
+
+
+@pytest.mark.parametrize("mode", [0o775, 0o757, 0o1777])
+def test_a_folder_in_which_others_may_write_is_refused_before_anything_is_touched(
+    tmp_path: Path, mode: int
+) -> None:
+    folder = tmp_path / "work"
+    folder.mkdir()
+    folder.chmod(mode)
+    with pytest.raises(MachineError, match="not ours alone") as caught, WorkFolder(folder).locked():
+        pass
+    assert f"mode {mode:o}" in caught.value.because and list(folder.iterdir()) == []
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="another uid needs root")
+def test_a_folder_of_somebody_else_is_refused_even_by_root(tmp_path: Path) -> None:
+    folder = tmp_path / "work"
+    folder.mkdir()
+    os.chown(folder, 65534, 65534)
+    with pytest.raises(MachineError, match="not ours alone") as caught, WorkFolder(folder).locked():
+        pass
+    assert "uid 65534" in caught.value.because
+
+
+def test_whoever_holds_the_lock_knows_when_the_folder_is_another(tmp_path: Path) -> None:
+    work = WorkFolder(tmp_path / "work")
+    with work.locked() as lock:
+        assert lock.stands()
+        work.root.rename(tmp_path / "moved")
+        assert not lock.stands()
+        with work.locked() as second:
+            assert second.stands() and not lock.stands()

@@ -15,7 +15,8 @@ from support.bench import Bench
 from support.scripted import bad, good, imperfect, sha_of
 from support.stories import POLICY
 
-WAIVE = Waive("xen/tag", "manager-a", "key extended since")
+SEEN = ("key-expired-since", sha_of(b"sources of xen\n"))  # the warning that `imperfect` gives, of these bytes
+WAIVE = Waive("xen/tag", "manager-a", "key extended since", *SEEN)
 NOTHING = Retry("nobody/tag")  # there is no such item: an attended run that is asked for nothing
 STOP = Retry("stop/tag")  # the last command of a test whose gate stays closed
 
@@ -88,7 +89,11 @@ def test_a_retry_of_a_build_does_not_go_round_the_gate(folder: Path, check: obje
 def test_red_can_not_be_waived(folder: Path) -> None:
     bench = closed(folder)
     bench.sources["xen"].checks = [bad]
-    obey(bench, WAIVE, Waive("stop/tag", "manager-a", "in a hurry"), Waive("xen/fetch", "manager-a", "why not"))
+    seen = {f"{name}/tag": ("bad-signature", sha_of(f"sources of {name}\n".encode())) for name in ("xen", "stop")}
+    seen["xen/fetch"] = ("ok", sha_of(b"sources of xen\n"))
+    obey(bench, *(Waive(key, "manager-a", "in a hurry", *seen[key]) for key in seen))
+    stands = bench.state().items["xen/tag"]
+    assert (stands.code, stands.subject_sha256) == seen["xen/tag"]
     assert bench.told(ev.ItemWaived) == []
     assert bench.state().items["xen/tag"].status is Status.FAILED
     assert bench.builder.runs == []
@@ -97,11 +102,14 @@ def test_red_can_not_be_waived(folder: Path) -> None:
 @pytest.mark.parametrize(
     "command",
     [
-        Waive("xen/tag", "", "reason"),
-        Waive("xen/tag", "  ", "reason"),
-        Waive("xen/tag", "manager-a", "\t"),
-        Waive("xen/other", "manager-a", "reason"),
-        Waive("xen/build", "manager-a", "reason"),
+        Waive("xen/tag", "", "reason", *SEEN),
+        Waive("xen/tag", "  ", "reason", *SEEN),
+        Waive("xen/tag", "manager-a", "\t", *SEEN),
+        Waive("xen/other", "manager-a", "reason", *SEEN),
+        Waive("xen/build", "manager-a", "reason", *SEEN),
+        Waive("xen/tag", "manager-a", "another was seen", "key-expired-before", SEEN[1]),
+        Waive("xen/tag", "manager-a", "of other bytes", SEEN[0], sha_of(b"other bytes")),
+        Waive("xen/tag", "manager-a", "of nothing", "", ""),
         Retry("nothing/tag"),
         NOTHING,
     ],
@@ -120,7 +128,7 @@ def test_a_command_that_the_rules_forbid_changes_nothing(folder: Path, command: 
 def test_a_second_waiver_of_the_same_warning_changes_nothing(folder: Path) -> None:
     bench = closed(folder)
     bench.sources["xen"].checks = [imperfect]
-    obey(bench, WAIVE, WAIVE, Waive("xen/tag", "manager-b", "me too"))
+    obey(bench, WAIVE, WAIVE, Waive("xen/tag", "manager-b", "me too", *SEEN))
     assert len(bench.told(ev.ItemWaived)) == 1
     assert len(bench.told(ev.SourcesPromoted)) == 1
 

@@ -65,12 +65,12 @@ def test_products_that_are_the_archives_are_green_and_nothing_of_it_is_left(benc
 def test_a_difference_closes_the_gate_and_a_waiver_opens_it(bench: Bench) -> None:
     bench.builder.references = [DIFFERS]
     assert bench.run().exit is Exit.CLOSED
-    assert bench.state().items[ITEM].code == "differs-from-archive"
+    seen = bench.state().items[ITEM]
+    assert seen.code == "differs-from-archive"
     bench.builder.references = [DIFFERS]
-    assert (
-        bench.run(commands=(Waive(ITEM, "manager-a", "the archive built it with another compiler"),)).exit
-        is Exit.DONE
-    )
+    why = "the archive built it with another compiler"
+    waived = (Waive(ITEM, "manager-a", why, seen.code, seen.subject_sha256),)
+    assert bench.run(commands=waived).exit is Exit.DONE
     [waived] = bench.told(ev.ItemWaived)
     assert waived.item_sha256 == bench.state().items["xen/build"].subject_sha256
     assert bench.builder.runs == ["xen"], "what is built stands"
@@ -92,7 +92,13 @@ def test_a_red_reference_cannot_be_waived(bench: Bench) -> None:
     last = Retry("nobody/tag")
     bench.builder.on_run = lambda job: None
     assert bench.run().exit is Exit.CLOSED
-    assert bench.run(commands=(Waive(ITEM, "manager-a", "never mind"), Retry(ITEM), last)).exit is Exit.DONE
+    red = bench.state().items[ITEM]
+    assert (
+        bench.run(
+            commands=(Waive(ITEM, "manager-a", "never mind", red.code, red.subject_sha256), Retry(ITEM), last)
+        ).exit
+        is Exit.DONE
+    )
     assert bench.told(ev.ItemWaived) == []
 
 

@@ -145,3 +145,28 @@ def test_a_log_that_contradicts_itself_ends_the_run_with_4_and_its_evidence(fold
     ended = bench.run()
     assert (ended.exit, ended.exhibits, ended.because) == (Exit.LOG, (said,), "rollback or split view")
     assert "contradicts" in ended.what and "begin anew" in ended.next_step
+
+
+@pytest.mark.parametrize("when", ["fetch", "build"])
+def test_a_run_whose_folder_was_moved_or_deleted_ends_and_touches_nothing_of_what_lies_there(
+    folder: Path, when: str
+) -> None:
+    bench = Bench(folder, "xen")
+    strange = bench.work.quarantine / "xen" / "strange"
+
+    def gone(*_: object) -> None:
+        bench.gone = True
+        strange.parent.mkdir(exist_ok=True)
+        strange.write_text("of another run")
+
+    if when == "fetch":
+        bench.sources["xen"].on_fetch = gone
+    else:
+        bench.builder.on_run = gone
+    ended = bench.run()
+    assert ended.exit is Exit.ENVIRONMENT and "moved or deleted" in ended.because, ended
+    assert strange.read_text() == "of another run"
+    assert bench.stands("xen") is (when == "build") and not list(bench.work.products.rglob("*.tar"))
+    bench.gone = False
+    bench.sources["xen"].on_fetch, bench.builder.on_run = (lambda workshop: None), (lambda job: None)
+    assert bench.run().exit is Exit.DONE and bench.broken_rules() == []

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import subprocess
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -12,10 +14,12 @@ import pytest
 from sealwright_keyring.policy import Policy, load_policy
 from sealwright_stages.errors import Exit, SigningError
 from sealwright_stages.events import Stage
+from sealwright_stages.finish import Act, digest_over
 from sealwright_stages.plan import Plan
 from sealwright_stages.ports import Proposal
 from sealwright_stages.sign.provenance import pae
 from sealwright_stages.sign.signing import Confirm, SigningRequest, Typed
+from sealwright_stages.verdict import Status
 from support.bench import Bench
 from support.release_folder import HEAD, component
 from support.stories import POLICY
@@ -28,6 +32,7 @@ class ScriptedSigner:
 
     leaves_out: str = ""
     refuses: bool = False
+    misread: bool = False
     shown: dict[str, bytes] = field(default_factory=dict)
     signed: int = 0
     closed: bool = False
@@ -38,7 +43,11 @@ class ScriptedSigner:
         self.shown = {name: data for name, (_, data) in documents.items()}
         if self.refuses:
             raise SigningError("the signer", "it does not know this release", "look at its policy")
-        return Proposal("1", "ab" * 32, (f"release {release}",), "person", ("0" * 40,))
+        lines = "".join(
+            f"{hashlib.sha256(data).hexdigest()}  {name}\n" for name, data in sorted(self.shown.items())
+        )
+        digest = "ab" * 32 if self.misread else hashlib.sha256(lines.encode()).hexdigest()
+        return Proposal("1", digest, (f"release {release}",), "person", ("0" * 40,))
 
     def sign(self, proposal: Proposal, typed_digest: str, typed_release: str) -> Mapping[str, bytes]:
         self.signed += 1
@@ -95,6 +104,15 @@ def test_fewer_persons_than_the_release_demands_is_no_success(
     assert ended.exit is exit_code, ended
     told = ended.sentence + ended.because
     assert f"signed by manager-a: 1 of {threshold} needed" in told
+    finish = bench.finish
+    assert [(check.file, check.person) for check in finish.checks] == [
+        ("SHA256SUMS", "manager-a"),
+        ("log/SHA256SUMS", "manager-a"),
+    ]
+    assert {check.fingerprint for check in finish.checks} == {keys.fingerprint("manager-a")}
+    assert all(check.tool.startswith("gpg") and check.second == "agrees" for check in finish.checks)
+    assert finish.persons == {"manager-a"} and finish.final is (threshold == 1)
+    assert [signer.person for signer in finish.signers] == list(names) and finish.threshold == threshold
     assert not nothing_is_signed(bench)
     if threshold == 2:
         assert "not final yet" in ended.sentence and "were kept" in ended.because
@@ -141,8 +159,13 @@ def test_what_is_shown_to_the_signer_is_what_lies_in_the_evidence(folder: Path) 
 
 @pytest.mark.parametrize(
     "signer",
-    [ScriptedSigner(), ScriptedSigner(leaves_out="log/SHA256SUMS"), ScriptedSigner(refuses=True)],
-    ids=["no-signature", "one-missing", "refused"],
+    [
+        ScriptedSigner(),
+        ScriptedSigner(leaves_out="log/SHA256SUMS"),
+        ScriptedSigner(refuses=True),
+        ScriptedSigner(misread=True),
+    ],
+    ids=["no-signature", "one-missing", "refused", "another-digest"],
 )
 def test_a_signer_that_can_not_be_believed_leaves_nothing_signed(folder: Path, signer: ScriptedSigner) -> None:
     bench, _ = bench_with(folder, signer, Typed("abababab", "example-1.0"))
@@ -151,6 +174,36 @@ def test_a_signer_that_can_not_be_believed_leaves_nothing_signed(folder: Path, s
     assert ended.next_step
     assert signer.closed
     assert nothing_is_signed(bench)
+    last = bench.finish.steps[-1]
+    assert last.status is Status.FAILED and last.said == ended.sentence and last.next_step == ended.next_step
+    assert not bench.finish.persons and not bench.finish.final
+
+
+def test_a_signer_whose_digest_is_of_something_else_is_not_asked_to_sign(folder: Path) -> None:
+    signer = ScriptedSigner(misread=True)
+    bench, asked = bench_with(folder, signer, Typed("abababab", "example-1.0"))
+    assert bench.run(Stage.SIGN).exit is Exit.SIGNING
+    assert asked == [] and signer.signed == 0
+
+
+def test_each_step_of_seal_and_sign_is_told_as_it_is_done(folder: Path) -> None:
+    signer = ScriptedSigner()
+    bench, asked = bench_with(folder, signer, None)
+    bench.run(Stage.SIGN)
+    steps = bench.finish.steps
+    wanted = [Act.POLICY, Act.PRODUCTS, Act.SEAL, Act.ROOT, Act.EVIDENCE, Act.POLICY, Act.SIGNER, Act.ANSWER]
+    assert [step.act for step in steps] == wanted
+    assert [step.status for step in steps] == [Status.PASSED] * 7 + [Status.FAILED]
+    assert steps[-1].said.endswith("the release manager said no") and steps[-1].next_step == "run again to sign"
+    assert all(step.began and step.ended for step in steps)
+    checkpoint = (bench.work.evidence / "log" / "checkpoint.sealed").read_text().splitlines()
+    assert bench.finish.records == int(checkpoint[1]) == len(bench.kept.entries)
+    assert base64.b64decode(checkpoint[2]).hex() == bench.finish.root
+    (request,) = asked
+    files = {thing.name: thing.sha256 for thing in request.things}
+    for name in ("SHA256SUMS", "log/SHA256SUMS"):
+        assert files[name] == hashlib.sha256((bench.work.evidence / name).read_bytes()).hexdigest()
+    assert request.proposal.digest == digest_over(request.things)
 
 
 def test_the_signer_is_not_asked_before_the_gate_before_sign_is_open(folder: Path) -> None:
@@ -166,3 +219,17 @@ def test_a_run_until_the_seal_asks_no_signer(folder: Path) -> None:
     bench, asked = bench_with(folder, signer, None)
     assert bench.run(Stage.SEAL).exit is Exit.DONE
     assert asked == []
+
+
+def test_nothing_is_signed_in_a_folder_that_is_another_by_now(folder: Path) -> None:
+    signer = ScriptedSigner()
+    bench, _ = bench_with(folder, signer, None)
+
+    def ask(request: SigningRequest) -> Typed:
+        bench.gone = True
+        return Typed("abababab", "example-1.0")
+
+    bench.confirm = Confirm(lambda: signer, ask)
+    ended = bench.run(Stage.SIGN)
+    assert ended.exit is Exit.ENVIRONMENT and "moved or deleted" in ended.because
+    assert signer.signed == 0 and nothing_is_signed(bench)

@@ -14,14 +14,8 @@ from hypothesis import strategies as st
 
 from sealwright_keyring import minisign as module
 from sealwright_keyring.errors import MalformedError
-from sealwright_keyring.minisign import (
-    Minisign,
-    MinisignKey,
-    parse_key,
-    parse_key_file,
-    parse_signature,
-    verify_minisign,
-)
+from sealwright_keyring.minisign import Minisign, parse_signature, verify_minisign
+from sealwright_keyring.minisign_keys import MinisignKey, parse_key, parse_key_file
 from sealwright_keyring.verdicts import Bad, Good, Verdict
 from support.other_keys import OtherKeys
 

@@ -8,6 +8,7 @@ import random
 import shutil
 import subprocess
 import sys
+import threading
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -115,6 +116,7 @@ def test_killed_at_any_time_it_leaves_the_whole_release_or_none(
     start, evidence = tmp_path / "start", forger.evidence()
     publish(by_the_other(forger, keys), start, mine(forger, "release-key-a"))
     ends: Counter[tuple[bool, bool]] = Counter()
+    pause = threading.Event()
     chance = random.Random(8)  # noqa: S311 - moments, no secrets
     for n in range(int(os.environ.get("SEALWRIGHT_KILLS", "8"))):
         site = tmp_path / f"site-{n}"
@@ -123,7 +125,7 @@ def test_killed_at_any_time_it_leaves_the_whole_release_or_none(
         words = [Path(sys.executable).with_name("sealwright"), "publish", evidence, "--to", site]
         with subprocess.Popen(words, stdout=-1, stderr=-1) as child:
             while child.poll() is None and not (site / STAGING).exists():
-                os.sched_yield()  # nothing is written before
+                pause.wait(0.0005)  # nothing is written before
             with contextlib.suppress(subprocess.TimeoutExpired):
                 child.wait(chance.uniform(0, 0.5))
             child.kill()

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from sealwright_stages.doctor import _clock, examine, fit
+from sealwright_stages.doctor import _clock, _in_step, _logout, examine, fit
+from sealwright_stages.doctor_session import ends_at_logout, in_step
 from sealwright_stages.sandbox.identity import Identities
 from sealwright_stages.sandbox.readiness import require_sandbox
 from support.ordinary import as_ordinary_user
@@ -32,6 +33,57 @@ def test_an_ordinary_user_is_told_what_is_lost() -> None:
     found = {finding.name: finding for finding in examine(root=False)}
     assert found["separation"].ok == "advice"
     assert "subuid" in found
+
+
+KILLS = "[Login]\nKillUserProcesses=yes\n"
+
+
+@pytest.mark.parametrize(
+    ("files", "ends"),
+    [
+        ({}, False),
+        ({"etc/systemd/logind.conf": "[Login]\n#KillUserProcesses=yes\n"}, False),
+        ({"etc/systemd/logind.conf": KILLS}, True),
+        ({"usr/lib/systemd/logind.conf": "KillUserProcesses = true\n"}, True),
+        ({"usr/lib/systemd/logind.conf": KILLS, "etc/systemd/logind.conf": "[Login]\n"}, False),
+        ({"usr/lib/systemd/logind.conf.d/50-x.conf": KILLS}, True),
+        ({"usr/lib/systemd/logind.conf.d/50-x.conf": KILLS, "etc/systemd/logind.conf.d/50-x.conf": ""}, False),
+        (
+            {
+                "run/systemd/logind.conf.d/a.conf": KILLS,
+                "etc/systemd/logind.conf.d/b.conf": "KillUserProcesses=no",
+            },
+            False,
+        ),
+        ({"etc/systemd/logind.conf": KILLS + "KillExcludeUsers=root manager\n"}, False),
+        ({"etc/systemd/logind.conf": KILLS + "KillOnlyUsers=guest\n"}, False),
+        ({"etc/systemd/logind.conf": KILLS, "var/lib/systemd/linger/manager": ""}, False),
+        (
+            {
+                "etc/systemd/logind.conf": KILLS,
+                "var/lib/systemd/linger/manager": "",
+                "proc/self/cgroup": "0::/user.slice/user-1000.slice/session-3.scope\n",
+            },
+            True,
+        ),
+        ({"etc/systemd/logind.conf": "\x00\xff=\n" + KILLS}, True),
+    ],
+)
+def test_a_log_out_that_would_end_a_run_is_told(tmp_path: Path, files: dict[str, str], ends: bool) -> None:
+    (tmp_path / "run/systemd/system").mkdir(parents=True)
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text, encoding="latin-1")
+    assert ends_at_logout("manager", tmp_path) is ends
+    found = _logout(ends)
+    assert (found.ok == "advice") is ends and ("enable-linger" in found.next) is ends
+    (tmp_path / "run/systemd/system").rmdir()
+    assert ends_at_logout("manager", tmp_path) is False, "no systemd, no logind"
+
+
+def test_a_clock_that_nobody_keeps_in_step_is_told() -> None:
+    assert in_step() in (True, False, None)
+    assert [_in_step(kept).ok for kept in (True, False, None)] == ["good", "advice", "good"]
 
 
 @pytest.mark.sandbox

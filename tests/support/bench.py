@@ -14,6 +14,7 @@ from sealwright_stages.context import Context
 from sealwright_stages.declared import Declaration
 from sealwright_stages.engine import Command, Ended, Engine
 from sealwright_stages.events import Stage
+from sealwright_stages.finish import Finish, Finishing
 from sealwright_stages.fold import fold
 from sealwright_stages.gate import decide
 from sealwright_stages.journal import Journal
@@ -54,6 +55,8 @@ class Bench:
         self.clock: Callable[[], datetime] = lambda: datetime.now(UTC)
         self.listener: Callable[[Any], None] = lambda record: None
         self.unlawful: list[str] = []
+        self.gone = False
+        self.finishing = Finishing()
 
     def run(
         self,
@@ -65,6 +68,7 @@ class Bench:
     ) -> Ended:
         """Start a console, walk the release, and let go."""
         context = self.context(die_at, keeps_last=keeps_last)
+        self.finishing = context.finishing
         engine = Engine(context, self.confirm, attended=bool(commands), tool="sealwright test")
         for command in commands:
             engine.post(command)
@@ -80,7 +84,13 @@ class Bench:
         memory = Recall(self.manifest, self.ledger(), self.read, self.clock)
         context = Context(self.plan(), journal, self.work, self.cache, sandbox, self.jobs, self.cancel, memory)
         context.held = self.held
+        context.stands = lambda: not self.gone
         return context
+
+    @property
+    def finish(self) -> Finish:
+        """How far seal and sign are, as the last run told it."""
+        return self.finishing.now
 
     def plan(self) -> Plan:
         """What is to be walked, under the keyring as it lies there."""

@@ -60,6 +60,7 @@ def hello(**changes: object) -> Hello:
         "jobs": 2,
         "pid": os.getpid(),
         "since": "2026-03-02T12:39:00Z",
+        "keys": "/srv/release/keyring/keys",
     }
     return Hello(**{**told, **changes})  # type: ignore[arg-type]
 

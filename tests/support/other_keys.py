@@ -12,8 +12,8 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, utils
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from sealwright_keyring.minisign import MinisignKey
-from sealwright_keyring.minisign import parse_key_file as parse_minisign
+from sealwright_keyring.minisign_keys import MinisignKey
+from sealwright_keyring.minisign_keys import parse_key_file as parse_minisign
 from sealwright_keyring.person import Person
 from sealwright_keyring.ssh_keys import SshKey
 from sealwright_keyring.ssh_keys import parse_key_file as parse_ssh

@@ -77,7 +77,7 @@ class End:
 
     def authority(self) -> psutil.Process:
         """The one process that has the log."""
-        (found,) = below("serve")
+        (found,) = below("serve", "told")
         return found
 
     def transport(self) -> psutil.Process:
@@ -88,9 +88,9 @@ class End:
     def rest(self) -> None:
         """Close what is open, and wait until no process has the log."""
         self.close()
-        for process in below("serve"):
+        for process in below("serve", "told"):
             process.terminate()
-        wait_for(lambda: not below("serve"))
+        wait_for(lambda: not below("serve", "told"))
 
     def close(self) -> None:
         """Let go of what a test left open."""
@@ -98,9 +98,9 @@ class End:
             session.close()
 
 
-def below(word: str) -> list[psutil.Process]:
-    """The processes below this one that have `word` as an argument."""
-    return [p for p in psutil.Process().children(recursive=True) if word in _words(p)]
+def below(*words: str) -> list[psutil.Process]:
+    """The processes below this one that have one of `words` as an argument."""
+    return [p for p in psutil.Process().children(recursive=True) if not {*words}.isdisjoint(_words(p))]
 
 
 def _words(process: psutil.Process) -> list[str]:

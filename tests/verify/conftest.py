@@ -8,7 +8,10 @@ import pytest
 
 from support.other_keys import OtherKeys
 from verify import rpms
+from verify.repeating import judged
 from verify.workbench import Keys, Repository
+
+__all__ = ["judged"]
 
 
 @pytest.fixture(scope="session")

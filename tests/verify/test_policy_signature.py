@@ -11,7 +11,7 @@ from sealwright_keyring.policy import load_policy
 from sealwright_keyring.policy_sums import sums_text
 from sealwright_stages.errors import ManifestError
 from sealwright_stages.policy_signature import PolicySignature
-from sealwright_stages.release import read_release
+from sealwright_stages.reading import read_release
 from support.other_keys import OtherKeys
 from verify.workbench import Keys
 
@@ -149,7 +149,7 @@ def test_a_signature_for_another_purpose_is_refused(release: Release) -> None:
 
 @pytest.mark.parametrize(
     "more",
-    [f"not_after = {TODAY - timedelta(1)}", f"not_before = {TODAY + timedelta(1)}", 'components = ["x"]'],
+    [f"not_after = {TODAY - timedelta(2)}", f"not_before = {TODAY + timedelta(2)}", 'components = ["x"]'],
 )
 def test_a_person_out_of_time_or_limited_to_components_does_not_count(release: Release, more: str) -> None:
     release.persons(more)

@@ -7,114 +7,24 @@ import json
 import shlex
 import subprocess
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from sealwright_console.repeat import Places, Repeat, quoted, repeat
+from sealwright_console.repeat import quoted, repeat, wrapped
 from sealwright_stages.events import Stage
-from sealwright_stages.ports import Source, Trust
+from sealwright_stages.ports import Trust
 from sealwright_stages.state import Item
-from sealwright_stages.verdict import Failed, Green, Passed, Status, Verdict, Warned
-from sealwright_stages.verify.file_source import file_source
+from sealwright_stages.unpack.names import unpacked_name
+from sealwright_stages.verdict import Status
+from sealwright_stages.verify.file_source import Inside, file_source
 from sealwright_stages.verify.git_source import git_source
-from sealwright_stages.verify.rpm_source import rpm_source
 from sealwright_stages.verify.signatures import judge_signature
-from support.other_keys import OtherKeys
-from verify import rpms
-from verify.miniature import Miniature
-from verify.workbench import Keys, Repository, sha256, signed_commit, signed_tag, tag_payload, workshop
-
-ODD = "a b'$(touch hacked)\x1b[2J\u202e"
-DATA = b"third party\n" * 100
-STATUS = {Passed: Status.PASSED, Warned: Status.WARNED, Failed: Status.FAILED}
-
-
-@dataclass
-class Judged:
-    """A component that went through get-sources and verify; its work folder has an odd name."""
-
-    root: Path
-    keys: Keys
-    others: OtherKeys
-    items: dict[str, Item]
-
-    @property
-    def places(self) -> Places:
-        return Places(
-            self.root / "sources", self.root / "products", self.root / "keys", None, self.root / "archive.gpg"
-        )
-
-    @property
-    def folder(self) -> Path:
-        return self.root / "sources" / "c"
-
-    def judge(self, source: Source) -> None:
-        place = workshop(self.root)
-        self.take(source.fetch_item, source.fetch(place))
-        found = source.verify(place)
-        for spec in source.verify_items:
-            self.take(spec, found.verdicts[spec.id])
-        green = {
-            item: Green(item, verdict) for item, verdict in found.verdicts.items() if isinstance(verdict, Passed)
-        }
-        if len(green) == len(source.verify_items):
-            self.folder.mkdir(parents=True)
-            source.stage(place, green, self.folder)
-
-    def take(self, spec: object, verdict: Verdict) -> None:
-        item = Item(spec.id, spec.component, spec.stage, spec.kind, spec.title)  # type: ignore[attr-defined]
-        evidence = json.dumps(verdict.evidence)
-        status = STATUS[type(verdict)]
-        self.items[item.id] = replace(
-            item, status=status, evidence=evidence, subject_sha256=verdict.subject_sha256
-        )
-
-    def evidence(self, item: str) -> Mapping[str, object]:
-        return json.loads(self.items[item].evidence) if item in self.items else {}
-
-    def repeat(self, item: str, **places: Path | None) -> Repeat | None:
-        where = replace(self.places, **places)  # type: ignore[arg-type]
-        return repeat(self.items[item], self.evidence(item), where, self.evidence)
-
-    def run(self, item: str, **places: Path | None) -> int:
-        found = self.repeat(item, **places)
-        assert found is not None and found.good
-        assert found.command.isascii() and found.command.replace("\n", "").isprintable()
-        done = subprocess.run(
-            ["bash", "-c", found.command], cwd=self.root, capture_output=True, timeout=60, check=False
-        )
-        print(found.command, done.stdout.decode(), done.stderr.decode())
-        assert not (self.root / "hacked").exists()
-        return done.returncode
-
-
-@pytest.fixture
-def judged(tmp_path: Path, keys: Keys, others: OtherKeys) -> Judged:
-    root = tmp_path / ODD
-    (root / "keys").mkdir(parents=True)
-    for name in ("s1", "s2"):
-        (root / "keys" / f"{name}.asc").write_bytes(keys.certificate(name))
-        (root / "keys" / f"{name}-ssh.pub").write_bytes(others.ssh_file(name).with_suffix(".ssh.pub").read_bytes())
-        (root / "keys" / f"{name}-m.pub").write_bytes(
-            others.minisign_file(name).with_suffix(".minisign.pub").read_bytes()
-        )
-    return Judged(root, keys, others, {})
-
-
-def spoil(path: Path) -> None:
-    path.chmod(0o644)
-    data = bytearray(path.read_bytes())
-    data[len(data) // 2] ^= 1
-    path.write_bytes(bytes(data))
-
-
-def upstream(judged: Judged, name: str, data: bytes) -> str:
-    path = judged.root.parent / "up stream"
-    path.mkdir(exist_ok=True)
-    (path / name).write_bytes(data)
-    return (path / name).as_uri()
+from verify.repeating import DATA, ODD, Judged, packed, spoil, upstream
+from verify.workbench import Repository, sha256, signed_commit, signed_tag, tag_payload
 
 
 def test_a_pinned_digest(judged: Judged) -> None:
@@ -222,73 +132,93 @@ def test_a_signed_commit(judged: Judged, repository: Repository) -> None:
     assert judged.run(item) != 0
 
 
-def test_an_rpm_package(judged: Judged, signed: bytes) -> None:
-    judged.judge(rpm_source("c", upstream(judged, rpms.NAME, signed), sha256=None, trust=judged.keys.trust("s1")))
-    assert judged.run(f"c/rpm/{rpms.NAME}") == 0
-    spoil(judged.folder / "files" / rpms.NAME)
-    assert judged.run(f"c/rpm/{rpms.NAME}") != 0
+@pytest.mark.parametrize("name", ["x-1.0.tar.xz", "x-1.0.tar", "x.zip"])
+def test_a_file_that_was_fetched_and_an_archive_that_was_unpacked(judged: Judged, name: str) -> None:
+    data = packed(judged, name)
+    judged.judge(file_source("c", upstream(judged, name, data), sha256=sha256(data), inside=Inside(unpack=True)))
+    assert judged.items[f"c/unpack/{name}"].status is Status.PASSED, judged.items[f"c/unpack/{name}"].reason
+    for item in (f"c/fetch/{name}", f"c/file/{name}", f"c/unpack/{name}"):
+        assert judged.run(item) == 0, item
+    assert judged.run(f"c/fetch/{name}", sources=None) == 0
+    inside = judged.folder / "unpacked" / unpacked_name(name) / "x-1.0"
+    (inside / "empty").rmdir()
+    assert judged.run(f"c/unpack/{name}") != 0
+    (inside / "empty").mkdir()
+    (inside / "link").unlink()
+    (inside / "link").symlink_to("empty")
+    assert judged.run(f"c/unpack/{name}") != 0
+    upstream(judged, name, data + b"x")
+    for places in ({}, {"sources": None}):
+        assert judged.run(f"c/fetch/{name}", **places) != 0  # type: ignore[arg-type]
 
 
-def archive_of(judged: Judged, tmp_path: Path) -> Miniature:
-    archive = Miniature(tmp_path / "archive", judged.keys)
-    archive.publish()
-    (judged.root / "archive.gpg").write_bytes(judged.keys.gpg("--export", judged.keys.fingerprint("archive")))
-    return archive
+def test_a_tree_of_which_a_byte_is_changed_is_not_what_was_unpacked(judged: Judged) -> None:
+    data = packed(judged, "x.tar")
+    judged.judge(
+        file_source("c", upstream(judged, "x.tar", data), sha256=sha256(data), inside=Inside(unpack=True))
+    )
+    assert judged.run("c/unpack/x.tar") == 0
+    spoil(judged.folder / "unpacked" / "x" / "x-1.0" / "run me")
+    assert judged.run("c/unpack/x.tar") != 0
 
 
-def test_a_stock_package_from_the_signed_index_down(judged: Judged, tmp_path: Path) -> None:
-    archive = archive_of(judged, tmp_path)
-    judged.judge(archive.deb_source())
-    assert judged.run("c/deb/hi") == 0
-    spoil(judged.folder / "files" / "hi_1.0-1_all.deb")
-    assert judged.run("c/deb/hi") != 0
-    assert judged.run("c/deb/hi", sources=None) == 0
-    spoil(tmp_path / "archive/dists/bookworm/InRelease")
-    assert judged.run("c/deb/hi", sources=None) != 0
+def test_an_archive_whose_unpacking_was_refused_has_no_command_that_unpacks_it(judged: Judged) -> None:
+    plain = subprocess.run(["tar", "-P", "-cf", "-", "/etc/hostname"], capture_output=True, check=True).stdout
+    url = upstream(judged, "x.tar", plain)
+    judged.judge(file_source("c", url, sha256=sha256(plain), inside=Inside(unpack=True)))
+    assert judged.items["c/unpack/x.tar"].status is Status.FAILED
+    assert judged.repeat("c/unpack/x.tar") is None
 
 
-def test_a_source_package_by_archive_and_uploader(judged: Judged, tmp_path: Path) -> None:
-    archive = archive_of(judged, tmp_path)
-    source = replace(archive.source(), component="c")
-    judged.judge(source)
-    uploaders = tmp_path / "uploaders.gpg"
-    uploaders.write_bytes(judged.keys.gpg("--export", judged.keys.fingerprint("uploader")))
-    assert judged.run("c/archive/hi") == 0
-    assert judged.run("c/uploader/hi") == 0
-    spoil(judged.folder / "dsc" / "hi_1.0-1.dsc")
-    assert judged.run("c/archive/hi") != 0
-    assert judged.run("c/uploader/hi") != 0
+def test_an_archive_that_was_signed_before_it_was_compressed(judged: Judged) -> None:
+    data = packed(judged, "x.tar.xz")
+    inside = subprocess.run(["xz", "-dc"], input=data, capture_output=True, check=True).stdout
+    url, beside = upstream(judged, "x.tar.xz", data), upstream(judged, "x.tar.sig", judged.keys.sign("s1", inside))
+    trust = judged.keys.trust("s1")
+    how = Inside(unpack=True, signed=True)
+    judged.judge(file_source("c", url, signature=beside, sha256=sha256(data), trust=trust, inside=how))
+    items = [f"c/{part}/x.tar.xz" for part in ("fetch", "file", "file-signature", "unpack")]
+    assert {judged.items[item].status for item in items} == {Status.PASSED}
+    for item in items:
+        assert judged.run(item) == 0, item
+    spoil(judged.folder / "files" / "x.tar")
+    spoil(judged.folder / "unpacked" / "x" / "x-1.0" / "run me")
+    for item in (items[0], *items[2:]):
+        assert judged.run(item) != 0, item
+    upstream(judged, "x.tar.xz", data[:-8])
+    assert judged.run(items[1]) != 0
 
 
-def test_the_signed_index_of_a_build_root_out_of_the_log(judged: Judged, tmp_path: Path) -> None:
-    archive_of(judged, tmp_path)
-    dist = tmp_path / "archive/dists/bookworm"
-    packages = next(dist.glob("main/binary-*/Packages.xz")).read_bytes()
-    said = {
-        "inrelease_base64": base64.b64encode((dist / "InRelease").read_bytes()).decode(),
-        "root": {"index": {"sha256": sha256(packages)}},
-    }
-    stream = judged.root / "log/data/evidence/1-9"
-    stream.mkdir(parents=True)
-    (stream / "00000007.log").write_text(json.dumps(said))
-    item = Item("environment debian:bookworm/apt", "environment debian:bookworm", Stage.VERIFY, "apt", "root")
-    item = replace(item, status=Status.PASSED, evidence=json.dumps(said), evidence_stream="evidence/1-9")
-    judged.items[item.id] = item
-    assert judged.run(item.id, log=judged.root / "log") == 0
-    said["root"] = {"index": {"sha256": "0" * 64}}
-    judged.items[item.id] = replace(item, evidence=json.dumps(said))
-    assert judged.run(item.id, log=judged.root / "log") != 0
+def test_an_address_with_what_curl_takes_for_a_pattern_is_that_address(judged: Judged) -> None:
+    folder = judged.root.parent / "x[1-3]{a,b}"
+    folder.mkdir()
+    (folder / "x.txt").write_bytes(DATA)
+    judged.judge(file_source("c", f"file://{folder}/x.txt", sha256=sha256(DATA)))
+    assert judged.run("c/fetch/x.txt") == 0
 
 
-def test_the_products_of_a_build(judged: Judged) -> None:
-    product = judged.root / "products" / "c" / "-n x.deb"
-    product.parent.mkdir(parents=True)
-    product.write_bytes(DATA)
-    said = json.dumps({"products": {product.name: sha256(DATA)}})
-    judged.items["c/build"] = Item("c/build", "c", Stage.BUILD, "build", "build", Status.PASSED, evidence=said)
-    assert judged.run("c/build") == 0
-    spoil(product)
-    assert judged.run("c/build") != 0
+@pytest.mark.parametrize("width", [0, 24, 25, 31, 40, 59, 78])
+@settings(max_examples=30, deadline=None)
+@given(
+    words=st.lists(st.text(min_size=1, max_size=60).filter(lambda text: "\0" not in text), min_size=1, max_size=6)
+)
+def test_a_command_that_is_folded_says_what_it_said(width: int, words: list[str]) -> None:
+    good = [word for word in words if "\0" not in word]
+    command = f'printf "%s\\0" {" ".join(map(quoted, good))} "$(printf %s {quoted(good[0])} | cat)"'
+    folded = wrapped(command, width)
+    done = subprocess.run(["bash", "-c", folded], capture_output=True, check=True, timeout=20)
+    told = [word.encode("utf-8", "surrogateescape") for word in good]
+    assert done.stdout == b"\0".join([*told, told[0].rstrip(b"\n")]) + b"\0"
+    lengths = [len(line) for line in folded.split("\n")]
+    assert max(lengths) <= max(24, width) + 8, folded
+
+
+def test_a_long_word_is_folded_too(tmp_path: Path) -> None:
+    long = "x" * 40_000
+    folded = wrapped(f"printf %s {long} '{long} '", 78)
+    assert max(map(len, folded.split("\n"))) <= 78
+    done = subprocess.run(["bash"], input=folded.encode(), capture_output=True, check=True, timeout=60)
+    assert done.stdout.decode() == f"{long}{long} "
 
 
 @pytest.mark.parametrize("word", [ODD, "'; touch hacked; '", "$'\\x41", "-n", "a\nb", "\udc9b\udcff", "~/x", "!!"])
@@ -319,7 +249,24 @@ def test_a_name_that_is_a_path_has_no_command(judged: Judged, name: str) -> None
 
 
 @pytest.mark.parametrize(
-    "kind", ["digest", "file-signature", "git-tag", "git", "rpm", "archive", "uploader", "build", "apt", "?"]
+    "kind",
+    [
+        "digest",
+        "file-signature",
+        "git-tag",
+        "git",
+        "rpm",
+        "archive",
+        "uploader",
+        "build",
+        "apt",
+        "file",
+        "fetch",
+        "unpack",
+        "reproduce",
+        "reference",
+        "?",
+    ],
 )
 def test_evidence_that_says_nothing_or_nonsense_has_no_command(judged: Judged, kind: str) -> None:
     item = Item("c/x/y", "c", Stage.VERIFY, kind, "x", Status.PASSED)
@@ -335,6 +282,9 @@ def test_evidence_that_says_nothing_or_nonsense_has_no_command(judged: Judged, k
         "products": {"../x": "0" * 64},
         "uploaders": "$(id)",
         "signatures": [{"kind": "openpgp", "key": "$(id)"}],
+        "twice": {"../x": {"second_sha256": "0" * 64}},
+        "compared": {"x_1_all.deb": {"result": "identical", "published": "$(id)"}},
+        "directory": "$(id)",
     }
     for said in ({}, odd):
         assert repeat(item, said, judged.places, lambda _: odd) is None

@@ -15,7 +15,8 @@ from sealwright_stages.errors import MachineError
 from sealwright_stages.sandbox.identity import Identities, is_ephemeral, verifier_uid
 from sealwright_stages.verdict import Passed
 from sealwright_stages.verify.signatures import judge_signature
-from sealwright_stages.verify.verifier import require_verifier, verifier
+from sealwright_stages.verify.trusted_gpg import require_gpg
+from sealwright_stages.verify.verifier import verifier
 from verify.workbench import Keys
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="a uid of its own needs root")
@@ -69,17 +70,17 @@ def test_every_check_asks_for_it() -> None:
 
 
 def test_no_run_begins_with_a_gpg_that_can_be_made_to_lie(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    require_verifier()
+    require_gpg()
     old = tmp_path / "gpg"
     old.write_text("#!/bin/sh\necho 'gpg (GnuPG) 2.2.35'\n")
     old.chmod(0o755)
-    monkeypatch.setattr(sealwright_stages.verify.verifier, "SAFE_PATH", str(tmp_path))
+    monkeypatch.setattr(sealwright_stages.verify.trusted_gpg, "SAFE_PATH", str(tmp_path))
     with pytest.raises(MachineError) as refused:
-        require_verifier()
+        require_gpg()
     assert "CVE-2022-34903" in refused.value.because
     old.write_text("#!/bin/sh\necho hello\n")
     with pytest.raises(MachineError, match="no signature can be checked"):
-        require_verifier()
+        require_gpg()
     old.unlink()
     with pytest.raises(MachineError, match="no signature can be checked"):
-        require_verifier()
+        require_gpg()

@@ -13,6 +13,7 @@ import pytest
 
 from sealwright_stages.errors import MachineError
 from sealwright_stages.sandbox.readiness import require_sandbox
+from support.loaded import Loaded
 from support.small_release import (
     make_key,
     make_repository,
@@ -23,7 +24,7 @@ from support.small_release import (
 )
 from walk.held import HELD, Held
 from walk.known_fields import unknown_fields
-from walk.walking import Walk, adopt_orphans, try_sandbox
+from walk.walking import Running, Walk, adopt_orphans, try_sandbox
 
 MANIFEST = """[release]
 name = "small"
@@ -54,7 +55,16 @@ EMBEDDED = 'home = "signer-home"\npolicy = "signer-policy/policy.toml"'
 
 
 @pytest.fixture(scope="session", autouse=True)
-def tried(tmp_path_factory: pytest.TempPathFactory) -> None:
+def loaded() -> Iterator[None]:
+    """The program is loaded once a worker: see `support.loaded`."""
+    adopt_orphans()
+    with Loaded() as Running.loaded:
+        yield
+    Running.loaded = None
+
+
+@pytest.fixture(scope="session", autouse=True)
+def tried(loaded: None, tmp_path_factory: pytest.TempPathFactory) -> None:
     """The sandbox is tried once, for all workers: their temporary folders lie in one."""
     base = tmp_path_factory.getbasetemp()
     Walk.tried = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "tried"
@@ -64,7 +74,6 @@ def tried(tmp_path_factory: pytest.TempPathFactory) -> None:
 @pytest.fixture(scope="session")
 def inputs() -> Iterator[Path]:
     """Keyring, signer's home and policy, upstream's repository and file."""
-    adopt_orphans()
     base = Path(tempfile.mkdtemp(prefix="sealwright-walk-"))
     folder = base / "inputs"
     upstream = folder / "upstream"

@@ -66,22 +66,26 @@ class Attended(Held):
         terminal.seen("the signer waits for you")
         terminal.press("5")
         terminal.seen("YOU ARE ABOUT TO SIGN")
-        terminal.seen("provenance: 1 products")
-        wanted = re.compile(r"digest  ((?:[0-9a-f]{4} +){4})")
+        terminal.seen("1 products of small-1.0")
+        wanted = re.compile(r"digest   ((?:[0-9a-f]{4} +){4})")
         digest = until(lambda: wanted.search(terminal.shown), lambda: terminal.shown[-3000:])
-        for typed in (digest[1].replace(" ", "")[:8], "small-1.0"):
-            mark = terminal.mark()
-            terminal.press(typed)
-            terminal.seen("✓ matches", mark)
-            terminal.press("\r")
-            terminal.settle()
+        mark = terminal.mark()
+        terminal.press(f"{digest[1].replace(' ', '')[:8]}\tsmall-1.0\t\r")  # in one go, as a busy console gets it
+        terminal.seen("armed: tab to Sign", mark)
+        terminal.settle()
+        assert not [*self.work.glob("evidence/*.asc")], "what was typed ahead signs nothing"
         terminal.press("\r")
 
     def runs_to_its_end(self, terminal: Terminal) -> None:
         """Let the build go, sign, and leave: the release is done."""
         self.let_build()
+        self.signs_to_its_end(terminal)
+
+    def signs_to_its_end(self, terminal: Terminal) -> None:
+        """Sign, and leave."""
         self.sign(terminal)
-        terminal.seen("signed by manager")
+        terminal.seen("✓ SIGNED")
+        terminal.seen("✓ signed by manager")
         terminal.press("q")
         assert terminal.end() == 0, terminal.shown[-2000:]
         self.is_done()
@@ -210,7 +214,8 @@ def test_two_consoles_see_one_run_and_the_signer_is_answered_once(attended: Atte
     attended.let_build()
     attended.sign(second)
     for console in (first, second):
-        console.seen("signed by manager")
+        console.seen("✓ SIGNED")
+        console.seen("✓ signed by manager")
         console.press("q")
         assert console.end() == 0
     attended.is_done()
@@ -274,6 +279,54 @@ def test_another_manifest_does_not_come_to_a_run(attended: Attended) -> None:
     other = attended.open()
     assert other.end() == 2
     assert "is not what the engine works on" in other.shown
+
+
+@pytest.mark.parametrize("how", ["moved", "deleted"])
+def test_a_work_folder_that_goes_away_ends_the_run_with_that_reason(attended: Attended, how: str) -> None:
+    console = attended.builds()
+    engine = attended.engine
+    if how == "moved":
+        attended.work.rename(attended.work.with_name("moved"))
+    else:
+        shutil.rmtree(attended.work, ignore_errors=True)
+    console.seen("folder any more", seconds=30)  # wrapped
+    until(lambda: not _lives(engine), "the engine ends")
+    console.press("q")
+    assert console.end() == 3
+    assert "because: it was moved or deleted while the run worked in it" in console.shown
+    assert not attended.work.exists() or not attended.place.folder.exists()
+    attended.nothing_runs()
+    if how == "moved":
+        attended.work.with_name("moved").rename(attended.work)
+        attended.let_sign()
+        again = attended.open()
+        until(lambda: len([e for e in events(attended.work) if e["e"] == "build.started"]) == 2, again.shown)
+        attended.runs_to_its_end(again)
+
+
+def test_a_terminal_that_is_lost_in_the_middle_of_the_question_answers_nothing(attended: Attended) -> None:
+    console = attended.builds()
+    attended.let_build()
+    console.seen("the signer waits for you")
+    console.press("5")
+    console.seen("YOU ARE ABOUT TO SIGN")
+    console.press("0123")
+    console.hang_up()
+    console.child.wait(20)
+    attended.signs_to_its_end(attended.open("attach"))
+
+
+def test_a_log_authority_that_is_killed_ends_the_run_as_a_lost_log(attended: Attended) -> None:
+    console = attended.builds()
+    (authority,) = [each for each in attended.engine.children() if "appendlog" in " ".join(each.cmdline())]
+    engine = attended.engine
+    authority.kill()
+    console.seen("the log is lost")
+    until(lambda: not _lives(engine), "the engine ends")
+    console.press("q")
+    assert console.end() == 4
+    attended.nothing_runs()
+    attended.say("attach", "--work", attended.work).refused(4, "the log authority is lost")
 
 
 def test_batch_keeps_off_a_run_and_status_tells_of_it(attended: Attended) -> None:

@@ -12,6 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from sealwright_stages.attended.place import Place
+from sealwright_stages.attended.protocol import Over
+from sealwright_stages.work import WorkFolder
 from walk.walking import Walk, files
 
 pytestmark = [pytest.mark.sandbox, pytest.mark.usefixtures("sandbox")]
@@ -154,3 +157,13 @@ def test_evidence_is_made_whole_or_not_at_all_on_a_full_disk(walk: Walk, disk: D
             assert not walk.evidence.exists()
             ballast.unlink()
             walk.resumes()
+
+
+def test_how_a_run_ended_is_left_on_a_full_disk(walk: Walk, disk: Disk) -> None:
+    place = Place(WorkFolder(walk.work))
+    with disk(place.folder, "256k"):
+        place.take()
+        fill(place.folder)
+        over = Over(4, "the log is lost", "its authority ended", "look at the log, run again")
+        place.leave(over)
+        assert place.ended() == over

@@ -16,7 +16,7 @@ from support.small_release import stop_agent
 from verify.miniature import Miniature
 from verify.workbench import Keys
 from walk.held import Held
-from walk.walking import Done, Walk, events, files
+from walk.walking import INSTALLED, Done, Walk, events, files
 
 pytestmark = [pytest.mark.sandbox, pytest.mark.usefixtures("sandbox")]
 BUILD = "[component.build]\n"
@@ -81,7 +81,8 @@ def test_a_wrong_command_line_is_one_error(walk: Walk, words: list[str]) -> None
 
 def test_the_console_without_a_terminal_is_refused_before_its_library_is_loaded(walk: Walk) -> None:
     walk.env["PYTHONPROFILEIMPORTTIME"] = "1"
-    done = walk.say("run", walk.manifest, "--work", walk.work).refused(2, "no terminal", "--batch")
+    done = walk.say("run", walk.manifest, "--work", walk.work, before=INSTALLED)
+    done.refused(2, "no terminal", "--batch")
     assert "textual" not in done.err and "sealwright_stages.errors" in done.err
     nothing_was_begun(walk)
 
@@ -254,3 +255,13 @@ def test_doctor_looks_at_the_release_and_new_writes_one_that_is_read(walk: Walk)
     walk.say("new", walk.folder / "fresh").well()
     walk.say("new", walk.folder / "fresh").refused(2, "not empty")
     walk.say("run", walk.folder / "fresh" / "release.toml", "--batch").refused(2, "signers.toml")
+
+
+def test_what_is_refused_once_the_log_is_open_ends_the_run_on_the_record(walk: Walk) -> None:
+    build = walk.text[walk.text.index("[component.build]") :]
+    package = f'[[component]]\nname = "tool"\ndsc = "debian:nowhere/tool"\nuploaders = "debian-keyring"\n{build}'
+    walk.change(build, f"{build}\n{package}")
+    walk.run().refused(3, "nowhere")
+    assert [body["e"] for body in events(walk.work)] == ["run.started", "run.ended"]
+    assert events(walk.work)[-1]["exit"] == 3
+    walk.nothing_is_half_done()

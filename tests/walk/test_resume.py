@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from walk.held import Held
-from walk.walking import Walk, until
+from walk.walking import INSTALLED, Walk, until
 
 pytestmark = [pytest.mark.sandbox, pytest.mark.usefixtures("sandbox")]
 PLACES = ["fetch", "verify", "build", "seal", "sign"]
@@ -25,12 +25,13 @@ SELDOM = [(place, how) for place in PLACES for how in STOPS if (place, how) not 
 
 
 def test_a_release_is_walked_from_manifest_to_signed_evidence(walk: Walk) -> None:
-    walk.run().well()
+    walk.run(before=INSTALLED).well()
     walk.is_done()
-    walk.say("audit", walk.evidence, "--keyring", walk.folder / "keyring").well()
+    keyring = "--keyring", walk.folder / "keyring"
+    walk.say("audit", walk.evidence, *keyring, before=INSTALLED).well()
     product = walk.evidence / "products" / "greeting" / "greeting.out"
-    walk.say("check", product, "--evidence", walk.evidence, "--keyring", walk.folder / "keyring").well()
-    walk.say("review", "--batch", walk.evidence).well()
+    walk.say("check", product, "--evidence", walk.evidence, *keyring, before=INSTALLED).well()
+    walk.say("review", "--batch", walk.evidence, before=INSTALLED).well()
 
 
 def test_a_finished_release_is_neither_walked_nor_signed_again(walk: Walk) -> None:
@@ -91,9 +92,14 @@ def test_an_interrupted_run_ends_with_130_and_nothing_half_done_and_resumes(
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_before_anything_was_begun_ends_with_130(held: Held, number: signal.Signals) -> None:
+@pytest.mark.parametrize("serves", [False, True])
+def test_a_signal_before_anything_was_begun_ends_with_130(
+    held: Held, number: signal.Signals, serves: bool
+) -> None:
     running = held.start()
     running.helper("sealwright_appendlog")
+    if serves:
+        until((held.work / "private" / "socket").exists, "a log that is served")
     running.stop(number)
     running.end().refused(130)
     held.nothing_is_half_done()

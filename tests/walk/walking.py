@@ -1,5 +1,7 @@
-"""Runs the installed `sealwright` on a small real release, and sees what is left of it.
+"""Runs `sealwright` on a small real release, and sees what is left of it.
 
+- A run is a process of its own, forked from one that has the program loaded (`support.loaded`); with `INSTALLED`, or
+  anything else before it, it is the installed program, from its first byte on.
 - Whatever a test starts and whatever that leaves behind is a descendant of the test: this process adopts orphans,
   so a process that outlives its console can't hide.
 - Nothing here sleeps for a time: `until` polls a condition and has a deadline.
@@ -32,9 +34,11 @@ from sealwright_console.cli import main
 from sealwright_stages.errors import MachineError
 from sealwright_stages.sandbox.life import unborn
 from sealwright_stages.selftest.vouch import require_held
+from support.loaded import Loaded, Run
 from support.small_release import BIN
 
 SEALWRIGHT = BIN / "sealwright"
+INSTALLED = ("env",)  # goes before it: a program that starts it, and changes nothing
 _PR_SET_CHILD_SUBREAPER = 36
 _DEADLINE = 40.0
 _STARTED: set[int] = set()  # children that a `Running` waits for
@@ -94,6 +98,8 @@ class Done:
 class Running:
     """A program that was started; its output goes to files, so that nothing ever waits for a reader."""
 
+    loaded: ClassVar[Loaded | None] = None
+
     def __init__(
         self, argv: Sequence[str | Path], cwd: Path, spool: Path, env: Mapping[str, str], work: Path
     ) -> None:
@@ -102,15 +108,20 @@ class Running:
         number = len(list(spool.iterdir()))
         self._files = spool / f"{number}.out", spool / f"{number}.err"
         with self._files[0].open("wb") as out, self._files[1].open("wb") as err:
-            self.child = subprocess.Popen(
-                [str(word) for word in argv],
-                cwd=cwd,
-                env=dict(env),
-                stdin=subprocess.DEVNULL,
-                stdout=out,
-                stderr=err,
-                start_new_session=True,
-            )
+            words = [str(word) for word in argv]
+            self.child: Run | subprocess.Popen[bytes]
+            if self.loaded is not None and argv[0] == SEALWRIGHT:
+                self.child = self.loaded.begin(words[1:], cwd, env, out.fileno(), err.fileno())
+            else:
+                self.child = subprocess.Popen(
+                    words,
+                    cwd=cwd,
+                    env=dict(env),
+                    stdin=subprocess.DEVNULL,
+                    stdout=out,
+                    stderr=err,
+                    start_new_session=True,
+                )
         _STARTED.add(self.child.pid)
 
     def end(self, seconds: float = _DEADLINE) -> Done:
@@ -294,8 +305,9 @@ class Walk:
         With a lost log what is in the quarantine stays for the next run, since its deletion goes on the record.
         """
         self.nothing_survives()
-        assert log_lost or list((self.work / "quarantine").iterdir()) == []
-        assert list((self.work / "build").iterdir()) == []
+        if self.work.exists():  # else it was ended before there was anything
+            assert log_lost or list((self.work / "quarantine").iterdir()) == []
+            assert list((self.work / "build").iterdir()) == []
         assert [name for name in files(self.work) if name.endswith(".new") or ".new/" in name] == []
         assert list((self.folder / "tmp").iterdir()) == []
         if not products:

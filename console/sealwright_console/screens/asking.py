@@ -12,7 +12,7 @@ from typing import ClassVar
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
-from textual.events import Paste
+from textual.events import Key, Paste
 from textual.screen import ModalScreen
 from textual.widgets import Button, Input
 from textual.widgets.button import ButtonVariant
@@ -44,6 +44,25 @@ class TypedInput(Input):
 
     def action_paste(self) -> None:
         """Refuse."""
+
+
+class DigitsInput(TypedInput):
+    """A field for hex digits and blanks; the few other keys that mean something beside it go on to the screen."""
+
+    HEX = frozenset("0123456789abcdefABCDEF ")
+    PASSED_ON = frozenset({"g", "y", "G", "question_mark", "colon"})
+
+    def check_consume_key(self, key: str, character: str | None) -> bool:
+        """Whether it takes this key; the others are shown below as keys of the screen."""
+        return character is not None and character in self.HEX
+
+    async def _on_key(self, event: Key) -> None:
+        if not event.is_printable or event.character in self.HEX:
+            await super()._on_key(event)
+            return
+        event.prevent_default()
+        if event.key not in self.PASSED_ON:
+            event.stop()
 
 
 class AskScreen(ModalScreen[bool]):

@@ -6,23 +6,26 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
-from textual.events import Resize
+from textual.events import Click, Resize
 from textual.screen import Screen
 from textual.widget import Widget
 
 from sealwright_console.feed import Feed
-from sealwright_console.lines import Line
+from sealwright_console.lines import Line, plain
 from sealwright_console.views.header import heading_line, next_gate, notice_lines, status_line
 from sealwright_console.widgets.keys_line import KeysLine
 from sealwright_console.widgets.ledger import Ledger
 from sealwright_console.widgets.texts import Texts
 
+NEEDS = (80, 24)
+"""Columns and lines within which everything that a decision needs can be seen."""
 CHANGING = frozenset({"retry", "retry_all", "waive"})
 """Actions that a past release doesn't offer."""
 
@@ -54,11 +57,16 @@ class ConsoleScreen(Screen[None]):
             yield Texts(id="heading")
             yield Texts(id="steps")
         yield from self.body()
+        yield from self.below()
         yield Texts(id="notices")
         yield KeysLine()
 
     def body(self) -> Iterable[Widget]:
         """The screen's own widgets."""
+        return ()
+
+    def below(self) -> Iterable[Widget]:
+        """What stands between body and notices."""
         return ()
 
     def on_mount(self) -> None:
@@ -100,7 +108,8 @@ class ConsoleScreen(Screen[None]):
         state = self.feed.state
         self.say("#heading", *self._heading())
         cursor = self.feed.cursor
-        self.say("#steps", status_line(state, next_gate(state), self.room, cursor.signed if cursor else None))
+        signed = cursor.signed if cursor else None
+        self.say("#steps", status_line(state, next_gate(state), self.room, signed, self.feed.finish))
         self.show_notices()
 
     def _heading(self) -> tuple[Line, ...]:
@@ -112,11 +121,25 @@ class ConsoleScreen(Screen[None]):
         heading = past_heading(cursor.past, cursor.n, state, self.feed.title, self.room)
         return (heading, past_timeline(cursor.past, state, self.room))
 
+    def on_click(self, event: Click) -> None:
+        """A click on a stage is its number's key; one on the gate word is the gate's."""
+        steps = self.query_one("#steps", Texts)
+        if event.widget is not steps or not steps.lines:
+            return
+        told, at = plain(steps.lines[0]), event.screen_x - steps.region.x
+        stages = list(re.finditer(r"(\d) \S [a-z-]+", told))
+        for stage in stages:
+            if stage.start() <= at < stage.end():
+                self.app.call_later(self.app.run_action, f"stage({stage[1]})")
+        if stages and at > stages[-1].end() and told[at:].strip():
+            self.app.call_later(self.app.run_action, "gate")
+
     def show_notices(self) -> None:
         """Show how the log stands; what waits for the person comes first."""
         notices = list(self.feed.notices())
-        if self.feed.signing() is not None:
-            notices.insert(0, "! the signer waits for you: 5")
+        if (size := self.app.size).width < NEEDS[0] or size.height < NEEDS[1]:
+            notices.insert(1, f"needs {NEEDS[0]}x{NEEDS[1]}, has {size.width}x{size.height}")
+        notices = [*self.waits(), *notices]
         ended = self.feed.state.ended
         if ended is not None and ended.because:
             mark = "✓" if ended.exit == 0 else "✗"
@@ -124,6 +147,10 @@ class ConsoleScreen(Screen[None]):
                 0, f"{mark} {ended.because}; next: {ended.next}" if ended.next else f"{mark} {ended.because}"
             )
         self.say("#notices", *notice_lines(notices, self.room))
+
+    def waits(self) -> tuple[str, ...]:
+        """What waits for the person on another screen."""
+        return ("! the signer waits for you: 5",) if self.feed.signing() is not None else ()
 
     def tick(self) -> None:
         """Called ten times a second, whether or not the state changed."""
@@ -149,7 +176,4 @@ class ConsoleScreen(Screen[None]):
 
     def action_copy(self) -> None:
         """Copy the selected row."""
-        text = self.copied()
-        if text:
-            self.app.copy_to_clipboard(text)
-            self.notify("copied", markup=False, timeout=2)
+        self.app.copy_to_clipboard(self.copied())

@@ -10,9 +10,8 @@ from textual.widget import Widget
 from textual.widgets import Input
 
 from sealwright_console.feed import Feed
-from sealwright_console.lines import Part, Tone
 from sealwright_console.screens.base import ConsoleScreen
-from sealwright_console.views.build import build_lines, build_of, builds, busiest, component_of
+from sealwright_console.views.build import Figures, build_lines, build_of, builds, busiest, component_of
 from sealwright_console.widgets.log_view import LogView
 from sealwright_console.widgets.texts import Texts
 
@@ -21,12 +20,21 @@ class BuildScreen(ConsoleScreen):
     """One component's build and its log."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("slash", "search", "Search", key_display="/"),
-        Binding("n", "hit(True)", "Next"),
-        Binding("N", "hit(False)", "Prev"),
-        Binding("left_square_bracket", "turn(-1)", "Other build", key_display="["),
-        Binding("right_square_bracket", "turn(1)", "Other build", key_display="]", show=False),
-        Binding("enter", "detail", "Evidence", show=False),
+        Binding(
+            "slash",
+            "search",
+            "Search",
+            key_display="/",
+            priority=True,
+            tooltip="search the log; n and N go on, esc gives up",
+        ),
+        Binding("n", "hit(True)", "Next", show=False, tooltip="the next hit of the search"),
+        Binding("N", "hit(False)", "Prev", show=False, tooltip="the hit before"),
+        Binding("v", "side_by_side", "All", tooltip="all builds side by side"),
+        Binding("left_square_bracket", "turn(-1)", "Other", key_display="[ ]", tooltip="the build before"),
+        Binding("right_square_bracket", "turn(1)", "Other", key_display="]", show=False, tooltip="the next build"),
+        Binding("enter", "detail", "Evidence", show=False, tooltip="the evidence of its component"),
+        Binding("escape", "back", "Back", tooltip="end the search, then go back"),
     ]
     DEFAULT_CSS = """
     BuildScreen #build { height: auto; padding: 0 1; background: $surface; }
@@ -69,7 +77,12 @@ class BuildScreen(ConsoleScreen):
             log.look_at(self.feed.log_files(stream) if stream else [], limit)
         elif limit is not None:
             log.limit_to(limit)
-        self.say("#build", *build_lines(state, name, self.room, self.feed.now(name), self.feed.left(name)))
+        self._show_build()
+
+    def _show_build(self) -> None:
+        name = self._shown
+        figures = Figures(self.feed.now(name), self.feed.left(name), self.feed.ahead(name))
+        self.say("#build", *build_lines(self.feed.state, name, self.room, figures, self.feed.left()))
 
     def tick(self) -> None:
         """Take up what was appended to the log."""
@@ -78,7 +91,7 @@ class BuildScreen(ConsoleScreen):
 
     def on_log_view_stepped(self, message: LogView.Stepped) -> None:
         """Say where in the log we are."""
-        self.say("#place", (Part(message.said, Tone.DIM),))
+        self.query_one("#place", Texts).show(message.said, layout=False)
 
     def on_input_submitted(self, message: Input.Submitted) -> None:
         """Search, and give the keys back to the log."""
@@ -87,11 +100,18 @@ class BuildScreen(ConsoleScreen):
         self._close_search()
         log.search(message.value)
 
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """A slash that is typed into the field is text. Else it comes first, so that what follows it goes to the field."""
+        if action == "search" and isinstance(self.focused, Input):
+            return False
+        return super().check_action(action, parameters)
+
     def action_search(self) -> None:
         """Open the search field."""
         field = self.query_one("#search", Input)
+        field.value = ""
         field.add_class("open")
-        field.focus()
+        self.set_focus(field)
 
     def _close_search(self) -> bool:
         field = self.query_one("#search", Input)
@@ -100,9 +120,12 @@ class BuildScreen(ConsoleScreen):
         return was_open
 
     def action_back(self) -> None:
-        """Close the search field first."""
+        """Close the search field first, then give a search up."""
+        log = self.query_one(LogView)
         if self._close_search():
-            self.query_one(LogView).focus()
+            log.focus()
+        elif log.searching:
+            log.stop_search()
         else:
             super().action_back()
 
@@ -115,8 +138,18 @@ class BuildScreen(ConsoleScreen):
         names = builds(self.feed.state)
         if names:
             here = names.index(self._shown) if self._shown in names else 0
-            self._asked = names[(here + step) % len(names)]
-            self.show_state()
+            self.turn_to(names[(here + step) % len(names)])
+
+    def turn_to(self, name: str) -> None:
+        """Look at build `name`."""
+        self._asked = name
+        self.show_state()
+
+    def action_side_by_side(self) -> None:
+        """Show all builds."""
+        from sealwright_console.screens.builds import BuildsScreen  # noqa: PLC0415 - after the first paint
+
+        self.app.push_screen(BuildsScreen(self.feed, self._shown))
 
     def action_detail(self) -> None:
         """Open the evidence of this component."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import ClassVar
 
 from textual.binding import Binding, BindingType
@@ -10,10 +11,11 @@ from textual.widget import Widget
 
 from sealwright_console.feed import Feed, spilled
 from sealwright_console.screens.base import ConsoleScreen
+from sealwright_console.screens.finding import FIND_KEYS, Searched
 from sealwright_console.views.detail import detail_rows, title_line, worst_item
 from sealwright_console.views.evidence import APART, Node, Tree, found_node, read
 from sealwright_console.views.overview import items_of
-from sealwright_console.widgets.ledger import Ledger
+from sealwright_console.widgets.ledger import Ledger, Place, has
 from sealwright_console.widgets.texts import Texts
 from sealwright_keyring.toml_lines import line_of
 from sealwright_stages.files import read_small
@@ -23,18 +25,26 @@ from sealwright_stages.verdict import Status
 _MOST_POLICY = 1 << 20
 
 
-class ComponentScreen(ConsoleScreen):
+class _Everything(frozenset[str]):
+    """The keys of a tree that is open all the way down."""
+
+    def __contains__(self, key: object) -> bool:
+        return True
+
+
+class ComponentScreen(Searched, ConsoleScreen):
     """The page of one component."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter,space", "turn", "Fold", key_display="enter"),
-        Binding("right", "unfold", "Unfold", show=False),
-        Binding("left", "fold", "Fold", show=False),
-        Binding("plus", "unfold_all", "All", show=False),
-        Binding("c", "copy_command", "Command"),
-        Binding("y", "copy", "Value"),
-        Binding("Y", "copy_evidence", "JSON"),
-        Binding("r", "retry", "Retry"),
+        *FIND_KEYS,
+        Binding("enter,space", "turn", "Fold", tooltip="fold or unfold the line, or open its page"),
+        Binding("right", "unfold", "Unfold", show=False, tooltip="unfold the line, or go into it"),
+        Binding("left", "fold", "Fold", show=False, tooltip="fold the line, or go to the one above it"),
+        Binding("plus", "unfold_all", "All", show=False, tooltip="unfold every item, or fold all"),
+        Binding("c", "copy_command", "Command", tooltip="copy the command that repeats the check"),
+        Binding("y", "copy", "Value", tooltip="copy the value under the cursor in full"),
+        Binding("Y", "copy_evidence", "JSON", tooltip="copy the evidence of the item as JSON"),
+        Binding("r", "retry", "Retry", tooltip="fetch and check the red item again"),
     ]
 
     def __init__(self, feed: Feed, name: str, item: str = "") -> None:
@@ -63,9 +73,9 @@ class ComponentScreen(ConsoleScreen):
         self.call_after_refresh(self._place_first, item)
 
     def _place_first(self, item: str) -> None:
-        ledger = self.query_one(Ledger)
-        if ledger.key == item:
-            ledger.select(item, top=True)
+        for ledger in self.query(Ledger):  # none, where a fast hand has left already
+            if ledger.key == item:
+                ledger.select(item, top=True)
 
     def show_state(self) -> None:
         """Show the page anew."""
@@ -76,7 +86,7 @@ class ComponentScreen(ConsoleScreen):
 
     @property
     def _tree(self) -> Tree:
-        return Tree(frozenset(self._open), self._text, self._others, self.feed.places, self._place)
+        return Tree(frozenset(self._open), self._text, self._others, self.feed.places, self._place, self.room)
 
     def _text(self, item: Item) -> str:
         """An item's evidence; that on a stream is read once, and nothing of one that is not what its verdict names."""
@@ -163,6 +173,21 @@ class ComponentScreen(ConsoleScreen):
         self._open = set() if every <= self._open else self._open | every
         self.show_state()
 
+    def places(self, needle: str) -> Sequence[Place]:
+        """Where the text is, also in what is folded."""
+        whole = replace(self._tree, open=_Everything())
+        rows = detail_rows(self.feed.state, self.component_name, whole, self.room)
+        return [row.key for row in rows if row.key and has(row, needle)]
+
+    def go_to(self, place: Place) -> None:
+        """Unfold what the place is in."""
+        parts = str(place).split(APART)
+        above = {APART.join(parts[:depth]) for depth in range(1, len(parts))}
+        if not above <= self._open:
+            self._open |= above
+            self.show_state()
+        super().go_to(place)
+
     def copied(self) -> str:
         """The value under the cursor in full; of an item's own line what is to be seen of it."""
         node = self._node
@@ -180,9 +205,9 @@ class ComponentScreen(ConsoleScreen):
         self._copy(hand.raw if hand is not None else "", "the command")
 
     def _copy(self, text: str, what: str) -> None:
-        if text:
-            self.app.copy_to_clipboard(text)
-        self.notify(f"copied {what}" if text else f"there is none: {what}", markup=False, timeout=2)
+        copy = getattr(self.app, "copy", None)
+        if copy is not None:
+            copy(text, what)
 
     def action_retry(self) -> None:
         """Fetch and check the item under the cursor again, if it failed."""

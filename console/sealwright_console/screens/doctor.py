@@ -16,6 +16,7 @@ from textual.binding import Binding, BindingType
 from textual.screen import Screen
 
 from sealwright_console.lines import Line, Part, Row, Tone, blank, heading
+from sealwright_console.screens.finding import FIND_KEYS, Searched
 from sealwright_console.views.doctor import attempt_rows, cure, finding_rows, verdict_line
 from sealwright_console.widgets.keys_line import KeysLine
 from sealwright_console.widgets.ledger import Ledger
@@ -35,15 +36,16 @@ def tried_out(tell: Tell, stop: threading.Event) -> None:
     remember(cache_folder(), selftest(tell, stop))
 
 
-class DoctorScreen(Screen[None]):
+class DoctorScreen(Searched, Screen[None]):
     """The machine."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape", "back", "Back"),
-        Binding("s", "selftest", "Selftest"),
-        Binding("x", "stop", "Stop it"),
-        Binding("y", "copy", "Copy the cure"),
-        Binding("r", "again", "Look again"),
+        *FIND_KEYS,
+        Binding("escape", "back", "Back", tooltip="go back; a selftest that runs is stopped"),
+        Binding("s", "selftest", "Selftest", tooltip="try every known way out of the sandbox"),
+        Binding("x", "stop", "Stop it", tooltip="stop the selftest; a stopped one vouches for nothing"),
+        Binding("y", "copy", "Copy the cure", tooltip="copy the cure of the part, or what stands there"),
+        Binding("r", "again", "Look again", tooltip="look at every part again"),
     ]
     DEFAULT_CSS = """
     DoctorScreen #verdict { height: auto; background: $panel; padding: 0 1; }
@@ -67,6 +69,7 @@ class DoctorScreen(Screen[None]):
         """The word, the parts, what the selftest does, the keys."""
         yield Texts(verdict_line(None), id="verdict")
         yield Ledger(wrapped=True, id="parts")
+        yield from self.below()
         yield Texts(id="notices")
         yield KeysLine()
 
@@ -161,14 +164,13 @@ class DoctorScreen(Screen[None]):
             self._show()
 
     def action_back(self) -> None:
-        """Go back; the selftest ends as the screen does."""
-        self.dismiss(None)
+        """End a search, or go back; the selftest ends as the screen does."""
+        if not self.end_search():
+            self.dismiss(None)
 
     def action_copy(self) -> None:
         """Copy the cure of the part under the cursor, or what stands there."""
         ledger = self.query_one(Ledger)
         cures = {f"part {finding.name}": cure(finding) for finding in self._findings or []}
         text = cures.get(ledger.key) or ledger.selected_text()
-        if text:
-            self.app.copy_to_clipboard(text)
-            self.notify("copied", markup=False, timeout=2)
+        self.app.copy_to_clipboard(text)

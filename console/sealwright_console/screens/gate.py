@@ -14,6 +14,7 @@ from textual.widget import Widget
 
 from sealwright_console.feed import Feed
 from sealwright_console.screens.base import ConsoleScreen
+from sealwright_console.screens.finding import FIND_KEYS, Searched
 from sealwright_console.screens.waive import WaiveScreen
 from sealwright_console.views.gate import gate_rows, summary, waivable
 from sealwright_console.views.header import next_gate
@@ -22,17 +23,18 @@ from sealwright_console.widgets.texts import Texts
 from sealwright_stages.verdict import Status
 
 
-class GateScreen(ConsoleScreen):
+class GateScreen(Searched, ConsoleScreen):
     """Why the next gate is closed."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
+        *FIND_KEYS,
         Binding("enter", "evidence", "Evidence", key_display="enter", tooltip="the evidence of the item"),
         Binding("r", "retry", "Retry", tooltip="fetch and check the red item again"),
         Binding("R", "retry_all", "All red", tooltip="fetch and check every red item again"),
         Binding("a", "waive", "Waive", tooltip="waive a warning, by name and with a reason; red is never waived"),
         Binding("p", "passed", "Passed", show=False, tooltip="show or fold what has passed"),
-        Binding("g,G", "back", show=False),
-        Binding("l,L", "app.log", show=False),
+        Binding("g,G", "app.gate", "Gate", show=False, tooltip="go back from the gate"),
+        Binding("l,L", "app.log", "Log", show=False, tooltip="the log of a build"),
     ]
 
     def __init__(self, feed: Feed) -> None:
@@ -57,6 +59,23 @@ class GateScreen(ConsoleScreen):
         decision = next_gate(state)
         self.say("#title", summary(decision))
         self.query_one(Ledger).show(gate_rows(state, decision, self._unfolded))
+        self.refresh_bindings()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """A key is offered where it can work: a waiver on a warning, a retry on what is red."""
+        state, ledger = self.feed.state, next(iter(self.query(Ledger)), None)
+        key = ledger.key if ledger is not None else ""
+        if action == "waive" and not waivable(state, key):
+            return False
+        if action == "retry" and (key not in state.items or state.items[key].status is not Status.FAILED):
+            return False
+        if action == "retry_all" and not any(item.status is Status.FAILED for item in state.items.values()):
+            return False
+        return super().check_action(action, parameters)
+
+    def on_ledger_moved(self, message: Ledger.Moved) -> None:
+        """Offer the keys of the item under the cursor."""
+        self.refresh_bindings()
 
     def on_ledger_chosen(self, message: Ledger.Chosen) -> None:
         """Open the evidence of a reason."""
@@ -82,7 +101,7 @@ class GateScreen(ConsoleScreen):
             now = self.feed.state.items.get(key)
             unchanged = now is not None and (now.code, now.subject_sha256) == (item.code, item.subject_sha256)
             if answer is not None and unchanged and waivable(self.feed.state, key):
-                self.feed.waive(key, *answer)
+                self.feed.waive(key, *answer, item.code, item.subject_sha256)
 
         self.app.push_screen(WaiveScreen(item), waived)
 

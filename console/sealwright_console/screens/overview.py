@@ -33,8 +33,10 @@ class OverviewScreen(ConsoleScreen):
         Binding("enter", "detail", "Detail", key_display="enter", tooltip="the evidence of the component"),
         Binding("r", "retry", "Retry", tooltip="fetch and check what is red of the component again"),
         Binding(
-            "slash", "filter", "Filter", key_display="/", tooltip="only components that have a text; esc: all"
+            "slash", "search", "Filter", key_display="/", tooltip="only components that have a text; esc: all"
         ),
+        Binding("n", "hit(True)", "Next hit", show=False, tooltip="the next component that the filter found"),
+        Binding("N", "hit(False)", "Hit before", show=False, tooltip="the component before that the filter found"),
         Binding("s", "sort", "Sort", tooltip="sort by severity, name, or the newest first"),
         Binding(
             "escape", "back", "Clear filter", show=False, tooltip="take the filter away, then show all stages"
@@ -76,6 +78,7 @@ class OverviewScreen(ConsoleScreen):
         needle = self.query_one("#filter", Input).value.strip()
         width = max(1, self.app.size.width - EDGES)
         table = component_table(state, width, needle, self.stage, self.feed.left, self.order)
+        ledger.needle = needle
         ledger.show(table.rows or [Row("", ((), empty_line(state, self.stage, needle)))])
         beside: Line = (Part(f"by {self.order}", Tone.DIM),)
         if left := self.feed.left():
@@ -124,7 +127,17 @@ class OverviewScreen(ConsoleScreen):
         self.order = orders[(orders.index(self.order) + 1) % len(orders)]
         self.show_state()
 
-    def action_filter(self) -> None:
+    def action_hit(self, forward: bool) -> None:
+        """Go to the next component that was found, or the one before; round the end."""
+        ledger = self.query_one(Ledger)
+        found = ledger.places("")
+        if not self.query_one("#filter", Input).value.strip():
+            self.notify("nothing is searched for: / asks", markup=False, timeout=3)
+        elif found:
+            here = found.index(ledger.place) if ledger.place in found else -1
+            ledger.go_to(found[(here + (1 if forward else -1)) % len(found)])
+
+    def action_search(self) -> None:
         """Open the filter."""
         field = self.query_one("#filter", Input)
         field.add_class("open")

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import ClassVar
 
+from textual.binding import BindingType
 from textual.widget import Widget
 
 from sealwright_console.feed import Feed
 from sealwright_console.lines import Line, Part, Row, Tone
 from sealwright_console.screens.base import ConsoleScreen
+from sealwright_console.screens.finding import FIND_KEYS, Searched
 from sealwright_console.widgets.ledger import Ledger
 from sealwright_console.widgets.texts import Texts
 
@@ -24,8 +27,10 @@ def page_lines(text: str) -> list[Line]:
     return [*shown, (Part(f"… {more:,} more lines in the log; y copies all", Tone.DIM),)] if more else shown
 
 
-class PageScreen(ConsoleScreen):
+class PageScreen(Searched, ConsoleScreen):
     """Shows one text; it scrolls."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [*FIND_KEYS]
 
     def __init__(self, feed: Feed, name: str, text: str) -> None:
         """Show `text`, called `name`."""

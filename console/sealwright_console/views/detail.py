@@ -19,7 +19,7 @@ from sealwright_stages.events import STAGES
 from sealwright_stages.state import Item, Product, State
 from sealwright_stages.verdict import Status
 
-_COMPARED = {"identical": Status.PASSED, "differs": Status.WARNED}
+COMPARED = {"identical": Status.PASSED, "differs": Status.WARNED}
 
 
 def detail_rows(state: State, name: str, tree: Tree, width: int) -> list[Row]:
@@ -101,7 +101,7 @@ def _product_rows(state: State, name: str) -> list[Row]:
 
 def product_row(product: Product) -> Row:
     """A product, its hash, and how it compares with what the archive published."""
-    status = _COMPARED.get(product.compared)
+    status = COMPARED.get(product.compared)
     beside = product.beside or "compared with nothing"
     tone = Tone(status.value) if status is not None else Tone.DIM
     lines = (

@@ -45,6 +45,8 @@ _FOR = {
     "tmpfs": "room of the sandbox that is gone afterwards",
     "disk": "room for roots, sources and products",
     "clock": "times in the log, and whether keys have expired",
+    "time service": "keeps that clock right",
+    "log-out": "whether a run that was left running goes on",
     "terminal": "the console",
     "separation": "keeps the parts from each other",
     "subuid": "Debian build roots without root",

@@ -18,7 +18,7 @@ from itertools import islice, zip_longest
 
 from sealwright_console.figures import clock, grouped, spaced
 from sealwright_console.lines import Line, Part, Row, Tone, fit, word
-from sealwright_console.repeat import Places, Repeat, repeat, signatures
+from sealwright_console.repeat import Places, Repeat, repeat, signatures, wrapped
 from sealwright_console.sanitise import LIMIT
 from sealwright_console.views.overview import doing
 from sealwright_stages.state import Item
@@ -30,7 +30,8 @@ _COLUMN, _INNER = 16, 30  # cells before a value: of an item, and within its evi
 _DEEPEST = 6
 _EDGES = 18  # cells of a line beside title and reason: cursor, marks, status, gaps, scroll bar
 _MOST = 400
-_COMMAND = 250  # characters of one line of a command that are shown; all of it is copied
+_COMMAND = 60  # lines of a command that are shown; all of it is copied
+_ASIDE = 4  # cells beside a line of a command: cursor, scroll bar
 _PAGE = 8  # lines of a text that are shown in place
 _HEX = frozenset("0123456789abcdefABCDEF")
 _MARKS = {True: "▾", False: "▸"}
@@ -61,8 +62,8 @@ class Node:
 class Tree:
     """What a page knows beside the state.
 
-    `open` has the keys of what is unfolded; `text` gives an item's evidence, `others` that of another item, read;
-    `policy` says where the policy names a person.
+    `open` has the keys of what is unfolded, `width` the cells of a line; `text` gives an item's evidence, `others` that
+    of another item, read; `policy` says where the policy names a person.
     """
 
     open: frozenset[str] = frozenset()
@@ -70,6 +71,7 @@ class Tree:
     others: Callable[[str], Mapping[str, object]] = lambda item: {}
     places: Places = field(default_factory=Places)
     policy: Callable[[str], str] = lambda person: ""
+    width: int = 80
 
 
 def item_rows(item: Item, tree: Tree, width: int, titles: int) -> list[Row]:
@@ -111,7 +113,9 @@ def nodes(item: Item, tree: Tree) -> list[Node]:
     people = [(person, tree.policy(person)) for person in _texts(_inside(evidence, "persons"))]
     found += _said(item, "p", [("person", f"{name}, {at}" if at else name, Tone.PLAIN) for name, at in people])
     if item.verdict() is not None:
-        found.append(_by_hand(item, repeat(item, evidence, tree.places, tree.others)))
+        found.append(
+            _by_hand(item, repeat(item, evidence, tree.places, tree.others), tree.width - _COLUMN - _ASIDE)
+        )
     if item.subject_sha256 and not compared:
         found.append(_digits(f"{item.id}{APART}subject", "sha256", item.subject_sha256))
     found += _said(item, "r", _recorded(item))
@@ -226,12 +230,13 @@ def _signature(key: str, each: Mapping[str, object]) -> Iterator[Node]:
         yield Node(f"{key}p", "checked", ((Part(said),),), said)
 
 
-def _by_hand(item: Item, found: Repeat | None) -> Node:
+def _by_hand(item: Item, found: Repeat | None, width: int) -> Node:
     key = f"{item.id}{APART}hand"
     if found is None:
         return Node(key, "by hand", ((Part(_NO_COMMAND, Tone.DIM),),), "")
-    lines = found.command.split("\n")
-    told = f"{len(lines)} lines" if len(lines) > 1 else "1 line"
+    copied = wrapped(found.command)
+    count = copied.count("\n") + 1
+    told = f"{count} lines" if count > 1 else "1 line"
     head: Line = (
         Part("c", Tone.KEY),
         Part(f" copies the command ({told}), ", Tone.DIM),
@@ -240,14 +245,17 @@ def _by_hand(item: Item, found: Repeat | None) -> Node:
     )
 
     def kids() -> list[Node]:
-        command: list[Line] = [(Part(line.strip(), limit=_COMMAND),) for line in lines]
+        lines = wrapped(found.command, width).split("\n")
+        command: list[Line] = [(Part(line),) for line in lines[:_COMMAND]]
+        if len(lines) > _COMMAND:
+            command.append((Part(f"… {len(lines) - _COMMAND:,} more lines; all are copied", Tone.DIM),))
         good: Line = (Part(found.good, Tone.PASSED),)
         return [
-            Node(f"{key}{APART}run", "run", command, found.command),
+            Node(f"{key}{APART}run", "run", command, copied),
             Node(f"{key}{APART}good", "good", (good,), found.good),
         ]
 
-    return Node(key, "by hand", (head,), found.command, kids)
+    return Node(key, "by hand", (head,), copied, kids)
 
 
 def _evidence(item: Item, text: str) -> Node:

@@ -15,12 +15,14 @@ from rich.cells import cell_len
 from sealwright_console.figures import clock, duration, seconds_between
 from sealwright_console.lines import MARKS, Line, Part, Tone, apart, cut, few, mark, plain, tone_of, wrap
 from sealwright_stages.events import STAGES, Stage
+from sealwright_stages.finish import Act, Finish
 from sealwright_stages.gate import Decision, decide
 from sealwright_stages.state import Item, State
 from sealwright_stages.verdict import Status
 
 GATED = (Stage.BUILD, Stage.SEAL, Stage.SIGN)
 SEVERITY = (Status.FAILED, Status.WARNED, Status.RUNNING, Status.PENDING, Status.PASSED)
+SIGNING = (Act.SIGNER, Act.ANSWER, Act.KEY, Act.VERIFY, Act.COUNT)
 _NOTICE_LINES = 2
 
 
@@ -89,8 +91,32 @@ def gate_word(decision: Decision, short: bool = False) -> Line:
 _SIGNED = {Status.PASSED: "SIGNED", Status.WARNED: "SIGNED, own keys", Status.FAILED: "AUDIT: NO"}
 
 
+def signed_live(finish: Finish) -> Status | None:
+    """How the sign stage of a running release stands, as its engine says: None before it has begun."""
+    if finish.final:
+        return Status.PASSED
+    last = finish.steps[-1] if finish.steps else None
+    if last is None or (last.act not in SIGNING and last.status is not Status.FAILED):
+        return None
+    if last.status is not Status.FAILED:
+        return Status.RUNNING
+    return Status.WARNED if last.act is Act.COUNT and finish.persons else Status.FAILED
+
+
+def live_word(signed: Status, finish: Finish) -> Line:
+    """What stands where the gate word was, once a running release is sealed and is being signed."""
+    count = f"{len(finish.persons)} of {finish.threshold}"
+    words = {
+        Status.PASSED: "SIGNED",
+        Status.WARNED: f"SIGNED BY {count}",
+        Status.FAILED: "NOT SIGNED",
+        Status.RUNNING: "SIGNING",
+    }
+    return (Part(f"{MARKS[signed]} {words[signed]}", tone_of(signed)),)
+
+
 def signed_word(signed: Status) -> Line:
-    """What stands where the gate word was, once the release is sealed and audited: no gate is left."""
+    """What stands there in a review, as the audit came to it: no gate is left."""
     if signed is Status.FAILED:
         return (Part(f" {MARKS[signed]} {_SIGNED[signed]} ", Tone.ALARM),)
     return (Part(f"{MARKS[signed]} {_SIGNED[signed]}", tone_of(signed)),)
@@ -109,12 +135,21 @@ def heading_line(state: State, title: str, width: int = 0) -> Line:
     return apart(left, tuple(parts), width) if width else (*left, Part("  "), *parts)
 
 
-def status_line(state: State, decision: Decision, width: int, signed: Status | None = None) -> Line:
-    """The stepper on the left, the gate word on the right; both get shorter where there is little room."""
-    signed = signed if state.sealed else None
+def status_line(
+    state: State, decision: Decision, width: int, signed: Status | None = None, finish: Finish | None = None
+) -> Line:
+    """The stepper on the left, the gate word on the right; both get shorter where there is little room.
+
+    `signed` is what an audit of a past release came to, `finish` what the engine of a running one says.
+    """
+    live = signed_live(finish) if finish is not None else None
+    signed = (live or signed) if state.sealed else None
     for between, short in (("  >  ", False), ("  ", False), ("  ", True), (" ", True)):
         steps = stepper(state, between, signed)
-        gate = signed_word(signed) if signed else gate_word(decision, short)
+        if signed and live and finish:
+            gate = live_word(signed, finish)
+        else:
+            gate = signed_word(signed) if signed else gate_word(decision, short)
         if cell_len(plain(steps)) + cell_len(plain(gate)) + 2 <= width:
             break
     return apart(steps, gate, width)

@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -32,8 +33,10 @@ _NAME = (12, 18, 24)
 """Cells of a component's name: at least, and at most without and with much room."""
 _WITH_TIME, _WITH_VERSION, _WITH_SIGNER = 90, 104, 116
 """From so many cells on there is room for these columns."""
-_SIGNED = "good signature by "
-"""How the reason of a signature that has passed begins; see `verify.settle`."""
+_SIGNED = ("good signature by ", ".dsc signed by ")
+"""How the reason of a signature that has passed begins; see `verify.settle` and `verify.source_debian`."""
+_INDEXED = re.compile(r" as in the InRelease of .{1,80} signed by ([0-9A-F]{40,64})\Z")
+"""How it ends where the archive's own signature is all there is; see `verify.archive`."""
 _EXPLAINED = (2, 3)
 """Lines at most for what is wrong, and for what to do."""
 
@@ -173,9 +176,11 @@ def version(items: list[Item]) -> str:
 
 
 def signer(items: list[Item]) -> str:
-    """Whose good signatures were found."""
-    passed = [item.reason for item in items if item.status is Status.PASSED and item.reason.startswith(_SIGNED)]
-    return ", ".join(dict.fromkeys(reason.removeprefix(_SIGNED) for reason in passed)) if passed else "-"
+    """Whose good signatures were found: persons, an uploader's key, or else the archive's."""
+    passed = [item.reason for item in items if item.status is Status.PASSED]
+    people = [reason.removeprefix(how) for reason in passed for how in _SIGNED if reason.startswith(how)]
+    archive = [found[1] for found in map(_INDEXED.search, passed) if found]
+    return ", ".join(dict.fromkeys(people or archive)) or "-"
 
 
 def selected_lines(state: State, name: str, stage: Stage | None = None, width: int = 1000) -> tuple[Line, ...]:

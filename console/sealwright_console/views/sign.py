@@ -1,20 +1,23 @@
-"""What a person reads before signing, and whether what they typed is enough. Pure functions.
+"""Whether the sign button may be pressed, and what there is to say where nobody is asked. Pure functions.
 
 - Armed only by the first eight digits of this very digest and the release's name, both typed, both exact.
-- A closed gate or a failed item anywhere disarms, whatever was typed.
+- The digest must be the one over exactly the documents that are shown; it is computed here again.
+- A closed gate, a log that is not sealed, a failed item anywhere disarms, whatever was typed.
 """
 
 from __future__ import annotations
 
 from sealwright_console.feed import SigningRequest
-from sealwright_console.figures import grouped, spaced
-from sealwright_console.lines import Line, Part, Tone, labelled, mark
+from sealwright_console.lines import Line, Part, Tone, labelled, mark, wrap
+from sealwright_console.views.header import signed_word
 from sealwright_stages.events import Stage
+from sealwright_stages.finish import digest_over
 from sealwright_stages.gate import decide
 from sealwright_stages.state import State
 from sealwright_stages.verdict import Status
 
 DIGITS = 8
+_MISSING = 8
 
 
 def digits_of(typed: str) -> str:
@@ -32,38 +35,33 @@ def release_matches(request: SigningRequest, typed: str) -> bool:
     return bool(request.release) and typed.strip() == request.release
 
 
+def of_these(request: SigningRequest) -> bool:
+    """Whether the signer's digest is the one over the documents that are shown, and no others."""
+    return bool(request.things) and digest_over(request.things) == request.digest
+
+
+def asleep(state: State, request: SigningRequest | None) -> str:
+    """Why nothing may be signed now, whatever is typed; empty if it may."""
+    if request is None:
+        return "nothing waits for a signature"
+    if any(item.status is Status.FAILED for item in state.items.values()):
+        return "something is red: g shows it"
+    decision = decide(Stage.SIGN, state)
+    if not decision.open:
+        first = decision.blockers[0]
+        return f"the gate is closed: {first.what}: {first.why}"
+    return (
+        ""
+        if of_these(request)
+        else "the signer's digest is not over these documents: refuse, and look at the signer"
+    )
+
+
 def armed(state: State, request: SigningRequest | None, typed_digest: str, typed_release: str) -> bool:
     """Whether the sign button may be pressed."""
-    if request is None or not digest_matches(request, typed_digest):
+    if request is None or asleep(state, request):
         return False
-    red = any(item.status is Status.FAILED for item in state.items.values())
-    return release_matches(request, typed_release) and not red and decide(Stage.SIGN, state).open
-
-
-def request_lines(request: SigningRequest) -> tuple[Line, ...]:
-    """What exactly is signed."""
-    counts = ", ".join(f"{number:,} {what}" for what, number in request.counts)
-    lines: list[Line] = [(Part("YOU ARE ABOUT TO SIGN  ", Tone.WARNED), Part(request.release, Tone.HEAD))]
-    lines += [labelled("", spaced(text), indent=2) for text in request.summary]
-    lines.append(labelled("counts", counts or "none", indent=2))
-    lines += [labelled("key", spaced(key), indent=2) for key in request.keys]
-    if not request.warnings:
-        lines.append(labelled("warnings", "none was waived", indent=2))
-    lines += [labelled("waived", text, Tone.WARNED, indent=2) for text in request.warnings]
-    return tuple(lines)
-
-
-def digest_lines(request: SigningRequest) -> tuple[Line, ...]:
-    """The digest in two lines of eight groups, the part to type in front and bright."""
-    first, second = request.digest[:32], request.digest[32:]
-    return (
-        (
-            Part("digest  ", Tone.DIM),
-            Part(grouped(first[:DIGITS]), Tone.KEY),
-            Part(f"  {grouped(first[DIGITS:])}"),
-        ),
-        (Part("        ", Tone.DIM), Part(f"{grouped(second[:8])}  {grouped(second[8:])}")),
-    )
+    return digest_matches(request, typed_digest) and release_matches(request, typed_release)
 
 
 def answer_line(good: bool, typed: str, what: str) -> Line:
@@ -75,16 +73,21 @@ def answer_line(good: bool, typed: str, what: str) -> Line:
     return (mark(Status.PENDING), Part(f" {what}", Tone.PENDING))
 
 
-def waiting_lines(state: State) -> tuple[Line, ...]:
-    """Why there is nothing to sign yet."""
+def waiting_lines(state: State, width: int, signed: Status | None = None) -> tuple[Line, ...]:
+    """Why there is nothing to sign yet, and the next step; of a past release how it is `signed`."""
+    if signed is not None and state.sealed:
+        told = "how the audit of this folder counts its signatures; its findings stand below"
+        return (signed_word(signed), (), (Part(told, Tone.DIM),))
     decision = decide(Stage.SIGN, state)
     lines: list[Line] = [(Part("Nothing waits for a signature.", Tone.HEAD),)]
-    if Stage.SIGN in state.stages_ended:
-        done = state.stages_ended[Stage.SIGN]
-        status = Status.PASSED if done else Status.WARNED
-        lines.append((mark(status), Part(" the sign stage has ended: see 1 to 4, and the evidence folder")))
-    for blocker in decision.blockers[:8]:
-        lines.append((mark(Status.PENDING), Part(f" {blocker.what}: {blocker.why}")))
-    if len(decision.blockers) > 8:
-        lines.append((Part(f"… and {len(decision.blockers) - 8} more: g shows all", Tone.DIM),))
+    if decision.open:
+        lines.append((Part("All is sealed. The engine asks as soon as the signer has read it.", Tone.DIM),))
+    for blocker in decision.blockers[:_MISSING]:
+        item = state.items.get(blocker.item)
+        status = item.status if item is not None else Status.PENDING
+        lines += wrap((mark(status), Part(f" {blocker.what}: {blocker.why}")), width, 2)
+        if status in (Status.FAILED, Status.WARNED) and blocker.next_step:
+            lines += wrap(labelled("next", blocker.next_step, indent=2), width, 11)
+    if len(decision.blockers) > _MISSING:
+        lines.append((Part(f"… and {len(decision.blockers) - _MISSING:,} more: g shows all", Tone.DIM),))
     return tuple(lines)

@@ -3,11 +3,13 @@
 - The cursor stays on its key while rows come, go and change their order.
 - The selected row is marked by a shape at its edge, not by colour alone.
 - Rows without a key are headings: the cursor never stands on them.
+- The text of a search is underlined, wherever it can be seen.
 - The scrollbar has a column of its own, and one free column beside it; a line that is too long ends in an ellipsis.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import ClassVar
 
@@ -22,9 +24,17 @@ from textual.visual import Visual
 from sealwright_console.lines import Line, Row, cut, plain, wrap
 from sealwright_console.theme import content
 
+Place = str | int
+"""Where something is in a list: the key of its row, or the number of its line where rows have none."""
 _GUTTER = 2
 EDGES = _GUTTER + 2
 """Cells of the window that no line may use: the cursor's, one that stays free, and the scrollbar's."""
+
+
+def has(row: Row, needle: str) -> bool:
+    """Whether a row has a text, in any case."""
+    wanted = needle.casefold()
+    return any(wanted in plain(line).casefold() for line in row.lines)
 
 
 class Ledger(ScrollView, can_focus=True):
@@ -66,6 +76,7 @@ class Ledger(ScrollView, can_focus=True):
         self._flat: list[tuple[str, Line, bool]] = []
         self._first_line: dict[str, int] = {}
         self.key = ""
+        self.needle = ""
 
     def show(self, rows: Sequence[Row]) -> None:
         """Show these rows; the cursor stays on its key, or goes to the nearest place."""
@@ -111,6 +122,9 @@ class Ledger(ScrollView, can_focus=True):
         style = self.get_visual_style("ledger--cursor") if selected else self.visual_style
         edge = (">" if first else "|") if selected else " "
         text = content(line)
+        if self.needle:
+            for hit in re.finditer(re.escape(self.needle), text.plain, re.IGNORECASE):
+                text = text.stylize("bold underline", *hit.span())
         whole = type(text).assemble((f"{edge} ", "bold $primary"), text)
         strips = Visual.to_strips(self, whole, max(self.size.width, whole.cell_length), 1, style)
         strip = strips[0] if strips else Strip([])
@@ -152,6 +166,25 @@ class Ledger(ScrollView, can_focus=True):
         """The selected row in full, as plain text."""
         lines = [line for row in self._rows if row.key == self.key for line in row.lines] if self.key else []
         return "\n".join(plain(line).rstrip() for line in lines)
+
+    @property
+    def place(self) -> Place:
+        """Where the cursor stands; the line at the top where there is none."""
+        return self.key or self.scroll_offset.y
+
+    def places(self, needle: str) -> list[Place]:
+        """Where a text is, in any case; all places if it is empty."""
+        if self._keys:
+            return [row.key for row in self._rows if row.key and has(row, needle)]
+        wanted = needle.casefold()
+        return [n for n, (_, line, _) in enumerate(self._flat) if wanted in plain(line).casefold()]
+
+    def go_to(self, place: Place) -> None:
+        """Put the cursor there, or that line at the top."""
+        if isinstance(place, str):
+            self.select(place)
+        else:
+            self.scroll_to(y=place, animate=False, force=True, immediate=True)
 
     def select(self, key: str, *, top: bool = False) -> None:
         """Put the cursor on `key` if it is there; with `top` it is the first line of the window, if it can be."""

@@ -16,8 +16,8 @@ class Texts(Static):
         super().__init__(content(*lines), id=id, classes=classes, markup=False)
         self.lines: tuple[Line, ...] = lines
 
-    def show(self, *lines: Line) -> None:
-        """Show these lines instead."""
+    def show(self, *lines: Line, layout: bool = True) -> None:
+        """Show these lines instead; without `layout` where they take as much room as those before."""
         if lines != self.lines:
             self.lines = lines
-            self.update(content(*lines))
+            self.update(content(*lines), layout=layout)

@@ -176,9 +176,7 @@ class Link:
 
 def gone(place: Place, pid: int, code: int | None = None) -> EngineGoneError:
     """What to say of an engine that is gone without a word; `code` is its exit status, if that is known."""
-    words = ""
-    with contextlib.suppress(OSError):
-        words = last_words(told) if (told := read_small(place.stderr, _EXHIBIT)) else ""
+    words = last_words(told) if (told := place.last_words()) else ""
     killed = f"it was killed by signal {-code}" if code is not None and code < 0 else "it ended without a word"
     why = words or f"{killed}; the kernel kills so where memory runs out"
     next_step = "look at the machine's memory and at `dmesg`, then run again to resume"
@@ -288,7 +286,7 @@ def start(wish: Wish, until: Stage, place: Place, waiting: Callable[[str], None]
         if over is not None:
             return over
         raise gone(place, child.pid, child.poll())
-    link.child = child
+    link.child = child if link.hello.pid == child.pid else None
     return link
 
 

@@ -17,6 +17,7 @@ from sealwright_stages.attended.protocol import (
 )
 from sealwright_stages.attended.question import Question
 from sealwright_stages.engine import Retry, Waive
+from sealwright_stages.journal import clip
 from sealwright_stages.release import Opened
 from sealwright_stages.sign.signing import Typed
 from sealwright_stages.state import Record, State
@@ -45,7 +46,8 @@ class OpenedDesk:
 
     def end(self) -> None:
         """How it stands now is how it stays: it will be closed."""
-        self._ended = self.position()
+        if self._release is not None:
+            self._ended = self.position()
 
     def picture(self) -> State:
         """The state as it is now."""
@@ -57,8 +59,8 @@ class OpenedDesk:
         return self._ended or (self._n, log.lost.is_set(), log.why_lost)
 
     def news(self) -> Sequence[Said]:
-        """The signer's question, and the looks at running builds."""
-        return (self._question.open, self._looks())
+        """The signer's question, the looks at running builds, and how far seal and sign are."""
+        return (self._question.open, self._looks(), self._opened.engine.context.finishing.now)
 
     def _looks(self) -> Looks:
         """The newest looks; made anew only when there are any."""
@@ -68,21 +70,30 @@ class OpenedDesk:
             self._changes, self._looked = changes, now
             looks = {name: look for name in outlook.live.names() if (look := outlook.now(name)) is not None}
             left = {name: outlook.left(state, name) for name in looks}
-            self._last = Looks(looks, left, outlook.whole(state))
+            ahead = {name: far for name in looks if (far := outlook.ahead(state, name)) is not None}
+            self._last = Looks(looks, left, outlook.whole(state), ahead)
         return self._last
 
     def do(self, wish: Asked) -> None:
-        """Do what a console asks for; what is too late or not allowed changes nothing."""
-        if isinstance(wish, AskRetry):
-            self._opened.engine.post(Retry(wish.item))
-        elif isinstance(wish, AskWaive):
-            self._opened.engine.post(Waive(wish.item, wish.person, wish.reason))
+        """Do what a console asks for; what is too late, not allowed or of no known item changes nothing."""
+        if isinstance(wish, AskRetry | AskWaive):
+            self._post(wish)
         elif isinstance(wish, Sign):
             self._question.give(wish.number, Typed(wish.digest, wish.release))
         elif isinstance(wish, Refuse):
             self._question.give(wish.number, None)
         elif isinstance(wish, AskStop):
             self.stop()
+
+    def _post(self, wish: AskRetry | AskWaive) -> None:
+        engine = self._opened.engine
+        item = engine.journal.state.items.get(wish.item)
+        if item is None:
+            return
+        if isinstance(wish, AskRetry):
+            engine.post(Retry(item.id))
+        else:  # in words that a record takes: what waits has a bounded size
+            engine.post(Waive(item.id, clip(wish.person), clip(wish.reason), clip(wish.code), clip(wish.sha256)))
 
     def stop(self) -> None:
         """Stop the run."""

@@ -4,7 +4,9 @@
   not in a folder of the login session, which is gone when the last session of the user ends.
 - The lock of the work folder says whether an engine lives, and nothing else does: a socket or a file that a dead one
   left is no engine, and the next one puts its own in their place.
-- How the last run ended is kept there, for whoever comes after it.
+- How the last run ended is kept there, for whoever comes after it; the room for it is taken when the run begins, so
+  that a full disk does not keep it from being said.
+- What lies in a folder that is not ours alone is not believed.
 """
 
 from __future__ import annotations
@@ -18,13 +20,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from sealwright_stages.attended.protocol import Hello, Over, ProtocolError, line, said
+from sealwright_stages.attended.protocol import Hello, Over, ProtocolError, line, process_of, protocol_of, said
 from sealwright_stages.errors import MachineError
-from sealwright_stages.files import read_small, write_whole
+from sealwright_stages.files import read_small, sync_folder, write_whole
 from sealwright_stages.work import WorkFolder
 
 _FILE = 1 << 20
 _SOCKET, _ENGINE, _ENDED, _SEEN, _STDERR = "socket", "engine.json", "ended.json", "ended.seen", "stderr"
+_ROOM, _RESERVED = "ended.room", 16 << 10
 
 
 @dataclass(frozen=True)
@@ -40,7 +43,7 @@ class Place:
 
     @property
     def stderr(self) -> Path:
-        """What the engine said to its error output."""
+        """What the engine says to its error output."""
         return self.folder / _STDERR
 
     # -- the engine's side; it holds the lock -----------------------------------------------------------
@@ -58,6 +61,7 @@ class Place:
                 (self.folder / name).unlink(missing_ok=True)
         except OSError as error:
             raise MachineError(f"{self.folder} can't be used", error.strerror or str(error), _MEND) from error
+        write_whole(self.folder / _ROOM, bytes(_RESERVED), 0o600)
 
     def listen(self, hello: Hello) -> socket.socket:
         """Open the door, and write down who is behind it.
@@ -83,21 +87,68 @@ class Place:
         Raises:
             MachineError: it can't be written.
         """
-        write_whole(self.folder / _ENDED, line(over), 0o600)
+        told = line(over)
+        try:
+            if len(told) > _RESERVED:
+                write_whole(self.folder / _ENDED, told, 0o600)
+            else:
+                self._use_room(told)
+        except OSError as error:
+            raise MachineError(f"{self.folder} can't be used", error.strerror or str(error), _MEND) from error
         for name in (_SOCKET, _ENGINE):
             (self.folder / name).unlink(missing_ok=True)
+
+    def _use_room(self, told: bytes) -> None:
+        """Write where room was kept, then give it the name that counts."""
+        room = self.folder / _ROOM
+        descriptor = os.open(room, os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        try:
+            os.pwrite(descriptor, told, 0)
+            os.ftruncate(descriptor, len(told))
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        room.rename(self.folder / _ENDED)
+        sync_folder(self.folder)
 
     # -- everybody else's -------------------------------------------------------------------------------
 
     def engine(self) -> Hello | None:
-        """The engine that was last begun here, if it has not ended in order; `work.holder` says whether it lives."""
-        told = self._told(_ENGINE)
+        """The engine that was last begun here, if it has not ended in order; `work.holder` says whether it lives.
+
+        Raises:
+            MachineError: the folder is somebody else's.
+        """
+        told = self._message(_ENGINE)
         return told if isinstance(told, Hello) else None
 
+    def protocol_of(self, pid: int) -> int | None:
+        """The protocol that the engine speaks which is this process, of whatever version; None if that is no engine.
+
+        Raises:
+            MachineError: the folder is somebody else's.
+        """
+        told = self.read(_ENGINE)
+        with contextlib.suppress(ProtocolError):
+            return protocol_of(told) if process_of(told) == pid else None
+        return None
+
     def ended(self) -> Over | None:
-        """How the last run ended, if it could say so."""
-        told = self._told(_ENDED)
+        """How the last run ended, if it could say so.
+
+        Raises:
+            MachineError: the folder is somebody else's.
+        """
+        told = self._message(_ENDED)
         return told if isinstance(told, Over) else None
+
+    def last_words(self) -> bytes:
+        """What the last engine said to its error output.
+
+        Raises:
+            MachineError: the folder is somebody else's.
+        """
+        return self.read(_STDERR)
 
     @property
     def seen(self) -> bool:
@@ -148,11 +199,20 @@ class Place:
         finally:
             os.close(descriptor)
 
-    def _told(self, name: str) -> object:
-        try:
-            return said(read_small(self.folder / name, _FILE).rstrip(b"\n"))
-        except (OSError, ProtocolError):
-            return None
+    def read(self, name: str) -> bytes:
+        """A file of the folder; empty if it can't be read, or is larger than 1 MiB.
+
+        Raises:
+            MachineError: the folder is somebody else's.
+        """
+        with contextlib.suppress(OSError), self._entered() as folder:
+            return read_small(Path(folder, name), _FILE)
+        return b""
+
+    def _message(self, name: str) -> object:
+        with contextlib.suppress(ProtocolError):
+            return said(self.read(name).rstrip(b"\n"))
+        return None
 
 
 _MEND = "make room or mend the folder, then run again"

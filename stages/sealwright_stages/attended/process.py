@@ -62,29 +62,40 @@ class _Told:
 def run_engine(wish: Wish, until: Stage, told: _Told) -> int:
     """Walk a release to its end; gives the exit code."""
     question = Question()
-    server: Server | None = None
+    desk = OpenedDesk(question)
+    doors: list[Server] = []
+    over: Over | None = None
     try:
-        desk = OpenedDesk(question)
         with opened(wish, question.ask, desk.take, told.waits) as release:
             place = Place(release.work)
-            place.take()
-            hello = _hello(wish, release, until)
-            _say_into(place.stderr)
-            desk.begin(release)
-            server = Server(place.listen(hello), hello, desk)
-            _stopped_by_signals(desk.stop)
-            server.start()
-            told.tell(hello)
-            server.visited(_VISIT)
-            over = _over(_walked(release, until))
+            try:
+                place.take()
+                hello = _hello(wish, release, until)
+                _say_into(place.stderr)
+                desk.begin(release)
+                doors.append(Server(place.listen(hello), hello, desk))
+                _stopped_by_signals(desk.stop)
+                doors[0].start()
+                told.tell(hello)
+                doors[0].visited(_VISIT)
+                over = _over(_walked(release, until))
+            except BaseException as error:  # noqa: BLE001 - as below, while the lock is held
+                over = _over(_refusal(error))
             desk.end()
-            place.leave(over)
+            _leave(place, release, over)
     except BaseException as error:  # noqa: BLE001 - whatever it is, whoever waits must hear of it
-        over = _over(_refusal(error))
+        over = over or _over(_refusal(error))  # what comes after the end changes it no more
     told.tell(over)
-    if server is not None:
+    for server in doors:
         server.close(over)
     return over.exit
+
+
+def _leave(place: Place, release: Opened, over: Over) -> None:
+    """Leave word of the end, unless another folder lies there by now; where that can't be done, the end is the same."""
+    with contextlib.suppress(SealwrightError, OSError):
+        if release.engine.context.stands():
+            place.leave(over)
 
 
 def _walked(release: Opened, until: Stage) -> Ended:
@@ -113,7 +124,8 @@ def _hello(wish: Wish, release: Opened, until: Stage) -> Hello:
     manifest = release.manifest
     since = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
     words = manifest.release, manifest.sha256, str(until)
-    return Hello(PROTOCOL, wish.tool, *words, wish.jobs, os.getpid(), since)
+    keys = str((manifest.keyring / "keys").absolute())
+    return Hello(PROTOCOL, wish.tool, *words, wish.jobs, os.getpid(), since, keys)
 
 
 def _say_into(path: Path) -> None:

@@ -16,9 +16,10 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from sealwright_stages.attended.plain import NotPlainError, hints, plain, reader
-from sealwright_stages.live import Now
+from sealwright_stages.finish import Finish, Thing
+from sealwright_stages.live import Ahead, Now
 
-PROTOCOL = 1
+PROTOCOL = 2
 MOST_SAID = 16 << 20
 MOST_ASKED = 16 << 10
 
@@ -29,7 +30,10 @@ class ProtocolError(ValueError):
 
 @dataclass(frozen=True)
 class Hello:
-    """An engine: its release as name-version, what it goes by and how far it goes; `since` in UTC."""
+    """An engine: its release as name-version, what it goes by and how far it goes; `since` in UTC.
+
+    `keys` is the keyring's folder of keys, absolute.
+    """
 
     protocol: int
     tool: str
@@ -39,6 +43,7 @@ class Hello:
     jobs: int
     pid: int
     since: str
+    keys: str
 
 
 @dataclass(frozen=True)
@@ -79,15 +84,18 @@ class Asks:
     keys: tuple[str, ...] = ()
     products: int = 0
     warnings: tuple[str, ...] = ()
+    things: tuple[Thing, ...] = ()
 
 
 @dataclass(frozen=True)
 class Looks:
-    """The newest look at each running build, and how long each (`left`) and the whole stage may still take, in words."""
+    """The newest look at each running build, how long each (`left`) and the whole stage may still take, in words, and how
+    far each is (`ahead`)."""
 
     now: dict[str, Now] = field(default_factory=dict)
     left: dict[str, str] = field(default_factory=dict)
     whole: str = ""
+    ahead: dict[str, Ahead] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -132,11 +140,13 @@ class AskRetry:
 
 @dataclass(frozen=True)
 class AskWaive:
-    """Accept a warning, by name."""
+    """Accept a warning, by name: the one with this `code`, of bytes with this `sha256`, as it was seen."""
 
     item: str
     person: str
     reason: str
+    code: str
+    sha256: str
 
 
 @dataclass(frozen=True)
@@ -160,7 +170,7 @@ class Refuse:
     number: int
 
 
-Said = Hello | Part | Whole | Position | Asks | Looks | Over | No | Waits
+Said = Hello | Part | Whole | Position | Asks | Looks | Finish | Over | No | Waits
 Asked = Greet | AskRetry | AskWaive | AskStop | Sign | Refuse
 
 _SAID: Mapping[str, type[Any]] = {
@@ -170,6 +180,7 @@ _SAID: Mapping[str, type[Any]] = {
     "position": Position,
     "asks": Asks,
     "looks": Looks,
+    "finish": Finish,
     "over": Over,
     "no": No,
     "waits": Waits,
@@ -217,9 +228,22 @@ def protocol_of(data: bytes) -> int:
     Raises:
         ProtocolError: it names none.
     """
-    number = _object(data).get("protocol")
+    return _number(data, "protocol")
+
+
+def process_of(data: bytes) -> int:
+    """The process that an engine says it is, whatever protocol it speaks.
+
+    Raises:
+        ProtocolError: it names none.
+    """
+    return _number(data, "pid")
+
+
+def _number(data: bytes, name: str) -> int:
+    number = _object(data).get(name)
     if type(number) is not int:
-        raise ProtocolError("it names no protocol")
+        raise ProtocolError(f"it names no {name}")
     return number
 
 

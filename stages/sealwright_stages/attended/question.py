@@ -1,6 +1,7 @@
 """Carries the signer's question from the engine to whoever is attached, and one answer back.
 
 - A question has a number, and the first answer to that number is the answer; another comes too late.
+- A yes counts only with eight digits of that very digest, or more, and the release's name; any other is no answer.
 - While nobody is attached it waits, for however long.
 - Stopping the run answers it with a no.
 """
@@ -11,6 +12,8 @@ import threading
 
 from sealwright_stages.attended.protocol import Asks
 from sealwright_stages.sign.signing import SigningRequest, Typed
+
+_DIGITS = 8
 
 
 class Question:
@@ -34,9 +37,11 @@ class Question:
             return self._answer if self._answered and not self._stopped else None
 
     def give(self, number: int, answer: Typed | None) -> bool:
-        """Answer question `number`; False if it is not open any more."""
+        """Answer question `number`; False if it is not open any more, or if that is no answer to it."""
         with self._changed:
             if number == 0 or number != self.open.number or self._answered:
+                return False
+            if answer is not None and not _fits(answer, self.open):
                 return False
             self._answer, self._answered = answer, True
             self._changed.notify_all()
@@ -49,6 +54,12 @@ class Question:
             self._changed.notify_all()
 
 
+def _fits(answer: Typed, open_: Asks) -> bool:
+    """Whether this was typed by somebody who read the question; the signer judges it once more."""
+    whole = len(open_.digest) == 64 and len(answer.digest) >= _DIGITS
+    return whole and open_.digest.startswith(answer.digest) and answer.release == open_.release != ""
+
+
 def _told(number: int, request: SigningRequest) -> Asks:
     proposal = request.proposal
     return Asks(
@@ -59,4 +70,5 @@ def _told(number: int, request: SigningRequest) -> Asks:
         proposal.keys,
         request.products,
         request.warnings,
+        request.things,
     )

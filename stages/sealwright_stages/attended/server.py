@@ -91,7 +91,8 @@ class Server:
         self._closing.set()
         with contextlib.suppress(OSError):
             self._wake.send(b"x")
-        self._thread.join(_FAREWELL + 1)
+        if self._thread.ident is not None:  # it may not have been started yet
+            self._thread.join(_FAREWELL + 1)
         for sock in (self._door, self._wake, self._woken):
             sock.close()
 
@@ -112,8 +113,12 @@ class Server:
             console.sock.close()
 
     def _let_in(self, watch: selectors.BaseSelector) -> None:
-        with contextlib.suppress(OSError):
+        try:
             sock, _ = self._door.accept()
+        except OSError:  # it went again, or no descriptor is left: then the door would stay ready, and this busy
+            time.sleep(_TICK)
+            return
+        with contextlib.suppress(OSError):
             sock.setblocking(False)
             if peer(sock) != self._uid:
                 sock.close()
@@ -127,11 +132,9 @@ class Server:
 
     def _turn(self, watch: selectors.BaseSelector) -> None:
         """Hear and tell each console."""
-        news: dict[type[Said], Said] = {}
         if not self._consoles:
             return
-        with contextlib.suppress(Exception):  # an engine that can't be looked at is still a running one
-            news = self._news()
+        news = self._news()
         for console in list(self._consoles):
             try:
                 for wish in console.hear():
@@ -154,10 +157,13 @@ class Server:
         console.sock.close()
 
     def _news(self) -> dict[type[Said], Said]:
-        n, lost, why = self._desk.position()
-        watching = sum(console.greeted for console in self._consoles)
-        said: list[Said] = [Position(n, lost, why, watching, int(self._clock() / _BEAT)), *self._desk.news()]
-        if self._over is not None:
+        said: list[Said] = []
+        with contextlib.suppress(Exception):  # an engine that can't be looked at is still a running one
+            n, lost, why = self._desk.position()
+            watching = sum(console.greeted for console in self._consoles)
+            said.append(Position(n, lost, why, watching, int(self._clock() / _BEAT)))
+            said.extend(self._desk.news())
+        if self._over is not None:  # the last word needs no look
             said.append(self._over)
         return {type(each): each for each in said}
 

@@ -15,15 +15,15 @@ import os
 import secrets
 import socket
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from sealwright_stages.ahead import AuthorityProcess
 from sealwright_stages.errors import LogError, MachineError
 from sealwright_stages.log.client import LogSession
 from sealwright_stages.log.connection import WINDOW, Connection, LogLost, LogRollback
 from sealwright_stages.log.memory import Memory, pin
-from sealwright_stages.process import BASE_ENVIRONMENT, last_words
+from sealwright_stages.process import last_words
 from sealwright_stages.sandbox.ownership import take_back
 
 _SOCKET = "socket"
@@ -37,39 +37,24 @@ def open_embedded(
     uid: int | None,
     gid: int | None,
     saved_checkpoint: Path,
+    authority: AuthorityProcess | None = None,
 ) -> LogSession:
-    """Start `sealwright-appendlog serve` on `log_dir` and open a session with it.
+    """Start `sealwright-appendlog serve` on `log_dir`, or tell one that was started ahead; open a session with it.
 
     Raises:
         LogError: it does not start; its own words are the cause.
         LogLost: it does not continue what was seen before.
     """
-    nest = os.open(key_file.parent, os.O_RDONLY | os.O_DIRECTORY)
-    door = Path(f"/proc/self/fd/{nest}", _SOCKET)
-    lifeline_r, lifeline_w = os.pipe()
-    ready_r, ready_w = os.pipe()
-    argv = [sys.executable, "-I", "-m", "sealwright_appendlog.cli", "serve", "--dir", str(log_dir)]
-    argv += ["--key", str(key_file), "--socket", str(door), "--origin", plain_origin(origin)]
-    argv += ["--lifeline", str(lifeline_r), "--ready", str(ready_w)]
+    words = ["--dir", str(log_dir), "--key", str(key_file), "--socket", str(key_file.parent / _SOCKET)]
+    words += ["--origin", plain_origin(origin)]
     if uid is not None and gid is not None:
-        argv += ["--uid", str(uid), "--gid", str(gid)]
-    child = subprocess.Popen(
-        argv,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        env=dict(BASE_ENVIRONMENT),
-        pass_fds=(lifeline_r, ready_w, nest),
-        start_new_session=True,
-    )
-    os.close(lifeline_r)
-    os.close(ready_w)
-    with os.fdopen(ready_r, "rb") as ready:
-        line = ready.readline().decode("ascii", "replace").strip()
+        words += ["--uid", str(uid), "--gid", str(gid)]
+    nest = os.open(key_file.parent, os.O_RDONLY | os.O_DIRECTORY)
+    authority = authority or AuthorityProcess()
+    child, line = authority.child, authority.serve(words)
 
     def end() -> None:
-        with contextlib.suppress(OSError):
-            os.close(lifeline_w)
+        authority.let_go()
         try:
             child.wait(5)
         except subprocess.TimeoutExpired:
@@ -96,6 +81,7 @@ def open_embedded(
             end()
         raise
     try:
+        door = Path(f"/proc/self/fd/{nest}", _SOCKET)
         session = LogSession(_socket_connector(door), log_dir, saved_checkpoint, mirror=False, end=end)
     except LogLost as error:
         if not isinstance(error, LogRollback):

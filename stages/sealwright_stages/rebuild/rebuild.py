@@ -23,11 +23,12 @@ from sealwright_stages.engine import Ended
 from sealwright_stages.errors import Exit
 from sealwright_stages.events import Stage
 from sealwright_stages.files import write_whole
+from sealwright_stages.reading import Subject
 from sealwright_stages.rebuild.begun import mark
 from sealwright_stages.rebuild.detail import Detail, details
 from sealwright_stages.rebuild.results import Results, results
 from sealwright_stages.rebuild.taken import Taken
-from sealwright_stages.release import Opened, Subject, cache_folder, walked
+from sealwright_stages.release import Opened, cache_folder, walked
 from sealwright_stages.seal.evidence import EvidenceFolder
 from sealwright_stages.state import Record
 from sealwright_stages.wish import Wish

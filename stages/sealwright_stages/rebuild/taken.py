@@ -22,8 +22,8 @@ from sealwright_stages.compare.gather import Gathering
 from sealwright_stages.errors import ManifestError, RebuildError
 from sealwright_stages.events import Stage
 from sealwright_stages.manifest import Manifest, load
+from sealwright_stages.reading import read_known_hosts
 from sealwright_stages.rebuild.strangers import Brought, tamed
-from sealwright_stages.release import read_known_hosts
 from sealwright_stages.state import State
 from sealwright_stages.verdict import Waiver
 

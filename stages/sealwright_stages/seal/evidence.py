@@ -14,12 +14,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from sealwright_appendlog import layout
+from sealwright_appendlog.note import Checkpoint
 from sealwright_keyring.errors import KeyringError
 from sealwright_keyring.policy import read_files
 from sealwright_keyring.policy_sums import read_sums
 from sealwright_stages.context import Context
 from sealwright_stages.errors import LogError, MachineError
 from sealwright_stages.files import read_small, remove_tree, sha256_file, sync_folder, write_whole
+from sealwright_stages.finish import Act
 from sealwright_stages.needed import digest_now, seen_by
 from sealwright_stages.plan import Plan
 from sealwright_stages.seal.pages import how_to_verify, index_page
@@ -30,6 +33,7 @@ from sealwright_stages.state import Product
 from sealwright_stages.verify.codes import RefusedError
 from sealwright_stages.verify.copy import copy_judged
 
+_NOTE = 1 << 20  # bytes of a checkpoint
 PUT_BACK = "find out who changed it; put it back and run again, or begin anew with another --work DIR"
 
 
@@ -87,6 +91,13 @@ class EvidenceFolder:
         context = self.context
         return statement(context.journal.state, context.plan.manifest, self.products())
 
+    def log_that_was_checked(self, folder: Path | None = None) -> str:
+        """Tell of the sealed log in the evidence folder, whose root was just computed anew and compared by the caller."""
+        note = read_small((folder or self.folder) / "log" / layout.SEALED, _NOTE).decode("utf-8")
+        sealed = Checkpoint.parse(note.partition("\n\n")[0] + "\n")
+        self.context.finishing.know(root=sealed.root.hex(), records=sealed.size)
+        return f"computed here from {sealed.size:,} records, and it is the one that the log authority signed"
+
     def write(self) -> None:
         """Make the folder whole from the sealed log and the products; signatures come later.
 
@@ -99,18 +110,15 @@ class EvidenceFolder:
         remove_tree(fresh)
         try:
             fresh.mkdir()
-            self.context.journal.log.export(fresh / "log")
-            for product in self.products():
-                target = fresh / published_path(product)
-                target.parent.mkdir(parents=True, exist_ok=True)
-                self._copy(product, target)
-            write_whole(fresh / "SHA256SUMS", self.sums())
-            write_proofs(fresh / "log", self.products())
-            self._policy(fresh / "policy")
-            state, manifest = self.context.journal.state, self.context.plan.manifest
-            write_whole(fresh / "HOW-TO-VERIFY.txt", how_to_verify(manifest).encode())
-            write_whole(fresh / "verify.py", verifier().read_bytes(), 0o755)
-            write_whole(fresh / "index.html", index_page(state, manifest).encode())
+            with self.context.finishing.step(Act.ROOT) as say:
+                self.context.journal.log.export(fresh / "log")
+                say(self.log_that_was_checked(fresh))
+            with self.context.finishing.step(Act.EVIDENCE, str(self.folder)):
+                self._fill(fresh)
+                remove_tree(self.folder)
+                fresh.rename(self.folder)
+                sync_folder(self.folder.parent)
+                self.context.finishing.know(folder=str(self.folder))
         except OSError as error:
             remove_tree(fresh)
             raise MachineError(
@@ -119,9 +127,20 @@ class EvidenceFolder:
         except BaseException:
             remove_tree(fresh)
             raise
-        remove_tree(self.folder)
-        fresh.rename(self.folder)
-        sync_folder(self.folder.parent)
+
+    def _fill(self, fresh: Path) -> None:
+        """Write all but the log."""
+        for product in self.products():
+            target = fresh / published_path(product)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            self._copy(product, target)
+        write_whole(fresh / "SHA256SUMS", self.sums())
+        write_proofs(fresh / "log", self.products())
+        self._policy(fresh / "policy")
+        state, manifest = self.context.journal.state, self.context.plan.manifest
+        write_whole(fresh / "HOW-TO-VERIFY.txt", how_to_verify(manifest).encode())
+        write_whole(fresh / "verify.py", verifier().read_bytes(), 0o755)
+        write_whole(fresh / "index.html", index_page(state, manifest).encode())
 
     def _copy(self, product: Product, target: Path) -> None:
         try:

@@ -30,7 +30,7 @@ def persons_of(signature: bytes, data: bytes, policy: Policy, names: Collection[
     Raises:
         SigningError: the policy or the verifier does not work.
     """
-    return frozenset(person for person, _ in signers_of(signature, data, policy, names))
+    return frozenset(person for person, _ in signatures_by(signature, data, policy, names))
 
 
 def signers_of(
@@ -41,9 +41,7 @@ def signers_of(
     Raises:
         SigningError: the policy or the verifier does not work.
     """
-    good = good_signatures(signature, data, policy, names)
-    allowed = policy.release_signers(names) if good else ()
-    return frozenset((name, each.fingerprint) for each in good for name in count_persons([each], allowed))
+    return frozenset((name, each.fingerprint) for name, each in signatures_by(signature, data, policy, names))
 
 
 def signed_at(signature: bytes, data: bytes, policy: Policy, names: Collection[str]) -> dict[str, datetime]:
@@ -52,13 +50,21 @@ def signed_at(signature: bytes, data: bytes, policy: Policy, names: Collection[s
     Raises:
         SigningError: the policy or the verifier does not work.
     """
+    first: dict[str, datetime] = {}
+    for name, each in signatures_by(signature, data, policy, names):
+        first[name] = min(each.created, first.get(name, each.created))
+    return first
+
+
+def signatures_by(signature: bytes, data: bytes, policy: Policy, names: Collection[str]) -> list[tuple[str, Good]]:
+    """Each good signature over `data` that counts, with the person whose it is, in the order of the file.
+
+    Raises:
+        SigningError: the policy or the verifier does not work.
+    """
     good = good_signatures(signature, data, policy, names)
     allowed = policy.release_signers(names) if good else ()
-    first: dict[str, datetime] = {}
-    for each in good:
-        for name in count_persons([each], allowed):
-            first[name] = min(each.created, first.get(name, each.created))
-    return first
+    return [(name, each) for each in good for name in sorted(count_persons([each], allowed))]
 
 
 def good_signatures(signature: bytes, data: bytes, policy: Policy, names: Collection[str]) -> list[Good]:

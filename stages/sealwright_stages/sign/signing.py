@@ -1,6 +1,7 @@
 """The sign stage: show the signer what it is to sign, and believe nothing of it before it is verified.
 
 - What is signed: `SHA256SUMS`, the log's `SHA256SUMS`, and the provenance statement in its DSSE envelope.
+- The signer's digest is that of these very documents, or nobody is asked.
 - A person types the first digits of the digest and the release's name, or the signer's own policy speaks.
 - Each signature is verified, strictly and in a clean home, before it is written; then persons are counted.
 - Signatures appear under their names whole; none is ever written that did not verify.
@@ -13,19 +14,24 @@
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
+import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import UTC
 
+from sealwright_keyring.openpgp import Good
 from sealwright_stages.context import Context
 from sealwright_stages.errors import InterruptedRunError, SigningError
 from sealwright_stages.files import write_whole
+from sealwright_stages.finish import Act, Check, Thing, digest_over
+from sealwright_stages.finish import Signer as Signing
 from sealwright_stages.ports import Proposal, Signer
 from sealwright_stages.seal.evidence import PUT_BACK, EvidenceFolder, policy_changed
 from sealwright_stages.sign.provenance import envelope, pae
-from sealwright_stages.sign.release_signatures import persons_of, signed_pairs
+from sealwright_stages.sign.release_signatures import SIGNED, persons_of, signatures_by, signed_pairs
 from sealwright_stages.verdict import Status
-
-SUMS = ("SHA256SUMS", "log/SHA256SUMS")
 
 
 @dataclass(frozen=True)
@@ -36,6 +42,7 @@ class SigningRequest:
     proposal: Proposal
     products: int
     warnings: tuple[str, ...]
+    things: tuple[Thing, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -61,28 +68,74 @@ def sign_release(context: Context, evidence: EvidenceFolder, confirm: Confirm) -
         SigningError: refused, unreachable, or what came back does not verify, and nothing was written; or what
             was written is not enough yet.
     """
-    if changed := policy_changed(context.plan):
-        raise SigningError("nothing was signed", f"{changed} is not what the run began with", PUT_BACK)
+    finishing = context.finishing
+    finishing.know(**_whose(context), folder=str(evidence.folder))
+    with finishing.step(Act.POLICY, "manifest and keyring are those that the run began with"):
+        if changed := policy_changed(context.plan):
+            raise SigningError("nothing was signed", f"{changed} is not what the run began with", PUT_BACK)
     if evidence.signed:
-        _still_whole(context, evidence)
-        return _counted(context, evidence)
-    _go_on(context)
-    documents = _documents(evidence)
-    signer = confirm.open_signer()
-    try:
-        request = _request(context, signer.propose(context.plan.manifest.release, documents, _facts(context)))
-        typed = confirm.ask(request)
+        with finishing.step(Act.ROOT) as say:
+            _still_whole(context, evidence)
+            say(f"{evidence.log_that_was_checked()}; nothing was changed since it was signed")
+    else:
         _go_on(context)
-        if typed is None:
-            raise SigningError("nothing was signed", "the release manager said no", "run again to sign")
-        signatures = signer.sign(request.proposal, typed.digest, typed.release)
-    finally:
-        signer.close()
-    _write(context, evidence, documents, signatures)
-    return _counted(context, evidence)
+        documents = _documents(evidence)
+        signatures = _asked(context, confirm, documents)
+        with finishing.step(Act.VERIFY, "what the signer gave is good, and is written"):
+            _write(context, evidence, documents, signatures)
+    with finishing.step(Act.COUNT) as say:
+        counted = _counted(context, evidence)
+        say(counted)
+    return counted
+
+
+def _asked(context: Context, confirm: Confirm, documents: Mapping[str, tuple[str, bytes]]) -> Mapping[str, bytes]:
+    """What the signer signs, if the person agrees."""
+    finishing, things = context.finishing, _things(documents)
+    finishing.know(things=things)
+    with contextlib.ExitStack() as stack:
+        with finishing.step(Act.SIGNER) as say:
+            signer = confirm.open_signer()
+            stack.callback(signer.close)
+            proposal = signer.propose(context.plan.manifest.release, documents, _facts(context))
+            finishing.know(asked=proposal.keys)
+            if proposal.digest != digest_over(things):
+                raise SigningError(
+                    "the signer's digest",
+                    "it is not that of what it was shown",
+                    "look at the signer, and its record",
+                )
+            say(f"it has read the {len(documents)} documents")
+        with finishing.step(Act.ANSWER, "a person is asked") as say:
+            typed = confirm.ask(_request(context, proposal, things))
+            _go_on(context)
+            if typed is None:
+                raise SigningError("nothing was signed", "the release manager said no", "run again to sign")
+            say("yes, with digits and name" if typed.digest else "left to the signer's own policy")
+        with finishing.step(Act.KEY) as say:
+            signatures = signer.sign(proposal, typed.digest, typed.release)
+            say(f"the signer gave {len(signatures)} signatures")
+    return signatures
+
+
+def _whose(context: Context) -> dict[str, object]:
+    """Who may sign, and where the signer is, for the faces."""
+    manifest, policy = context.plan.manifest, context.plan.policy
+    persons = (policy.persons.get(name) for name in manifest.signers)
+    signers = tuple(Signing(each.name, each.openpgp) for each in persons if each is not None)
+    elsewhere = shlex.join(manifest.signer_transport)
+    where = elsewhere or f"on this machine, with the key home {manifest.signer_home}"
+    return {"signers": signers, "threshold": manifest.threshold, "signed_files": SIGNED, "where": where}
+
+
+def _things(documents: Mapping[str, tuple[str, bytes]]) -> tuple[Thing, ...]:
+    return tuple(
+        Thing(name, kind, hashlib.sha256(data).hexdigest(), len(data)) for name, (kind, data) in documents.items()
+    )
 
 
 def _go_on(context: Context) -> None:
+    context.check_work()
     if context.cancel.is_set():
         raise InterruptedRunError("nothing was signed", "the run was interrupted", "run again to sign")
 
@@ -122,10 +175,10 @@ def _facts(context: Context) -> dict[str, object]:
     }
 
 
-def _request(context: Context, proposal: Proposal) -> SigningRequest:
+def _request(context: Context, proposal: Proposal, things: tuple[Thing, ...]) -> SigningRequest:
     state = context.journal.state
     warnings = tuple(f"{w.item}: {w.reason} ({w.person})" for w in state.waivers)
-    return SigningRequest(context.plan.manifest.release, proposal, len(state.products), warnings)
+    return SigningRequest(context.plan.manifest.release, proposal, len(state.products), warnings, things)
 
 
 def _write(
@@ -138,7 +191,7 @@ def _write(
         raise SigningError("the signer's answer", "it did not sign all that it was shown", "look at its record")
     policy, signers = context.plan.policy, context.plan.manifest.signers
     envelope_name = ""
-    for name in SUMS:
+    for name in SIGNED:
         who = persons_of(signatures[name], documents[name][1], policy, signers)
         if not who:
             raise SigningError(
@@ -151,17 +204,20 @@ def _write(
     if not persons_of(signatures["provenance"], pae(payload), policy, signers):
         raise SigningError("the provenance's signature", "it does not verify", "look at the signer's record")
     write_whole(evidence.folder / envelope_name, envelope(payload, signatures["provenance"]))
-    for name in SUMS:
+    for name in SIGNED:
         write_whole(evidence.folder / f"{name}.asc", signatures[name])
 
 
 def _counted(context: Context, evidence: EvidenceFolder) -> str:
     manifest = context.plan.manifest
-    per_document = [
-        persons_of(signature, data, context.plan.policy, manifest.signers)
-        for signature, data in signed_pairs(evidence.folder)
-    ]
-    persons = frozenset.intersection(*per_document) if per_document else frozenset()
+    per_document: list[set[str]] = []
+    checks: list[Check] = []
+    for name, (signature, data) in zip(SIGNED, signed_pairs(evidence.folder), strict=True):
+        found = signatures_by(signature, data, context.plan.policy, manifest.signers)
+        per_document.append({person for person, _ in found})
+        checks += [_check(name, person, good) for person, good in found]
+    context.finishing.know(checks=tuple(checks))
+    persons = set.intersection(*per_document)
     if not persons:
         raise SigningError("the evidence folder's signatures", "they do not verify", "remove them, sign again")
     signed = f"signed by {', '.join(sorted(persons))}: {len(persons)} of {manifest.threshold} needed"
@@ -174,3 +230,10 @@ def _counted(context: Context, evidence: EvidenceFolder) -> str:
             "docs/how-to/use-your-own-release-key.md",
         )
     return f"{signed}, final"
+
+
+def _check(name: str, person: str, good: Good) -> Check:
+    """What was found of a good signature, in the words of the evidence."""
+    made = good.created.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    tool, second = (str(good.evidence.get(word, "")) for word in ("tool", "second_check"))
+    return Check(name, person, good.fingerprint, made, tool, second)

@@ -69,7 +69,7 @@ class DebSource:
         self._chosen = release, chosen
         cached = self.archive.file(workshop, chosen.path, chosen.known, chosen.file_name)
         where = "taken from the cache" if cached else "arrived"
-        evidence = {"cached": cached, "size": chosen.known.size, "path": chosen.path}
+        evidence = {"version": chosen.version, "cached": cached, "size": chosen.known.size, "path": chosen.path}
         return passed(f"{chosen.file_name} {where}, {chosen.known.size} bytes", "", evidence)
 
     def verify(self, workshop: Workshop) -> Outcome:

@@ -19,7 +19,7 @@ from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 
-from sealwright_keyring import minisign, ssh
+from sealwright_keyring import minisign_keys, ssh
 from sealwright_keyring.errors import KeyringError, MalformedError
 from sealwright_keyring.gpg import Gpg
 from sealwright_keyring.judge import bad
@@ -60,7 +60,7 @@ def kind_of(signature: bytes) -> Kind:
     """Which kind the bytes claim to be; what looks like no other kind is left to the parser of OpenPGP."""
     if signature.startswith(ssh.BEGIN.rstrip()):
         return Kind.SSH
-    return Kind.MINISIGN if signature.startswith(minisign.BEGIN) else Kind.OPENPGP
+    return Kind.MINISIGN if signature.startswith(minisign_keys.BEGIN) else Kind.OPENPGP
 
 
 def judge_signature(

@@ -87,7 +87,8 @@ class DebianSource:
         version = self._stanza["version"]
         listing = "".join(f"{known.sha256} {name}\n" for name, known in sorted(self._files.items()))
         digest = hashlib.sha256(listing.encode()).hexdigest()
-        return passed(f"version {version}: {len(self._files)} files, {cached} of them from the cache", digest)
+        told = f"version {version}: {len(self._files)} files, {cached} of them from the cache"
+        return passed(told, digest, {"version": version, "directory": self._stanza["directory"]})
 
     def verify(self, workshop: Workshop) -> Outcome:
         """Judge both items; all files are deleted if either fails."""
