@@ -34,6 +34,8 @@ READS = frozenset(
         "finished",
         "poll",
         "log_files",
+        "ahead",
+        "finish",
         "places",
         "now",
         "left",
