@@ -22,7 +22,20 @@ from textual.widgets import Button, Input
 
 from console import made_up
 from console.reach import at, bound_keys, make, no_findings, no_trial, screens
-from console.scenes import ASKS, READS, STORIES, Guarded, Kept, KeptReview, click, guarded, members, strike, turns
+from console.scenes import (
+    ASKS,
+    READS,
+    STORIES,
+    Guarded,
+    Kept,
+    KeptReview,
+    click,
+    guarded,
+    members,
+    settled,
+    strike,
+    turns,
+)
 from sealwright_console.cursor import Cursor
 from sealwright_console.review_feed import ReviewFeed
 from sealwright_console.screens.doctor import DoctorScreen
@@ -196,6 +209,7 @@ async def test_with_a_red_item_nothing_on_any_screen_signs_or_waives_it(
     async with app.run_test(size=SIZE):
         for how in hands:
             await how(Place(app, kind, feed, cursor))
+            await settled(app)
             assert feed.unlawful == [], how.__name__
 
 
@@ -212,6 +226,7 @@ async def test_nothing_in_a_review_asks_anything_of_an_engine(
     async with app.run_test(size=SIZE):
         for how in hands:
             await how(Place(app, kind, feed, cursor))
+            await settled(app)
     assert asked == []
 
 

@@ -19,7 +19,7 @@ from textual.widgets import Button
 
 from console import made_up
 from console.reach import bound_keys, no_findings, no_trial
-from console.scenes import STORIES, Guarded, Kept, click, guarded, resize, strike, turns
+from console.scenes import STORIES, Guarded, Kept, click, guarded, resize, settled, strike, turns
 from sealwright_console.screens.doctor import DoctorScreen
 from sealwright_console.widgets.palette import Palette
 from sealwright_stages import events as ev
@@ -84,7 +84,7 @@ class Walker:
             await way()
             self.app.look()
             assert self.feed.unlawful == [], self.done
-        await turns(300)  # what was pressed is worked off before the app is taken down
+        await settled(self.app)  # what was pressed is worked off before the app is taken down
 
     async def a_key(self) -> None:
         await strike(self.app, self.dice.choice(LIKELY))
