@@ -41,6 +41,7 @@ READS = frozenset(
         "now",
         "left",
         "notices",
+        "finish",
         "signing",
     }
 )
