@@ -61,7 +61,13 @@ def ready_to_sign() -> made_up.MadeUpFeed:
     return made_up.MadeUpFeed(made_up.sealed(), waiting=made_up.request())
 
 
-@pytest.mark.parametrize("place", ["overview", "component", "gate", "build", "builds", "sign", "waive"])
+@pytest.mark.parametrize(
+    "place",
+    [
+        *("overview", "sign", "waive"),
+        *(pytest.param(place, marks=pytest.mark.slow) for place in ("component", "gate", "build", "builds")),
+    ],
+)
 async def test_with_a_red_item_no_key_anywhere_signs_refuses_or_waives(place: str) -> None:
     feed = made_up.MadeUpFeed(made_up.troubled(), waiting=made_up.request())
     app = app_over(feed)
