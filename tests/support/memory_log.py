@@ -68,18 +68,23 @@ class MemoryLog:
         self.check()
         destination.mkdir()
         lines = [entry.line for entry in self.kept.entries]
-        tree, files = CompactRange(), {"index.jsonl": b"".join(line + b"\n" for line in lines)}
+        files = {"index.jsonl": b"".join(line + b"\n" for line in lines)}
         tiles = TileWriter(files.__setitem__)
         for line in lines:
-            tree.append(leaf_hash(line))
             tiles.append(line)
-        text = Checkpoint(ORIGIN, tree.size, tree.root()).text()
         files |= tiles.partial()
-        files["checkpoint.sealed"] = sign_note(text, ORIGIN, Ed25519PrivateKey.generate()).encode()
+        files["checkpoint.sealed"] = sign_note(self.checkpoint.text(), ORIGIN, Ed25519PrivateKey.generate()).encode()
         files["SHA256SUMS"] = hashlib.sha256(files["index.jsonl"]).hexdigest().encode() + b"  index.jsonl\n"
         for name, data in files.items():
             (destination / name).parent.mkdir(parents=True, exist_ok=True)
             (destination / name).write_bytes(data)
+
+    @property
+    def checkpoint(self) -> Checkpoint:
+        tree = CompactRange()
+        for entry in self.kept.entries:
+            tree.append(leaf_hash(entry.line))
+        return Checkpoint(ORIGIN, tree.size, tree.root())
 
     def close(self) -> None:
         self.closed = True

@@ -96,9 +96,9 @@ class OpenedDesk:
             engine.post(Waive(item.id, clip(wish.person), clip(wish.reason), clip(wish.code), clip(wish.sha256)))
 
     def stop(self) -> None:
-        """Stop the run."""
-        self._question.stop()
+        """Stop the run; who is asked then hears that it is stopped, and takes that for no answer."""
         self._opened.cancel.set()
+        self._question.stop()
 
     @property
     def _opened(self) -> Opened:

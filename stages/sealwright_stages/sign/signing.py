@@ -80,8 +80,9 @@ def sign_release(context: Context, evidence: EvidenceFolder, confirm: Confirm) -
     else:
         _go_on(context)
         documents = _documents(evidence)
-        signatures = _asked(context, confirm, documents)
+        signatures = _asked(context, evidence, confirm, documents)
         with finishing.step(Act.VERIFY, "what the signer gave is good, and is written"):
+            evidence.check_untouched()
             _write(context, evidence, documents, signatures)
     with finishing.step(Act.COUNT) as say:
         counted = _counted(context, evidence)
@@ -89,7 +90,9 @@ def sign_release(context: Context, evidence: EvidenceFolder, confirm: Confirm) -
     return counted
 
 
-def _asked(context: Context, confirm: Confirm, documents: Mapping[str, tuple[str, bytes]]) -> Mapping[str, bytes]:
+def _asked(
+    context: Context, evidence: EvidenceFolder, confirm: Confirm, documents: Mapping[str, tuple[str, bytes]]
+) -> Mapping[str, bytes]:
     """What the signer signs, if the person agrees."""
     finishing, things = context.finishing, _things(documents)
     finishing.know(things=things)
@@ -113,6 +116,7 @@ def _asked(context: Context, confirm: Confirm, documents: Mapping[str, tuple[str
                 raise SigningError("nothing was signed", "the release manager said no", "run again to sign")
             say("yes, with digits and name" if typed.digest else "left to the signer's own policy")
         with finishing.step(Act.KEY) as say:
+            evidence.check_untouched()
             signatures = signer.sign(proposal, typed.digest, typed.release)
             say(f"the signer gave {len(signatures)} signatures")
     return signatures
