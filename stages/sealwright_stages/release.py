@@ -141,7 +141,9 @@ def _begun(journal: Journal, subject: Subject, wish: Wish) -> Iterator[None]:
         journal.end(error.exit_code, f"{error.what}: {error.because}", error.next_step)
         raise
     except OSError as error:
-        journal.end(Exit.ENVIRONMENT, f"{error.filename or 'a file'} can't be used: {error.strerror or error}", _MEND)
+        journal.end(
+            Exit.ENVIRONMENT, f"{error.filename or 'a file'} can't be used: {error.strerror or error}", _MEND
+        )
         raise
 
 

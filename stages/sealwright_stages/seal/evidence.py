@@ -103,7 +103,9 @@ class EvidenceFolder:
         note = read_small((folder or self.folder) / "log" / layout.SEALED, _NOTE).decode("utf-8")
         sealed = Checkpoint.parse(note.partition("\n\n")[0] + "\n")
         if sealed != self.context.journal.log.checkpoint:
-            raise SigningError(f"{self.folder} is of another run", "its log is not the log that was sealed here", _MOVE)
+            raise SigningError(
+                f"{self.folder} is of another run", "its log is not the log that was sealed here", _MOVE
+            )
         self.context.finishing.know(root=sealed.root.hex(), records=sealed.size)
         return f"computed here from {sealed.size:,} records, and it is the one that the log authority signed"
 
@@ -147,7 +149,9 @@ class EvidenceFolder:
         now = _files(self.folder)
         if changed := sorted(name for name in now.keys() | self._made if now.get(name) != self._made.get(name)):
             because = f"{changed[0]} was changed after it was made, before it was signed"
-            raise SigningError("nothing was signed", because, "find out by whom; run again to make it anew and sign")
+            raise SigningError(
+                "nothing was signed", because, "find out by whom; run again to make it anew and sign"
+            )
 
     def _fill(self, fresh: Path) -> None:
         """Write all but the log."""
