@@ -96,7 +96,8 @@ def keys(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Keys]:
 
 def keyed_bench(folder: Path, signer: KeyedSigner, threshold: int = 1) -> KeyedBench:
     """A bench whose release `NAMES` may sign."""
-    assert (keys := signer.keys) is not None
+    assert signer.keys is not None
+    keys = signer.keys
     signers = f'signers = ["manager-a", "manager-b"]\nthreshold = {threshold}\n'
     text = HEAD.replace('signers = ["manager-a"]\n', signers) + component("xen")
     bench = KeyedBench(folder, manifest=text)

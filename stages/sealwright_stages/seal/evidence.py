@@ -185,7 +185,7 @@ class EvidenceFolder:
 
 def _files(folder: Path) -> dict[str, tuple[int, ...]]:
     """Each file and folder below `folder`: which one it is, its size, and when it was written to, as the kernel says."""
-    found = {}
+    found: dict[str, tuple[int, ...]] = {}
     for path in folder.rglob("*"):
         held = path.lstat()
         found[path.relative_to(folder).as_posix()] = held.st_ino, held.st_mode, held.st_size, held.st_ctime_ns
