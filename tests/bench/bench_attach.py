@@ -34,7 +34,9 @@ def lines(records: int = 1_000_000, components: int = 1000, rounds: int = 5) -> 
             folding = float(engine.stdout.readline())
             try:
                 before = _used()
-                ours = statistics.median(first_paint(_ATTACH.format(work=folder), b"c00000") for _ in range(rounds))
+                ours = statistics.median(
+                    first_paint(_ATTACH.format(work=folder), b"c00000") for _ in range(rounds)
+                )
                 used = (_used() - before) / rounds
             finally:
                 engine.kill()

@@ -55,7 +55,9 @@ def lines() -> Iterator[Line]:
         least.drain(1)
         floor_written = least.drain(_STILL)
     with tempfile.TemporaryDirectory(prefix="sealwright-bench-") as folder:
-        yield from _keys(f"50 components, builds say {RATE:,} lines/s", _flooded(Path(folder)), floor, "50 ms (p50 20 ms)")
+        yield from _keys(
+            f"50 components, builds say {RATE:,} lines/s", _flooded(Path(folder)), floor, "50 ms (p50 20 ms)"
+        )
     with moving(5000, 10) as program:
         yield from _keys("5,000 components, 100 changes/s", keys_down(program, _PRESSED), floor, "100 ms")
     with moving(50, 0) as program:
@@ -63,7 +65,9 @@ def lines() -> Iterator[Line]:
         used = program.used()
         said = program.drain(_STILL) / _STILL
         core = (program.used() - used) / _STILL
-    note = f"{said:.0f} bytes/s, {core:.1%} of a core; a textual app of one word {floor_written / _STILL:.0f} bytes/s"
+    note = (
+        f"{said:.0f} bytes/s, {core:.1%} of a core; a textual app of one word {floor_written / _STILL:.0f} bytes/s"
+    )
     yield Line("", 0, note=f"the console while nothing changes: {note}; bar 0 bytes/s")
 
 

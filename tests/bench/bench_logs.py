@@ -119,7 +119,7 @@ def flooded(data: Path) -> Iterator[Line]:
     with console(data) as terminal:
         terminal.press("3", b"it begins")
         process = psutil.Process(terminal.child.pid)
-        writer = subprocess.Popen(writer(path, RATE * _SECONDS, RATE))
+        build = subprocess.Popen(writer(path, RATE * _SECONDS, RATE))
         terminal.drain(2)
         before, begun = process.cpu_times(), time.monotonic()
         there = path.stat().st_size
@@ -127,9 +127,9 @@ def flooded(data: Path) -> Iterator[Line]:
         times = _letters(terminal)
         after, took = process.cpu_times(), time.monotonic() - begun
         said = path.stat().st_size - there
-        with writer:
+        with build:
             terminal.drain(0.1)
-            writer.kill()
+            build.kill()
         terminal.press("\x1b", b"FOLLOW")
         held = []
         for lines_more in (_LINES // 2, _LINES // 2):
