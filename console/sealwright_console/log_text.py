@@ -25,6 +25,8 @@ from sealwright_console.log_marks import BLOCK, ERRORS, WARNINGS, Marks
 from sealwright_console.log_search import WINDOW, Needle, find
 
 CAP = 4096
+REFUSED = "NOT WHAT WAS RECORDED"
+"""What is said of output that is not what a log names."""
 _TAIL = 1 << 18
 _PEEK = 1 << 14
 _HELD = 4
@@ -83,6 +85,11 @@ class LogText:
         """Bytes that are there by now."""
         with self._lock:
             return self._starts[-1] + os.fstat(self._fds[-1]).st_size if self._fds else 0
+
+    @property
+    def trouble(self) -> str:
+        """What is wrong with all of it; here nothing ever is."""
+        return ""
 
     def limit_to(self, limit: int | None) -> None:
         """Show the first `limit` bytes only, or all."""
@@ -243,3 +250,7 @@ def last_lines(paths: Sequence[Path], most: int, limit: int | None = None) -> li
     if start and len(lines) > 1:
         lines.pop(0)
     return [line[:CAP] for line in lines[-most:]] if most > 0 else []
+
+
+Open = Callable[..., LogText]
+"""Takes what `LogText` takes, and gives one."""

@@ -38,6 +38,7 @@ READS = frozenset(
         "now",
         "left",
         "notices",
+        "finish",
         "signing",
     }
 )

@@ -57,7 +57,7 @@ async def test_each_key_that_the_console_binds_is_told() -> None:
 async def test_a_review_tells_no_key_that_changes_anything_and_those_of_the_cursor(tmp_path: Path) -> None:
     app = made_up.review(tmp_path, made_up.past_trouble(), 95)
     async with app.run_test(size=SIZE) as pilot:
-        await press(pilot, "g")
+        await press(pilot, "G")
         lines = told(app)
         assert "in a review" in lines and any("a record's number or a time" in line for line in lines)
         await press(pilot, "escape", "question_mark")

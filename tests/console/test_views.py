@@ -10,7 +10,7 @@ from rich.cells import cell_len
 
 from console import made_up
 from sealwright_console.lines import Part, Row, Tone, apart, cut, plain
-from sealwright_console.review import signed_as
+from sealwright_console.review_opening import signed_as
 from sealwright_console.views.detail import detail_rows, title_line
 from sealwright_console.views.evidence import Tree
 from sealwright_console.views.gate import gate_rows, waivable
@@ -29,8 +29,8 @@ from sealwright_console.views.overview import (
     selected_lines,
 )
 from sealwright_console.views.roll import component_table
-from sealwright_stages.audit import Audit, Finding
 from sealwright_stages.events import Stage
+from sealwright_stages.findings import Finding
 from sealwright_stages.fold import fold
 from sealwright_stages.gate import decide
 from sealwright_stages.state import State
@@ -166,10 +166,10 @@ def test_a_release_that_only_its_own_keys_vouch_for_is_no_calm_yes_and_a_no_is_l
 
 def test_good_signatures_are_no_more_than_the_rest_of_an_audit() -> None:
     good = Finding("good", "signatures", "by manager")
-    assert signed_as(Audit((good,), SEALED, None)) is Status.PASSED
-    assert signed_as(Audit((good,), SEALED, None, "as far as the folder's own keys go")) is Status.WARNED
-    assert signed_as(Audit((good, Finding("bad", "rules", "broken")), SEALED, None)) is Status.FAILED
-    assert signed_as(Audit((), SEALED, None)) is None
+    assert signed_as((good,), "") is Status.PASSED
+    assert signed_as((good,), "as far as the folder's own keys go") is Status.WARNED
+    assert signed_as((good, Finding("bad", "rules", "broken")), "") is Status.FAILED
+    assert signed_as((), "") is None
 
 
 def test_a_long_notice_wraps_and_the_important_part_stands_first() -> None:

@@ -96,7 +96,12 @@ def gate_word(decision: Word, short: bool = False) -> Line:
     return (Part(f"{MARKS[Status.RUNNING]} {name}CLOSED, {decision.left} left", Tone.RUNNING),)
 
 
-_SIGNED = {Status.PASSED: "SIGNED", Status.WARNED: "SIGNED, own keys", Status.FAILED: "AUDIT: NO"}
+_SIGNED = {
+    Status.RUNNING: "AUDIT RUNNING",
+    Status.PASSED: "SIGNED",
+    Status.WARNED: "SIGNED, own keys",
+    Status.FAILED: "AUDIT: NO",
+}
 
 
 def signed_live(finish: Finish) -> Status | None:
@@ -123,8 +128,12 @@ def live_word(signed: Status, finish: Finish) -> Line:
     return (Part(f"{MARKS[signed]} {words[signed]}", tone_of(signed)),)
 
 
-def signed_word(signed: Status) -> Line:
-    """What stands there in a review, as the audit came to it: no gate is left."""
+def signed_word(signed: Status, short: bool = True) -> Line:
+    """What stands there in a review: what the audit came to, or that it has not ended; no gate is left."""
+    if signed is Status.RUNNING and not short:
+        return (Part(f"{MARKS[signed]} {_SIGNED[signed]}: not yet a yes", Tone.WARNED),)
+    if signed is Status.RUNNING:
+        return (Part(f"{MARKS[signed]} {_SIGNED[signed]}", Tone.WARNED),)
     if signed is Status.FAILED:
         return (Part(f" {MARKS[signed]} {_SIGNED[signed]} ", Tone.ALARM),)
     return (Part(f"{MARKS[signed]} {_SIGNED[signed]}", tone_of(signed)),)
@@ -148,16 +157,18 @@ def status_line(
 ) -> Line:
     """The stepper on the left, the gate word on the right; both get shorter where there is little room.
 
-    `signed` is what an audit of a past release came to, `finish` what the engine of a running one says.
+    `signed` is what an audit of a past release came to, `finish` what the engine of a running one says. An audit that
+    runs or says no is told at every moment of the past, and not at its end alone.
     """
-    live = signed_live(finish) if finish is not None else None
-    signed = (live or signed) if state.sealed else None
+    live = signed_live(finish) if finish is not None and state.sealed else None
+    audit = signed if state.sealed or signed in (Status.RUNNING, Status.FAILED) else None
+    stands = live or (signed if signed is not Status.RUNNING else None)
     for between, short in (("  >  ", False), ("  ", False), ("  ", True), (" ", True)):
-        steps = stepper(state, between, signed)
-        if signed and live and finish:
-            gate = live_word(signed, finish)
+        steps = stepper(state, between, stands)
+        if live and finish:
+            gate = live_word(live, finish)
         else:
-            gate = signed_word(signed) if signed else gate_word(decision, short)
+            gate = signed_word(audit, short) if audit else gate_word(decision, short)
         if cell_len(plain(steps)) + cell_len(plain(gate)) + 2 <= width:
             break
     return apart(steps, gate, width)
