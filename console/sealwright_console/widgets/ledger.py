@@ -62,11 +62,14 @@ class Ledger(Rows):
         self._flat: list[tuple[str, Line, bool]] = []
         self._first_line: dict[str, int] = {}
         self.key = ""
-        self.needle = ""
+        self.needle = self._underlined = ""
 
     def show(self, rows: Sequence[Row]) -> None:
         """Show these rows; the cursor stays on its key, or goes to the nearest place."""
         rows = list(rows)
+        if self.needle != self._underlined:
+            self._underlined = self.needle
+            self.refresh()
         if rows == self._rows:
             return
         place = self._keys.index(self.key) if self.key in self._keys else 0
