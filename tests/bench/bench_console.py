@@ -42,7 +42,9 @@ class Least(App):
         self.query_one(Static).update(f"now   c{self.at:05}:")
 Least().run()
 """
-_PRESSED = [f"now   {name(number)}:".encode() for number in range(1, RED)]
+_MOVED = [f"> ✗ failed   {name(number)}".encode() for number in range(1, RED)]
+"""The cursor on each row, as it is painted."""
+_TOLD = [f"now   {name(number)}:".encode() for number in range(1, RED)]
 _STILL = 5  # seconds
 
 
@@ -51,7 +53,7 @@ def lines() -> Iterator[Line]:
     yield painted()
     with on_terminal(_PEER) as least:
         least.wait(b"c00000")
-        floor = keys_down(least, _PRESSED)
+        floor = keys_down(least, _TOLD)
         least.drain(1)
         floor_written = least.drain(_STILL)
     with tempfile.TemporaryDirectory(prefix="sealwright-bench-") as folder:
@@ -59,7 +61,7 @@ def lines() -> Iterator[Line]:
             f"50 components, builds say {RATE:,} lines/s", _flooded(Path(folder)), floor, "50 ms (p50 20 ms)"
         )
     with moving(5000, 10) as program:
-        yield from _keys("5,000 components, 100 changes/s", keys_down(program, _PRESSED), floor, "100 ms")
+        yield from _keys("5,000 components, 100 changes/s", keys_down(program, _MOVED), floor, "100 ms")
     with moving(50, 0) as program:
         program.drain(1)
         used = program.used()
@@ -101,7 +103,7 @@ def _flooded(folder: Path) -> Keys:
     log = folder / "00000001.log"
     with moving(50, 10) as program, subprocess.Popen(writer(log, RATE * 60, RATE)) as flood:
         try:
-            return keys_down(program, _PRESSED[:45])
+            return keys_down(program, _MOVED[:45])
         finally:
             flood.kill()
 

@@ -76,6 +76,13 @@ class Painted:
                 self._read()
         return self.written - before
 
+    def settle(self, seconds: float = 0.7, patience: float = 60) -> None:
+        """Read until nothing was written for so long."""
+        end = time.monotonic() + patience
+        while self.drain(seconds):
+            if time.monotonic() > end:
+                raise RuntimeError("it does not come to rest")
+
     def used(self) -> float:
         """Seconds of processor time that the program took so far."""
         told = psutil.Process(self.child.pid).cpu_times()

@@ -11,9 +11,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from itertools import zip_longest
-from operator import attrgetter
-from typing import TypeVar
+from itertools import compress, starmap, zip_longest
+from operator import attrgetter, is_not
+from typing import Any, TypeVar
 
 from sealwright_console.figures import clock
 from sealwright_console.lines import Row
@@ -46,8 +46,9 @@ class _Entry:
     total: int
     told: str
     updated: str
+    rank: int
     place: int = 0
-    """When it was declared, among the others."""
+    """When it was declared, among the others; the later, the lower."""
     ahead: str = ""
 
     @property
@@ -58,10 +59,10 @@ class _Entry:
         return needle.casefold() in f"{self.name} {self.status.value} {self.said}".casefold()
 
 
-_KEYS: dict[Order, Callable[[_Entry], object]] = {
-    Order.SEVERITY: lambda entry: (SEVERITY.index(entry.status), entry.name),
+_KEYS: dict[Order, Callable[[_Entry], Any]] = {
+    Order.SEVERITY: attrgetter("rank", "name"),
     Order.NAME: attrgetter("name"),
-    Order.TIME: lambda entry: (entry.updated, -entry.place),
+    Order.TIME: attrgetter("updated", "place"),
 }
 
 
@@ -131,7 +132,7 @@ class Roll:
         old = self._entries.get(name)
         new = _entry(state, name, self._stage)
         if new is not None:
-            place = old.place if old else len(self._entries)
+            place = old.place if old else -len(self._entries)
             new = replace(new, place=place, ahead=self._running.get(name, ""))
         self._turn(name, old, new)
 
@@ -163,7 +164,7 @@ class Roll:
 
     def _made(self, state: State, needle: str, order: Order) -> Table:
         if not self._sorted:
-            self._sorted = sorted(self._entries.values(), key=_KEYS[order], reverse=order is Order.TIME)  # type: ignore[arg-type]
+            self._sorted = sorted(self._entries.values(), key=_KEYS[order], reverse=order is Order.TIME)
         shown = [entry for entry in self._sorted if entry.has(needle)] if needle else self._sorted
         rows = tuple(self._rows.get(entry.name) or self._row(state, entry) for entry in shown)
         return Table(table_head(self._widths), rows, +self._counts)
@@ -179,9 +180,8 @@ class Roll:
 
 def _others(before: list[Kind], now: list[Kind]) -> Iterator[Kind]:
     """What was replaced, and what it was replaced by; what came, and what is gone."""
-    for old, new in zip_longest(before, now):
-        if old is not new:
-            yield from (each for each in (old, new) if each is not None)
+    for old, new in compress(zip_longest(before, now), starmap(is_not, zip_longest(before, now))):
+        yield from (each for each in (old, new) if each is not None)
 
 
 def _entry(state: State, name: str, stage: Stage | None) -> _Entry | None:
@@ -191,7 +191,15 @@ def _entry(state: State, name: str, stage: Stage | None) -> _Entry | None:
         return None
     status = worst(items)
     green = sum(item.green for item in items)
-    return _Entry(name, status, green, len(items), sentence(items, status), state.updated.get(name, ""))
+    return _Entry(
+        name,
+        status,
+        green,
+        len(items),
+        sentence(items, status),
+        state.updated.get(name, ""),
+        SEVERITY.index(status),
+    )
 
 
 def component_table(

@@ -90,6 +90,11 @@ class Ledger(Rows):
     def _lay_out(self) -> None:
         width = self.room
         self._flat, self._first_line = [], {}
+        if not self._wrapped and all(len(row.lines) == 1 for row in self._rows):  # a table, which may be long
+            self._flat = [(row.key, row.lines[0], True) for row in self._rows]
+            self._first_line = {row.key: line for line, row in enumerate(self._rows) if row.key}
+            self.virtual_size = Size(self.size.width, len(self._flat))
+            return
         for row in self._rows:
             if row.key:
                 self._first_line.setdefault(row.key, len(self._flat))
