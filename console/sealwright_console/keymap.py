@@ -31,6 +31,7 @@ EVERYWHERE, SIGN = "everywhere", "sign"
 _ON_SIGN = ("back", "copy")
 """All that the sign screen lets be mapped: nothing that moves between its fields and buttons."""
 _OURS = "sealwright_console"
+_NO_SCREENS = (EVERYWHERE, "review", "start", "list", "log", "records")
 _MOST = 64 << 10  # bytes of a file of keys
 _RESERVED = {"escape": "back", "ctrl+c": "", "ctrl+q": ""}
 _HITS = {"hit(True)": "next-hit", "hit(False)": "hit-before"}
@@ -52,6 +53,7 @@ def sections() -> Mapping[type[DOMNode], str]:
     from sealwright_console.app import ConsoleApp  # noqa: PLC0415 - all screens, which a start without own keys avoids
     from sealwright_console.review_app import ReviewApp  # noqa: PLC0415
     from sealwright_console.screens.build import BuildScreen  # noqa: PLC0415
+    from sealwright_console.screens.builds import BuildsScreen  # noqa: PLC0415
     from sealwright_console.screens.component import ComponentScreen  # noqa: PLC0415
     from sealwright_console.screens.doctor import DoctorScreen  # noqa: PLC0415
     from sealwright_console.screens.events import EventsScreen  # noqa: PLC0415
@@ -74,6 +76,7 @@ def sections() -> Mapping[type[DOMNode], str]:
         ComponentScreen: "component",
         GateScreen: "gate",
         BuildScreen: "build",
+        BuildsScreen: "builds",
         SealScreen: "seal",
         SignScreen: SIGN,
         EventsScreen: "events",
@@ -96,7 +99,7 @@ def places() -> tuple[Place, ...]:
     inside = {"build": "log", "events": "records", "sign": ""}
     found = []
     for app in ("ConsoleApp", "ReviewApp"):
-        for name in ("overview", "component", "gate", "build", "seal", "sign", "page", "help", "doctor", "events"):
+        for name in (each for each in kinds if each not in _NO_SCREENS):
             widget = kinds.get(inside.get(name, "list"))
             if name != "events" or app == "ReviewApp":
                 found.append(Place(name, tuple(filter(None, (widget, kinds[name], apps[app])))))

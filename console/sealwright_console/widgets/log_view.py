@@ -166,8 +166,6 @@ class LogView(ScrollView, can_focus=True):
         try:
             while not worker.is_cancelled and log is self._whole and log.extend(_SLICE):
                 self.app.call_from_thread(self._grown)
-        except OSError:  # the view was closed or turned to another log, which took the files with it
-            return
         finally:
             self._busy = False
 
@@ -206,7 +204,11 @@ class LogView(ScrollView, can_focus=True):
         errors, warnings = whole.counts()
         read = 100 if whole.shown >= whole.until or not self._busy else whole.indexed * 100 // max(1, whole.until)
         numbered = log is whole
-        said = self.said if self._searched is None else f"searching {self._searched:.0%}, esc ends it"
+        said = (
+            whole.trouble or self.said
+            if self._searched is None
+            else f"searching {self._searched:.0%}, esc ends it"
+        )
         return place_line(
             LogPlace(
                 following=self.following,
@@ -345,11 +347,8 @@ class LogView(ScrollView, can_focus=True):
             if not worker.is_cancelled:
                 self._searched = part
 
-        try:
-            stop = lambda: worker.is_cancelled or log is not self._whole  # noqa: E731 - asked thousands of times
-            hit = log.find(needle, here, forward, stop, told)
-        except OSError:  # as in _index
-            return
+        stop = lambda: worker.is_cancelled or log is not self._whole  # noqa: E731 - asked thousands of times
+        hit = log.find(needle, here, forward, stop, told)
         if not worker.is_cancelled and log is self._whole:
             self.app.call_from_thread(self._found, hit, len(needle.encode("utf-8", "surrogateescape")))
 
