@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
+import os
+import pkgutil
 import tomllib
 from pathlib import Path
 
@@ -10,14 +13,16 @@ from textual.dom import DOMNode
 from textual.screen import ModalScreen
 from textual.widgets import Input
 
+import sealwright_console
 from console import made_up
 from console.hands import press
 from sealwright_console import cli
 from sealwright_console.app import ConsoleApp
 from sealwright_console.key_names import UnknownKeyError, read_key, shown_key
-from sealwright_console.keymap import _bound, default_keys, default_text, places, read_keymap, sections
+from sealwright_console.keymap import _bound, default_keys, default_text, read_keymap, sections
 from sealwright_console.lines import plain
-from sealwright_console.looks import Looks
+from sealwright_console.looks import Looks, start_looks
+from sealwright_console.screens.build import BuildScreen
 from sealwright_console.screens.gate import GateScreen
 from sealwright_console.screens.help import keys_of
 from sealwright_console.screens.overview import OverviewScreen
@@ -25,6 +30,7 @@ from sealwright_console.screens.sign import SignScreen
 from sealwright_console.views.overview import Order
 from sealwright_console.widgets.ledger import Ledger
 from sealwright_stages.errors import Exit, ManifestError
+from sealwright_stages.release import cache_folder
 
 SIZE = (80, 24)
 
@@ -40,7 +46,7 @@ def console(keys: dict[str, str], feed: made_up.MadeUpFeed | None = None) -> Con
 
 
 async def test_a_mapped_key_does_it_and_the_old_one_does_not(tmp_path: Path) -> None:
-    app = console(keymap(tmp_path, '[everywhere]\ngate = "w"\n[overview]\nsort = ["S", "f5"]\n'))
+    app = console(keymap(tmp_path, '[everywhere]\ngate = "b"\n[overview]\nsort = ["S", "f5"]\n'))
     async with app.run_test(size=SIZE) as pilot:
         await press(pilot, "s")
         assert isinstance(app.screen, OverviewScreen) and app.screen.order is Order.SEVERITY
@@ -48,12 +54,12 @@ async def test_a_mapped_key_does_it_and_the_old_one_does_not(tmp_path: Path) -> 
         assert app.screen.order is Order.NAME
         await press(pilot, "g")
         assert isinstance(app.screen, OverviewScreen)
-        await press(pilot, "w")
+        await press(pilot, "b")
         assert isinstance(app.screen, GateScreen)
 
 
 async def test_two_actions_may_change_their_keys(tmp_path: Path) -> None:
-    app = console(keymap(tmp_path, '[everywhere]\ngate = "l"\nlog = "g"\n[list]\nup = "j"\ndown = "k"\n'))
+    app = console(keymap(tmp_path, '[everywhere]\ngate = "l"\nlog = "b"\n[list]\nup = "j"\ndown = "k"\n'))
     async with app.run_test(size=SIZE) as pilot:
         ledger = app.screen.query_one(Ledger)
         await press(pilot, "k")
@@ -72,16 +78,16 @@ async def test_everywhere_holds_for_each_action_of_that_name_and_a_screen_goes_f
 
 
 async def test_help_footer_and_palette_tell_the_keys_that_hold(tmp_path: Path) -> None:
-    app = console(keymap(tmp_path, '[everywhere]\ngate = "w"\n[overview]\nsort = "F"\n[gate]\nwaive = "W"\n'))
+    app = console(keymap(tmp_path, '[everywhere]\ngate = "b"\n[overview]\nsort = "F"\n[gate]\nwaive = "W"\n'))
     async with app.run_test(size=SIZE) as pilot:
         lines = [plain(line) for row in keys_of(app.screen) for line in row.lines]
         assert any(line.split()[:2] == ["F", "sort"] for line in lines) and not any(
             line.split()[:2] == ["s", "sort"] for line in lines
         )
         told = {each.title: each.help for each in app.get_system_commands(app.screen)}
-        assert told["Gate"].startswith("w ") and told["Sort"].startswith("F ")
+        assert told["Gate"].startswith("b ") and told["Sort"].startswith("F ")
         footer = [app.get_key_display(each.binding) for each in app.screen.active_bindings.values()]
-        assert {"w", "F"} <= set(footer) and "s" not in footer
+        assert {"b", "F"} <= set(footer) and "s" not in footer
         await press(pilot, "question_mark")
         shown = [plain(line) for row in app.screen.query_one(Ledger)._rows for line in row.lines]
         assert any(line.split()[:2] == ["W", "waive"] for line in shown)
@@ -105,6 +111,7 @@ REFUSED = [
     ('[everywhere]\nquit = ["a", 3]', 2, "no key, nor"),
     ('[overview]\nsort = "\\u001b"', 2, "no key is called so"),
     ('[list]\ndown = ["down", "n"]', 2, "down and next-hit"),
+    ('[list]\ndown = ["down", "v"]', 2, "down and open on the screen builds"),
     ('[overview]\nsort = "z"\nall = "z"', 3, "all and sort"),
 ]
 
@@ -126,6 +133,40 @@ def test_a_file_that_is_none_is_refused(tmp_path: Path, said: bytes) -> None:
         read_keymap(tmp_path / "keys.toml")
     with pytest.raises(ManifestError, match="missing"):
         read_keymap(tmp_path / "missing")
+
+
+def test_a_file_of_keys_that_is_a_pipe_or_huge_or_a_folder_is_refused_at_once(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "huge").write_bytes(b"#" * (1 << 20))
+    (tmp_path / "link").symlink_to("/dev/zero")
+    for name in ("pipe", "huge", "link", "."):
+        with pytest.raises(ManifestError):
+            read_keymap(tmp_path / name)
+
+
+def test_a_user_without_a_home_has_no_keys_of_their_own_and_no_crash(monkeypatch: pytest.MonkeyPatch) -> None:
+    def homeless() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setattr(Path, "home", homeless)
+    assert start_looks([]) == Looks()
+    with pytest.raises(ManifestError, match="home"):
+        cache_folder()
+
+
+async def test_keys_for_everywhere_hold_on_the_page_of_all_builds(tmp_path: Path) -> None:
+    keys = keymap(tmp_path, '[everywhere]\nback = "z"\n[builds]\nnext = "x"\n')
+    app = console(keys, made_up.MadeUpFeed(made_up.building()))
+    async with app.run_test(size=SIZE) as pilot:
+        await press(pilot, "3", "v")
+        ledger = app.screen.query_one(Ledger)
+        was = ledger.key
+        await press(pilot, "x")
+        assert ledger.key != was
+        await press(pilot, "z")
+        assert isinstance(app.screen, BuildScreen)
 
 
 async def test_esc_goes_back_and_ctrl_q_leaves_whatever_the_file_says(tmp_path: Path) -> None:
@@ -175,6 +216,11 @@ def test_the_default_file_says_what_holds_and_can_be_used(tmp_path: Path) -> Non
     assert keymap(tmp_path, bare)
 
 
+def test_the_example_of_the_reference_can_be_used(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "reference" / "keys.md").read_text()
+    assert keymap(tmp_path, page.partition("```toml\n")[2].partition("```")[0])
+
+
 def test_each_key_is_shown_as_it_can_be_written() -> None:
     for actions in default_keys().values():
         for keys in actions.values():
@@ -189,7 +235,8 @@ def ours(kind: type[DOMNode]) -> set[type[DOMNode]]:
 
 
 def test_each_class_of_ours_that_binds_keys_has_a_part_of_the_file() -> None:
-    places()
+    for module in pkgutil.walk_packages(sealwright_console.__path__, "sealwright_console."):
+        importlib.import_module(module.name)
     asks = {"FindField", "TypedInput", "Searched", "ConsoleScreen", "Face"}
     missing = [
         kind.__name__
@@ -222,9 +269,9 @@ def test_the_file_of_the_configuration_folder_is_taken(tmp_path: Path, monkeypat
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
     assert start_looks([]) == Looks()
     (tmp_path / "sealwright").mkdir()
-    (tmp_path / "sealwright" / "keys.toml").write_text('[everywhere]\ngate = "w"\n')
+    (tmp_path / "sealwright" / "keys.toml").write_text('[everywhere]\ngate = "b"\n')
     looks = start_looks(["--ascii"])
-    assert looks is not None and looks.ascii and looks.keys["everywhere.gate"] == "w"
+    assert looks is not None and looks.ascii and looks.keys["everywhere.gate"] == "b"
     assert start_looks(["run"]) is None and start_looks(["--help"]) is None
     (tmp_path / "sealwright" / "keys.toml").unlink()
     (tmp_path / "sealwright" / "keys.toml").symlink_to("gone")

