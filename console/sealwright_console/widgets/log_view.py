@@ -33,9 +33,10 @@ from sealwright_console.log_text import CAP, LogText
 from sealwright_console.sanitise import clean
 from sealwright_console.views.log import LogPlace, log_line, place_line
 
-_AT_ONCE = 4 << 20
+_AT_ONCE = 1 << 20
 """Bytes that are indexed in the event loop; more goes to a thread."""
-_SLICE = 16 << 20
+_SLICE = 2 << 20
+"""Bytes that the thread indexes before it asks whether it is still wanted: an end of the console waits for that."""
 _RATE_OVER = 20
 """Looks over which the speed of the log is told."""
 
