@@ -34,7 +34,7 @@ SHARED_KEYS: list[BindingType] = [
     Binding("t", "turn_theme", "Theme", show=False, tooltip="the next theme"),
     Binding("colon,ctrl+p", "command_palette", "Palette", show=False, tooltip="all commands, to search"),
     Binding("question_mark", "keys", "Help", key_display="?", tooltip="the keys of this screen, and all others"),
-    Binding("ctrl+q,ctrl+c", "leave", show=False),
+    Binding("ctrl+q,ctrl+c", "leave", show=False, priority=True),
     Binding("q", "leave", "Quit", tooltip="quit; asks while the release runs"),
 ]
 """Those of every app; an app binds them after its own, for that is their order in the footer."""
@@ -61,7 +61,6 @@ class Face(KeysInOrder[Result]):
         colourless = "NO_COLOR" in os.environ
         super().__init__(ansi_color=True if colourless else None, **options)  # else Textual would make greys of it
         self.looks = looks
-        self._terminal: Terminal | None = None
         self._copied = ""
         for each in THEMES:
             self.register_theme(each)
@@ -148,8 +147,8 @@ class Face(KeysInOrder[Result]):
     @work(thread=True, group="clipboard", exit_on_error=False)
     def _give_tmux(self, text: str, what: str) -> None:
         """tmux keeps it as its newest buffer, and hands it on to the clipboard outside as its own settings say."""
-        taken = give_tmux(text)
-        sequence = clipboard(self.terminal, text) if self.terminal.within is Within.TMUX else ""
+        taken, terminal = give_tmux(text), self.terminal
+        sequence = clipboard(terminal, text) if terminal.within is not Within.SHUT_TMUX else ""
         self.call_from_thread(self._gave, text, f"{what}, to tmux too" if taken else what, sequence, taken)
 
     def _gave(self, text: str, what: str, sequence: str, taken: bool = False) -> None:
@@ -172,10 +171,8 @@ class Face(KeysInOrder[Result]):
 
     @property
     def terminal(self) -> Terminal:
-        """The terminal that this runs in; tmux is asked once what is around it."""
-        if self._terminal is None:
-            self._terminal = terminal_of(os.environ if self._writes else {}, ask_tmux)
-        return self._terminal
+        """The terminal that this runs in; tmux is asked each time, for another one may have come to its session."""
+        return terminal_of(os.environ if self._writes else {}, ask_tmux)
 
     def tell_terminal(self, sequence: str) -> None:
         """Write between two frames: the driver takes whole strings, one after the other."""

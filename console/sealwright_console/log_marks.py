@@ -10,12 +10,16 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left, bisect_right
+from collections.abc import Iterator
 
 from sealwright_console.log_search import Read
 
 BLOCK = 1 << 16
 ERRORS = (b"error:", b"*** [")
 WARNINGS = (b"warning:",)
+_MANY = 64
+"""Places at which the last bytes of a mark were found, until the rest of a block is looked at line by line: a log that is
+full of them must not cost much more than any other."""
 _QUICK = 3
 """The last bytes of a mark are looked for first, since short texts are found faster; see `log_search`."""
 
@@ -109,8 +113,15 @@ class Marks:
         for needle in self._needles:
             tail = needle[-_QUICK:]
             ahead = len(needle) - len(tail)
-            place = data.find(tail, ahead)
+            place, looked = data.find(tail, ahead), 0
             while place >= 0:
+                looked += 1
+                if looked > _MANY:  # by now what is carried lies behind
+                    found = _by_line(data, needle, place - ahead)
+                    lines.update(
+                        max(floor, open_line if start < 0 else start + offset - carried) for start in found
+                    )
+                    break
                 seek = place + 1
                 if place + len(tail) > carried and data.startswith(needle, place - ahead):
                     newline = data.rfind(b"\n", 0, place)
@@ -121,3 +132,13 @@ class Marks:
                     seek = rest + ahead
                 place = data.find(tail, seek)
         return lines
+
+
+def _by_line(data: bytes, needle: bytes, begin: int) -> Iterator[int]:
+    """Where in `data` the lines begin that have `needle` at `begin` or later; -1 for one that begins before `data`."""
+    start = data.rfind(b"\n", 0, begin) + 1 or -1
+    for line in data[begin:].split(b"\n"):
+        if needle in line:
+            yield start
+        begin += len(line) + 1
+        start = begin

@@ -6,13 +6,16 @@
 - An index may begin in the midst of a log, at a line: so its end is there at once, with lines counted from there.
 - With a limit, what lies behind it is not there: no line of it, no part of a line, no hit.
 - A line is read up to `CAP` bytes; what is longer says so, and costs no more.
-- A file that shrinks or is gone reads as empty: the log view must not fall over its subject.
+- A file that shrinks, is gone or can't be read reads as empty, and `trouble` says so: the log view must not fall over
+  its subject, nor pass a part of it for the whole.
 - Two threads may read; after closing, reading gives nothing.
 """
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
 import threading
 from array import array
 from bisect import bisect_left, bisect_right
@@ -47,6 +50,7 @@ class LogText:
         self._line_ends = 0
         self.errors, self.warnings = Marks(ERRORS, begin), Marks(WARNINGS, begin)
         self.limit: int | None = None
+        self._wrong = ""
         self._limited: tuple[int, int] | None = None
         self._held: dict[int, tuple[bytes, array[int]]] = {}
         self._last_newline = begin - 1
@@ -73,23 +77,29 @@ class LogText:
         """Open the segments of `paths` that are new; the ones before them are full by then."""
         for path in list(paths)[len(self.paths) :]:
             try:
-                fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
-            except OSError:
+                fd = _opened(path)
+            except OSError as error:
+                self._wrong = f"{path.name} can't be read: {error.strerror or error}"
                 return
-            self._starts.append(self.size)
-            self._fds.append(fd)
-            self.paths.append(path)
+            with self._lock:  # another thread may be reading
+                self._starts.append(self._size())
+                self._fds.append(fd)
+                self.paths.append(path)
+            self._wrong = ""
 
     @property
     def size(self) -> int:
         """Bytes that are there by now."""
         with self._lock:
-            return self._starts[-1] + os.fstat(self._fds[-1]).st_size if self._fds else 0
+            return self._size()
+
+    def _size(self) -> int:
+        return self._starts[-1] + os.fstat(self._fds[-1]).st_size if self._fds else 0
 
     @property
     def trouble(self) -> str:
-        """What is wrong with all of it; here nothing ever is."""
-        return ""
+        """What is wrong with the files: one that can't be read, is gone or has shrunk; empty if nothing is."""
+        return self._wrong
 
     def limit_to(self, limit: int | None) -> None:
         """Show the first `limit` bytes only, or all."""
@@ -123,16 +133,18 @@ class LogText:
         return self._line_ends + (1 if self.indexed > self._last_newline + 1 else 0)
 
     def extend(self, most: int = 64 << 20) -> bool:
-        """Index up to `most` more bytes; False if there was nothing new."""
-        goal = min(self.size, self.indexed + most)
-        if goal <= self.indexed:
-            return False
+        """Index up to `most` more bytes; False if there was nothing new, or nothing that can be read."""
+        begun, size = self.indexed, self.size
+        goal = min(size, begun + most)
+        if size < begun and self._fds:
+            self._wrong = "the log has shrunk"
         while self.indexed < goal:
             within = (self.indexed - self.begin) % BLOCK
             if not within:
                 self._ends.append(self._line_ends)
             chunk = self.read(self.indexed, min(goal - self.indexed, BLOCK - within))
             if not chunk:
+                self._wrong = self._wrong or "a part of the log is gone"
                 break
             self._line_ends += chunk.count(b"\n")
             lower = chunk.lower()
@@ -142,7 +154,7 @@ class LogText:
             if newest >= 0:
                 self._last_newline = self.indexed + newest
             self.indexed += len(chunk)
-        return True
+        return self.indexed > begun
 
     def read(self, offset: int, length: int) -> bytes:
         """Bytes from `offset` of the whole stream; fewer at its end."""
@@ -163,7 +175,11 @@ class LogText:
                 return b""
             if number + 1 < len(self._starts):
                 length = min(length, self._starts[number + 1] - offset)
-            return os.pread(self._fds[number], length, offset - self._starts[number])
+            try:
+                return os.pread(self._fds[number], length, offset - self._starts[number])
+            except OSError as error:
+                self._wrong = f"{self.paths[number].name} can't be read: {error.strerror or error}"
+                return b""
 
     def line(self, number: int, skip: int = 0) -> tuple[bytes, bool]:
         """Line `number` (from 0) without its end and its first `skip` bytes, and whether it was cut at `CAP`."""
@@ -227,6 +243,14 @@ class LogText:
             held = (data, _newlines(data))
             self._held = dict([*self._held.items(), (block, held)][-_HELD:])
         return held
+
+
+def _opened(path: Path) -> int:
+    fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
+    if not stat.S_ISREG(os.fstat(fd).st_mode):
+        os.close(fd)
+        raise OSError(errno.EINVAL, "it is not a regular file", str(path))
+    return fd
 
 
 def _newlines(data: bytes) -> array[int]:

@@ -118,15 +118,18 @@ def _named(variable: str, known: Sequence[str]) -> str:
 
 def _keys(asked: Path | None) -> Mapping[str, str]:
     file = asked or keys_file()
-    if asked is None and not os.path.lexists(file):
+    if file is None or (asked is None and not os.path.lexists(file)):
         return {}
     from sealwright_console.keymap import read_keymap  # noqa: PLC0415 - it brings in textual and every screen
 
     return read_keymap(file)
 
 
-def keys_file() -> Path:
-    """Where one's own keys are looked for."""
+def keys_file() -> Path | None:
+    """Where one's own keys are looked for; None for a user without a home."""
     base = os.environ.get("XDG_CONFIG_HOME") or ""
-    folder = Path(base) if base.startswith("/") else Path.home() / ".config"
+    try:
+        folder = Path(base) if base.startswith("/") else Path.home() / ".config"
+    except RuntimeError:
+        return None
     return folder / "sealwright" / "keys.toml"

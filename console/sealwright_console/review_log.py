@@ -36,7 +36,7 @@ class CheckedText(LogText):
     def trouble(self) -> str:
         """What is wrong with all of it: fewer bytes than the records name, which say where it is shown up to."""
         missing = (self.limit or 0) - self.size
-        return f"{REFUSED}: {missing:,} bytes are missing" if missing > 0 else ""
+        return f"{REFUSED}: {missing:,} bytes are missing" if missing > 0 else super().trouble
 
     def line(self, number: int, skip: int = 0) -> tuple[bytes, bool]:
         """Line `number` as in `LogText`, checked.

@@ -49,6 +49,11 @@ def clean(text: str | bytes, limit: int = LIMIT) -> str:
     return f"{text[:kept]}… (+{len(text) - kept} characters)"
 
 
+def one_line(text: str) -> str:
+    """`clean` in full: for a piece of what is copied, where a line end from outside would be obeyed by a shell."""
+    return clean(text, max(1, len(text) * 8))
+
+
 def inert(line: str) -> str:
     """`line` without what GitHub, Azure or TeamCity read as a command: `::` at its start, `##[`, `##vso[` anywhere."""
     if line.lstrip().startswith("::"):

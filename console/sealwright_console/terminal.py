@@ -2,7 +2,8 @@
 
 - Text from outside carries no control character, and no `;` where that parts fields; it is cut to a line.
 - Which notification a terminal knows is read from its environment; one that is not known gets the bell.
-- In tmux a sequence for the terminal outside is wrapped, and sent only where `allow-passthrough` lets it through.
+- In tmux a sequence for the terminal outside is wrapped, and sent only where `allow-passthrough` lets it through. What
+  it lets through from a pane in sight only is told by the bell too: nobody need be called who sees the pane.
 - In screen it is wrapped in pieces that screen takes; what the terminal outside knows can't be asked there.
 """
 
@@ -14,7 +15,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from sealwright_console.ascii_text import as_ascii
-from sealwright_console.sanitise import clean
+from sealwright_console.sanitise import clean, one_line
 
 BELL = "\a"
 MOST_COPIED = 74_994
@@ -31,6 +32,7 @@ class Within(StrEnum):
 
     NOTHING = "nothing"
     TMUX = "tmux"
+    SEEN_TMUX = "tmux, while its pane is in sight"
     SHUT_TMUX = "shut tmux"
     SCREEN = "screen"
 
@@ -49,7 +51,7 @@ class Terminal:
 
     def through(self, sequence: str) -> str:
         """The sequence as it reaches the terminal outside; empty if nothing gets there."""
-        if self.within is Within.TMUX:
+        if self.within in (Within.TMUX, Within.SEEN_TMUX):
             doubled = sequence.replace("\x1b", "\x1b\x1b")
             return f"\x1bPtmux;{doubled}\x1b\\"
         if self.within is Within.SCREEN:
@@ -64,7 +66,7 @@ def terminal_of(env: Mapping[str, str], tmux: Callable[[], str]) -> Terminal:
     term = env.get("TERM", "").lower()
     if env.get("TMUX"):
         passes, _, names = tmux().strip().partition("|")
-        within = Within.TMUX if passes in ("on", "all") else Within.SHUT_TMUX
+        within = {"all": Within.TMUX, "on": Within.SEEN_TMUX}.get(passes, Within.SHUT_TMUX)
         return Terminal(names.lower().replace("|", " "), within)
     if env.get("STY") or term.startswith("screen"):
         return Terminal("screen", Within.SCREEN)
@@ -78,13 +80,14 @@ def call(how: str, terminal: Terminal, title: str, text: str, *, ascii_only: boo
     title, text = (clean(said, _MOST_TOLD) for said in (title, text))
     if ascii_only:
         title, text = as_ascii(title), as_ascii(text)
+    bell = BELL if terminal.within is Within.SEEN_TMUX else ""
     if kind == "off":
         return ""
     if kind == "osc9":  # a text that began with a number and `;` would be another command of ConEmu's
-        return terminal.through(f"\x1b]9;Sealwright: {title}: {text}\a") or BELL
+        return terminal.through(f"\x1b]9;Sealwright: {title}: {text}\a") + bell or BELL
     if kind == "osc777":
         title, text = (said.replace(";", ",") for said in (title, text))
-        return terminal.through(f"\x1b]777;notify;Sealwright: {title};{text}\a") or BELL
+        return terminal.through(f"\x1b]777;notify;Sealwright: {title};{text}\a") + bell or BELL
     return BELL
 
 
@@ -103,6 +106,9 @@ def clipboard(terminal: Terminal, text: str) -> str:
 
 
 def copyable(text: str) -> str:
-    """A text as it is put on a clipboard: its lines, and no control character that a shell would obey."""
-    lines = text.expandtabs(8).split("\n")
-    return "\n".join(clean(line, max(len(line) * 8, 1)) for line in lines)
+    """A text as it is put on a clipboard: its lines, and no control character that a shell would obey.
+
+    Its last line has no end: a shell that it is pasted into waits for the enter key.
+    """
+    lines = text.expandtabs(8).rstrip("\n").split("\n")
+    return "\n".join(map(one_line, lines))

@@ -177,8 +177,17 @@ def folded(log: Path) -> State:
 
 
 def cache_folder() -> Path:
-    """Where verified files and build roots are kept by their SHA-256, for all releases."""
-    base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
+    """Where verified files and build roots are kept by their SHA-256, for all releases.
+
+    Raises:
+        ManifestError: the user has no home.
+    """
+    try:
+        base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
+    except RuntimeError:
+        raise ManifestError(
+            "no folder for the cache", "this user has no home", "set XDG_CACHE_HOME, or HOME"
+        ) from None
     folder = Path(base).absolute() / "sealwright"
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # build roots have programs that run as root
     return folder

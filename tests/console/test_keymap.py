@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
+import os
+import pkgutil
 import tomllib
 from pathlib import Path
 
@@ -10,14 +13,16 @@ from textual.dom import DOMNode
 from textual.screen import ModalScreen
 from textual.widgets import Input
 
+import sealwright_console
 from console import made_up
 from console.hands import press
 from sealwright_console import cli
 from sealwright_console.app import ConsoleApp
 from sealwright_console.key_names import UnknownKeyError, read_key, shown_key
-from sealwright_console.keymap import _bound, default_keys, default_text, places, read_keymap, sections
+from sealwright_console.keymap import _bound, default_keys, default_text, read_keymap, sections
 from sealwright_console.lines import plain
-from sealwright_console.looks import Looks
+from sealwright_console.looks import Looks, start_looks
+from sealwright_console.screens.build import BuildScreen
 from sealwright_console.screens.gate import GateScreen
 from sealwright_console.screens.help import keys_of
 from sealwright_console.screens.overview import OverviewScreen
@@ -25,6 +30,7 @@ from sealwright_console.screens.sign import SignScreen
 from sealwright_console.views.overview import Order
 from sealwright_console.widgets.ledger import Ledger
 from sealwright_stages.errors import Exit, ManifestError
+from sealwright_stages.release import cache_folder
 
 SIZE = (80, 24)
 
@@ -105,6 +111,7 @@ REFUSED = [
     ('[everywhere]\nquit = ["a", 3]', 2, "no key, nor"),
     ('[overview]\nsort = "\\u001b"', 2, "no key is called so"),
     ('[list]\ndown = ["down", "n"]', 2, "down and next-hit"),
+    ('[list]\ndown = ["down", "v"]', 2, "down and open on the screen builds"),
     ('[overview]\nsort = "z"\nall = "z"', 3, "all and sort"),
 ]
 
@@ -126,6 +133,40 @@ def test_a_file_that_is_none_is_refused(tmp_path: Path, said: bytes) -> None:
         read_keymap(tmp_path / "keys.toml")
     with pytest.raises(ManifestError, match="missing"):
         read_keymap(tmp_path / "missing")
+
+
+def test_a_file_of_keys_that_is_a_pipe_or_huge_or_a_folder_is_refused_at_once(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "huge").write_bytes(b"#" * (1 << 20))
+    (tmp_path / "link").symlink_to("/dev/zero")
+    for name in ("pipe", "huge", "link", "."):
+        with pytest.raises(ManifestError):
+            read_keymap(tmp_path / name)
+
+
+def test_a_user_without_a_home_has_no_keys_of_their_own_and_no_crash(monkeypatch: pytest.MonkeyPatch) -> None:
+    def homeless() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setattr(Path, "home", homeless)
+    assert start_looks([]) == Looks()
+    with pytest.raises(ManifestError, match="home"):
+        cache_folder()
+
+
+async def test_keys_for_everywhere_hold_on_the_page_of_all_builds(tmp_path: Path) -> None:
+    keys = keymap(tmp_path, '[everywhere]\nback = "z"\n[builds]\nnext = "x"\n')
+    app = console(keys, made_up.MadeUpFeed(made_up.building()))
+    async with app.run_test(size=SIZE) as pilot:
+        await press(pilot, "3", "v")
+        ledger = app.screen.query_one(Ledger)
+        was = ledger.key
+        await press(pilot, "x")
+        assert ledger.key != was
+        await press(pilot, "z")
+        assert isinstance(app.screen, BuildScreen)
 
 
 async def test_esc_goes_back_and_ctrl_q_leaves_whatever_the_file_says(tmp_path: Path) -> None:
@@ -175,6 +216,11 @@ def test_the_default_file_says_what_holds_and_can_be_used(tmp_path: Path) -> Non
     assert keymap(tmp_path, bare)
 
 
+def test_the_example_of_the_reference_can_be_used(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "reference" / "keys.md").read_text()
+    assert keymap(tmp_path, page.partition("```toml\n")[2].partition("```")[0])
+
+
 def test_each_key_is_shown_as_it_can_be_written() -> None:
     for actions in default_keys().values():
         for keys in actions.values():
@@ -189,7 +235,8 @@ def ours(kind: type[DOMNode]) -> set[type[DOMNode]]:
 
 
 def test_each_class_of_ours_that_binds_keys_has_a_part_of_the_file() -> None:
-    places()
+    for module in pkgutil.walk_packages(sealwright_console.__path__, "sealwright_console."):
+        importlib.import_module(module.name)
     asks = {"FindField", "TypedInput", "Searched", "ConsoleScreen", "Face", "Rows"}
     missing = [
         kind.__name__

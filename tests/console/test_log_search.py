@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from pathlib import Path
 
 import pytest
@@ -140,10 +141,11 @@ def test_marks_are_counted_whatever_the_pieces_and_found_both_ways(
     lines: list[bytes], data: st.DataObject
 ) -> None:
     whole = b"\n".join(lines)
-    block = data.draw(st.sampled_from([16, 64]))
+    block = data.draw(st.sampled_from([16, 64, 256]))
     for needles in (ERRORS, WARNINGS):
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr("sealwright_console.log_marks.BLOCK", block)
+            patch.setattr("sealwright_console.log_marks._MANY", data.draw(st.sampled_from([9, 64])))
             marks = Marks(needles)
             at = 0
             while at < len(whole):
@@ -180,3 +182,15 @@ def test_a_log_of_nothing_but_errors_costs_a_number_per_block(tmp_path: Path) ->
         log.extend()
         assert 100_000 <= log.counts()[0] <= 100_000 + log.size // BLOCK + 1, "a line that lies in two blocks"
         assert len(log.errors._before) == -(-log.size // BLOCK)
+
+
+def test_a_log_made_to_be_slow_is_counted_nearly_as_fast_as_any_other() -> None:
+    def took(piece: bytes) -> float:
+        data = (piece * BLOCK)[:BLOCK]
+        begun = time.process_time()
+        for _ in range(20):
+            Marks(ERRORS).take(0, data)
+        return time.process_time() - begun
+
+    plain = min(took(b"CC some/file/number_0000.o with flags\n") for _ in range(3))
+    assert min(took(b"or:") for _ in range(3)) < 15 * plain

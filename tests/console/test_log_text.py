@@ -85,6 +85,53 @@ def test_a_file_that_shrank_or_is_closed_reads_as_empty(tmp_path: Path) -> None:
     assert log.read(0, 10) == b"" and log.size == 0 and not log.extend()
 
 
+def test_what_is_no_file_or_can_not_be_read_says_so_and_reads_as_empty(tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    os.mkfifo(tmp_path / "fifo")
+    for name in ("folder", "fifo", "missing"):
+        with LogText([tmp_path / name]) as log:
+            assert not log.extend() and log.lines == 0 and log.find("x", -1) is None
+            assert log.trouble.startswith(f"{name} can't be read: ")
+        assert last_lines([tmp_path / name], 3) == []
+
+
+def test_a_disk_that_gives_an_error_is_no_end_of_the_console(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*args: object) -> bytes:
+        raise OSError(5, "Input/output error")
+
+    with LogText(written(tmp_path, b"one\ntwo\n")) as log:
+        monkeypatch.setattr("sealwright_console.log_text.os.pread", broken)
+        assert not log.extend() and log.read(0, 3) == b""
+        assert "Input/output error" in log.trouble
+
+
+def test_a_segment_that_shrank_under_the_index_ends_it_and_says_so(tmp_path: Path) -> None:
+    paths = written(tmp_path, b"one\n" * 100_000, b"two\n")
+    with LogText(paths) as log:
+        assert log.extend(1 << 16) and not log.trouble
+        os.truncate(paths[0], 1 << 16)
+        assert not log.extend()
+        assert log.trouble == "a part of the log is gone"
+
+
+def test_a_segment_that_comes_while_another_thread_reads_is_whole_for_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = written(tmp_path, b"one\n" * 9, b"two\n")
+    with LogText([first]) as log:
+
+        class Starts(list[int]):
+            def append(self, start: int) -> None:
+                super().append(start)
+                assert log._lock.locked()
+
+        monkeypatch.setattr(log, "_starts", Starts(log._starts))
+        log.follow_files([first, second])
+        assert log.extend() and log.lines == 10
+
+
 def test_a_link_is_not_followed(tmp_path: Path) -> None:
     target = written(tmp_path, b"secret\n")[0]
     link = tmp_path / "link.log"

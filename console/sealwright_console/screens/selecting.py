@@ -20,7 +20,7 @@ _MOST = 2_000
 class SelectScreen(ModalScreen[None]):
     """Shows one text from the left edge on."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q,y", "dismiss", "Back", key_display="esc")]
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q,y", "back", "Back", key_display="esc")]
     DEFAULT_CSS = """
     SelectScreen { background: $background; }
     SelectScreen #why { height: auto; background: $panel; padding: 0 1; }
@@ -49,9 +49,10 @@ class SelectScreen(ModalScreen[None]):
         self.query_one(VerticalScroll).focus()
         self._write(_MOUSE_OFF)
 
-    def on_unmount(self) -> None:
-        """Take it back."""
+    def action_back(self) -> None:
+        """Take it back, and go; an app that ends here leaves it to the shell as it should be."""
         self._write(_MOUSE_ON)
+        self.dismiss(None)
 
     def _write(self, sequence: str) -> None:
         tell = getattr(self.app, "tell_terminal", None)

@@ -55,8 +55,17 @@ class SignScreen(ConsoleScreen):
     AUTO_FOCUS = ""
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("tab", "go(1)", "Next field", priority=True, tooltip="the next field or button"),
-        Binding("shift+tab", "go(-1)", "Field before", show=False, priority=True),
-        Binding("enter", "leave_field", "Next field", show=False, priority=True),
+        Binding(
+            "shift+tab", "go(-1)", "Field before", show=False, priority=True, tooltip="the field or button before"
+        ),
+        Binding(
+            "enter",
+            "leave_field",
+            "Next field",
+            show=False,
+            priority=True,
+            tooltip="from the digits to the name, and never to a button",
+        ),
         Binding("g", "groups", "Groups", tooltip="digits in fours, in eights, or together"),
         Binding("y", "copy", "Copy", tooltip="copy the digests, or the commands, as they are typed"),
         Binding("G", "app.gate", "Gate", show=False, tooltip="the gate"),

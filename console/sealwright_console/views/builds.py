@@ -14,6 +14,7 @@ from rich.cells import cell_len
 
 from sealwright_console.figures import curve, duration, size
 from sealwright_console.lines import Line, Part, Row, Tone, apart, cut, fit, plain, tone_of, word
+from sealwright_console.sanitise import one_line
 from sealwright_console.views.build import (
     Figures,
     bar_parts,
@@ -250,9 +251,7 @@ def _pane_curves(known: Component, figures: Figures, width: int) -> Line:
 
 def copied_text(build: OneBuild) -> str:
     """A build in full, as plain text."""
-    step = f"\n{build.item.next_step}" if build.item.next_step else ""
-    return (
-        f"{build.name}: {build.status.value}: {build.item.reason}{step}"
-        if build.item.reason
-        else plain((word(build.status),))
-    )
+    if not build.item.reason:
+        return plain((word(build.status),))
+    told = [f"{build.name}: {build.status.value}: {build.item.reason}", build.item.next_step]
+    return "\n".join(one_line(text) for text in told if text)

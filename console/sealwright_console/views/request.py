@@ -12,6 +12,7 @@ from enum import IntEnum
 from sealwright_console.feed import SigningRequest
 from sealwright_console.figures import clock, size, spaced
 from sealwright_console.lines import MARKS, Line, Part, Tone, fit, mark, tone_of, wrap
+from sealwright_console.sanitise import one_line
 from sealwright_console.views.seal import reproduction
 from sealwright_console.views.sign import DIGITS, of_these
 from sealwright_stages.finish import Act, Finish, Thing
@@ -149,4 +150,4 @@ def digest_lines(digest: str, groups: Groups, width: int) -> tuple[Line, ...]:
 
 def copied(things: tuple[Thing, ...], digest: str) -> str:
     """The digests for the clipboard, ungrouped, in the form of sha256sum; the one over all last."""
-    return "\n".join([*(f"{each.sha256}  {each.name}" for each in things), f"{digest}  (all of these)"])
+    return "\n".join([*(one_line(f"{each.sha256}  {each.name}") for each in things), f"{digest}  (all of these)"])

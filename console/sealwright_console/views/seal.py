@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from sealwright_console.figures import clock, duration, grouped, size
 from sealwright_console.lines import Line, Part, Row, Tone, fit, labelled, mark, tone_of, wrap
+from sealwright_console.sanitise import one_line
 from sealwright_console.views.detail import COMPARED
 from sealwright_console.views.header import signed_live
 from sealwright_stages.events import Stage
@@ -228,5 +229,5 @@ def copied(state: State, finish: Finish, key: str) -> str:
     """The selected row for the clipboard: a product as a line of `sha256sum`, the rest in words."""
     product = next((each for each in state.products.values() if _key(each) == key), None)
     if product is not None:
-        return f"{product.sha256}  products/{product.component}/{product.name}"
+        return one_line(f"{product.sha256}  products/{product.component}/{product.name}")
     return finish.root if key == "root" else ""

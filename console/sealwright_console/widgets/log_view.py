@@ -34,9 +34,10 @@ from sealwright_console.sanitise import clean
 from sealwright_console.views.log import LogPlace, log_line, place_line
 from sealwright_stages.errors import LogError
 
-_AT_ONCE = 4 << 20
+_AT_ONCE = 1 << 20
 """Bytes that are indexed in the event loop; more goes to a thread."""
-_SLICE = 16 << 20
+_SLICE = 2 << 20
+"""Bytes that the thread indexes before it asks whether it is still wanted: an end of the console waits for that."""
 _RATE_OVER = 20
 """Looks over which the speed of the log is told."""
 
@@ -172,8 +173,6 @@ class LogView(ScrollView, can_focus=True):
         try:
             while not worker.is_cancelled and log is self._whole and log.extend(_SLICE):
                 self.app.call_from_thread(self._grown)
-        except OSError:  # the view was closed or turned to another log, which took the files with it
-            return
         finally:
             self._busy = False
 
@@ -365,11 +364,8 @@ class LogView(ScrollView, can_focus=True):
             if not worker.is_cancelled:
                 self._searched = part
 
-        try:
-            stop = lambda: worker.is_cancelled or log is not self._whole  # noqa: E731 - asked thousands of times
-            hit = log.find(needle, here, forward, stop, told)
-        except OSError:  # as in _index
-            return
+        stop = lambda: worker.is_cancelled or log is not self._whole  # noqa: E731 - asked thousands of times
+        hit = log.find(needle, here, forward, stop, told)
         if not worker.is_cancelled and log is self._whole:
             self.app.call_from_thread(self._found, hit, len(needle.encode("utf-8", "surrogateescape")))
 
