@@ -24,6 +24,7 @@ from sealwright_console.cursor import Cursor
 from sealwright_console.feed import Feed
 from sealwright_console.lines import Part
 from sealwright_stages.doctor import Finding
+from sealwright_stages.reviewer import Reviewer
 
 Kind = TypeVar("Kind")
 
@@ -72,6 +73,9 @@ GIVEN: dict[str, Callable[[Feed, Cursor], object]] = {
     "answers": lambda feed, cursor: {"one": "One", "other": "Other"},
     "why": lambda feed, cursor: "because",
     "recent": lambda feed, cursor: [],
+    "here": lambda feed, cursor: Path("/nonexistent/here"),
+    "other": lambda feed, cursor: Path("/nonexistent/other"),
+    "reviewer": lambda feed, cursor: Reviewer(),
     "look": lambda feed, cursor: no_findings,
     "trial": lambda feed, cursor: no_trial,
 }
