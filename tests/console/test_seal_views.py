@@ -12,6 +12,7 @@ from rich.cells import cell_len
 
 from console import finishes, made_up
 from console.hostile import attack
+from sealwright_console.figures import clock
 from sealwright_console.lines import Line, Row, plain
 from sealwright_console.views.header import gate_word, next_word, signed_live, status_line
 from sealwright_console.views.request import (
@@ -226,6 +227,8 @@ def test_what_was_verified_is_told_by_program_and_nothing_else_is_claimed() -> N
     done = finishes.finish(*finishes.SIGNED)
     two = replace(done, checks=(*done.checks, replace(done.checks[0], person="manager-2")))
     assert text(check_lines(two, 116)).count("manager-2: gpg") == 1 and "manager" not in said
+    counted = done.step(Act.COUNT)
+    assert counted is not None and f"the disk at {clock(counted.ended)} UTC" in said, "and not how they lie now"
     assert "gpgv" not in said and "sqv" not in said
     assert check_lines(finishes.finish(*finishes.AT_WORK, running=True), 76) == []
 
