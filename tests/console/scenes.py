@@ -41,7 +41,6 @@ READS = frozenset(
         "now",
         "left",
         "notices",
-        "finish",
         "signing",
     }
 )
