@@ -30,6 +30,7 @@ _ASCII = str.maketrans(
         "▎": "|",
         "▌": "|",
         "▔": "-",
+        "▲": "^",
     }
 )
 _BOXES = {code: "-" if code in (0x2500, 0x2501, 0x2550) else "|" for code in range(0x2500, 0x2580)}

@@ -13,7 +13,6 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from sealwright_console.sanitise import clean
 from sealwright_stages.findings import Finding
-from sealwright_stages.rules import RULES
 
 MARK = {"good": "✓ good  ", "bad": "✗ BAD   ", "advice": "! advice", "unchecked": "? open  "}
 _MOST = 12
@@ -74,6 +73,8 @@ def _first(wrong: Sequence[Finding]) -> Iterator[str]:
     others = [finding for finding in wrong if finding.what != "file"]  # what is wrong with the evidence goes first
     first = min(others or wrong, key=lambda finding: finding.n if finding.n >= 0 else 1 << 60)
     where = f"record {first.n}" + (f" on stream {clean(first.stream)}" if first.stream else "")
+    from sealwright_stages.rules import RULES  # noqa: PLC0415 - all the rules' code; only a no needs it
+
     rule = RULES.get(first.rule, "")
     yield f"first: {where if first.n >= 0 else clean(first.what)}" + (f"; the rule: {rule}" if rule else "")
     if first.what == "file" and not first.rule:

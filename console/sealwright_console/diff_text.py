@@ -37,9 +37,9 @@ def lines(compared: Compared) -> Iterator[str]:
 
 def _told(compared: Compared) -> Iterator[Line]:
     difference = compared.difference
-    yield _line(_title(compared))
+    yield _line(title(compared))
     for name, side in (("A", compared.a), ("B", compared.b)):
-        yield from _side(name, side)
+        yield from side_lines(name, side)
     if difference is not None:
         if difference.same_release:
             same = difference.same[Section.PRODUCTS]
@@ -49,14 +49,15 @@ def _told(compared: Compared) -> Iterator[Line]:
         yield ()
         yield _line("  the same  ", _counts(difference))
     yield ()
-    yield _line(_verdict(compared))
+    yield _line(verdict(compared))
 
 
 def _line(*parts: str) -> Line:
     return tuple(Part(part) for part in parts)
 
 
-def _title(compared: Compared) -> str:
+def title(compared: Compared) -> str:
+    """`example-1.0 -> example-1.1`; once if both are one release."""
     one, other = (
         f"{side.release.name}-{side.release.version}" if side.readable else "nothing that can be read"
         for side in (compared.a, compared.b)
@@ -64,7 +65,8 @@ def _title(compared: Compared) -> str:
     return one if one == other else f"{one} -> {other}"
 
 
-def _side(name: str, side: Side) -> Iterator[Line]:
+def side_lines(name: str, side: Side) -> Iterator[Line]:
+    """Where a side lies, when it was sealed, and whether it can be believed."""
     yield _line(f"  {name}  ", str(side.evidence))
     if side.sealed:
         told = (
@@ -186,7 +188,8 @@ def _counts(difference: Difference) -> str:
     return ", ".join(f"{name.value} {each.same} of {each.of}" for name, each in difference.same.items() if each.of)
 
 
-def _verdict(compared: Compared) -> str:
+def verdict(compared: Compared) -> str:
+    """The last line: whether both sides are whole, what that hangs on, and how much differs."""
     broken = [name for name, side in (("A", compared.a), ("B", compared.b)) if not side.passed]
     if broken:
         return f"verdict: NO, {' and '.join(broken)} {'is' if len(broken) == 1 else 'are'} not whole"

@@ -26,7 +26,7 @@ from sealwright_console.looks import PLAIN, Looks
 from sealwright_console.output_filter import AsciiFilter, DeadFilter
 from sealwright_console.terminal import Terminal, Within, call, clipboard, copyable, terminal_of
 from sealwright_console.theme import ANSI, DARK, THEME_NAMES, THEMES
-from sealwright_console.widgets.ledger import Ledger
+from sealwright_console.widgets.rows import Rows
 
 Result = TypeVar("Result")
 
@@ -114,7 +114,7 @@ class Face(KeysInOrder[Result]):
         from sealwright_console.screens.help import commands_of  # noqa: PLC0415 - after the first paint
 
         if not screen.is_modal:
-            for command in (each for each in commands_of(screen) if not isinstance(each.node, Ledger)):
+            for command in (each for each in commands_of(screen) if not isinstance(each.node, Rows)):
                 does = partial(self.run_action, command.action, command.node)
                 yield SystemCommand(command.name, f"{command.keys}  {command.what}", does)
         for name in THEME_NAMES:

@@ -31,7 +31,6 @@ EVERYWHERE, SIGN = "everywhere", "sign"
 _ON_SIGN = ("back", "copy")
 """All that the sign screen lets be mapped: nothing that moves between its fields and buttons."""
 _OURS = "sealwright_console"
-_NO_SCREENS = (EVERYWHERE, "review", "start", "list", "log", "records")
 _MOST = 64 << 10  # bytes of a file of keys
 _RESERVED = {"escape": "back", "ctrl+c": "", "ctrl+q": ""}
 _HITS = {"hit(True)": "next-hit", "hit(False)": "hit-before"}
@@ -55,12 +54,14 @@ def sections() -> Mapping[type[DOMNode], str]:
     from sealwright_console.screens.build import BuildScreen  # noqa: PLC0415
     from sealwright_console.screens.builds import BuildsScreen  # noqa: PLC0415
     from sealwright_console.screens.component import ComponentScreen  # noqa: PLC0415
+    from sealwright_console.screens.diff import DiffScreen  # noqa: PLC0415
     from sealwright_console.screens.doctor import DoctorScreen  # noqa: PLC0415
     from sealwright_console.screens.events import EventsScreen  # noqa: PLC0415
     from sealwright_console.screens.gate import GateScreen  # noqa: PLC0415
     from sealwright_console.screens.help import HelpScreen, LoneHelpScreen  # noqa: PLC0415
     from sealwright_console.screens.overview import OverviewScreen  # noqa: PLC0415
     from sealwright_console.screens.page import PageScreen  # noqa: PLC0415
+    from sealwright_console.screens.record import RecordScreen  # noqa: PLC0415
     from sealwright_console.screens.seal import SealScreen  # noqa: PLC0415
     from sealwright_console.screens.sign import SignScreen  # noqa: PLC0415
     from sealwright_console.start import StartApp, StartScreen  # noqa: PLC0415
@@ -80,6 +81,8 @@ def sections() -> Mapping[type[DOMNode], str]:
         SealScreen: "seal",
         SignScreen: SIGN,
         EventsScreen: "events",
+        RecordScreen: "record",
+        DiffScreen: "diff",
         PageScreen: "page",
         LoneHelpScreen: "help",
         HelpScreen: "help",
@@ -97,12 +100,13 @@ def places() -> tuple[Place, ...]:
     kinds = {name: kind for kind, name in sections().items()}
     apps = {kind.__name__: kind for kind in sections()}
     inside = {"build": "log", "events": "records", "sign": ""}
+    past = ("events", "record", "diff")
+    both = ("overview", "component", "gate", "build", "builds", "seal", "sign", "page", "help", "doctor")
     found = []
     for app in ("ConsoleApp", "ReviewApp"):
-        for name in (each for each in kinds if each not in _NO_SCREENS):
+        for name in (*both, *past) if app == "ReviewApp" else both:
             widget = kinds.get(inside.get(name, "list"))
-            if name != "events" or app == "ReviewApp":
-                found.append(Place(name, tuple(filter(None, (widget, kinds[name], apps[app])))))
+            found.append(Place(name, tuple(filter(None, (widget, kinds[name], apps[app])))))
     kinds["help"] = apps["LoneHelpScreen"]
     lone = [Place(name, (kinds["list"], kinds[name], apps["StartApp"])) for name in ("start", "doctor", "help")]
     return (*found, *lone)

@@ -28,6 +28,8 @@ from sealwright_console.log_marks import BLOCK, ERRORS, WARNINGS, Marks
 from sealwright_console.log_search import WINDOW, Needle, find
 
 CAP = 4096
+REFUSED = "NOT WHAT WAS RECORDED"
+"""What is said of output that is not what a log names."""
 _TAIL = 1 << 18
 _PEEK = 1 << 14
 _HELD = 4
@@ -48,7 +50,7 @@ class LogText:
         self._line_ends = 0
         self.errors, self.warnings = Marks(ERRORS, begin), Marks(WARNINGS, begin)
         self.limit: int | None = None
-        self.trouble = ""
+        self._trouble = ""
         self._limited: tuple[int, int] | None = None
         self._held: dict[int, tuple[bytes, array[int]]] = {}
         self._last_newline = begin - 1
@@ -77,13 +79,13 @@ class LogText:
             try:
                 fd = _opened(path)
             except OSError as error:
-                self.trouble = f"{path.name} can't be read: {error.strerror or error}"
+                self._trouble = f"{path.name} can't be read: {error.strerror or error}"
                 return
             with self._lock:  # another thread may be reading
                 self._starts.append(self._size())
                 self._fds.append(fd)
                 self.paths.append(path)
-            self.trouble = ""
+            self._trouble = ""
 
     @property
     def size(self) -> int:
@@ -93,6 +95,11 @@ class LogText:
 
     def _size(self) -> int:
         return self._starts[-1] + os.fstat(self._fds[-1]).st_size if self._fds else 0
+
+    @property
+    def trouble(self) -> str:
+        """What of it can't be read, and why; empty if all can."""
+        return self._trouble
 
     def limit_to(self, limit: int | None) -> None:
         """Show the first `limit` bytes only, or all."""
@@ -130,15 +137,15 @@ class LogText:
         begun, size = self.indexed, self.size
         goal = min(size, begun + most)
         if size < begun and self._fds:
-            self.trouble = "the log has shrunk"
+            self._trouble = "the log has shrunk"
         while self.indexed < goal:
             within = (self.indexed - self.begin) % BLOCK
-            if not within:
-                self._ends.append(self._line_ends)
             chunk = self.read(self.indexed, min(goal - self.indexed, BLOCK - within))
             if not chunk:
-                self.trouble = self.trouble or "a part of the log is gone"
+                self._trouble = self._trouble or "a part of the log is gone"
                 break
+            if not within:
+                self._ends.append(self._line_ends)
             self._line_ends += chunk.count(b"\n")
             lower = chunk.lower()
             self.errors.take(self.indexed, lower)
@@ -171,7 +178,7 @@ class LogText:
             try:
                 return os.pread(self._fds[number], length, offset - self._starts[number])
             except OSError as error:
-                self.trouble = f"{self.paths[number].name} can't be read: {error.strerror or error}"
+                self._trouble = f"{self.paths[number].name} can't be read: {error.strerror or error}"
                 return b""
 
     def line(self, number: int, skip: int = 0) -> tuple[bytes, bool]:
@@ -267,3 +274,7 @@ def last_lines(paths: Sequence[Path], most: int, limit: int | None = None) -> li
     if start and len(lines) > 1:
         lines.pop(0)
     return [line[:CAP] for line in lines[-most:]] if most > 0 else []
+
+
+Open = Callable[..., LogText]
+"""Takes what `LogText` takes, and gives one."""

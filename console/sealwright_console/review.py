@@ -1,6 +1,7 @@
 """`sealwright review`: a past release, in the console, or as text or JSON at any of its records.
 
-- The log is audited first, in one reading; what is shown of it afterwards is what was audited.
+- As text, the log is audited first, in one reading; what is shown of it afterwards is what was audited.
+- In the console it is shown while it is audited: see `review_opening`.
 - Events and hits are printed as they are found, however long the log is; nothing is collected.
 - What was asked for wrongly is said before anything is shown.
 - With `--events` the verdict goes to stderr, or into the last line of JSON: stdout holds records and nothing else.
@@ -16,22 +17,24 @@ from typing import TYPE_CHECKING
 
 from sealwright_console.auditing import MARK, verdict
 from sealwright_console.complaints import print_json
-from sealwright_console.looks import Looks, looks_of, shows_screens
+from sealwright_console.looks import looks_of, shows_screens
 from sealwright_console.reviewing import told
 from sealwright_console.sanitise import clean
 from sealwright_console.words import record_line
-from sealwright_stages.audit import Audit, audit
 from sealwright_stages.errors import Exit, ManifestError
 from sealwright_stages.events import Stage
-from sealwright_stages.review.meaning import Severity
+from sealwright_stages.review.meaning import Kind, Severity
 from sealwright_stages.review.past import Past
 from sealwright_stages.review.search import Hit, Wanted, hits
 from sealwright_stages.verdict import Status
 
 if TYPE_CHECKING:
-    from sealwright_stages.audit import Reviewer
+    from sealwright_stages.audit import Audit
+    from sealwright_stages.reviewer import Reviewer
 
 _NAMED = 8
+_AT_ONCE = 0.05
+"""Seconds of reading before the console opens: a small log is whole in its first picture."""
 
 
 def run_review(options: argparse.Namespace, reviewer: Reviewer) -> int:
@@ -42,18 +45,20 @@ def run_review(options: argparse.Namespace, reviewer: Reviewer) -> int:
         LogError: the log was changed since it was audited.
     """
     wanted = _wanted(options)
+    if not (options.batch or options.events or options.json) and sys.stdout.isatty() and shows_screens():
+        return _console(options, reviewer)
+    return _text(options, reviewer, wanted)
+
+
+def _text(options: argparse.Namespace, reviewer: Reviewer, wanted: Wanted) -> int:
+    from sealwright_stages.audit import audit  # noqa: PLC0415 - a console has it done beside it
+
     past = Past(options.evidence / "log")
-    attended = not (options.batch or options.events or options.json) and sys.stdout.isatty() and shows_screens()
-    if attended:
-        looks = looks_of(options)
-        print(f"auditing {clean(str(options.evidence))} ...", file=sys.stderr, flush=True)
     result = audit(options.evidence, reviewer, past.take)
     try:
         if not past.size:
             return _nothing(options, result)
         n = _place(past, options.at)
-        if attended:
-            return _console(past, n, result, looks)
         if options.events:
             return _events(past, wanted, n, result, as_json=options.json)
         return _state(past, n, result, as_json=options.json)
@@ -63,7 +68,7 @@ def run_review(options: argparse.Namespace, reviewer: Reviewer) -> int:
 
 def _wanted(options: argparse.Namespace) -> Wanted:
     chosen = {"--component": options.component, "--stage": options.stage}
-    chosen |= {"--severity": options.severity, "--search": options.search}
+    chosen |= {"--severity": options.severity, "--kind": options.kind, "--search": options.search}
     given = [name for name, value in chosen.items() if value]
     if given and not options.events:
         raise ManifestError(given[0], "it chooses among events, which were not asked for", "add --events")
@@ -71,7 +76,8 @@ def _wanted(options: argparse.Namespace) -> Wanted:
         raise ManifestError("--search", "there is no text to look for", "name one")
     severity = Severity[options.severity.upper()] if options.severity else Severity.INFO
     stage = Stage(options.stage) if options.stage else None
-    return Wanted(options.search or "", options.component, stage, severity)
+    kind = Kind[options.kind.upper()] if options.kind else None
+    return Wanted(options.search or "", options.component, stage, severity, kind)
 
 
 def _place(past: Past, at: str | None) -> int:
@@ -94,24 +100,30 @@ def _nothing(options: argparse.Namespace, result: Audit) -> int:
     return _code(result)
 
 
-def _console(past: Past, n: int, result: Audit, looks: Looks) -> int:
+def _console(options: argparse.Namespace, reviewer: Reviewer) -> int:
     from sealwright_console.app import run_console  # noqa: PLC0415 - text needs no terminal
     from sealwright_console.cursor import Cursor  # noqa: PLC0415
     from sealwright_console.review_feed import ReviewFeed  # noqa: PLC0415
+    from sealwright_console.review_opening import Opening  # noqa: PLC0415
 
-    said = (clean(f"{MARK[found.ok]} {found.what}: {found.detail}") for found in result.findings)
-    notices = [verdict(result.findings, result.provided), *said]
-    run_console(ReviewFeed(Cursor(past, n, signed_as(result)), notices), looks)
-    return _code(result)
-
-
-def signed_as(result: Audit) -> Status | None:
-    """How a release is signed, as far as its audit goes: good signatures are no more than the rest that it found."""
-    if not result.passed:
-        return Status.FAILED
-    if not any(found.ok == "good" and found.what == "signatures" for found in result.findings):
-        return None
-    return Status.WARNED if result.provided else Status.PASSED
+    looks = looks_of(options)
+    opening = Opening(options.evidence, reviewer)
+    past = opening.past
+    try:
+        if not opening.read(_AT_ONCE):
+            if not past.size:
+                return _text(options, reviewer, Wanted())
+            n = _place(past, options.at)
+        else:
+            n = past.size - 1
+            opening.go_to(options.at or "")
+        cursor = Cursor(past, n, Status.RUNNING)
+        run_console(ReviewFeed(cursor, opening=opening), looks)
+    finally:
+        opening.close()
+    if opening.code == Exit.INTERRUPTED:
+        print("left before the audit had ended: there is no verdict", file=sys.stderr)
+    return opening.code
 
 
 def _state(past: Past, n: int, result: Audit, *, as_json: bool) -> int:
@@ -177,6 +189,7 @@ def _json_lines(hit: Hit) -> Iterator[str]:
         "component": what.component,
         "stage": what.stage,
         "severity": what.severity.word,
+        "kind": what.kind.word,
         "body": entry.body if entry.kind == "ev" else {},
     }
     for words in hit.lines or (record_line(entry),):

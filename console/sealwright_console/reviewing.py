@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,9 +14,10 @@ from sealwright_stages.errors import Exit, ManifestError
 from sealwright_stages.stage import STAGES
 
 if TYPE_CHECKING:
+    from sealwright_appendlog.cosignature import WitnessKey
     from sealwright_appendlog.saved import Saved
-    from sealwright_stages.audit import Reviewer
     from sealwright_stages.findings import Finding
+    from sealwright_stages.reviewer import Reviewer
 
 _MAX_NOTE = 1 << 20
 
@@ -74,15 +75,16 @@ def _add_looking(review: argparse.ArgumentParser) -> None:
     review.add_argument(
         "--severity", choices=("red", "warned", "info"), metavar="red|warned|info", help=f"{only}at least so grave"
     )
+    kinds = ("run", "gate", "check", "waiver", "build", "product", "log", "output")
+    review.add_argument("--kind", choices=kinds, metavar="|".join(kinds), help=f"{only}of this kind")
     review.add_argument("--search", metavar="TEXT", help=f"{only}with this text; builds' output is searched too")
     review.add_argument("--json", action="store_true", help="JSON; with --events one object a line")
 
 
 def reviewer_of(options: argparse.Namespace) -> Reviewer:
     """What the reviewer brings."""
-    from sealwright_appendlog.cosignature import WitnessKey  # noqa: PLC0415
     from sealwright_appendlog.note import NoteError  # noqa: PLC0415
-    from sealwright_stages.audit import Reviewer  # noqa: PLC0415
+    from sealwright_stages.reviewer import Reviewer  # noqa: PLC0415
 
     names = tuple(dict.fromkeys(name.strip() for name in options.signers.split(",") if name.strip()))
     if options.keyring is None and (names or options.threshold is not None):
@@ -92,11 +94,19 @@ def reviewer_of(options: argparse.Namespace) -> Reviewer:
     if options.threshold is not None and not 1 <= options.threshold <= (len(names) or options.threshold):
         raise ManifestError("--threshold", f"{options.threshold} of {len(names)} signers", "1 to that many")
     try:
-        witnesses = tuple(WitnessKey.parse(text) for text in options.witness)
+        witnesses = _witnesses(options.witness)
     except NoteError as error:
         raise ManifestError("--witness", str(error), "sealwright-appendlog witness-key prints it") from None
     saved = tuple(_saved(path) for path in options.checkpoint)
     return Reviewer(options.keyring, names, options.threshold, witnesses, saved, options.without_products)
+
+
+def _witnesses(texts: Sequence[str]) -> tuple[WitnessKey, ...]:
+    if not texts:
+        return ()
+    from sealwright_appendlog.cosignature import WitnessKey  # noqa: PLC0415
+
+    return tuple(WitnessKey.parse(text) for text in texts)
 
 
 def require_evidence(*folders: Path) -> None:

@@ -55,7 +55,8 @@ class LogBroken(Exception):  # noqa: N818 - it is what the log is
 @dataclass
 class LogReport:
     """What a log that checks out says of itself. `unclean` are streams whose end was never told by their source;
-    `resumed` counts how often a console was lost and another took the log up. `has_newest`: there is a `checkpoint`."""
+    `resumed` counts how often a console was lost and another took the log up. `has_newest`: there is a `checkpoint`.
+    `index_sha256` (hex) is that of the index as it was read."""
 
     checkpoint: Checkpoint
     vkey: str
@@ -67,6 +68,7 @@ class LogReport:
     cosigned: list[Cosignature] = field(default_factory=list)
     continued: list[Continued] = field(default_factory=list)
     missing_tiles: int = 0
+    index_sha256: str = ""
     has_newest: bool = True
     notices: list[str] = field(default_factory=list)
 
@@ -266,6 +268,7 @@ class _Check:
         checkpoint = self.report.checkpoint
         if (self.tree.size, self.tree.root()) != (checkpoint.size, checkpoint.root):
             raise LogBroken(f"the index has another root than the sealed checkpoint of {checkpoint.size} records")
+        self.report.index_sha256 = self.index_hash.hexdigest()
         if (self.log / layout.INDEX).stat().st_size != self.index_size:
             raise LogBroken("index.jsonl goes on after its last record")
         sizes = self.segments.sizes()

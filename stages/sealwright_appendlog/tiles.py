@@ -73,6 +73,10 @@ class TileWriter:
         return files
 
 
+class TileMissingError(ProofError):
+    """A tile is not there; it can be made from the index, so that nothing is contradicted."""
+
+
 class TileReader:
     """Hashes of ranges of a tree of `size` leaves, read from its tiles."""
 
@@ -106,7 +110,7 @@ class TileReader:
         try:
             data = layout.whole(self._folder / tile_path(level, number, width), WIDTH * HASH_SIZE)
         except OSError:
-            raise ProofError(f"tile {level}/{number} is missing") from None
+            raise TileMissingError(f"tile {level}/{number} is missing; it can be made from the index") from None
         if len(data) != width * HASH_SIZE:
             raise ProofError(f"tile {level}/{number} has a wrong size")
         return [data[i : i + HASH_SIZE] for i in range(0, len(data), HASH_SIZE)]

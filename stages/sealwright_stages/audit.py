@@ -24,13 +24,14 @@ from sealwright_stages.audit_folder import irregular, listed, pages, strangers
 from sealwright_stages.audit_log import Reading, broken, rules, told
 from sealwright_stages.audit_policy import policy_signature
 from sealwright_stages.audit_products import products, proof_of, proofs
-from sealwright_stages.audit_signatures import Reviewer, provenance, required, signatures
+from sealwright_stages.audit_signatures import provenance, required, signatures
 from sealwright_stages.audit_unchecked import not_checked, root_packages
 from sealwright_stages.declared import Declaration, declaration
 from sealwright_stages.errors import ManifestError
 from sealwright_stages.files import sha256_file
 from sealwright_stages.findings import Finding, bad, good, unchecked
 from sealwright_stages.manifest import Manifest, load
+from sealwright_stages.reviewer import Reviewer
 from sealwright_stages.seal.evidence import published_path
 from sealwright_stages.sign.provenance import statement
 from sealwright_stages.state import Product, State, remembered_release

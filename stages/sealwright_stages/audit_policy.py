@@ -16,10 +16,10 @@ from pathlib import Path
 
 from sealwright_keyring.errors import KeyringError
 from sealwright_keyring.policy import Policy, load_policy
-from sealwright_stages.audit_signatures import Reviewer
 from sealwright_stages.findings import Finding, advice, bad, good
 from sealwright_stages.manifest import Manifest
 from sealwright_stages.policy_signature import SUMS, judged_again
+from sealwright_stages.reviewer import Reviewer
 from sealwright_stages.state import State
 
 _WHAT = "policy"

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 
 from sealwright_appendlog.audit import LogReport
-from sealwright_stages.audit_signatures import Reviewer
 from sealwright_stages.findings import Finding, advice, unchecked
 from sealwright_stages.manifest import Manifest
+from sealwright_stages.reviewer import Reviewer
 from sealwright_stages.state import State
 
 

@@ -159,7 +159,7 @@ class EveryScreen(ConsoleApp):
                     for each in ("copy", "copy_command", "copy_evidence"):
                         if said is not longest and hasattr(screen, f"action_{each}"):
                             await screen.run_action(each)
-                    self.notify(said("notice"), markup=False, timeout=0.2)
+                    self.notify(Part(said("notice")).text, markup=False, timeout=0.2)
                     await asyncio.sleep(0.05)
                     screen.app.pop_screen()
                     await asyncio.sleep(0)

@@ -428,7 +428,7 @@ def review(folder: Path, story: Story, at: int | None = None) -> ReviewApp:
     """The console over such a past, at a record or at the end; it never rests between showings."""
     known = past(folder, story)
     said = ("✓ verdict: yes", "✓ good   log: whole, sealed")
-    cursor = Cursor(known, known.size - 1 if at is None else at)
+    cursor = Cursor(known, known.size - 1 if at is None else at, proved=True)
     return ReviewApp(ReviewFeed(cursor, said), cursor, clock=lambda: 0.0)
 
 

@@ -35,7 +35,7 @@ async def test_the_keys_of_this_screen_stand_first() -> None:
         here = told(app)
         assert here[0] == "on this screen" and here.index("everywhere") > 5
         assert any(line.startswith("s ") and "sort" in line for line in here)
-        await press(pilot, "g")
+        await press(pilot, "g", "down")
         here = told(app)
         assert any(line.startswith("a ") and "red is never waived" in line for line in here)
         assert not any(line.startswith("s ") for line in here)
@@ -57,7 +57,7 @@ async def test_each_key_that_the_console_binds_is_told() -> None:
 async def test_a_review_tells_no_key_that_changes_anything_and_those_of_the_cursor(tmp_path: Path) -> None:
     app = made_up.review(tmp_path, made_up.past_trouble(), 95)
     async with app.run_test(size=SIZE) as pilot:
-        await press(pilot, "g")
+        await press(pilot, "G")
         lines = told(app)
         assert "in a review" in lines and any("a record's number or a time" in line for line in lines)
         await press(pilot, "escape", "question_mark")

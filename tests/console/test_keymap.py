@@ -46,7 +46,7 @@ def console(keys: dict[str, str], feed: made_up.MadeUpFeed | None = None) -> Con
 
 
 async def test_a_mapped_key_does_it_and_the_old_one_does_not(tmp_path: Path) -> None:
-    app = console(keymap(tmp_path, '[everywhere]\ngate = "b"\n[overview]\nsort = ["S", "f5"]\n'))
+    app = console(keymap(tmp_path, '[everywhere]\ngate = "z"\n[overview]\nsort = ["S", "f5"]\n'))
     async with app.run_test(size=SIZE) as pilot:
         await press(pilot, "s")
         assert isinstance(app.screen, OverviewScreen) and app.screen.order is Order.SEVERITY
@@ -54,12 +54,12 @@ async def test_a_mapped_key_does_it_and_the_old_one_does_not(tmp_path: Path) -> 
         assert app.screen.order is Order.NAME
         await press(pilot, "g")
         assert isinstance(app.screen, OverviewScreen)
-        await press(pilot, "b")
+        await press(pilot, "z")
         assert isinstance(app.screen, GateScreen)
 
 
 async def test_two_actions_may_change_their_keys(tmp_path: Path) -> None:
-    app = console(keymap(tmp_path, '[everywhere]\ngate = "l"\nlog = "b"\n[list]\nup = "j"\ndown = "k"\n'))
+    app = console(keymap(tmp_path, '[everywhere]\ngate = "l"\nlog = "z"\n[list]\nup = "j"\ndown = "k"\n'))
     async with app.run_test(size=SIZE) as pilot:
         ledger = app.screen.query_one(Ledger)
         await press(pilot, "k")
@@ -78,16 +78,16 @@ async def test_everywhere_holds_for_each_action_of_that_name_and_a_screen_goes_f
 
 
 async def test_help_footer_and_palette_tell_the_keys_that_hold(tmp_path: Path) -> None:
-    app = console(keymap(tmp_path, '[everywhere]\ngate = "b"\n[overview]\nsort = "F"\n[gate]\nwaive = "W"\n'))
+    app = console(keymap(tmp_path, '[everywhere]\ngate = "z"\n[overview]\nsort = "F"\n[gate]\nwaive = "W"\n'))
     async with app.run_test(size=SIZE) as pilot:
         lines = [plain(line) for row in keys_of(app.screen) for line in row.lines]
         assert any(line.split()[:2] == ["F", "sort"] for line in lines) and not any(
             line.split()[:2] == ["s", "sort"] for line in lines
         )
         told = {each.title: each.help for each in app.get_system_commands(app.screen)}
-        assert told["Gate"].startswith("b ") and told["Sort"].startswith("F ")
+        assert told["Gate"].startswith("z ") and told["Sort"].startswith("F ")
         footer = [app.get_key_display(each.binding) for each in app.screen.active_bindings.values()]
-        assert {"b", "F"} <= set(footer) and "s" not in footer
+        assert {"z", "F"} <= set(footer) and "s" not in footer
         await press(pilot, "question_mark")
         shown = [plain(line) for row in app.screen.query_one(Ledger)._rows for line in row.lines]
         assert any(line.split()[:2] == ["W", "waive"] for line in shown)
@@ -237,7 +237,7 @@ def ours(kind: type[DOMNode]) -> set[type[DOMNode]]:
 def test_each_class_of_ours_that_binds_keys_has_a_part_of_the_file() -> None:
     for module in pkgutil.walk_packages(sealwright_console.__path__, "sealwright_console."):
         importlib.import_module(module.name)
-    asks = {"FindField", "TypedInput", "Searched", "ConsoleScreen", "Face"}
+    asks = {"FindField", "TypedInput", "Searched", "ConsoleScreen", "Face", "Rows"}
     missing = [
         kind.__name__
         for kind in ours(DOMNode)
@@ -269,9 +269,9 @@ def test_the_file_of_the_configuration_folder_is_taken(tmp_path: Path, monkeypat
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
     assert start_looks([]) == Looks()
     (tmp_path / "sealwright").mkdir()
-    (tmp_path / "sealwright" / "keys.toml").write_text('[everywhere]\ngate = "b"\n')
+    (tmp_path / "sealwright" / "keys.toml").write_text('[everywhere]\ngate = "z"\n')
     looks = start_looks(["--ascii"])
-    assert looks is not None and looks.ascii and looks.keys["everywhere.gate"] == "b"
+    assert looks is not None and looks.ascii and looks.keys["everywhere.gate"] == "z"
     assert start_looks(["run"]) is None and start_looks(["--help"]) is None
     (tmp_path / "sealwright" / "keys.toml").unlink()
     (tmp_path / "sealwright" / "keys.toml").symlink_to("gone")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -15,16 +15,20 @@ from console import made_up
 from console.hands import press
 from sealwright_console.lines import plain
 from sealwright_console.review_app import ReviewApp
+from sealwright_console.review_hits import Hits
+from sealwright_console.review_log import checked_last_lines
 from sealwright_console.sanitise import ACTIVE
 from sealwright_console.screens.build import BuildScreen
 from sealwright_console.screens.component import ComponentScreen
 from sealwright_console.screens.events import EventsScreen
+from sealwright_console.screens.gate import GateScreen
 from sealwright_console.screens.overview import OverviewScreen
 from sealwright_console.screens.place import PlaceScreen
+from sealwright_console.screens.record import RecordScreen
 from sealwright_console.widgets.log_view import LogView
 from sealwright_console.widgets.texts import Texts
+from sealwright_console.widgets.timeline import Timeline
 from sealwright_stages.events import Stage
-from sealwright_stages.review import search
 from sealwright_stages.review.meaning import Severity
 
 
@@ -43,10 +47,11 @@ def said(app: ReviewApp, name: str) -> str:
 async def settled(app: ReviewApp, pilot: Pilot[int]) -> None:
     """The search has ended, and what it found is shown."""
     await app.workers.wait_for_complete()
+    app.look()
     await pilot.pause()
 
 
-@pytest.mark.parametrize("screen", ["", "g", "l", "3", "4", "5", "e", "?"])
+@pytest.mark.parametrize("screen", ["", "G", "l", "3", "4", "5", "e", "?"])
 async def test_left_right_home_and_end_move_the_cursor_on_every_screen(tmp_path: Path, screen: str) -> None:
     async with reviewing(tmp_path, 100) as (app, pilot):
         if screen:
@@ -116,7 +121,7 @@ async def test_each_screen_shows_the_state_at_the_cursor(tmp_path: Path) -> None
         assert "✗ 1" in said(app, "#counts")
         await press(pilot, "left")
         assert "✗" not in said(app, "#counts")
-        await press(pilot, "right", "g")
+        await press(pilot, "right", "G")
         assert "CLOSED" in said(app, "#title") and "1 red" in said(app, "#steps")
 
 
@@ -203,14 +208,13 @@ async def test_keys_answer_while_a_search_runs_and_esc_stops_it(
 ) -> None:
     stopped = threading.Event()
 
-    def endless(*args: object) -> Iterator[search.Hit]:
-        stop = args[-1]
-        while not stop():  # type: ignore[operator]
-            stopped.wait(0.001)
-        stopped.set()
-        yield from ()
+    class Endless(Hits):
+        def run(self, stop: Callable[[], bool]) -> None:
+            while not stop():
+                stopped.wait(0.001)
+            stopped.set()
 
-    monkeypatch.setattr("sealwright_console.screens.events.hits", endless)
+    monkeypatch.setattr("sealwright_console.screens.events.Hits", Endless)
     async with reviewing(tmp_path, 100) as (app, pilot):
         await press(pilot, "e", "/", "x", "enter", "left")
         assert "searching" in said(app, "#said") and app.cursor.n == 99 and not stopped.is_set()
@@ -224,8 +228,10 @@ async def test_enter_opens_the_evidence_and_l_the_log_of_the_records_component(t
         past = app.cursor.past
         n = next(entry.n for entry in past.entries(0) if entry.kind == "data" and entry.stream == "build/lvm2/1-1")
         await press(pilot, "e", "at", *str(n), "enter", "enter")
+        assert isinstance(app.screen, RecordScreen) and "lvm2" in said(app, "#title")
+        await press(pilot, "enter")
         assert isinstance(app.screen, ComponentScreen) and app.screen.component_name == "lvm2"
-        await press(pilot, "escape", "l")
+        await press(pilot, "escape", "escape", "l")
         assert isinstance(app.screen, BuildScreen) and "BUILD    lvm2 " in said(app, "#build")
 
 
@@ -238,3 +244,81 @@ async def test_a_log_that_is_changed_while_it_is_reviewed_is_told_and_not_shown(
         assert "changed since it was audited" in said(app, "#notices")
         await press(pilot, "e")
         assert isinstance(app.screen, EventsScreen)
+
+
+async def test_comma_and_full_stop_go_a_minute_and_g_goes_to_a_place_and_capital_g_to_the_gate(
+    tmp_path: Path,
+) -> None:
+    async with reviewing(tmp_path, 100) as (app, pilot):
+        await press(pilot, "full_stop")
+        assert app.cursor.n == 130  # a record every two seconds
+        await press(pilot, "comma", "comma")
+        assert app.cursor.n == 70
+        await press(pilot, "g", *"12", "enter")
+        assert app.cursor.n == 12
+        await press(pilot, "G", "g")
+        assert isinstance(app.screen, PlaceScreen)
+        await press(pilot, "escape")
+        assert isinstance(app.screen, GateScreen)
+
+
+async def test_the_heading_says_that_it_is_the_past_until_end(tmp_path: Path) -> None:
+    async with reviewing(tmp_path, 100) as (app, pilot):
+        assert "PAST  record 100 of 330 · 2026-03-02 12:42:20 UTC" in said(app, "#heading")
+        await press(pilot, "end")
+        assert "END  record 329 of 330" in said(app, "#heading") and "PAST" not in said(app, "#heading")
+
+
+async def test_a_click_on_the_timeline_goes_there_and_to_what_is_marked_there(tmp_path: Path) -> None:
+    async with reviewing(tmp_path, 100) as (app, pilot):
+        line = plain(app.screen.query_one(Timeline).lines[0])
+        assert await pilot.click(Timeline, offset=(1 + line.index("✗"), 0))
+        assert app.cursor.n in app.cursor.past.red
+        await pilot.click(Timeline, offset=(1 + 9, 0))
+        first = app.cursor.n
+        assert first < 12
+        await pilot.click(Timeline, offset=(2, 0))  # the clock beside it
+        assert app.cursor.n == first
+
+
+async def test_the_hits_are_counted_and_the_kind_is_chosen(tmp_path: Path) -> None:
+    async with reviewing(tmp_path) as (app, pilot):
+        await press(pilot, "e", "home", "/", *"unused", "enter")
+        await settled(app, pilot)
+        assert said(app, "#said").startswith("hit 1 of ")
+        await press(pilot, "n")
+        await settled(app, pilot)
+        assert said(app, "#said").startswith("hit 2 of ")
+        await press(pilot, "escape", *"ww")
+        assert "what: gate" in said(app, "#wanted")
+
+
+async def test_a_line_of_output_that_is_not_what_was_recorded_is_refused_in_a_block(tmp_path: Path) -> None:
+    async with reviewing(tmp_path) as (app, pilot):
+        segment = next((tmp_path / "data" / "build" / "lvm2" / "1-1").glob("*.log"))
+        segment.write_bytes(segment.read_bytes().replace(b"part_003", b"part_OK!"))
+        app.push_screen(BuildScreen(app.feed, "lvm2"))
+        await pilot.pause()
+        await press(pilot, "end")
+        log = app.screen.query_one(LogView)
+        log.action_to_top()
+        await pilot.pause()
+        shown = ["".join(part.text for part in log.render_line(y)) for y in range(log.size.height)]
+        assert "NOT WHAT WAS RECORDED" in shown[3] and "part_OK" not in "".join(shown)
+        assert "part_002" in shown[2] and "part_004" in shown[4]
+        assert any(part.style and part.style.reverse for part in log.render_line(3))
+        assert "✗ NOT WHAT WAS RECORDED" in said(app, "#place")
+        segment.write_bytes(b"")
+        await press(pilot, "left", "right")
+        assert "✗" in said(app, "#place")
+
+
+async def test_the_builds_side_by_side_show_nothing_that_was_not_recorded(tmp_path: Path) -> None:
+    known = made_up.past(tmp_path, made_up.past_trouble())
+    limit = known.output_until("build/lvm2/1-1", known.size - 1)
+    whole = checked_last_lines(known, "build/lvm2/1-1", 3, limit)
+    assert len(whole) == 3 and whole[-1].endswith(b"part_011.o")
+    segment = next((tmp_path / "data" / "build" / "lvm2" / "1-1").glob("*.log"))
+    segment.write_bytes(segment.read_bytes().replace(b"part_011", b"part_OK!"))
+    told = checked_last_lines(known, "build/lvm2/1-1", 3, limit)
+    assert b"NOT WHAT WAS RECORDED" in told[0] and b"OK" not in b"".join(told)

@@ -11,12 +11,18 @@ from textual.app import App
 from textual.pilot import Pilot
 from textual.widgets import Input
 
+from compare.releases import git, greeting, release, with_greeting
 from console import lone, made_up
 from console.hands import press
+from console.test_diff import compared
+from console.test_review_diff import Done
 from sealwright_console import start
 from sealwright_console.app import ConsoleApp
 from sealwright_console.recent import Recent, Stand
+from sealwright_console.screens import diff
 from sealwright_console.screens.doctor import DoctorScreen
+from sealwright_stages.compare.facts import Product
+from sealwright_stages.reviewer import Reviewer
 from sealwright_stages.verdict import Status
 
 SMALL, WIDE = (80, 24), (100, 30)
@@ -112,6 +118,48 @@ def test_a_review_lists_its_records_and_shows_a_hit_in_output(
 ) -> None:
     app = made_up.review(tmp_path, made_up.past_trouble())
     assert looks(snap_compare, app, size, "e", "home", "/", *"evil", "enter")
+
+
+@TREE
+def test_a_review_whose_audit_runs_has_nothing_green(
+    snap_compare: Compare, size: tuple[int, int], tmp_path: Path
+) -> None:
+    app = made_up.review(tmp_path, made_up.past_trouble())
+    app.cursor.signed, app.cursor.proved = Status.RUNNING, False
+    assert looks(snap_compare, app, size)
+
+
+def test_a_record_in_full(snap_compare: Compare, tmp_path: Path) -> None:
+    """In the small window alone: in a larger one the folder is in the picture."""
+    assert looks(snap_compare, made_up.review(tmp_path, made_up.past_trouble(), 95), SMALL, "e", "enter")
+
+
+@TREE
+def test_output_that_is_not_what_was_recorded(
+    snap_compare: Compare, size: tuple[int, int], tmp_path: Path
+) -> None:
+    app = made_up.review(tmp_path, made_up.past_trouble())
+    for segment in (tmp_path / "data" / "build").rglob("*.log"):
+        segment.write_bytes(segment.read_bytes().replace(b"part_003", b"part_OK!"))
+    assert looks(snap_compare, app, size, "3")
+
+
+@TREE
+def test_two_releases_side_by_side(
+    snap_compare: Compare, size: tuple[int, int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    changed = greeting(git("v1.1", key="C" * 40), products={"greeting-1.1.tar": Product(made_up.sha("1.1"), 301)})
+    made = compared(release(), with_greeting(changed, version="1.1"))
+    monkeypatch.setattr(diff, "Aside", lambda *_: Done(made))
+    app = made_up.review(tmp_path, made_up.past_trouble())
+
+    async def lead(pilot: Pilot[int]) -> None:
+        app.push_screen(diff.DiffScreen(app.feed, tmp_path, tmp_path, Reviewer()))
+        await pilot.pause()
+        app.look()
+        await settle(pilot)
+
+    assert snap_compare(app, terminal_size=size, run_before=lead)
 
 
 def test_a_review_says_why_a_place_is_none(snap_compare: Compare, tmp_path: Path) -> None:

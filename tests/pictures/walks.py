@@ -55,12 +55,14 @@ class Walk:
         self.terminal.resize(before)
 
     def to(self, words: str, most: int = 40) -> None:
-        """Go down until the line under the cursor has these words."""
+        """Go from the first line down until the one under the cursor has these words."""
+        self.terminal.settle()
+        self.terminal.press("Home", apart=0.5)
         for _ in range(most):
             if any(line.startswith(">") and words in line for line in self.terminal.text().splitlines()):
                 return
             self.terminal.press("Down", apart=0.3)
-        raise NotSeenError(f"no line below the cursor has {words!r} in\n{self.terminal.text()}")
+        raise NotSeenError(f"no line has {words!r} in\n{self.terminal.text()}")
 
     def start(self, made: Made, *words: str | Path, size: tuple[int, int] = LARGE) -> None:
         """Run a program in the release's folder."""
@@ -155,11 +157,12 @@ def console(walk: Walk) -> None:
     t.press("Escape")
     t.seen("… running  hello", "… running  artwork", seconds=_BUILDS)
     walk("overview-building")
-    t.press("3")
-    walk("build")
+    walk("build", "3")
     walk.sized("build", WIDE)
     walk.sized("build", SMALL)
-    t.press("Escape")
+    walk("builds", "v")
+    walk.sized("builds", WIDE)
+    t.press("Escape", "Escape")
     t.seen("the signer waits for you", seconds=_BUILDS)
     t.press("Home")
     walk("overview-green")
@@ -167,21 +170,25 @@ def console(walk: Walk) -> None:
     t.press("Escape")
     walk.to("greeting")
     walk("component-good", "Enter")
-    t.press("Escape", "Home")
+    t.press("Escape")
+    t.seen("STATUS")
     walk.to("artwork")
     t.press("l")
-    t.seen("BUILD artwork")
+    t.seen("artwork  ✓ passed")
     walk("build-log", "/", *"evil", "Enter", words=("GREEN verified",))
     t.press("Escape")
     walk("seal", "4")
-    shown = (t.press("5"), t.seen("YOU ARE ABOUT TO SIGN"))[1]
-    digits = re.findall(r"digest  ([0-9a-f]{4}) ([0-9a-f]{4})", shown)[0]
-    t.write("".join(digits))
+    t.press("5")
+    shown = t.seen("YOU ARE ABOUT TO SIGN", "digest ")
+    digits = re.search(r"^[\s│]*digest +([0-9a-f]{4}) ?([0-9a-f]{4})", shown, re.MULTILINE)
+    if digits is None:
+        raise NotSeenError(f"there is no digest in\n{shown}")
+    t.write(digits[1] + digits[2])
     walk("sign-half")
     t.press("Tab", *"demo-1.1")
     walk("sign-armed", words=("matches",))
     walk.sized("sign-armed", SMALL)
-    t.press("Enter", "Enter")
+    t.press("Tab", "Enter")
     t.seen("signed by", seconds=120)
     walk("sign-signed")
     t.press("q")
@@ -201,10 +208,10 @@ def review(walk: Walk) -> None:
     walk("review-records", "e", "End", title=told)
     walk("review-search", "/", *"evil", "Enter", title=told)
     t.press("Escape", "Escape")
-    earlier, later = Made(walk.place / "demo-1.0", {}), "demo-1.1.release/evidence"
-    walk.start(made, "sealwright", "diff", earlier.evidence, later, *whose, size=(110, 44))
-    t.seen("verdict", seconds=120)
-    walk("diff", title="sealwright diff demo-1.0.release/evidence demo-1.1.release/evidence")
+    told = "sealwright diff ../demo-1.0/demo-1.0.release/evidence demo-1.1.release/evidence"
+    walk.start(made, "sh", "-c", f"{told} | head -n 38", size=(110, 40))
+    t.seen("KEY CHANGED", seconds=120)
+    walk("diff", title=f"{told} | head")
 
 
 def lone(walk: Walk) -> None:

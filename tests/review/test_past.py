@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import random
 from pathlib import Path
 
@@ -15,7 +16,8 @@ from sealwright_stages.events import Stage
 from sealwright_stages.fold import fold
 from sealwright_stages.log.entries import read_entries
 from sealwright_stages.review import past as past_module
-from sealwright_stages.review.meaning import Severity
+from sealwright_stages.review.index import microseconds
+from sealwright_stages.review.meaning import Kind, Severity
 from sealwright_stages.review.past import Past, read_past
 from sealwright_stages.review.snapshots import freeze, thaw
 from sealwright_stages.state import State
@@ -191,7 +193,7 @@ def test_each_record_means_what_it_says(tmp_path: Path) -> None:
         ("xen", Stage.BUILD, Severity.INFO, False),
         ("", Stage.GET_SOURCES, Severity.INFO, True),
         ("xen", Stage.GET_SOURCES, Severity.RED, True),
-        ("xen", Stage.GET_SOURCES, Severity.WARNED, False),
+        ("xen", Stage.GET_SOURCES, Severity.WARNED, True),
         ("", Stage.BUILD, Severity.RED, True),
         ("", Stage.BUILD, Severity.INFO, True),
         ("xen", Stage.BUILD, Severity.INFO, False),
@@ -201,11 +203,19 @@ def test_each_record_means_what_it_says(tmp_path: Path) -> None:
         ("", None, Severity.RED, True),
         ("", None, Severity.INFO, True),
     ]
-    assert list(past.red) == [5, 7, 10, 11, 13]
+    kinds = "run check check gate check check gate gate build build log product run log"
+    assert [m.kind.word for m in got] == kinds.split()
+    assert list(past.red) == [5, 7, 10, 11, 13] and list(past.warned) == [6]
+    assert list(past.chosen(kind=Kind.GATE)) == [4, 7, 8] and list(past.chosen("xen", kind=Kind.CHECK)) == [
+        2,
+        3,
+        5,
+        6,
+    ]
     assert list(past.chosen("xen", Stage.BUILD)) == [3, 9, 10, 11, 12]
     assert list(past.chosen(least=Severity.WARNED)) == [5, 6, 7, 10, 11, 13]
     assert list(past.chosen("nobody")) == []
-    assert past.next_weighty(5, forward=True) == 7 and past.next_weighty(5, forward=False) == 4
+    assert past.next_weighty(5, forward=True) == 6 and past.next_weighty(5, forward=False) == 4
     assert past.next_weighty(14, forward=True) is None and past.next_weighty(1, forward=False) is None
 
 
@@ -268,3 +278,63 @@ def test_an_empty_log_has_no_place(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="no record"):
         past.place("0")
     assert past.state(-1) == State()
+
+
+def test_stages_have_spans_of_real_time_and_a_run_that_was_cut_short_ends_its_own(tmp_path: Path) -> None:
+    told = [
+        begun(),
+        ev.StageStarted("get-sources"),
+        ev.StageStarted("verify"),
+        ev.StageEnded("get-sources", True),
+        begun(),
+        ev.StageStarted("verify"),
+        ev.StageEnded("verify", True),
+        ev.StageStarted("build"),
+    ]
+    past = read_past(write_past(tmp_path, told, step=1000))
+    first = microseconds(past.end.first_t)
+    spans = [(stage, (a - first) // 10**6, b and (b - first) // 10**6) for stage, a, b in past.spans]
+    assert spans == [
+        (Stage.GET_SOURCES, 2, 4),
+        (Stage.VERIFY, 3, 5),
+        (Stage.VERIFY, 6, 7),
+        (Stage.BUILD, 8, None),
+    ]
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.randoms(use_true_random=False))
+def test_the_records_that_cover_output_are_those_that_name_it(
+    tmp_path_factory: pytest.TempPathFactory, chance: random.Random
+) -> None:
+    told: list[Told] = []
+    for _ in range(chance.randint(1, 12)):
+        name = f"build/{chance.choice('ab')}"
+        told += [Output(name, b"x" * chance.randint(1, 9))] * chance.choice((1, 3, 40, 600))
+    past = read_past(write_past(tmp_path_factory.mktemp("log"), told, segment=chance.choice((7, 100, 1 << 20))))
+    for name in ("build/a", "build/b", "build/never"):
+        known, at = [], 0
+        for entry in past.entries(0):
+            if entry.kind == "data" and entry.stream == name:
+                known.append((at, entry))
+                at += entry.body["len"]
+        begin = chance.randint(0, at + 3)
+        end = chance.randint(begin, at + 5)
+        wanted = [(b, e) for b, e in known if b < end and b + e.body["len"] > begin and begin < end]
+        assert list(past.covering(name, begin, end)) == wanted
+
+
+def test_a_minute_further_is_at_least_a_record(tmp_path: Path) -> None:
+    past = read_past(write_past(tmp_path, [Output("build/xen", b"x")] * 40, step=25_000))
+    assert [past.minute(n, forward=True) for n in (0, 1, 39, 40)] == [2, 3, 40, 40]
+    assert [past.minute(n, forward=False) for n in (40, 2, 1, 0)] == [37, 0, 0, 0]
+    slow = read_past(write_past(tmp_path / "slow", [Output("build/xen", b"x")] * 4, step=600_000))
+    assert [slow.minute(n, forward=True) for n in range(5)] == [1, 2, 3, 4, 4]
+    assert [slow.minute(n, forward=False) for n in range(5)] == [0, 0, 1, 2, 3]
+
+
+def test_the_hash_of_all_that_was_taken_is_that_of_the_index(tmp_path: Path) -> None:
+    log = write_past(tmp_path, release())
+    past = read_past(log)
+    data = (log / "index.jsonl").read_bytes()
+    assert (past.index.sha256, past.index.length) == (hashlib.sha256(data).hexdigest(), len(data))

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from sealwright_stages.errors import LogError
 from sealwright_stages.events import Stage
 from sealwright_stages.log.entries import Entry
-from sealwright_stages.review.meaning import Severity
+from sealwright_stages.review import search as search_module
+from sealwright_stages.review.meaning import Kind, Severity
 from sealwright_stages.review.past import Past, read_past
 from sealwright_stages.review.search import Wanted, hits
 from support.past_log import End, Output, Seal, Told, write_past
@@ -111,17 +112,58 @@ def test_a_search_is_given_up_at_any_record(tmp_path: Path) -> None:
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.lists(st.text("abAB\n", min_size=1, max_size=6).map(str.encode), min_size=1, max_size=30))
+@given(
+    st.lists(st.text("abAB\n", min_size=1, max_size=6).map(str.encode), min_size=1, max_size=30),
+    st.sampled_from([1, 4, 1 << 20]),
+    st.sampled_from(["aB", "ab\naB", "aa"]),
+    st.sampled_from([1, 3, 1 << 20]),
+    st.sampled_from([1, 5, 8192]),
+)
 def test_a_record_is_a_hit_if_a_match_ends_in_it(
-    tmp_path_factory: pytest.TempPathFactory, chunks: list[bytes]
+    tmp_path_factory: pytest.TempPathFactory,
+    chunks: list[bytes],
+    segment: int,
+    needle: str,
+    run: int,
+    window: int,
 ) -> None:
-    past = past_of(tmp_path_factory.mktemp("log"), *(Output(STREAM, chunk) for chunk in chunks))
-    whole = b"".join(chunks).lower()
-    ends = {at + 2 for at in range(len(whole)) if whole.startswith(b"ab", at)}
+    """Whatever the output is cut into: records, segments, what is read together."""
+    told = [Output(STREAM, chunk) for chunk in chunks]
+    past = read_past(write_past(tmp_path_factory.mktemp("log"), told, segment=segment))
+    whole, raw = b"".join(chunks).lower(), needle.lower().encode()
+    ends = {at + len(raw) for at in range(len(whole)) if whole.startswith(raw, at)}
     wanted, end = [], 0
     for n, chunk in enumerate(chunks, 1):
         begin, end = end, end + len(chunk)
         if ends & set(range(begin + 1, end + 1)):
             wanted.append(n)
-    assert found(past, Wanted("aB")) == wanted
-    assert found(past, Wanted("aB"), backwards=True) == wanted[::-1]
+    before = search_module._RUN, search_module._RECORDS
+    search_module._RUN, search_module._RECORDS = run, window
+    try:
+        assert found(past, Wanted(needle)) == wanted
+        assert found(past, Wanted(needle), backwards=True) == wanted[::-1]
+    finally:
+        search_module._RUN, search_module._RECORDS = before
+
+
+def test_text_over_two_segments_is_found_and_its_line_shown(tmp_path: Path) -> None:
+    told = [Output(STREAM, b"sha256 mis"), Output(STREAM, b"m"), Output(STREAM, b"atch of x\n"), Seal()]
+    past = read_past(write_past(tmp_path, told, segment=1))
+    assert len(past.segments(STREAM)) == 3
+    (hit,) = hits(past, Wanted("MISMATCH"), words, (0, past.size - 1))
+    assert (hit.entry.n, hit.lines) == (3, (b"mismatch of x",))
+
+
+def test_filters_choose_by_kind(tmp_path: Path) -> None:
+    past = sample(tmp_path)
+    assert found(past, Wanted("needle", kind=Kind.OUTPUT)) == [6, 8, 9]
+    assert found(past, Wanted("needle", kind=Kind.BUILD)) == []
+    assert found(past, Wanted(kind=Kind.BUILD)) == [5]
+
+
+def test_a_record_that_names_more_than_one_may_is_refused(tmp_path: Path) -> None:
+    log = write_past(tmp_path, [Output(STREAM, b"needle\n"), Seal()])
+    index = log / "index.jsonl"
+    index.write_bytes(index.read_bytes().replace(b'"len":7,', b'"len":999999999999999,'))
+    with pytest.raises(LogError, match="changed"):
+        found(read_past(log), Wanted("needle"))

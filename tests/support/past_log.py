@@ -39,12 +39,15 @@ Told = ev.Event | Output | End | Seal
 
 
 class PastLog:
-    """Writes `index.jsonl` and `data/` of the folder, a record every `step` milliseconds; there is no authority."""
+    """Writes `index.jsonl` and `data/` of the folder, a record every `step` milliseconds; there is no authority.
 
-    def __init__(self, folder: Path, step: int = 250, *, whole: bool = True) -> None:
+    A new segment begins where one has `segment` bytes.
+    """
+
+    def __init__(self, folder: Path, step: int = 250, *, whole: bool = True, segment: int = 64 << 20) -> None:
         self.folder = folder
         self.n = 0
-        self._step, self._whole = step, whole
+        self._step, self._whole, self._segment = step, whole, segment
         self._at: dict[str, tuple[str, int]] = {}
         folder.mkdir(parents=True, exist_ok=True)
         self._index = (folder / "index.jsonl").open("wb")
@@ -78,7 +81,10 @@ class PastLog:
         self._line(record.encode({**stamps, "k": kind, **fields}))
 
     def _output(self, stream: str, data: bytes) -> None:
-        segment, offset = self._at.get(stream, (record.segment_path(stream, self.n), 0))
+        fresh = record.segment_path(stream, self.n), 0
+        segment, offset = self._at.get(stream, fresh)
+        if offset >= self._segment:
+            segment, offset = fresh
         self._at[stream] = segment, offset + len(data)
         if self._whole:
             path = self.folder / segment
@@ -93,8 +99,8 @@ class PastLog:
         self.n += 1
 
 
-def write_past(folder: Path, told: Iterable[Told], step: int = 250) -> Path:
+def write_past(folder: Path, told: Iterable[Told], step: int = 250, segment: int = 64 << 20) -> Path:
     """The log folder that has these records."""
-    log = PastLog(folder, step)
+    log = PastLog(folder, step, segment=segment)
     log.tell(told)
     return log.close()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -19,10 +19,13 @@ from textual.widget import Widget
 
 from sealwright_console.feed import Feed
 from sealwright_console.lines import Line, plain
-from sealwright_console.views.header import heading_line, next_gate, notice_lines, status_line
+from sealwright_console.views.header import heading_line, next_word, notice_lines, status_line
 from sealwright_console.widgets.keys_line import KeysLine
 from sealwright_console.widgets.ledger import Ledger
 from sealwright_console.widgets.texts import Texts
+
+if TYPE_CHECKING:
+    from sealwright_console.cursor import Cursor
 
 NEEDS = (80, 24)
 """Columns and lines within which everything that a decision needs can be seen."""
@@ -46,6 +49,9 @@ class ConsoleScreen(Screen[None]):
     ConsoleScreen Input > .input--placeholder { color: $dim; }
     """
 
+    LONG_TIMELINE: ClassVar[bool] = False
+    """Whether a review's timeline has its long form here."""
+
     def __init__(self, feed: Feed) -> None:
         """Show `feed`."""
         super().__init__()
@@ -55,11 +61,18 @@ class ConsoleScreen(Screen[None]):
         """Heading, body, notices, keys."""
         with Vertical(id="top"):
             yield Texts(id="heading")
+            yield from self._timeline()
             yield Texts(id="steps")
         yield from self.body()
         yield from self.below()
         yield Texts(id="notices")
         yield KeysLine()
+
+    def _timeline(self) -> Iterable[Widget]:
+        if self.feed.cursor is not None:
+            from sealwright_console.widgets.timeline import Timeline  # noqa: PLC0415 - a live release has none
+
+            yield Timeline(self.feed.cursor, long=self.LONG_TIMELINE)
 
     def body(self) -> Iterable[Widget]:
         """The screen's own widgets."""
@@ -106,20 +119,22 @@ class ConsoleScreen(Screen[None]):
     def show_state(self) -> None:
         """Show the feed's state as it is now; the screens add their own part."""
         state = self.feed.state
-        self.say("#heading", *self._heading())
         cursor = self.feed.cursor
+        if cursor is None:
+            self.say("#heading", heading_line(state, self.feed.title, self.room))
+        else:
+            self._show_past(cursor)
         signed = cursor.signed if cursor else None
-        self.say("#steps", status_line(state, next_gate(state), self.room, signed, self.feed.finish))
+        self.say("#steps", status_line(state, next_word(state), self.room, signed, self.feed.finish))
         self.show_notices()
 
-    def _heading(self) -> tuple[Line, ...]:
-        state, cursor = self.feed.state, self.feed.cursor
-        if cursor is None:
-            return (heading_line(state, self.feed.title, self.room),)
-        from sealwright_console.views.past import past_heading, past_timeline  # noqa: PLC0415 - a live one needs none
+    def _show_past(self, cursor: Cursor) -> None:
+        from sealwright_console.views.past import past_heading  # noqa: PLC0415 - a live release has none
+        from sealwright_console.widgets.timeline import Timeline  # noqa: PLC0415
 
-        heading = past_heading(cursor.past, cursor.n, state, self.feed.title, self.room)
-        return (heading, past_timeline(cursor.past, state, self.room))
+        self.say("#heading", past_heading(cursor, self.feed.title, self.room))
+        for each in self.query(Timeline):
+            each.look(self.room)
 
     def on_click(self, event: Click) -> None:
         """A click on a stage is its number's key; one on the gate word is the gate's."""

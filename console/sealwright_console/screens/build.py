@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 from typing import ClassVar
 
 from textual.binding import Binding, BindingType
@@ -10,10 +11,20 @@ from textual.widget import Widget
 from textual.widgets import Input
 
 from sealwright_console.feed import Feed
+from sealwright_console.log_text import LogText, Open
 from sealwright_console.screens.base import ConsoleScreen
 from sealwright_console.views.build import Figures, build_lines, build_of, builds, busiest, component_of
 from sealwright_console.widgets.log_view import LogView
 from sealwright_console.widgets.texts import Texts
+
+
+def opener(feed: Feed, stream: str) -> Open:
+    """What opens a build's log: in a review each line is held against its record as it is shown."""
+    if feed.cursor is None or not stream:
+        return LogText
+    from sealwright_console.review_log import CheckedText  # noqa: PLC0415 - a live release needs none of it
+
+    return partial(CheckedText, feed.cursor.past, stream)
 
 
 class BuildScreen(ConsoleScreen):
@@ -74,7 +85,8 @@ class BuildScreen(ConsoleScreen):
         limit = cursor.output(stream) if cursor is not None and stream else None
         if (name, stream) != (self._shown, self._stream):
             self._shown, self._stream = name, stream
-            log.look_at(self.feed.log_files(stream) if stream else [], limit)
+            files = self.feed.log_files(stream) if stream else []
+            log.look_at(files, limit, opener(self.feed, stream))
         elif limit is not None:
             log.limit_to(limit)
         self._show_build()
@@ -91,7 +103,8 @@ class BuildScreen(ConsoleScreen):
 
     def on_log_view_stepped(self, message: LogView.Stepped) -> None:
         """Say where in the log we are."""
-        self.query_one("#place", Texts).show(message.said, layout=False)
+        for place in self.query("#place").results(Texts):  # none, where the screen is being taken down
+            place.show(message.said, layout=False)
 
     def on_input_submitted(self, message: Input.Submitted) -> None:
         """Search, and give the keys back to the log."""

@@ -78,6 +78,8 @@ class BuildsScreen(ConsoleScreen):
 
     def _reveal(self) -> None:
         """Have the selected build in sight, and the first of the list too if both can be."""
+        if not self.whole:  # it was left again before it was laid out
+            return
         ledger = self.query_one(Ledger)
         ledger.scroll_home(animate=False, force=True, immediate=True)
         ledger.select(ledger.key)
@@ -128,7 +130,11 @@ class BuildsScreen(ConsoleScreen):
         if not stream:
             return []
         cursor = self.feed.cursor
-        return last_lines(self.feed.log_files(stream), most, cursor.output(stream) if cursor is not None else None)
+        if cursor is None:
+            return last_lines(self.feed.log_files(stream), most)
+        from sealwright_console.review_log import checked_last_lines  # noqa: PLC0415 - a live release needs none of it
+
+        return checked_last_lines(cursor.past, stream, most, cursor.output(stream))
 
     def on_ledger_moved(self, message: Ledger.Moved) -> None:
         """Mark the pane of the build under the cursor."""

@@ -1,15 +1,15 @@
 """The records of a past release: a list that moves the cursor, filters, and a search through all that was said.
 
 - Going to a line of the list takes the whole console to that record.
-- Searching goes through records and output in a thread, from the cursor on and around the end; it stops at the first
-  hit, at `esc`, and when something else is asked for.
+- Searching goes through records and output in a thread, from the cursor on and around the end: the first hit is gone to
+  as soon as it is known, the others are counted. `esc` stops it, and so does asking for something else.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import replace
-from typing import ClassVar
+from typing import ClassVar, TypeVar
 
 from textual import work
 from textual.binding import Binding, BindingType
@@ -20,34 +20,41 @@ from textual.worker import get_current_worker
 from sealwright_console.cursor import Cursor
 from sealwright_console.feed import Feed
 from sealwright_console.lines import Line, Part, Tone
+from sealwright_console.review_hits import Hits
 from sealwright_console.screens.base import ConsoleScreen
-from sealwright_console.views.past import record_lines, wanted_line
+from sealwright_console.views.past import hits_line, record_lines, wanted_line
 from sealwright_console.widgets.record_list import RecordList
 from sealwright_console.widgets.texts import Texts
-from sealwright_console.words import record_line
 from sealwright_stages.errors import LogError
 from sealwright_stages.events import STAGES, Stage
-from sealwright_stages.review.meaning import Severity
-from sealwright_stages.review.search import Hit, Wanted, hits
+from sealwright_stages.review.meaning import Kind, Severity
+from sealwright_stages.review.search import Wanted
 
+T = TypeVar("T")
 _STAGES: tuple[Stage | None, ...] = (None, *STAGES)
+_KINDS: tuple[Kind | None, ...] = (None, *Kind)
 _ASKED = {"text": "search records and output", "component": "only of this component (empty: all)"}
 
 
 class EventsScreen(ConsoleScreen):
     """What happened, record by record."""
 
+    LONG_TIMELINE = True
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "detail", "Evidence"),
-        Binding("slash", "ask('text')", "Search", key_display="/"),
-        Binding("n", "hit(True)", "Next"),
-        Binding("N", "hit(False)", "Prev", show=False),
-        Binding("c", "ask('component')", "Component", show=False),
-        Binding("s", "stage", "Stage", show=False),
-        Binding("v", "severity", "Severity", show=False),
+        Binding("enter", "whole", "Record", key_display="enter", tooltip="the record in full, with its proof"),
+        Binding("slash", "ask('text')", "Search", key_display="/", tooltip="search all records and all output"),
+        Binding("n", "hit(True)", "Next", tooltip="the next hit"),
+        Binding("N", "hit(False)", "Prev", show=False, tooltip="the hit before"),
+        Binding("c", "ask('component')", "Component", show=False, tooltip="only the records of a component"),
+        Binding("s", "stage", "Stage", show=False, tooltip="only the records of the next stage, or of all"),
+        Binding("v", "severity", "Severity", show=False, tooltip="all, warned and red, or red"),
+        Binding(
+            "w", "kind", "What", show=False, tooltip="runs, gates, checks, waivers, builds, products, the log"
+        ),
     ]
     DEFAULT_CSS = """
     EventsScreen #wanted, EventsScreen #said { height: 1; padding: 0 1; }
+    EventsScreen #wanted { background: $surface; }
     EventsScreen #record { height: auto; max-height: 4; padding: 0 1; background: $surface; text-wrap: wrap; }
     EventsScreen #asked { display: none; height: 1; border: none; padding: 0 1; }
     EventsScreen #asked.open { display: block; }
@@ -59,9 +66,11 @@ class EventsScreen(ConsoleScreen):
         self._cursor = cursor
         self._wanted = Wanted()
         self._asking = ""
-        self._said: Line = ()
-        self._listed: Wanted | None = None
+        self._told: Line = ()
+        self._listed: tuple[Wanted, int] | None = None
         self._count = 0
+        self._hits: Hits | None = None
+        self._looking: tuple[bool, bool] | None = None  # for the next hit: forward, and whether here would do
 
     def body(self) -> Iterable[Widget]:
         """Filters, list, the record under the cursor, what the search says, a field."""
@@ -80,56 +89,72 @@ class EventsScreen(ConsoleScreen):
         """Show where the cursor stands."""
         super().show_state()
         records, filters = self.query_one(RecordList), replace(self._wanted, text="")
-        if filters != self._listed:
-            chosen = self._cursor.past.chosen(filters.component, filters.stage, filters.least)
-            self._listed, self._count = filters, len(chosen)
+        past = self._cursor.past
+        if (filters, past.size) != self._listed:
+            chosen = past.chosen(filters.component, filters.stage, filters.least, filters.kind)
+            self._listed, self._count = (filters, past.size), len(chosen)
             records.list_all(chosen)
         records.stand_on(self._cursor.n)
         self.say("#wanted", wanted_line(self._wanted, self._count))
         try:
-            lines = record_lines(self._cursor.past, self._cursor.n)
+            lines = record_lines(past, self._cursor.n)
         except LogError as error:
             lines = ((Part(f"✗ {error.what}: {error.because}", Tone.FAILED),),)
         self.say("#record", *lines)
-        self.say("#said", self._said)
+        self._say_hits()
+
+    def tick(self) -> None:
+        """Go to the hit that is looked for, once it is certain; tell how far the search is."""
+        if self._hits is not None:
+            self._arrive(self._hits)
+            self._say_hits()
+
+    def _say_hits(self) -> None:
+        told = self._told
+        if not told and self._hits is not None:
+            told = hits_line(self._hits, self._cursor.n, looking=self._looking is not None)
+        self.say("#said", told)
 
     def on_record_list_moved(self, message: RecordList.Moved) -> None:
         """Go there."""
         self._cursor.go(message.n)
         self.show_state()
 
+    def on_record_list_chosen(self, message: RecordList.Chosen) -> None:
+        """A click on the selected record is the enter key."""
+        self.action_whole()
+
     @property
     def shown_component(self) -> str:
         """That of the record under the cursor, as far as it has one."""
-        past, n = self._cursor.past, self._cursor.n
-        if past.index.is_told(n):
-            return past.meaning(past.index.told_until(n) - 1).component
-        try:
-            return past.streams.get(past.entry(n).stream, ("", None))[0]
-        except LogError:
-            return ""
+        return self._cursor.component
 
-    def action_detail(self) -> None:
-        """Open the evidence of that component, as it stood."""
-        from sealwright_console.screens.component import ComponentScreen  # noqa: PLC0415 - after the first paint
+    def action_whole(self) -> None:
+        """Open the record in full."""
+        from sealwright_console.screens.record import RecordScreen  # noqa: PLC0415 - after the first paint
 
-        name = self.shown_component
-        if name in self.feed.state.components:
-            self.app.push_screen(ComponentScreen(self.feed, name))
+        self.app.push_screen(RecordScreen(self.feed, self._cursor))
 
     def action_stage(self) -> None:
         """Take the next stage, or all."""
-        at = (_STAGES.index(self._wanted.stage) + 1) % len(_STAGES)
-        self._want(replace(self._wanted, stage=_STAGES[at]))
+        self._want(replace(self._wanted, stage=_after(_STAGES, self._wanted.stage)))
 
     def action_severity(self) -> None:
         """Take the next severity, or all."""
-        self._want(replace(self._wanted, least=Severity((self._wanted.least + 1) % len(Severity))))
+        self._want(replace(self._wanted, least=_after(tuple(Severity), self._wanted.least)))
+
+    def action_kind(self) -> None:
+        """Take the next kind, or all."""
+        self._want(replace(self._wanted, kind=_after(_KINDS, self._wanted.kind)))
 
     def _want(self, wanted: Wanted) -> None:
-        self.workers.cancel_group(self, "search")
-        self._wanted, self._said = wanted, ()
+        self._stop()
+        self._wanted = wanted
         self.show_state()
+
+    def _stop(self) -> None:
+        self.workers.cancel_group(self, "search")
+        self._hits, self._looking, self._told = None, None, ()
 
     def action_ask(self, what: str) -> None:
         """Open the field."""
@@ -151,7 +176,8 @@ class EventsScreen(ConsoleScreen):
         name = message.value.strip() if message.value.strip() in known else next(iter(known), "")
         self._want(replace(self._wanted, component=name if message.value.strip() else ""))
         if not known:
-            self._tell(f"no component has “{message.value.strip()}” in its name", Tone.WARNED)
+            self._told = (Part(f"no component has “{message.value.strip()}” in its name", Tone.WARNED),)
+            self._say_hits()
 
     def _close(self) -> bool:
         field = self.query_one("#asked", Input)
@@ -162,12 +188,10 @@ class EventsScreen(ConsoleScreen):
 
     def action_back(self) -> None:
         """Close the field first, then stop a search, then take the filters away."""
-        searching = any(worker.group == "search" and worker.is_running for worker in self.workers)
         if self._close():
             return
-        if searching or self._said:
-            self.workers.cancel_group(self, "search")
-            self._said = ()
+        if self._hits is not None or self._told:
+            self._stop()
             self.show_state()
         elif self._wanted != Wanted(self._wanted.text):
             self._want(Wanted(self._wanted.text))
@@ -179,46 +203,32 @@ class EventsScreen(ConsoleScreen):
         self._look(forward=forward, here=False)
 
     def _look(self, *, forward: bool, here: bool) -> None:
-        if self._wanted.text:
-            self._tell(f"searching for “{self._wanted.text}”; esc stops", Tone.RUNNING)
-            start = self._cursor.n if here else self._cursor.n + (1 if forward else -1)
-            self._search(self._wanted, start, forward)
+        if not self._wanted.text:
+            return
+        if self._hits is None or self._hits.trouble is not None:
+            self._hits = Hits(self._cursor.past, self._wanted, self._cursor.n)
+            self._run(self._hits)
+        self._looking, self._told = (forward, here), ()
+        self._arrive(self._hits)
+        self._say_hits()
 
     @work(thread=True, group="search", exclusive=True)
-    def _search(self, wanted: Wanted, start: int, forward: bool) -> None:
+    def _run(self, hits: Hits) -> None:
         worker = get_current_worker()
-        found: Hit | LogError | None
-        try:
-            found = next(self._around(wanted, start, forward, lambda: worker.is_cancelled), None)
-        except LogError as error:
-            found = error
-        if not worker.is_cancelled:
-            self.app.call_from_thread(self._found, wanted, found)
+        hits.run(lambda: worker.is_cancelled)
 
-    def _around(self, wanted: Wanted, start: int, forward: bool, stop: Callable[[], bool]) -> Iterator[Hit]:
-        """Hits from `start` to the end of the log, then from its other end back to `start`."""
-        past, last = self._cursor.past, self._cursor.last
-        if 0 <= start <= last:
-            yield from hits(past, wanted, record_line, (start, last if forward else 0), stop)
-        if start > 0 and forward:
-            yield from hits(past, wanted, record_line, (0, min(start - 1, last)), stop)
-        if start < last and not forward:
-            yield from hits(past, wanted, record_line, (last, max(start + 1, 0)), stop)
-
-    def _found(self, wanted: Wanted, found: Hit | LogError | None) -> None:
-        if not self.whole or wanted != self._wanted:
+    def _arrive(self, hits: Hits) -> None:
+        """Go to what is looked for, if that is certain by now."""
+        if self._looking is None:
             return
-        if isinstance(found, LogError):
-            self._tell(f"✗ {found.what}: {found.because}", Tone.FAILED)
-        elif found is None:
-            self._tell(f"not found: {wanted.text}", Tone.WARNED)
-        else:
-            self._cursor.go(found.entry.n)
-            line = (found.lines or (b"",))[0]
-            said = line.decode("utf-8", "surrogateescape").expandtabs(8).strip()
-            self._tell(f"hit in record {found.entry.n:,}  {said}", Tone.HEAD)
+        forward, here = self._looking
+        found = hits.next(self._cursor.n, forward=forward, here=here)
+        if found.certain:
+            self._looking = None
+            if found.n is not None:
+                self._cursor.go(found.n)
             self.show_state()
 
-    def _tell(self, text: str, tone: Tone) -> None:
-        self._said = (Part(text, tone),)
-        self.say("#said", self._said)
+
+def _after(every: tuple[T, ...], one: T) -> T:
+    return every[(every.index(one) + 1) % len(every)]

@@ -1,62 +1,35 @@
 """What a review shows above each screen, and its list of records: where in the log we are, and what stands there.
 
-- The heading keeps room for the record's number and time, whatever the release is called.
-- The timeline is linear in the time of the log: what lies before the cursor is thick, what lies behind it is thin.
-  A digit says where a stage began, a cross where something was red.
+- The heading says that it is the past, and which moment of it; it keeps room for that, whatever the release is called.
 """
 
 from __future__ import annotations
 
-from functools import lru_cache
-
+from sealwright_console.cursor import Cursor
 from sealwright_console.figures import clock
-from sealwright_console.lines import Line, Part, Tone, fit
+from sealwright_console.lines import Line, Part, Tone, apart, fit
+from sealwright_console.review_hits import Hits
 from sealwright_console.words import record_line
-from sealwright_stages.events import STAGES
-from sealwright_stages.review.index import microseconds
+from sealwright_stages.errors import LogError
 from sealwright_stages.review.meaning import Meaning, Severity
 from sealwright_stages.review.past import Past
 from sealwright_stages.review.search import Wanted
-from sealwright_stages.state import State
 
 _SEVERITY = {Severity.RED: ("✗", Tone.FAILED), Severity.WARNED: ("!", Tone.WARNED), Severity.INFO: ("·", Tone.DIM)}
 _STAGE_WIDTH = 11
 _WIDE = 100
 
 
-def past_heading(past: Past, n: int, state: State, title: str, width: int) -> Line:
-    """`REVIEW example-1.0   record 1,234 of 5,678 · 2026-03-02 12:53:10 UTC · reviewing`."""
-    where = f"record {n:,} of {past.size:,} · {state.last_t[:10]} {clock(state.last_t)} UTC · reviewing"
-    room = max(8, width - len(where) - 10)
+def past_heading(cursor: Cursor, title: str, width: int) -> Line:
+    """`REVIEW example-1.0   PAST  record 1,234 of 5,678 · 2026-03-02 12:53:10 UTC`; `END` at the last record."""
+    past, state = cursor.past, cursor.state
+    word = "END" if cursor.n >= cursor.last else "PAST"
+    more = "+" if cursor.reading else ""
+    where = f"  record {cursor.n:,} of {past.size:,}{more} · {state.last_t[:10]} {clock(state.last_t)} UTC"
+    room = max(8, width - len(word) - len(where) - 9)
     name = fit(title, room) if len(title) > room else title
-    return (Part("REVIEW ", Tone.DIM), Part(name, Tone.HEAD), Part(f"   {where}", Tone.DIM))
-
-
-def past_timeline(past: Past, state: State, width: int) -> Line:
-    """`12:39:00 1━━2━━━━━━✗━━3━━━━┃──────4─ 16:11:02`."""
-    first, last = microseconds(past.end.first_t), microseconds(past.end.last_t)
-    room = max(4, width - 18)
-    span = max(1, last - first + 1)
-
-    def cell(moment: int) -> int:
-        return min(max(0, (moment - first) * room // span), room - 1)
-
-    here = cell(microseconds(state.last_t))
-    parts = [Part("━", Tone.RUNNING)] * here + [Part("─", Tone.DIM)] * (room - here)
-    for stage, moment in past.begun.items():
-        parts[cell(moment)] = Part(f"{STAGES.index(stage) + 1}", Tone.KEY)
-    for at in _red_cells(past, room):
-        parts[at] = Part("✗", Tone.FAILED)
-    parts[here] = Part("┃", Tone.HEAD)
-    return (Part(f"{clock(past.end.first_t)} ", Tone.DIM), *parts, Part(f" {clock(past.end.last_t)}", Tone.DIM))
-
-
-@lru_cache(maxsize=8)
-def _red_cells(past: Past, room: int) -> tuple[int, ...]:
-    first, last = microseconds(past.end.first_t), microseconds(past.end.last_t)
-    span = max(1, last - first + 1)
-    times = (past.index.times[past.index.told_until(n) - 1] for n in past.red)
-    return tuple({min(max(0, (t - first) * room // span), room - 1) for t in times})
+    left = (Part("REVIEW ", Tone.DIM), Part(name, Tone.HEAD))
+    return apart(left, (Part(word, Tone.KEY), Part(where, Tone.DIM)), width)
 
 
 def wanted_line(wanted: Wanted, count: int) -> Line:
@@ -66,9 +39,39 @@ def wanted_line(wanted: Wanted, count: int) -> Line:
         ("c", "component", wanted.component or "all"),
         ("s", "stage", str(wanted.stage or "all")),
         ("v", "severity", {0: "all", 1: "warned and red", 2: "red"}[wanted.least]),
+        ("w", "what", wanted.kind.word if wanted.kind is not None else "all"),
     ):
         parts += [Part(key, Tone.KEY), Part(f" {name}: ", Tone.DIM), Part(f"{value}  ")]
     return tuple(parts)
+
+
+def hits_line(hits: Hits, n: int, *, looking: bool) -> Line:
+    """`hit 3 of 12  <the line that has it>`, or how far the search is."""
+    text = hits.wanted.text
+    if hits.trouble is not None:
+        return (Part(f"✗ {hits.trouble.what}: {hits.trouble.because}", Tone.FAILED),)
+    if hits.done and not hits.count:
+        return (Part(f"not found: {text}", Tone.WARNED),)
+    if not hits.done and (looking or not hits.count):
+        told = f"searching for “{text}”, {hits.share:.0%}, {hits.count:,} hits so far; esc stops"
+        return (Part(told, Tone.RUNNING),)
+    rank = hits.rank(n)
+    if hits.done:
+        count = f"hit {rank:,} of {hits.count:,}" if rank else f"{hits.count:,} hits; n goes to the next"
+    else:
+        count = f"{hits.count:,} hits so far, {hits.share:.0%}; esc stops"
+    return (Part(count, Tone.HEAD), Part(f"  {_hit_text(hits, n)}"))
+
+
+def _hit_text(hits: Hits, n: int) -> str:
+    """The line of output that has the hit; nothing of a record that is none, or says it in its own line."""
+    if hits.next(n, forward=True, here=True).n != n:
+        return ""
+    try:
+        line = next(iter(hits.hit(n).lines), b"")
+    except LogError as error:
+        return f"✗ {error.what}: {error.because}"
+    return line.decode("utf-8", "surrogateescape").expandtabs(8).strip()
 
 
 def record_row(past: Past, number: int, width: int) -> Line:

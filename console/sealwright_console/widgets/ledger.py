@@ -1,33 +1,29 @@
 """A list of rows that may have several lines each, with a cursor; only the visible lines are ever rendered.
 
 - The cursor stays on its key while rows come, go and change their order.
-- The selected row is marked by a shape at its edge, not by colour alone.
 - Rows without a key are headings: the cursor never stands on them.
+- A line that is too long ends in an ellipsis.
 - The text of a search is underlined, wherever it can be seen.
-- The scrollbar has a column of its own, and one free column beside it; a line that is too long ends in an ellipsis.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
+from itertools import zip_longest
 from typing import ClassVar
 
 from textual.binding import Binding, BindingType
 from textual.events import Click, Resize
 from textual.geometry import Region, Size
 from textual.message import Message
-from textual.scroll_view import ScrollView
 from textual.strip import Strip
-from textual.visual import Visual
 
 from sealwright_console.lines import Line, Row, cut, plain, wrap
-from sealwright_console.theme import content
+from sealwright_console.widgets.rows import GUTTER, Rows
 
 Place = str | int
 """Where something is in a list: the key of its row, or the number of its line where rows have none."""
-_GUTTER = 2
-EDGES = _GUTTER + 2
+EDGES = GUTTER + 2
 """Cells of the window that no line may use: the cursor's, one that stays free, and the scrollbar's."""
 
 
@@ -37,23 +33,13 @@ def has(row: Row, needle: str) -> bool:
     return any(wanted in plain(line).casefold() for line in row.lines)
 
 
-class Ledger(ScrollView, can_focus=True):
+class Ledger(Rows):
     """Rows with a cursor."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("down,j", "move(1)", "Down", show=False, tooltip="select the next row"),
-        Binding("up,k", "move(-1)", "Up", show=False, tooltip="select the row before"),
-        Binding("pagedown", "page(1)", "Page down", show=False, tooltip="a window further"),
-        Binding("pageup", "page(-1)", "Page up", show=False, tooltip="a window back"),
         Binding("home", "end(0)", "First", show=False, tooltip="the first row"),
         Binding("end", "end(-1)", "Last", show=False, tooltip="the last row"),
     ]
-    COMPONENT_CLASSES: ClassVar[set[str]] = {"ledger--cursor"}
-    DEFAULT_CSS = """
-    Ledger { height: 1fr; scrollbar-size-vertical: 1; scrollbar-gutter: stable; overflow-x: hidden; }
-    Ledger .ledger--cursor { background: $cursor-row; }
-    Ledger:ansi .ledger--cursor { text-style: bold; }
-    """
 
     class Moved(Message):
         """The cursor stands on another key."""
@@ -76,34 +62,43 @@ class Ledger(ScrollView, can_focus=True):
         self._flat: list[tuple[str, Line, bool]] = []
         self._first_line: dict[str, int] = {}
         self.key = ""
-        self.needle = ""
+        self.needle = self._underlined = ""
 
     def show(self, rows: Sequence[Row]) -> None:
         """Show these rows; the cursor stays on its key, or goes to the nearest place."""
         rows = list(rows)
+        if self.needle != self._underlined:
+            self._underlined = self.needle
+            self.refresh()
         if rows == self._rows:
             return
         place = self._keys.index(self.key) if self.key in self._keys else 0
+        seen = self._in_sight()
         self._rows = rows
         self._keys = [row.key for row in rows if row.key]
         self._lay_out()
+        for line, (old, new) in enumerate(zip_longest(seen, self._in_sight()), self.scroll_offset.y):
+            if old != new:
+                self.refresh_line(line)
         if self.key not in self._first_line:
             self._go(self._keys[min(place, len(self._keys) - 1)] if self._keys else "")
-        self.refresh()
 
-    @property
-    def room(self) -> int:
-        """Cells that a line may have."""
-        return max(1, self.size.width - _GUTTER - 1)  # the size is without the scrollbar
+    def _in_sight(self) -> list[tuple[str, Line, bool]]:
+        top = self.scroll_offset.y
+        return self._flat[top : top + self.size.height]
 
     def _lay_out(self) -> None:
         width = self.room
         self._flat, self._first_line = [], {}
+        if not self._wrapped and all(len(row.lines) == 1 for row in self._rows):  # a table, which may be long
+            self._flat = [(row.key, row.lines[0], True) for row in self._rows]
+            self._first_line = {row.key: line for line, row in enumerate(self._rows) if row.key}
+            self.virtual_size = Size(self.size.width, len(self._flat))
+            return
         for row in self._rows:
             if row.key:
                 self._first_line.setdefault(row.key, len(self._flat))
-            pieces = (wrap(line, width) if self._wrapped else [cut(line, width)] for line in row.lines)
-            lines = tuple(piece for line in pieces for piece in line)
+            lines = (piece for line in row.lines for piece in wrap(line, width)) if self._wrapped else row.lines
             self._flat += [(row.key, line, number == 0) for number, line in enumerate(lines)]
         self.virtual_size = Size(self.size.width, len(self._flat))
 
@@ -116,19 +111,12 @@ class Ledger(ScrollView, can_focus=True):
         """Render the line at `y` of the window."""
         number = y + self.scroll_offset.y
         if not 0 <= number < len(self._flat):
-            return Strip.blank(self.size.width, self.rich_style)
+            return self.nothing()
         key, line, first = self._flat[number]
         selected = bool(key) and key == self.key
-        style = self.get_visual_style("ledger--cursor") if selected else self.visual_style
         edge = (">" if first else "|") if selected else " "
-        text = content(line)
-        if self.needle:
-            for hit in re.finditer(re.escape(self.needle), text.plain, re.IGNORECASE):
-                text = text.stylize("bold underline", *hit.span())
-        whole = type(text).assemble((f"{edge} ", "bold $primary"), text)
-        strips = Visual.to_strips(self, whole, max(self.size.width, whole.cell_length), 1, style)
-        strip = strips[0] if strips else Strip([])
-        return strip.adjust_cell_length(self.size.width, style.rich_style)
+        line = line if self._wrapped else cut(line, self.room)
+        return self.strip(line, edge, selected=selected, needle=self.needle)
 
     def action_move(self, step: int) -> None:
         """Go to the row `step` further."""
@@ -206,9 +194,17 @@ class Ledger(ScrollView, can_focus=True):
 
     def _go(self, key: str) -> None:
         if key != self.key:
+            self._refresh_row(self.key)
+            self._refresh_row(key)
             self.key = key
-            self.refresh()
             self.post_message(self.Moved(self, key))
+
+    def _refresh_row(self, key: str) -> None:
+        """Paint a row anew, whose mark at the edge changes; what is out of sight is not painted."""
+        first = self._first_line.get(key)
+        if first is not None:
+            after = next((n for n in range(first, len(self._flat)) if self._flat[n][0] != key), len(self._flat))
+            self.refresh_lines(first, after - first)
 
     def _reveal(self) -> None:
         first = self._first_line.get(self.key)

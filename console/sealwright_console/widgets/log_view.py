@@ -27,11 +27,12 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 from textual.worker import get_current_worker
 
-from sealwright_console.lines import Line, plain
+from sealwright_console.lines import Line, Part, Tone, plain
 from sealwright_console.log_marks import Marks
-from sealwright_console.log_text import CAP, LogText
+from sealwright_console.log_text import CAP, REFUSED, LogText, Open
 from sealwright_console.sanitise import clean
 from sealwright_console.views.log import LogPlace, log_line, place_line
+from sealwright_stages.errors import LogError
 
 _AT_ONCE = 1 << 20
 """Bytes that are indexed in the event loop; more goes to a thread."""
@@ -72,12 +73,14 @@ class LogView(ScrollView, can_focus=True):
         "log-view--cut",
         "log-view--error",
         "log-view--warning",
+        "log-view--refused",
     }
     DEFAULT_CSS = """
     LogView { height: 1fr; scrollbar-size-vertical: 1; overflow-x: hidden; }
     LogView .log-view--hit { text-style: bold reverse; }
     LogView .log-view--cut { color: $warning; }
     LogView .log-view--error { color: $error; text-style: bold; }
+    LogView .log-view--refused { color: $error; text-style: bold reverse; }
     LogView .log-view--warning { color: $warning; text-style: bold; }
     """
 
@@ -103,12 +106,15 @@ class LogView(ScrollView, can_focus=True):
         self.needle = ""
         self.said = ""
         self.following = True
+        self._make: Open = LogText
+        self._trouble = ""
 
-    def look_at(self, paths: Sequence[Path], limit: int | None = None) -> None:
-        """Show another log from its end, or from the end of its first `limit` bytes."""
+    def look_at(self, paths: Sequence[Path], limit: int | None = None, make: Open = LogText) -> None:
+        """Show another log from its end, or from the end of its first `limit` bytes; `make` opens it."""
         self.stop_search()
         self._close()
-        self._whole = self._source = LogText(paths)
+        self._make, self._trouble = make, ""
+        self._whole = self._source = make(paths)
         self._whole.limit_to(limit)
         self._hit, self._awaited, self.said, self.following = None, False, "", True
         self._speed.clear()
@@ -130,7 +136,7 @@ class LogView(ScrollView, can_focus=True):
         if whole.until - whole.indexed <= _AT_ONCE:
             self._use(whole)
             return
-        self._use(LogText(whole.paths, whole.tail()))
+        self._use(self._make(whole.paths, whole.tail()))
         self._source.limit_to(whole.limit)
         self._source.extend()
 
@@ -202,14 +208,12 @@ class LogView(ScrollView, can_focus=True):
     def status_line(self) -> Line:
         """Where in the log we are, what there is in it, and what the search says."""
         whole, log = self._whole, self._source
+        if trouble := self._trouble or whole.trouble:
+            return (Part(f"✗ {trouble}", Tone.ALARM),)
         errors, warnings = whole.counts()
         read = 100 if whole.shown >= whole.until or not self._busy else whole.indexed * 100 // max(1, whole.until)
         numbered = log is whole
-        said = (
-            whole.trouble or self.said
-            if self._searched is None
-            else f"searching {self._searched:.0%}, esc ends it"
-        )
+        said = self.said if self._searched is None else f"searching {self._searched:.0%}, esc ends it"
         return place_line(
             LogPlace(
                 following=self.following,
@@ -239,7 +243,10 @@ class LogView(ScrollView, can_focus=True):
         within = self._hit_in(number)
         skip = max(0, within - width // 3) if within is not None and not self._shift else 0
         skip = skip if within is not None and within + self._hit_length + 2 > width else 0
-        data, cut = log.line(number, skip)
+        try:
+            data, cut = log.line(number, skip)
+        except LogError as error:
+            return self._refused(error, width)
         hit = (within - skip, self._hit_length) if within is not None else None
         line = log_line(data, width, self._shift, hit)
         mark = ">" if hit is not None else line.mark
@@ -254,6 +261,15 @@ class LogView(ScrollView, can_focus=True):
             tail = Segment(more, style + self.get_component_rich_style("log-view--cut", partial=True))
             strip = Strip([*strip.crop(0, max(0, width - len(more))).adjust_cell_length(width - len(more)), tail])
         return strip.adjust_cell_length(width, style)
+
+    def _refused(self, error: LogError, width: int) -> Strip:
+        """A line that is not what was recorded: none of its bytes, in a block that can't be overlooked."""
+        trouble = f"{REFUSED}: {error.because}"
+        if trouble != self._trouble:
+            self._trouble = trouble
+            self._step()
+        style = self.rich_style + self.get_component_rich_style("log-view--refused", partial=True)
+        return Strip([Segment(f"  ✗ {clean(trouble)} ", style)]).adjust_cell_length(width, style)
 
     def _mark_style(self, mark: str) -> Style:
         name = {"e": "log-view--error", "w": "log-view--warning"}.get(mark)

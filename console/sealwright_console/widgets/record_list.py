@@ -1,8 +1,8 @@
 """The told records of a log, one a line, with the cursor of the review; only what is in the window is read.
 
 - Which records are listed is a list of numbers; a line is read and put into words when it is rendered.
-- The line under the cursor is marked by a shape at its edge. If the cursor stands on a record that is not listed, that
-  is the last listed one before it, and the shape is another.
+- If the cursor stands on a record that is not listed, the line under it is the last listed one before it, and the shape
+  at its edge is another.
 """
 
 from __future__ import annotations
@@ -16,31 +16,21 @@ from textual.binding import Binding, BindingType
 from textual.events import Click
 from textual.geometry import Size
 from textual.message import Message
-from textual.scroll_view import ScrollView
 from textual.strip import Strip
-from textual.visual import Visual
 
-from sealwright_console.lines import Line, Part, Tone
-from sealwright_console.theme import content
+from sealwright_console.lines import Line, Part, Tone, cut
 from sealwright_console.views.past import record_row
+from sealwright_console.widgets.rows import Rows
 from sealwright_stages.errors import LogError
 from sealwright_stages.review.past import Past
 
 
-class RecordList(ScrollView, can_focus=True):
+class RecordList(Rows):
     """A window onto the records."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("down,j", "move(1)", "Down", show=False),
-        Binding("up,k", "move(-1)", "Up", show=False),
-        Binding("pagedown,space", "page(1)", "Page down", show=False),
-        Binding("pageup", "page(-1)", "Page up", show=False),
+        Binding("space", "page(1)", "Page down", show=False, tooltip="a window further"),
     ]
-    COMPONENT_CLASSES: ClassVar[set[str]] = {"record-list--cursor"}
-    DEFAULT_CSS = """
-    RecordList { height: 1fr; scrollbar-size-vertical: 1; overflow-x: hidden; }
-    RecordList .record-list--cursor { background: $cursor-row; }
-    """
 
     class Moved(Message):
         """The person wants to go to a record."""
@@ -49,6 +39,9 @@ class RecordList(ScrollView, can_focus=True):
             """Say which."""
             super().__init__()
             self.n = n
+
+    class Chosen(Message):
+        """The person clicked the record under the cursor; the enter key is the screen's."""
 
     def __init__(self, past: Past, *, id: str | None = None) -> None:
         """List nothing yet."""
@@ -81,19 +74,15 @@ class RecordList(ScrollView, can_focus=True):
         """Render the line at `y` of the window."""
         place = y + self.scroll_offset.y
         if not 0 <= place < len(self._chosen):
-            return Strip.blank(self.size.width, self.rich_style)
+            return self.nothing()
         selected = place == self._place
         exact = selected and self._past.index.told[self._chosen[place]] == self._n
-        style = self.get_visual_style("record-list--cursor") if selected else self.visual_style
-        text = content(self._row(self._chosen[place], self.size.width))
         edge = ">" if exact else "|" if selected else " "
-        whole = type(text).assemble((f"{edge} ", "bold $primary"), text)
-        strips = Visual.to_strips(self, whole, max(self.size.width, whole.cell_length), 1, style)
-        return (strips[0] if strips else Strip([])).adjust_cell_length(self.size.width, style.rich_style)
+        return self.strip(self._row(self._chosen[place], self.room), edge, selected=selected)
 
     def _make_row(self, number: int, width: int) -> Line:
         try:
-            return record_row(self._past, number, width)
+            return cut(record_row(self._past, number, width), width)
         except LogError as error:
             return (Part(f"✗ {error.what}: {error.because}", Tone.FAILED),)
 
@@ -108,8 +97,12 @@ class RecordList(ScrollView, can_focus=True):
         self._go(self._place + pages * max(1, self.size.height - 1))
 
     def on_click(self, event: Click) -> None:
-        """Go to the record under the mouse."""
-        self._go(event.y + self.scroll_offset.y)
+        """Go to the record under the mouse; a click on the selected one chooses it."""
+        place = event.y + self.scroll_offset.y
+        if place == self._place:
+            self.post_message(self.Chosen())
+        elif place < len(self._chosen):
+            self._go(place)
 
     def on_resize(self) -> None:
         """Keep the cursor in sight."""

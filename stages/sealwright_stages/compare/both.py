@@ -7,7 +7,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from sealwright_stages.audit import Reviewer, audit
@@ -17,6 +17,7 @@ from sealwright_stages.compare.facts import Release
 from sealwright_stages.compare.gather import Gathering
 from sealwright_stages.compare.source_files import FileChanges, file_changes
 from sealwright_stages.findings import Finding
+from sealwright_stages.state import State
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,7 @@ class Side:
     """One release: where it lies, what the audit found but for what is good, and what a yes to it hangs on.
 
     `sealed` is the time of the seal, `root` the log's root in hex, `records` how many it has; `left_out` names what of it
-    is not compared, and why.
+    is not compared, and why; `state` is that at the end of its log.
     """
 
     evidence: Path
@@ -36,6 +37,7 @@ class Side:
     root: str
     records: int
     left_out: tuple[str, ...]
+    state: State = field(default_factory=State)
 
     @property
     def readable(self) -> bool:
@@ -62,10 +64,20 @@ class Compared:
 def compare_evidence(a: Path, b: Path, reviewer: Reviewer | None = None) -> Compared:
     """Audit and compare two evidence folders, with what the reviewer brings."""
     reviewer = reviewer or Reviewer()
-    one, other = _side(a, reviewer), _side(b, reviewer)
+    return _compared(_side(a, reviewer), _side(b, reviewer))
+
+
+def compare_by_age(one: Path, other: Path, reviewer: Reviewer | None = None) -> Compared:
+    """The same, with the folder as A whose log says that it was sealed first; `one` if neither says so."""
+    reviewer = reviewer or Reviewer()
+    a, b = sorted((_side(one, reviewer), _side(other, reviewer)), key=lambda side: side.sealed)
+    return _compared(a, b)
+
+
+def _compared(one: Side, other: Side) -> Compared:
     if not (one.readable and other.readable):
         return Compared(one, other, None)
-    files, left_out = file_changes(one.release, other.release, a, b)
+    files, left_out = file_changes(one.release, other.release, one.evidence, other.evidence)
     difference = compare(one.release, other.release)
     return Compared(one, other, difference, tuple(files), tuple(left_out))
 
@@ -85,4 +97,5 @@ def _side(evidence: Path, reviewer: Reviewer) -> Side:
         root=report.checkpoint.root.hex() if report else "",
         records=report.records if report else 0,
         left_out=tuple(gathering.problems),
+        state=result.state,
     )

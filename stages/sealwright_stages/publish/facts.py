@@ -20,11 +20,12 @@ from sealwright_keyring.policy import load_policy
 from sealwright_keyring.threshold import count_persons
 from sealwright_stages.audit import Audit
 from sealwright_stages.audit_folder import pages
-from sealwright_stages.audit_signatures import Required, Reviewer, required, signatures
+from sealwright_stages.audit_signatures import Required, required, signatures
 from sealwright_stages.errors import ManifestError, PublishError, SigningError
 from sealwright_stages.files import read_small
 from sealwright_stages.findings import Finding
 from sealwright_stages.manifest import Manifest, load
+from sealwright_stages.reviewer import Reviewer
 from sealwright_stages.sign.provenance import opened, pae
 from sealwright_stages.sign.release_signatures import SIGNED, good_signatures, persons_of, signed_pairs
 from sealwright_stages.state import State

@@ -44,7 +44,7 @@ class Index:
         self._end = 0
         self._offsets, self._lengths, self._digests = array("Q"), array("H"), bytearray()
         self._block_offsets, self._block_times, self._block_digests = array("Q"), array("q"), bytearray()
-        self._hash = hashlib.sha256()
+        self._hash, self._whole = hashlib.sha256(), hashlib.sha256()
         self._fd = -1
         self._lock = threading.Lock()
 
@@ -60,10 +60,21 @@ class Index:
             self._offsets.append(self._end)
             self._lengths.append(len(line))
             self._digests += _digest(line)
-        self._hash.update(line)
-        self._hash.update(b"\n")
-        self._end += len(line) + 1
+        whole = line + b"\n"
+        self._hash.update(whole)
+        self._whole.update(whole)
+        self._end += len(whole)
         self.size += 1
+
+    @property
+    def length(self) -> int:
+        """How long the records are together, with their ends."""
+        return self._end
+
+    @property
+    def sha256(self) -> str:
+        """The SHA-256 (hex) of all that was taken: what an audit of the same bytes says of its index."""
+        return self._whole.hexdigest()
 
     def _finish_block(self) -> None:
         if self.size:

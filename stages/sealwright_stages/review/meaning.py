@@ -2,8 +2,9 @@
 
 - Red is what closed a gate or ended a build: a failed check, a build that did not end well, a gate with red in it.
 - Warned is what a person should look at: a warning, its waiver, what was deleted or differs, a broken stream.
-- Weighty is what a person leaps between: runs, stages, gates, promotions, products, the seal, and all that is red.
-- Output of a program is neither; it says nothing by itself.
+- Weighty is what a person leaps between: runs, stages, gates, promotions, products, the seal, and all that is red or
+  warned.
+- Each record is of one kind, by which a person chooses; a program's output is of its own, and says nothing by itself.
 """
 
 from __future__ import annotations
@@ -30,20 +31,46 @@ class Severity(IntEnum):
         return self.name.lower()
 
 
+class Kind(IntEnum):
+    """What a record is about, as a person would choose."""
+
+    RUN = 0
+    GATE = 1
+    CHECK = 2
+    WAIVER = 3
+    BUILD = 4
+    PRODUCT = 5
+    LOG = 6
+    OUTPUT = 7
+
+    @property
+    def word(self) -> str:
+        """As people write it."""
+        return self.name.lower()
+
+
 @dataclass(frozen=True)
 class Meaning:
-    """Whose a record is (empty and None: nobody's, no stage's), how grave, and whether it is weighty."""
+    """Whose a record is (empty and None: nobody's, no stage's), how grave, whether it is weighty, and its kind."""
 
     component: str = ""
     stage: Stage | None = None
     severity: Severity = Severity.INFO
     weighty: bool = False
+    kind: Kind = Kind.OUTPUT
 
 
 Streams = Mapping[str, tuple[str, Stage]]
 """The name of a stream -> the component and the stage that it belongs to."""
 
 _WEIGHTY = (ev.RunStarted, ev.StageStarted, ev.StageEnded, ev.GateDecided, ev.SourcesPromoted, ev.RunEnded)
+_KINDS: Mapping[type[ev.Event], Kind] = {
+    **dict.fromkeys((ev.RunStarted, ev.RunEnded, ev.SandboxHeld, ev.PolicySigned, ev.MemoryRead), Kind.RUN),
+    **dict.fromkeys((ev.StageStarted, ev.StageEnded, ev.GateDecided), Kind.GATE),
+    **dict.fromkeys((ev.BuildStarted, ev.BuildStopped, ev.BuildSample, ev.BuildEnded), Kind.BUILD),
+    **dict.fromkeys((ev.ProductCollected, ev.ProductCompared), Kind.PRODUCT),
+    ev.ItemWaived: Kind.WAIVER,
+}
 _VERDICTS = {"warned": Severity.WARNED, "failed": Severity.RED}
 _STOPPED = 130
 
@@ -55,11 +82,11 @@ def meaning(
     if event is None:
         component, stage = streams.get(stream, ("", None))
         severity = _plain_severity(entry, stream)
-        return Meaning(component, stage, severity, entry.kind == "seal" or severity is Severity.RED)
+        return Meaning(component, stage, severity, entry.kind == "seal" or severity > Severity.INFO, Kind.LOG)
     component, stage = _whose(event, items)
     severity = _severity(event)
-    weighty = isinstance(event, (*_WEIGHTY, ev.ProductCollected)) or severity is Severity.RED
-    return Meaning(component, stage, severity, weighty)
+    weighty = isinstance(event, (*_WEIGHTY, ev.ProductCollected)) or severity > Severity.INFO
+    return Meaning(component, stage, severity, weighty, _KINDS.get(type(event), Kind.CHECK))
 
 
 def streams_of(event: ev.Event, items: Mapping[str, Item]) -> Mapping[str, tuple[str, Stage]]:

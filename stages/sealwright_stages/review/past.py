@@ -26,7 +26,7 @@ from sealwright_stages.events import STAGES, BadEventError, Stage
 from sealwright_stages.fold import apply
 from sealwright_stages.log.entries import Entry, entry_from
 from sealwright_stages.review.index import Index, microseconds
-from sealwright_stages.review.meaning import Meaning, Severity, meaning, streams_of
+from sealwright_stages.review.meaning import Kind, Meaning, Severity, meaning, streams_of
 from sealwright_stages.review.snapshots import Snapshot, freeze, thaw
 from sealwright_stages.state import State
 
@@ -34,6 +34,7 @@ EVERY = 256
 _SPARSE = 32
 _FAR = 512
 _SECOND = 1_000_000
+_MINUTE = 60 * _SECOND
 _NUMBER = re.compile(r"\d{1,3}(,\d{3})+|\d{1,15}", re.ASCII)
 _CLOCK = re.compile(r"([01]\d|2[0-3]):[0-5]\d(:[0-5]\d)?", re.ASCII)
 
@@ -43,12 +44,15 @@ class _Stream:
     """Of the output of a stream: its length so far; and, at points among its records, what came before that.
 
     A point stands at each 32nd of its records, and where one comes more than 512 records of the log after a point.
+    `segments` are its files in their order, each with what came before it; `place` is where each stands among them.
     """
 
     bytes: int = 0
     records: int = 0
     at: array[int] = field(default_factory=lambda: array("Q"))
     before: array[int] = field(default_factory=lambda: array("Q"))
+    segments: list[tuple[int, str]] = field(default_factory=list)
+    place: dict[str, int] = field(default_factory=dict)
 
 
 class Past:
@@ -58,13 +62,16 @@ class Past:
         """Know nothing yet of the log folder `log`.
 
         `end` is the state after all records, `broken` says why the past ends early, `begun` when each stage first
-        began (microseconds since 1970); `weighty` and `red` are records; `streams` says whose each stream is.
+        began (microseconds since 1970), `spans` from when to when a stage ran (None: to the end, so far); `weighty`,
+        `red` and `warned` are records; `streams` says whose each stream is.
         """
         self.log = log
         self.end = State()
         self.broken = ""
         self.begun: dict[Stage, int] = {}
-        self.weighty, self.red = array("Q"), array("Q")
+        self.spans: list[tuple[Stage, int, int | None]] = []
+        self._running: dict[Stage, int] = {}
+        self.weighty, self.red, self.warned = array("Q"), array("Q"), array("Q")
         self.streams: dict[str, tuple[str, Stage]] = {}
         self.index = Index(log / layout.INDEX)
         self._flags = bytearray()
@@ -103,24 +110,45 @@ class Past:
         if stream.records % _SPARSE == 0 or n > stream.at[-1] + _FAR:
             stream.at.append(n)
             stream.before.append(stream.bytes)
+        if fields["off"] == 0 and fields["seg"] not in stream.place:
+            stream.place[fields["seg"]] = len(stream.segments)
+            stream.segments.append((stream.bytes, fields["seg"]))
         stream.records += 1
         stream.bytes += fields["len"]
 
     def _take_meaning(self, entry: Entry, event: ev.Event | None) -> None:
         if event is not None:
             self.streams.update(streams_of(event, self.end.items))
-        if isinstance(event, ev.StageStarted):
-            self.begun.setdefault(Stage(event.stage), microseconds(entry.t))
+        self._take_stage(entry, event)
         what = meaning(entry, entry.stream, event, self.end.items, self.streams)
-        self._flags.append(what.severity | (0 if what.stage is None else 1 + STAGES.index(what.stage)) << 2)
+        stage = 0 if what.stage is None else 1 + STAGES.index(what.stage)
+        self._flags.append(what.severity | stage << 2 | what.kind << 5)
         if what.component not in self._names:
             self._names[what.component] = len(self._name_of)
             self._name_of.append(what.component)
         self._of.append(self._names[what.component])
         if what.weighty:
             self.weighty.append(entry.n)
-        if what.severity is Severity.RED:
-            self.red.append(entry.n)
+        if what.severity > Severity.INFO:
+            (self.red if what.severity is Severity.RED else self.warned).append(entry.n)
+
+    def _take_stage(self, entry: Entry, event: ev.Event | None) -> None:
+        moment = microseconds(entry.t)
+        if isinstance(event, ev.StageStarted):
+            self._end_stage(Stage(event.stage), moment)
+            self.begun.setdefault(Stage(event.stage), moment)
+            self._running[Stage(event.stage)] = len(self.spans)
+            self.spans.append((Stage(event.stage), moment, None))
+        elif isinstance(event, ev.StageEnded):
+            self._end_stage(Stage(event.stage), moment)
+        elif isinstance(event, ev.RunStarted):  # a run that was cut short told no end
+            for stage in STAGES:
+                self._end_stage(stage, moment)
+
+    def _end_stage(self, stage: Stage, moment: int) -> None:
+        at = self._running.pop(stage, None)
+        if at is not None:
+            self.spans[at] = (*self.spans[at][:2], moment)
 
     @property
     def size(self) -> int:
@@ -167,24 +195,30 @@ class Past:
     def meaning(self, number: int) -> Meaning:
         """What told record `number` (from 0) means, by what was learned as it came."""
         flags, name = self._flags[number], self._of[number]
-        stage = STAGES[(flags >> 2) - 1] if flags >> 2 else None
-        return Meaning(self._name_of[name], stage, Severity(flags & 3), self._is_weighty(self.index.told[number]))
+        stage = STAGES[(flags >> 2 & 7) - 1] if flags >> 2 & 7 else None
+        weighty = self._is_weighty(self.index.told[number])
+        return Meaning(self._name_of[name], stage, Severity(flags & 3), weighty, Kind(flags >> 5))
 
     def _is_weighty(self, n: int) -> bool:
         at = bisect_left(self.weighty, n)
         return at < len(self.weighty) and self.weighty[at] == n
 
     def chosen(
-        self, component: str = "", stage: Stage | None = None, least: Severity = Severity.INFO
+        self,
+        component: str = "",
+        stage: Stage | None = None,
+        least: Severity = Severity.INFO,
+        kind: Kind | None = None,
     ) -> Sequence[int]:
-        """The told records (from 0) of a component and a stage, if these are given, that are at least so grave."""
-        if not component and stage is None and least is Severity.INFO:
+        """The told records (from 0) of a component, stage and kind, if these are given, that are at least so grave."""
+        if not component and stage is None and least is Severity.INFO and kind is None:
             return range(len(self.index.told))
         if component not in self._names:
             return ()
         name = self._names[component]
         wants = 0 if stage is None else 1 + STAGES.index(stage)
-        fits = self._flags.translate(bytes((f & 3) >= least and wants in (0, f >> 2) for f in range(256)))
+        table = bytes((f & 3) >= least and wants in (0, f >> 2 & 7) and kind in (None, f >> 5) for f in range(256))
+        fits = self._flags.translate(table)
         return array("Q", (at for at, fit in enumerate(fits) if fit and (not component or self._of[at] == name)))
 
     def next_weighty(self, n: int, forward: bool) -> int | None:
@@ -207,6 +241,48 @@ class Past:
             if entry.kind == "data" and entry.stream == stream:
                 whole += int(entry.body["len"])
         return whole
+
+    def segments(self, stream: str) -> Sequence[tuple[int, str]]:
+        """The files of a stream's output in their order, each with how many bytes came before it."""
+        known = self._output.get(stream)
+        return known.segments if known is not None else ()
+
+    def segment_before(self, stream: str, segment: str) -> str:
+        """The file before `segment` in its stream; empty if there is none."""
+        known = self._output.get(stream)
+        at = known.place.get(segment, 0) if known is not None else 0
+        return known.segments[at - 1][1] if known is not None and at else ""
+
+    def covering(self, stream: str, begin: int, end: int) -> Iterator[tuple[int, Entry]]:
+        """The records of a stream's output that have bytes `begin` to `end` of it, each with what came before it.
+
+        Raises as `state`.
+        """
+        known = self._output.get(stream)
+        if known is None or begin >= end:
+            return
+        at = max(0, bisect_right(known.before, begin) - 1)
+        before = known.before[at]
+        for entry in self.entries(known.at[at]):
+            if before >= min(end, known.bytes):
+                return
+            if entry.kind == "data" and entry.stream == stream:
+                length = int(entry.body["len"])
+                if before + length > begin:
+                    yield before, entry
+                before += length
+
+    def minute(self, n: int, forward: bool) -> int:
+        """The last record before a minute after `n` has passed, and at least the next one; or as much back."""
+        found = self.at_moment(microseconds(self.entry(n).t) + (_MINUTE if forward else -_MINUTE))
+        return max(found, min(n + 1, self.size - 1)) if forward else min(found, max(0, n - 1))
+
+    def at_moment(self, moment: int) -> int:
+        """The last record before `moment` (microseconds since 1970) has passed, or the first of all. Raises as `state`."""
+        try:
+            return self._at(moment)
+        except ValueError:
+            return 0
 
     def place(self, text: str) -> int:
         """The record that a person means: a number, or the last one before a time has passed.
