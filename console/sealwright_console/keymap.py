@@ -31,7 +31,6 @@ EVERYWHERE, SIGN = "everywhere", "sign"
 _ON_SIGN = ("back", "copy")
 """All that the sign screen lets be mapped: nothing that moves between its fields and buttons."""
 _OURS = "sealwright_console"
-_NO_SCREENS = (EVERYWHERE, "review", "start", "list", "log", "records")
 _MOST = 64 << 10  # bytes of a file of keys
 _RESERVED = {"escape": "back", "ctrl+c": "", "ctrl+q": ""}
 _HITS = {"hit(True)": "next-hit", "hit(False)": "hit-before"}
@@ -102,11 +101,10 @@ def places() -> tuple[Place, ...]:
     apps = {kind.__name__: kind for kind in sections()}
     inside = {"build": "log", "events": "records", "sign": ""}
     past = ("events", "record", "diff")
+    both = ("overview", "component", "gate", "build", "builds", "seal", "sign", "page", "help", "doctor")
     found = []
     for app in ("ConsoleApp", "ReviewApp"):
-        for name in (each for each in kinds if each not in _NO_SCREENS):
-            if name in past and app != "ReviewApp":
-                continue
+        for name in (*both, *past) if app == "ReviewApp" else both:
             widget = kinds.get(inside.get(name, "list"))
             found.append(Place(name, tuple(filter(None, (widget, kinds[name], apps[app])))))
     kinds["help"] = apps["LoneHelpScreen"]

@@ -50,7 +50,7 @@ class LogText:
         self._line_ends = 0
         self.errors, self.warnings = Marks(ERRORS, begin), Marks(WARNINGS, begin)
         self.limit: int | None = None
-        self._wrong = ""
+        self._trouble = ""
         self._limited: tuple[int, int] | None = None
         self._held: dict[int, tuple[bytes, array[int]]] = {}
         self._last_newline = begin - 1
@@ -79,13 +79,13 @@ class LogText:
             try:
                 fd = _opened(path)
             except OSError as error:
-                self._wrong = f"{path.name} can't be read: {error.strerror or error}"
+                self._trouble = f"{path.name} can't be read: {error.strerror or error}"
                 return
             with self._lock:  # another thread may be reading
                 self._starts.append(self._size())
                 self._fds.append(fd)
                 self.paths.append(path)
-            self._wrong = ""
+            self._trouble = ""
 
     @property
     def size(self) -> int:
@@ -98,8 +98,8 @@ class LogText:
 
     @property
     def trouble(self) -> str:
-        """What is wrong with the files: one that can't be read, is gone or has shrunk; empty if nothing is."""
-        return self._wrong
+        """What of it can't be read, and why; empty if all can."""
+        return self._trouble
 
     def limit_to(self, limit: int | None) -> None:
         """Show the first `limit` bytes only, or all."""
@@ -137,15 +137,15 @@ class LogText:
         begun, size = self.indexed, self.size
         goal = min(size, begun + most)
         if size < begun and self._fds:
-            self._wrong = "the log has shrunk"
+            self._trouble = "the log has shrunk"
         while self.indexed < goal:
             within = (self.indexed - self.begin) % BLOCK
-            if not within:
-                self._ends.append(self._line_ends)
             chunk = self.read(self.indexed, min(goal - self.indexed, BLOCK - within))
             if not chunk:
-                self._wrong = self._wrong or "a part of the log is gone"
+                self._trouble = self._trouble or "a part of the log is gone"
                 break
+            if not within:
+                self._ends.append(self._line_ends)
             self._line_ends += chunk.count(b"\n")
             lower = chunk.lower()
             self.errors.take(self.indexed, lower)
@@ -178,7 +178,7 @@ class LogText:
             try:
                 return os.pread(self._fds[number], length, offset - self._starts[number])
             except OSError as error:
-                self._wrong = f"{self.paths[number].name} can't be read: {error.strerror or error}"
+                self._trouble = f"{self.paths[number].name} can't be read: {error.strerror or error}"
                 return b""
 
     def line(self, number: int, skip: int = 0) -> tuple[bytes, bool]:

@@ -35,7 +35,7 @@ async def test_the_keys_of_this_screen_stand_first() -> None:
         here = told(app)
         assert here[0] == "on this screen" and here.index("everywhere") > 5
         assert any(line.startswith("s ") and "sort" in line for line in here)
-        await press(pilot, "g")
+        await press(pilot, "g", "down")
         here = told(app)
         assert any(line.startswith("a ") and "red is never waived" in line for line in here)
         assert not any(line.startswith("s ") for line in here)

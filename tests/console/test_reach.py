@@ -136,13 +136,9 @@ def _textuals(node: Any, binding: Binding) -> bool:
     return binding.action not in {each.action for each in made}
 
 
-OWED = ("seal", "sign")
-"""Screens some of whose keys have no sentence of their own; take one away when it has."""
-
-
 def test_each_binding_that_has_a_name_has_a_sentence() -> None:
     default_keys()
-    for kind in (kind for kind, name in sections().items() if name not in OWED):
+    for kind in sections():
         for binding in Binding.make_bindings(kind.__dict__.get("BINDINGS", ())):
             if binding.description and "stage(" not in binding.action and "focus_" not in binding.action:
                 assert " " in binding.tooltip, (kind.__name__, binding.key)
