@@ -4,12 +4,15 @@
 - A showing that took long (a release of thousands of components) is followed by a rest, so that keys are answered.
 - Quitting while the release runs asks first: it runs on without this console, or is stopped, and then this one leaves
   when the run has ended. A terminal that is gone, or SIGTERM, leaves it running.
+- What stays for the whole run is kept from the garbage collector: in a release of thousands of components it would look
+  through all of it while a key waits.
 - Every line that any widget renders passes the output filter; see `output_filter`.
 """
 
 from __future__ import annotations
 
 import asyncio
+import gc
 import signal
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
@@ -70,6 +73,7 @@ class ConsoleApp(Face[int]):
         self._stale = False
         self._rested = 0.0
         self._news = News(clock)
+        self._known = -1
 
     def on_mount(self) -> None:
         """Paint first, then begin to poll."""
@@ -106,6 +110,11 @@ class ConsoleApp(Face[int]):
     def _show(self, top: ConsoleScreen) -> None:
         begun = self._clock()
         top.show_state()
+        if (
+            len(self.feed.state.components) != self._known
+        ):  # declared all at once: so many objects stay as they are
+            self._known = len(self.feed.state.components)
+            self.call_after_refresh(gc.freeze)
         self._stale = False
         ended = self._clock()
         self._rested = ended + _REST * (ended - begun)

@@ -192,6 +192,8 @@ class AttachedFeed:
         if self._behind and self._stuck:
             told.append(f"! the log here has {self.state.last_n + 1} of {position.n + 1} acknowledged records")
         line = f"✗ the log is lost: {position.why}" if position.lost else "✓ log authority connected"
+        if position.lost and self._state.sealed:  # it takes nothing any more, and is proved by its own seal
+            line = "✓ the log is sealed; its authority is gone"
         told.append(f"{line} · {self.state.last_n + 1} records acknowledged")
         if position.consoles > 1:
             told.append(f"{position.consoles} consoles watch")

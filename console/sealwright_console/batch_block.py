@@ -28,7 +28,7 @@ from sealwright_console.figures import duration, progress, size
 from sealwright_console.lines import MARKS, Line, Part, Tone, fit, plain, tone_of
 from sealwright_console.mirror import Mirror
 from sealwright_console.sanitise import clean, inert
-from sealwright_console.views.header import gate_word, next_gate, stepper
+from sealwright_console.views.header import gate_word, next_word, stepper
 from sealwright_stages.live import build_name
 from sealwright_stages.outlook import Outlook
 from sealwright_stages.state import Item, Record, State
@@ -161,7 +161,7 @@ def block(
     if len(plain(head)) > width:
         head = stepper(state, " ")
     told: Line = (
-        (Part("stopping: builds are being ended", Tone.WARNED),) if stopping else gate_word(next_gate(state))
+        (Part("stopping: builds are being ended", Tone.WARNED),) if stopping else gate_word(next_word(state))
     )
     lines: list[Line] = [head, (*totals(state), *told, Part(f"  {duration(elapsed)}", Tone.DIM))]
     if ahead := outlook.whole(state):

@@ -4,7 +4,8 @@
   field's or screen's, and never a command of the screen below.
 - A key that comes alone is handed on at once. What is waited for after it is the queues of the widgets that saw it, not
   a time.
-- A key that nobody deals with in two seconds holds up no other.
+- A key that nobody deals with in two seconds holds up no other, nor does one on which something fails.
+- Where too many wait, the newest are dropped: without those before it, a key would be another command.
 
 Textual hands all keys of one read to whatever has the focus at that moment, and moves the focus later.
 """
@@ -35,7 +36,7 @@ class KeysInOrder(App[Result]):
     def __init__(self, *args: Any, **options: Any) -> None:
         """Nothing waits yet."""
         super().__init__(*args, **options)
-        self._typed: deque[Key | Paste] = deque(maxlen=_MOST)
+        self._typed: deque[Key | Paste] = deque()
         self._busy = True
         self._let_go: Event | None = None
         self._handed: asyncio.Queue[tuple[Event, MessagePump]] = asyncio.Queue()
@@ -60,7 +61,8 @@ class KeysInOrder(App[Result]):
         if not isinstance(event, Key | Paste) or event.is_forwarded:
             await super().on_event(event)
         elif self._busy and event is not self._let_go:
-            self._typed.append(event)
+            if len(self._typed) < _MOST:
+                self._typed.append(event)
         else:
             self._busy = True
             taker = self.focused or self.screen
@@ -82,7 +84,7 @@ class KeysInOrder(App[Result]):
             await self._in_time(self._settled())
 
     async def _in_time(self, what: Coroutine[None, None, None]) -> None:
-        with contextlib.suppress(TimeoutError):
+        with contextlib.suppress(Exception):  # whatever it is, the next key may be the one that leaves
             async with asyncio.timeout(_PATIENCE):
                 await what
 

@@ -11,7 +11,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from sealwright_keyring.errors import KeyringError
@@ -22,10 +22,9 @@ from sealwright_stages.findings import Finding, advice, bad, good, unchecked
 from sealwright_stages.manifest import Manifest
 from sealwright_stages.reviewer import Reviewer
 from sealwright_stages.sign.provenance import opened, pae
-from sealwright_stages.sign.release_signatures import persons_of, signed_at, signed_pairs
+from sealwright_stages.sign.release_signatures import SKEW, ahead_of_seal, persons_of, signed_at, signed_pairs
 
 _MAX_PROVENANCE = 64 << 20
-_SKEW = timedelta(days=1)  # by which the clocks of a signer and of a log may differ, and only that is told
 
 
 @dataclass(frozen=True)
@@ -99,15 +98,12 @@ def signatures(evidence: Path, wants: Required, sealed: str) -> list[Finding]:
 
 
 def _too_early(name: str, signed: datetime, sealed: str) -> Finding | None:
-    """What was signed before there was anything to sign: a clock is wrong, or a time is made up.
-
-    A signature's time has whole seconds, and so the seal's is compared without its fraction.
-    """
-    before = datetime.fromisoformat(sealed).replace(microsecond=0) - signed.astimezone(UTC)
+    """What was signed before there was anything to sign: a clock is wrong, or a time is made up."""
+    before = ahead_of_seal(signed, sealed)
     if before <= timedelta(0):
         return None
     told = f"{name} signed at {signed:%Y-%m-%dT%H:%M:%SZ}, and the log says that it was sealed at {sealed}"
-    if before > _SKEW:
+    if before > SKEW:
         return bad("signatures", f"{told}: nobody signs what is not there yet", "signers")
     return advice("signatures", f"{told}: one of the two clocks is wrong", "signers")
 

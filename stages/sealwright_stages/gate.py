@@ -53,22 +53,53 @@ class Decision:
         return GateDecided(self.stage, self.open, self.green, self.failed, self.warned, self.pending)
 
 
+@dataclass(frozen=True)
+class Word:
+    """What the gate says in short: how much is red, how much is warned and not waived, and whether that is all.
+
+    `left` is how many reasons there are where nothing is red or warned; `open` is the decision's.
+    """
+
+    stage: Stage
+    failed: int
+    warned: int
+    left: int
+
+    @property
+    def open(self) -> bool:
+        """Nothing blocks."""
+        return not (self.failed or self.warned or self.left)
+
+
+def word(stage: Stage, state: State) -> Word:
+    """The decision in short, from the counts that the fold keeps; it costs less than `decide` while most is to be done.
+
+    It is told ten times a second, and lets nothing through: only `decide` does.
+    """
+    before = _before(stage)
+    count = {status: sum(state.counts.get((each, status), 0) for each in before) for status in Status}
+    failed, warned = count[Status.FAILED], count[Status.WARNED]
+    if warned:
+        warned -= sum(item.waiver is not None for item in state.items.values() if item.stage in before)
+    if failed or warned:
+        return Word(stage, failed, warned, 0)
+    left = count[Status.PENDING] + count[Status.RUNNING]
+    return Word(stage, 0, 0, left + len(_others(stage, state, any(count.values()))))
+
+
+def _before(stage: Stage) -> tuple[Stage, ...]:
+    return STAGES[: STAGES.index(stage)] if stage not in _SOURCES else ()
+
+
 def decide(stage: Stage, state: State) -> Decision:
     """Decide whether `stage` may begin.
 
     get-sources and verify have no gate of their own: they make the verdicts that the later gates judge.
     """
-    before = STAGES[: STAGES.index(stage)] if stage not in (Stage.GET_SOURCES, Stage.VERIFY) else ()
+    before = _before(stage)
     items = [item for item in state.items.values() if item.stage in before]
     blockers = [_blocker(item) for item in sorted(items, key=_severity) if not item.green]
-    if before and not items:
-        blockers.append(Blocker("nothing was checked", "no item was declared", "look at the manifest"))
-    if stage in (Stage.BUILD, Stage.SEAL, Stage.SIGN):
-        blockers += _unpromoted(state)
-    if stage in (Stage.SEAL, Stage.SIGN):
-        blockers += _unbuilt(state)
-    if stage is Stage.SIGN and not state.sealed:
-        blockers.append(Blocker("the log is not sealed", "entries could still be added", "seal it first"))
+    blockers += _others(stage, state, bool(items))
     return Decision(
         stage=stage,
         blockers=tuple(blockers),
@@ -77,6 +108,20 @@ def decide(stage: Stage, state: State) -> Decision:
         warned=sum(item.status is Status.WARNED and not item.green for item in items),
         pending=sum(item.status in (Status.PENDING, Status.RUNNING) for item in items),
     )
+
+
+def _others(stage: Stage, state: State, checked: bool) -> list[Blocker]:
+    """What closes the gate beside an item; `checked` says whether there is any item of the stages before."""
+    blockers: list[Blocker] = []
+    if _before(stage) and not checked:
+        blockers.append(Blocker("nothing was checked", "no item was declared", "look at the manifest"))
+    if stage in (Stage.BUILD, Stage.SEAL, Stage.SIGN):
+        blockers += _unpromoted(state)
+    if stage in (Stage.SEAL, Stage.SIGN):
+        blockers += _unbuilt(state)
+    if stage is Stage.SIGN and not state.sealed:
+        blockers.append(Blocker("the log is not sealed", "entries could still be added", "seal it first"))
+    return blockers
 
 
 def _severity(item: Item) -> int:
@@ -108,7 +153,7 @@ def _unpromoted(state: State) -> list[Blocker]:
 def _verified(component: Component, state: State) -> bool:
     """Whether it has sources, and all that is checked of them is green; else those items close the gate already."""
     before = [state.items[item] for item in component.items if state.items[item].stage in _SOURCES]
-    return any(item.stage is Stage.VERIFY for item in before) and all(item.green for item in before)
+    return all(item.green for item in before) and any(item.stage is Stage.VERIFY for item in before)
 
 
 def _unbuilt(state: State) -> list[Blocker]:

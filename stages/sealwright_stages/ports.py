@@ -17,6 +17,7 @@ from sealwright_stages.build_result import BuildResult, Collected, Reference, Re
 from sealwright_stages.stage import Stage
 
 if TYPE_CHECKING:
+    from sealwright_appendlog.note import Checkpoint
     from sealwright_keyring.policy import Person
     from sealwright_stages.errors import Exhibit
     from sealwright_stages.state import Record
@@ -55,6 +56,10 @@ class EventLog(Protocol):
     @property
     def exhibits(self) -> tuple[Exhibit, ...]:
         """What contradicts what."""
+
+    @property
+    def checkpoint(self) -> Checkpoint | None:
+        """The newest checkpoint, proved to continue all that were seen before."""
 
     def append(self, event: Mapping[str, object]) -> Record:
         """Append an event; returns its stamped record once that is durable. Thread-safe."""

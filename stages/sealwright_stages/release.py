@@ -22,7 +22,7 @@ from sealwright_appendlog import layout
 from sealwright_appendlog.audit import LogBroken
 from sealwright_keyring.policy import Policy
 from sealwright_stages.ahead import Ahead, ahead_of
-from sealwright_stages.errors import LogError, ManifestError, SealwrightError
+from sealwright_stages.errors import Exit, LogError, ManifestError, SealwrightError
 from sealwright_stages.events import BadEventError, MemoryRead
 from sealwright_stages.fold import fold
 from sealwright_stages.journal import Journal
@@ -41,6 +41,8 @@ if TYPE_CHECKING:
     from sealwright_stages.memory.recall import Recall
     from sealwright_stages.outlook import Outlook
     from sealwright_stages.sign.signing import SigningRequest, Typed
+
+_MEND = "mend that, then run again"
 
 
 @dataclass(frozen=True)
@@ -121,15 +123,27 @@ def walked(
 
 @contextlib.contextmanager
 def _begun(journal: Journal, subject: Subject, wish: Wish) -> Iterator[None]:
-    """Say that the run began, before the block; and that it ended, if the block refuses to go on."""
+    """Say that the run began, before the block; and that it ended, if the block refuses to go on.
+
+    Raises:
+        LogError: the log does not take it.
+    """
     if journal.state.sealed:
         yield
         return
-    journal.begin(subject.manifest, subject.policy.sha256, wish.tool, official=subject.official)
+    try:
+        journal.begin(subject.manifest, subject.policy.sha256, wish.tool, official=subject.official)
+    except LogLost as error:
+        raise log_error(error) from error
     try:
         yield
     except SealwrightError as error:
         journal.end(error.exit_code, f"{error.what}: {error.because}", error.next_step)
+        raise
+    except OSError as error:
+        journal.end(
+            Exit.ENVIRONMENT, f"{error.filename or 'a file'} can't be used: {error.strerror or error}", _MEND
+        )
         raise
 
 

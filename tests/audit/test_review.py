@@ -137,6 +137,7 @@ def test_a_log_that_was_tampered_with_is_shown_up_to_there_and_is_a_no(
 def test_without_a_log_there_is_nothing_to_show_but_why(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
+    (tmp_path / "nothing").mkdir()
     for words in (("--events",), ("--batch",), ("--json",)):
         code, out, err = review(capsys, tmp_path / "nothing", *words)
         assert code == 1

@@ -34,7 +34,7 @@ def lines() -> Iterator[Line]:
     yield from bench_review.lines()
     yield from bench_sandbox.lines()
     yield from bench_watch.lines()
-    yield bench_console.first_paint()
+    yield from bench_console.lines()
     yield from bench_logs.lines()
     yield bench_attach.lines()
 

@@ -13,9 +13,9 @@ import sys
 import tempfile
 from pathlib import Path
 
-from bench.bench_console import painted
 from bench.bench_review import written
 from bench.report import Line
+from support.painting import first_paint
 
 _TESTS = Path(__file__).resolve().parents[1]
 _ATTACH = "from sealwright_console.cli import main; main(['attach', '--work', {work!r}])"
@@ -34,7 +34,9 @@ def lines(records: int = 1_000_000, components: int = 1000, rounds: int = 5) -> 
             folding = float(engine.stdout.readline())
             try:
                 before = _used()
-                ours = statistics.median(painted(_ATTACH.format(work=folder), b"c00000") for _ in range(rounds))
+                ours = statistics.median(
+                    first_paint(_ATTACH.format(work=folder), b"c00000") for _ in range(rounds)
+                )
                 used = (_used() - before) / rounds
             finally:
                 engine.kill()

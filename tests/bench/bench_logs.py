@@ -10,8 +10,6 @@ work; the load is told, and so is the processor time of a search.
 from __future__ import annotations
 
 import os
-import pty
-import select
 import statistics
 import subprocess
 import sys
@@ -24,8 +22,8 @@ from pathlib import Path
 import psutil
 
 from bench.report import Line, timed
+from support.painting import Painted, on_terminal
 
-_TESTS = Path(__file__).resolve().parents[1]
 _CODE = """
 import sys
 from pathlib import Path
@@ -43,61 +41,17 @@ Least().run()
 """
 _FIRST, _LAST = b"THE-FIRST-LINE", b"THE-LAST-LINE"
 _GB = 10**9
-_RATE = 100_000
+RATE = 100_000
+"""Lines that a build says a second."""
 _SECONDS = 12
 _LINES = 10_000_000
 _KEYS = "QZXJQZXJKVQZXJQWZXJKQVZXJQKZXVJQZKXJQZXVJKQZ"
 _MIB = 1 << 20
 
 
-class Terminal:
-    """A program on a pseudo terminal of 80 by 24."""
-
-    def __init__(self, *argv: str) -> None:
-        self._here, there = pty.openpty()
-        os.system(f"stty -F {os.ttyname(there)} rows 24 cols 80")  # noqa: S605 - the name is the kernel's
-        env = {**os.environ, "TERM": "xterm-256color", "LESSHISTFILE": "-", "PYTHONPATH": str(_TESTS)}
-        self.child = subprocess.Popen(
-            argv, stdin=there, stdout=there, stderr=there, env=env, start_new_session=True
-        )
-        os.close(there)
-        self._seen = b""
-
-    def __enter__(self) -> Terminal:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self.child.kill()
-        self.child.wait()
-        os.close(self._here)
-
-    def press(self, keys: str, wanted: bytes, patience: float = 120) -> float:
-        """Press keys; gives the seconds until `wanted` is painted, by output that comes after."""
-        self._seen = b""
-        begun = time.perf_counter()
-        os.write(self._here, keys.encode())
-        self.wait(wanted, patience)
-        return time.perf_counter() - begun
-
-    def wait(self, wanted: bytes, patience: float = 120) -> None:
-        """Read until `wanted` is painted. Raises RuntimeError if it is not."""
-        end = time.monotonic() + patience
-        while wanted not in self._seen:
-            if not select.select([self._here], [], [], max(0.0, end - time.monotonic()))[0]:
-                raise RuntimeError(f"{wanted!r} was not painted: {self._seen[-400:]!r}")
-            self._seen = self._seen[-8192:] + os.read(self._here, 1 << 16)
-
-    def drain(self, seconds: float) -> None:
-        """Read for so long what is painted."""
-        end = time.monotonic() + seconds
-        while (left := end - time.monotonic()) > 0:
-            if select.select([self._here], [], [], left)[0]:
-                os.read(self._here, 1 << 16)
-
-
-def console(data: Path) -> Terminal:
+def console(data: Path) -> Painted:
     """The console over a made-up release whose logs lie below `data`."""
-    terminal = Terminal(sys.executable, "-c", _CODE, str(data))
+    terminal = on_terminal(_CODE, data)
     terminal.wait(b"get-sources")
     return terminal
 
@@ -165,7 +119,7 @@ def flooded(data: Path) -> Iterator[Line]:
     with console(data) as terminal:
         terminal.press("3", b"it begins")
         process = psutil.Process(terminal.child.pid)
-        writer = subprocess.Popen(_writer(path, _RATE * _SECONDS, _RATE))
+        build = subprocess.Popen(writer(path, RATE * _SECONDS, RATE))
         terminal.drain(2)
         before, begun = process.cpu_times(), time.monotonic()
         there = path.stat().st_size
@@ -173,18 +127,18 @@ def flooded(data: Path) -> Iterator[Line]:
         times = _letters(terminal)
         after, took = process.cpu_times(), time.monotonic() - begun
         said = path.stat().st_size - there
-        with writer:
+        with build:
             terminal.drain(0.1)
-            writer.kill()
+            build.kill()
         terminal.press("\x1b", b"FOLLOW")
         held = []
         for lines_more in (_LINES // 2, _LINES // 2):
-            with subprocess.Popen(_writer(path, lines_more, 20 * _RATE)) as more:
+            with subprocess.Popen(writer(path, lines_more, 20 * RATE)) as more:
                 while more.poll() is None:
                     terminal.drain(0.2)
             terminal.drain(3)
             held.append(process.memory_info().rss)
-    with Terminal(sys.executable, "-c", _PEER) as least:
+    with on_terminal(_PEER) as least:
         least.wait(b"search the log")
         floor = _letters(least)
     load = f"load {os.getloadavg()[0]:.1f}, {int(said / took / len(_flood_line(0))):,} lines a second came"
@@ -201,10 +155,10 @@ def flooded(data: Path) -> Iterator[Line]:
     )
     part = (after.user + after.system - before.user - before.system) / took
     note = f"{part:.0%} of a core; memory {held[0] // _MIB} MiB after {_LINES // 2:,} lines, {held[1] // _MIB} MiB after {_LINES:,}"
-    yield Line("", 0, note=f"the console in a flood of {_RATE:,} lines a second: {note}; {load}")
+    yield Line("", 0, note=f"the console in a flood of {RATE:,} lines a second: {note}; {load}")
 
 
-def _letters(terminal: Terminal) -> list[float]:
+def _letters(terminal: Painted) -> list[float]:
     """Seconds until each letter of a text is painted, pressed at odd moments."""
     typed, times = "", []
     for number, letter in enumerate(_KEYS):
@@ -214,7 +168,8 @@ def _letters(terminal: Terminal) -> list[float]:
     return times
 
 
-def _writer(path: Path, count: int, rate: int) -> list[str]:
+def writer(path: Path, count: int, rate: int) -> list[str]:
+    """The program that appends `count` lines to a file, `rate` a second."""
     return [sys.executable, "-m", "bench.bench_logs", "write", str(path), str(count), str(rate)]
 
 
@@ -223,7 +178,7 @@ def _quiet(*argv: str) -> None:
 
 
 def _shown(*argv: str) -> None:
-    with Terminal(*argv) as terminal:
+    with Painted(*argv) as terminal:
         terminal.wait(_LAST)
 
 

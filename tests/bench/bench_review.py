@@ -18,7 +18,6 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from bench.bench_console import painted
 from bench.report import Line, timed
 from console.hands import drum
 from sealwright_console.cursor import Cursor
@@ -30,6 +29,7 @@ from sealwright_stages.fold import fold
 from sealwright_stages.log.entries import read_entries
 from sealwright_stages.review.past import Past, read_past
 from sealwright_stages.review.search import Wanted, hits
+from support.painting import first_paint
 from support.past_log import End, Output, PastLog, Seal, Told
 from support.stories import begun, build_started, declared, judged
 
@@ -126,7 +126,7 @@ async def _keyed(log: Path) -> list[float]:
 def first_screen(log: Path, rounds: int = 3) -> float:
     """Median seconds from the start of the program to the heading of a review on a real terminal."""
     code = f"from sealwright_console.cli import main; main(['review', {str(log.parent)!r}])"
-    return statistics.median(painted(code, b"REVIEW") for _ in range(rounds))
+    return statistics.median(first_paint(code, b"REVIEW") for _ in range(rounds))
 
 
 def searched(past: Past) -> float:

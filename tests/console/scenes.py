@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
@@ -34,11 +35,12 @@ READS = frozenset(
         "finished",
         "poll",
         "log_files",
+        "ahead",
+        "finish",
         "places",
         "now",
         "left",
         "notices",
-        "finish",
         "signing",
     }
 )
@@ -179,6 +181,15 @@ async def turns(count: int = 12) -> None:
     """Let the app work off what it has."""
     for _ in range(count):
         await asyncio.sleep(0)
+
+
+async def settled(app: Kept | KeptReview, seconds: float = 20.0) -> None:
+    """Wait until each key is dealt with and each screen stands whole: one taken down while it mounts has no children."""
+    deadline = time.monotonic() + seconds
+    while not (app.at_rest and all(screen._mounted_event.is_set() for screen in app.screen_stack)):
+        assert time.monotonic() < deadline, app.screen_stack
+        await turns()
+    await turns(60)
 
 
 async def strike(app: App[int], key: str) -> None:

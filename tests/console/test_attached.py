@@ -27,6 +27,7 @@ from sealwright_stages.attended.protocol import (
     AskWaive,
     Looks,
     Over,
+    Position,
     Refuse,
     Sign,
     line,
@@ -148,6 +149,14 @@ def test_the_documents_of_a_question_come_with_it(feed: AttachedFeed, desk: Lone
     polled(feed, lambda: feed.signing() is not None)
     request = feed.signing()
     assert request is not None and (request.things, request.number) == (made_up.THINGS, 7) and of_these(request)
+
+
+def test_an_authority_that_goes_after_the_seal_is_no_lost_log(tmp_path: Path, desk: LoneDesk) -> None:
+    with serving(tmp_path, desk), contextlib.closing(AttachedFeed(come(tmp_path))) as feed:
+        feed._position = Position(desk.n, True, "it closed the connection", 1, 0)
+        assert feed.notices()[-1].startswith("✗ the log is lost: it closed")
+        feed._state.sealed = True
+        assert feed.notices()[-1].startswith("✓ the log is sealed; its authority is gone")
 
 
 def test_the_end_is_told_once_all_that_was_acknowledged_is_shown(

@@ -210,6 +210,18 @@ async def test_v_shows_all_builds_and_enter_opens_one(tmp_path: Path) -> None:
         assert isinstance(app.screen, BuildScreen) and app.screen._shown == "vmm-core", "esc changes nothing"
 
 
+async def test_leaving_all_builds_before_they_are_laid_out_is_no_error(tmp_path: Path) -> None:
+    made_up.write_log(tmp_path)
+    app = app_over(tmp_path)
+    async with app.run_test(size=LARGE) as pilot:
+        await press(pilot, "3")
+        for _ in range(3):
+            app.push_screen(BuildsScreen(app.feed, "xen"))
+            app.pop_screen()
+            await pilot.pause()
+        assert isinstance(app.screen, BuildScreen)
+
+
 async def test_a_build_that_has_not_begun_is_not_opened(tmp_path: Path) -> None:
     app = app_over(tmp_path)
     async with app.run_test(size=SMALL) as pilot:

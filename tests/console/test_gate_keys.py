@@ -4,25 +4,43 @@
   is not a warning.
 - There is no word on the port that asks for the next stage.
 - Screens are found in the package: a new one is walked over by being there.
+- The quick suite presses what is bound and clicks coarsely; the slow one presses every key and clicks every widget.
 """
 
 from __future__ import annotations
 
+import itertools
 import string
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
+from textual.dom import DOMNode
 from textual.screen import Screen
 from textual.widgets import Button, Input
 
 from console import made_up
 from console.reach import at, bound_keys, make, no_findings, no_trial, screens
-from console.scenes import ASKS, READS, STORIES, Guarded, Kept, KeptReview, click, guarded, members, strike, turns
+from console.scenes import (
+    ASKS,
+    READS,
+    STORIES,
+    Guarded,
+    Kept,
+    KeptReview,
+    click,
+    guarded,
+    members,
+    settled,
+    strike,
+    turns,
+)
 from sealwright_console.cursor import Cursor
 from sealwright_console.review_feed import ReviewFeed
 from sealwright_console.screens.doctor import DoctorScreen
 from sealwright_console.screens.events import EventsScreen
+from sealwright_console.screens.gate import GateScreen
 from sealwright_console.screens.overview import OverviewScreen
 from sealwright_console.screens.place import PlaceScreen
 
@@ -81,24 +99,66 @@ class Place:
             field.value = made_up.DIGEST[:8] if field.id == "digits" else "example-1.0"
 
 
+async def press_what_is_bound(place: Place) -> None:
+    """Each key that the screen or something on it binds, and one that nobody does.
+
+    The app's own keys are the same everywhere: they are pressed where there is something to answer, at the gate and in the
+    overview.
+    """
+    await place.put()
+    screen = place.app.screen
+    nodes: list[DOMNode] = [screen, *screen.query("*")]
+    if isinstance(screen, GateScreen | OverviewScreen) or screen.query(Button):
+        nodes.append(place.app)
+    await press_each(place, sorted({key for node in nodes for key in node._bindings.key_to_bindings} | {"z"}))
+
+
 async def press_everything(place: Place) -> None:
-    """Every key, with the keys on each thing that can have them."""
-    for key in (*KEYS, *(key for key in bound_keys() if key not in KEYS)):
+    """Every key that there is."""
+    await press_each(place, (*KEYS, *(key for key in bound_keys() if key not in KEYS)))
+
+
+async def press_each(place: Place, keys: Sequence[str]) -> None:
+    """Each key, with the right words in the fields."""
+    for key in keys:
         await place.put()
         place.typed()
         await strike(place.app, key)
 
 
-async def click_everything(place: Place) -> None:
-    """Every cell of a grid, twice, and every widget."""
-    for y in range(0, SIZE[1], 3):
-        for x in range(2, SIZE[0], 19):
-            await place.put()
-            place.typed()
-            await click(place.app, x, y)
-            await click(place.app, x, y)
+async def click_coarsely(place: Place) -> None:
+    """A coarse grid, each widget that has a name and one of each other kind."""
+    await click_grid(place, (0, 8, 16, SIZE[1] - 1), (2, 40, 77))
     await place.put()
-    for number in range(len(place.app.screen.query("*"))):
+    known: set[tuple[str, str | None]] = set()
+    numbers = []
+    for number, widget in enumerate(place.app.screen.query("*")):
+        what = (type(widget).__name__, widget.id)
+        if what not in known or isinstance(widget, Button):
+            numbers.append(number)
+        known.add(what)
+    await click_widgets(place, numbers)
+
+
+async def click_everything(place: Place) -> None:
+    """A fine grid and every widget."""
+    await click_grid(place, range(0, SIZE[1], 3), range(2, SIZE[0], 19))
+    await place.put()
+    await click_widgets(place, range(len(place.app.screen.query("*"))))
+
+
+async def click_grid(place: Place, rows: Iterable[int], columns: Iterable[int]) -> None:
+    """Each of these cells, twice."""
+    for y, x in itertools.product(rows, columns):
+        await place.put()
+        place.typed()
+        await click(place.app, x, y)
+        await click(place.app, x, y)
+
+
+async def click_widgets(place: Place, numbers: Iterable[int]) -> None:
+    """The middle of each of these widgets of the screen, and a press of each that is a button."""
+    for number in numbers:
         await place.put()
         widgets = list(place.app.screen.query("*"))
         if number < len(widgets):
@@ -131,24 +191,32 @@ def test_a_console_has_no_word_for_the_next_stage_and_five_for_all_else() -> Non
     assert members() == ASKS | READS
 
 
-@pytest.mark.parametrize("kind", screens(), ids=lambda kind: kind.__name__)
-@pytest.mark.parametrize(
-    "how", [press_everything, click_everything, run_every_command], ids=lambda how: how.__name__
+QUICK = (press_what_is_bound, click_coarsely, run_every_command)
+WHOLE = (press_everything, click_everything, run_every_command)
+HANDS = pytest.mark.parametrize(
+    "hands", [QUICK, pytest.param(WHOLE, marks=pytest.mark.slow)], ids=["quick", "whole"]
 )
+"""What is done on a screen, one after the other in one console."""
+
+
+@pytest.mark.parametrize("kind", screens(), ids=lambda kind: kind.__name__)
+@HANDS
 async def test_with_a_red_item_nothing_on_any_screen_signs_or_waives_it(
-    kind: type[Screen[Any]], how: Any, cursor: Cursor
+    kind: type[Screen[Any]], hands: Sequence[Any], cursor: Cursor
 ) -> None:
     feed = guarded("red in a sealed log")
     app = Kept(feed, clock=lambda: 0.0)
     async with app.run_test(size=SIZE):
-        await how(Place(app, kind, feed, cursor))
-    assert feed.unlawful == []
+        for how in hands:
+            await how(Place(app, kind, feed, cursor))
+            await settled(app)
+            assert feed.unlawful == [], how.__name__
 
 
-@pytest.mark.parametrize("how", [press_everything, click_everything], ids=lambda how: how.__name__)
+@HANDS
 @pytest.mark.parametrize("kind", [EventsScreen, PlaceScreen, OverviewScreen], ids=lambda kind: kind.__name__)
 async def test_nothing_in_a_review_asks_anything_of_an_engine(
-    kind: type[Screen[Any]], how: Any, cursor: Cursor
+    kind: type[Screen[Any]], hands: Sequence[Any], cursor: Cursor
 ) -> None:
     asked: list[str] = []
     feed = ReviewFeed(cursor, ())
@@ -156,7 +224,9 @@ async def test_nothing_in_a_review_asks_anything_of_an_engine(
         setattr(feed, name, lambda *words, name=name: asked.append(name))
     app = KeptReview(feed, cursor, clock=lambda: 0.0)
     async with app.run_test(size=SIZE):
-        await how(Place(app, kind, feed, cursor))
+        for how in hands:
+            await how(Place(app, kind, feed, cursor))
+            await settled(app)
     assert asked == []
 
 

@@ -13,6 +13,7 @@ from textual.widgets import Input
 from console import made_up
 from console.hands import drum, press
 from console.test_terminal_bytes import console
+from sealwright_console import key_order
 from sealwright_console.app import ConsoleApp
 from sealwright_console.screens.component import ComponentScreen
 from sealwright_console.screens.gate import GateScreen
@@ -76,6 +77,32 @@ async def test_a_key_whose_screen_is_gone_holds_up_no_other() -> None:
     async with app.run_test(size=SIZE) as pilot:
         await drum(pilot, *(["g", "escape"] * 10), "5", "escape", "enter", "escape", "s")
         assert isinstance(app.screen, OverviewScreen) and app.screen.order.value != "severity"
+
+
+async def test_where_too_many_keys_wait_none_is_handed_on_without_those_before_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(key_order, "_MOST", 20)
+    app = console_app()
+    async with app.run_test(size=SIZE) as pilot:
+        theme = app.theme
+        await press(pilot, "g", "slash", *"t" * 30)
+        assert app.theme == theme and isinstance(app.screen, GateScreen)
+        assert set(app.screen.query_one("#find", Input).value) == {"t"}
+
+
+async def test_something_that_fails_behind_a_key_holds_up_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    app = console_app()
+    async with app.run_test(size=SIZE) as pilot:
+        await drum(pilot)
+
+        async def fail(*asked: object) -> None:
+            raise RuntimeError("a screen that went meanwhile")
+
+        monkeypatch.setattr(app, "_dealt_with", fail)
+        await press(pilot, "g")
+        await press(pilot, "escape", "g")
+        assert isinstance(app.screen, GateScreen)
 
 
 @contextmanager

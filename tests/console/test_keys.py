@@ -61,7 +61,13 @@ def ready_to_sign() -> made_up.MadeUpFeed:
     return made_up.MadeUpFeed(made_up.sealed(), waiting=made_up.request())
 
 
-@pytest.mark.parametrize("place", ["overview", "component", "gate", "build", "builds", "sign", "waive"])
+@pytest.mark.parametrize(
+    "place",
+    [
+        *("overview", "sign", "waive"),
+        *(pytest.param(place, marks=pytest.mark.slow) for place in ("component", "gate", "build", "builds")),
+    ],
+)
 async def test_with_a_red_item_no_key_anywhere_signs_refuses_or_waives(place: str) -> None:
     feed = made_up.MadeUpFeed(made_up.troubled(), waiting=made_up.request())
     app = app_over(feed)
@@ -184,7 +190,7 @@ async def test_a_waiver_takes_a_typed_name_and_reason() -> None:
     assert feed.asked == [("waive", WARNING, "manager-1", "too few words")]
 
 
-async def test_a_waiver_for_bytes_that_changed_meanwhile_is_dropped() -> None:
+async def test_a_waiver_for_bytes_that_changed_meanwhile_is_dropped_and_that_is_said() -> None:
     feed = made_up.MadeUpFeed(made_up.troubled())
     app = app_over(feed)
     async with app.run_test(size=SIZE) as pilot:
@@ -192,6 +198,9 @@ async def test_a_waiver_for_bytes_that_changed_meanwhile_is_dropped() -> None:
         feed.story.verdict(WARNING, "warned", "another warning", code="another")
         app.look()
         await press(pilot, "tab", "tab", "enter")
+        assert [told.message for told in app._notifications] == [
+            "it was judged anew meanwhile: nothing was waived, look again"
+        ]
     assert feed.asked == []
 
 

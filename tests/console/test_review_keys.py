@@ -16,6 +16,7 @@ from console.hands import press
 from sealwright_console.lines import plain
 from sealwright_console.review_app import ReviewApp
 from sealwright_console.review_hits import Hits
+from sealwright_console.review_log import checked_last_lines
 from sealwright_console.sanitise import ACTIVE
 from sealwright_console.screens.build import BuildScreen
 from sealwright_console.screens.component import ComponentScreen
@@ -300,7 +301,9 @@ async def test_a_line_of_output_that_is_not_what_was_recorded_is_refused_in_a_bl
         await pilot.pause()
         await press(pilot, "end")
         log = app.screen.query_one(LogView)
-        shown = ["".join(part.text for part in log.render_line(y)) for y in range(12)]
+        log.action_to_top()
+        await pilot.pause()
+        shown = ["".join(part.text for part in log.render_line(y)) for y in range(log.size.height)]
         assert "NOT WHAT WAS RECORDED" in shown[3] and "part_OK" not in "".join(shown)
         assert "part_002" in shown[2] and "part_004" in shown[4]
         assert any(part.style and part.style.reverse for part in log.render_line(3))
@@ -308,3 +311,14 @@ async def test_a_line_of_output_that_is_not_what_was_recorded_is_refused_in_a_bl
         segment.write_bytes(b"")
         await press(pilot, "left", "right")
         assert "✗" in said(app, "#place")
+
+
+async def test_the_builds_side_by_side_show_nothing_that_was_not_recorded(tmp_path: Path) -> None:
+    known = made_up.past(tmp_path, made_up.past_trouble())
+    limit = known.output_until("build/lvm2/1-1", known.size - 1)
+    whole = checked_last_lines(known, "build/lvm2/1-1", 3, limit)
+    assert len(whole) == 3 and whole[-1].endswith(b"part_011.o")
+    segment = next((tmp_path / "data" / "build" / "lvm2" / "1-1").glob("*.log"))
+    segment.write_bytes(segment.read_bytes().replace(b"part_011", b"part_OK!"))
+    told = checked_last_lines(known, "build/lvm2/1-1", 3, limit)
+    assert b"NOT WHAT WAS RECORDED" in told[0] and b"OK" not in b"".join(told)

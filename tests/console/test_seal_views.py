@@ -12,8 +12,9 @@ from rich.cells import cell_len
 
 from console import finishes, made_up
 from console.hostile import attack
+from sealwright_console.figures import clock
 from sealwright_console.lines import Line, Row, plain
-from sealwright_console.views.header import gate_word, next_gate, signed_live, status_line
+from sealwright_console.views.header import gate_word, next_word, signed_live, status_line
 from sealwright_console.views.request import (
     Groups,
     copied,
@@ -226,6 +227,8 @@ def test_what_was_verified_is_told_by_program_and_nothing_else_is_claimed() -> N
     done = finishes.finish(*finishes.SIGNED)
     two = replace(done, checks=(*done.checks, replace(done.checks[0], person="manager-2")))
     assert text(check_lines(two, 116)).count("manager-2: gpg") == 1 and "manager" not in said
+    counted = done.step(Act.COUNT)
+    assert counted is not None and f"the disk at {clock(counted.ended)} UTC" in said, "and not how they lie now"
     assert "gpgv" not in said and "sqv" not in said
     assert check_lines(finishes.finish(*finishes.AT_WORK, running=True), 76) == []
 
@@ -254,7 +257,7 @@ def test_publishing_is_offered_only_once_it_is_final() -> None:
 
 
 def stepped(state: State, finish: Finish) -> str:
-    return plain(status_line(state, next_gate(state), 120, None, finish))
+    return plain(status_line(state, next_word(state), 120, None, finish))
 
 
 def test_a_live_release_that_was_signed_says_so_in_the_stepper_and_where_the_gate_was() -> None:
@@ -266,7 +269,7 @@ def test_a_live_release_that_was_signed_says_so_in_the_stepper_and_where_the_gat
         (finishes.finish(*finishes.SIGNED, failed="not final", threshold=2), "5 ! sign", "! SIGNED BY 1 of 2"),
     ):
         assert mark in stepped(SEALED, finish) and stepped(SEALED, finish).endswith(word)
-    gate = plain(gate_word(next_gate(SEALED)))
+    gate = plain(gate_word(next_word(SEALED)))
     assert "5 · sign" in stepped(SEALED, Finish()) and gate in stepped(SEALED, Finish())
 
 

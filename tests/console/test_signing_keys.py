@@ -11,7 +11,7 @@ from textual.pilot import Pilot
 from textual.widgets import Button, Input
 
 from console import finishes, made_up
-from console.hands import drum, key_event, press
+from console.hands import drum, press
 from console.test_keys import EVERY_KEY
 from sealwright_console.app import ConsoleApp
 from sealwright_console.screens.asking import AskScreen
@@ -250,9 +250,7 @@ async def test_a_question_that_is_gone_is_not_answered() -> None:
 
 async def burst(pilot: Pilot[int], *keys: str) -> None:
     """All keys at once, as a terminal gives them to a console that was busy."""
-    for key in keys:
-        pilot.app.post_message(key_event(key))
-    await pilot.pause()
+    await drum(pilot, *keys)
     await pilot.pause()
 
 

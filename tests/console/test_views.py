@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import pytest
 from rich.cells import cell_len
@@ -15,7 +16,7 @@ from sealwright_console.views.evidence import Tree
 from sealwright_console.views.gate import gate_rows, waivable
 from sealwright_console.views.header import (
     gate_word,
-    next_gate,
+    next_word,
     notice_lines,
     stage_status,
     status_line,
@@ -23,12 +24,11 @@ from sealwright_console.views.header import (
 )
 from sealwright_console.views.overview import (
     Order,
-    component_rows,
-    component_table,
     counts_line,
     empty_line,
     selected_lines,
 )
+from sealwright_console.views.roll import component_table
 from sealwright_stages.events import Stage
 from sealwright_stages.findings import Finding
 from sealwright_stages.fold import fold
@@ -39,6 +39,10 @@ from sealwright_stages.verdict import Status
 TROUBLED = fold(made_up.troubled().entries)
 SEALED = fold(made_up.sealed().entries)
 RED = "xen/grub-0.97.tar.gz"
+
+
+def component_rows(state: State, width: int, needle: str = "", **more: Any) -> list[Row]:
+    return list(component_table(state, width, needle, **more).rows)
 
 
 def text(rows: list[Row]) -> str:
@@ -117,14 +121,14 @@ def test_a_stage_with_a_failed_item_is_red_even_after_its_end() -> None:
 
 
 def test_the_gate_word_is_that_of_the_gate() -> None:
-    assert plain(gate_word(next_gate(TROUBLED))) == " ✗ GATE build: CLOSED, 1 red "
-    assert plain(gate_word(next_gate(SEALED))) == "✓ GATE sign: OPEN"
+    assert plain(gate_word(next_word(TROUBLED))) == " ✗ GATE build: CLOSED, 1 red "
+    assert plain(gate_word(next_word(SEALED))) == "✓ GATE sign: OPEN"
 
 
 def test_the_status_line_fits_80_and_100_cells() -> None:
     for width in (78, 98, 118):
         for state in (TROUBLED, SEALED, fold(made_up.building().entries), fold(made_up.Story().entries)):
-            said = plain(status_line(state, next_gate(state), width))
+            said = plain(status_line(state, next_word(state), width))
             assert len(said) == width
             assert all(f"{number} " in said for number in "12345")
             assert re.search(r"sign {2,}.*(CLOSED|OPEN)", said)
@@ -132,7 +136,7 @@ def test_the_status_line_fits_80_and_100_cells() -> None:
 
 def test_only_red_is_loud() -> None:
     def loud(state: State) -> bool:
-        return any(part.tone is Tone.ALARM for part in status_line(state, next_gate(state), 78))
+        return any(part.tone is Tone.ALARM for part in status_line(state, next_word(state), 78))
 
     assert loud(TROUBLED)
     assert not loud(SEALED) and not loud(fold(made_up.building().entries)) and not loud(fold([]))
@@ -144,19 +148,19 @@ def test_the_stage_that_the_release_is_at_is_underlined() -> None:
 
 
 def test_a_signed_release_says_so_and_has_no_stage_left() -> None:
-    said = status_line(SEALED, next_gate(SEALED), 78, signed=Status.PASSED)
+    said = status_line(SEALED, next_word(SEALED), 78, signed=Status.PASSED)
     assert "5 ✓ sign" in plain(said) and plain(said).endswith("  ✓ SIGNED")
     assert not [part for part in said if part.here]
     unsealed = fold(made_up.building().entries)
-    assert "SIGNED" not in plain(status_line(unsealed, next_gate(unsealed), 78, signed=Status.PASSED)), (
+    assert "SIGNED" not in plain(status_line(unsealed, next_word(unsealed), 78, signed=Status.PASSED)), (
         "before its end"
     )
 
 
 def test_a_release_that_only_its_own_keys_vouch_for_is_no_calm_yes_and_a_no_is_loud() -> None:
-    own = status_line(SEALED, next_gate(SEALED), 78, signed=Status.WARNED)
+    own = status_line(SEALED, next_word(SEALED), 78, signed=Status.WARNED)
     assert plain(own).endswith("! SIGNED, own keys") and "5 ! sign" in plain(own)
-    refused = status_line(SEALED, next_gate(SEALED), 78, signed=Status.FAILED)
+    refused = status_line(SEALED, next_word(SEALED), 78, signed=Status.FAILED)
     assert "SIGNED" not in plain(refused) and any(part.tone is Tone.ALARM for part in refused)
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from sealwright_stages import events as ev
 from sealwright_stages.events import STAGES, Stage
 from sealwright_stages.fold import fold
-from sealwright_stages.gate import decide
+from sealwright_stages.gate import decide, word
 from sealwright_stages.state import State
 from sealwright_stages.verdict import Status
 from support.stories import (
@@ -55,6 +55,14 @@ def test_whatever_happened_an_item_that_is_not_green_closes_the_gate(
     assert bad <= {blocker.item for blocker in decision.blockers}
     assert not (bad and decision.open)
     assert decision.green + decision.failed + decision.warned + decision.pending == len(before)
+
+
+@given(histories(), st.sampled_from(STAGES), st.booleans())
+def test_the_word_of_the_gate_is_that_of_the_decision(history: list[ev.Event], stage: Stage, sealed: bool) -> None:
+    state = fold(entries_of(history, sealed=sealed))
+    decision, told = decide(stage, state), word(stage, state)
+    assert (told.open, told.failed, told.warned) == (decision.open, decision.failed, decision.warned)
+    assert told.left == (0 if decision.failed or decision.warned else len(decision.blockers))
 
 
 @given(histories(), st.sampled_from(GATED))

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
 
 from sealwright_stages import events as ev
 from sealwright_stages.engine import Engine
-from sealwright_stages.errors import Exit
+from sealwright_stages.errors import Exit, LogError
 from sealwright_stages.events import Stage
+from sealwright_stages.journal import Journal
+from sealwright_stages.release import _begun
+from sealwright_stages.wish import Wish
 from support.bench import Bench
 from support.release_folder import HEAD, component
 
@@ -41,3 +50,24 @@ def test_an_end_that_the_log_does_not_take_is_no_error(folder: Path) -> None:
     journal.end(Exit.LOG, "the log is lost", "look at it")
     journal.end(Exit.LOG, "the log is lost", "look at it")
     assert bench.told(ev.RunEnded) == []
+
+
+def begun(bench: Bench, journal: Journal) -> contextlib.AbstractContextManager[None]:
+    subject: Any = SimpleNamespace(manifest=bench.manifest, policy=bench.plan().policy, official=True)
+    return _begun(journal, subject, Wish(bench.manifest.path, None, 1, True, "x"))
+
+
+def test_a_log_that_does_not_take_the_beginning_is_a_lost_log_and_no_defect_of_ours(folder: Path) -> None:
+    bench = Bench(folder, manifest=HEAD + component("xen"))
+    with pytest.raises(LogError, match="the log authority died"), begun(bench, bench.context(die_at=1).journal):
+        raise AssertionError("nothing is put together for a log that is lost")
+    assert bench.told(ev.RunStarted) == []
+
+
+def test_a_disk_that_is_full_while_the_engine_is_put_together_ends_the_run_on_the_record(folder: Path) -> None:
+    bench = Bench(folder, manifest=HEAD + component("xen"))
+    full = OSError(errno.ENOSPC, "No space left on device", "keyring")
+    with pytest.raises(OSError, match="No space left"), begun(bench, bench.context().journal):
+        raise full
+    (end,) = bench.told(ev.RunEnded)
+    assert end.exit == Exit.ENVIRONMENT and end.because == "keyring can't be used: No space left on device"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -217,3 +218,31 @@ def test_a_signer_that_is_gone_is_an_error_with_the_last_line_that_it_said(said:
         assert caught.value.because == because
     finally:
         signer.close()
+
+
+_TALKER = """
+import json, sys
+keys, summary = json.loads(sys.argv[1])
+for line in sys.stdin:
+    said = {"keys": keys} if "hello" in line else {"proposal": "1", "digest": "0", "summary": summary, "needs": "person"}
+    print(json.dumps({"ok": True, **said}), flush=True)
+"""
+KEY = [{"fingerprint": "A" * 40}]
+
+
+@pytest.mark.parametrize(
+    ("keys", "summary"),
+    [(KEY, ["x"] * 501), (KEY, ["x" * 2001]), (KEY * 501, ["one"]), ([{"fingerprint": "x" * 2001}], ["one"])],
+    ids=["lines", "a-line", "keys", "a-key"],
+)
+def test_a_signer_that_says_more_than_a_person_reads_or_a_console_takes_is_refused(
+    keys: list[object], summary: list[str]
+) -> None:
+    def asked(*said: object) -> SignerProcess:
+        return SignerProcess([sys.executable, "-c", _TALKER, json.dumps(said)])
+
+    signer = asked(keys, summary)
+    with contextlib.closing(signer), pytest.raises(SigningError, match="it says more than 500 lines"):
+        signer.propose("example-1.0", {}, {})
+    with contextlib.closing(asked(KEY * 500, ["x" * 2000])) as other:
+        assert len(other.propose("example-1.0", {}, {}).keys) == 500

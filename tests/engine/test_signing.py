@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -63,11 +63,17 @@ class KeyedSigner(ScriptedSigner):
 
     keys: Keys | None = None
     name: str = ""
+    others: Mapping[str, str] = field(default_factory=dict)
+    options: Sequence[str] = ()
 
     def sign(self, proposal: Proposal, typed_digest: str, typed_release: str) -> Mapping[str, bytes]:
         assert self.keys is not None
         to_sign = {name: pae(data) if name == "provenance" else data for name, data in self.shown.items()}
-        return {name: self.keys.sign(self.name, data) for name, data in to_sign.items()}
+        by = {name: self.others.get(name, self.name) for name in to_sign}
+        return {name: self.keys.sign(by[name], data, *self.options) for name, data in to_sign.items()}
+
+
+NAMES = ("manager-a", "manager-b")
 
 
 class KeyedBench(Bench):
@@ -82,24 +88,33 @@ class KeyedBench(Bench):
 @pytest.fixture(scope="module")
 def keys(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Keys]:
     made = Keys(tmp_path_factory.mktemp("k") / "home")
+    for name in NAMES:
+        made.fingerprint(name, options=("--faked-system-time", "20100101T000000"))
     yield made
     subprocess.run(["gpgconf", "--homedir", str(made.home), "--kill", "all"], check=False)
+
+
+def keyed_bench(folder: Path, signer: KeyedSigner, threshold: int = 1) -> KeyedBench:
+    """A bench whose release `NAMES` may sign."""
+    assert signer.keys is not None
+    keys = signer.keys
+    signers = f'signers = ["manager-a", "manager-b"]\nthreshold = {threshold}\n'
+    text = HEAD.replace('signers = ["manager-a"]\n', signers) + component("xen")
+    bench = KeyedBench(folder, manifest=text)
+    persons = "".join(f'[person.{name}]\nopenpgp = ["{keys.fingerprint(name)}"]\n' for name in NAMES)
+    (folder / "keyring" / "signers.toml").write_text(persons)
+    (folder / "keyring" / "keys" / "all.asc").write_bytes(keys.certificate(*NAMES))
+    bench.policy = load_policy(folder / "keyring")
+    bench.confirm = Confirm(lambda: signer, lambda request: Typed("abababab", "example-1.0"))
+    return bench
 
 
 @pytest.mark.parametrize(("threshold", "exit_code"), [(1, Exit.DONE), (2, Exit.SIGNING)])
 def test_fewer_persons_than_the_release_demands_is_no_success(
     folder: Path, keys: Keys, threshold: int, exit_code: Exit
 ) -> None:
-    signers = f'signers = ["manager-a", "manager-b"]\nthreshold = {threshold}\n'
-    text = HEAD.replace('signers = ["manager-a"]\n', signers) + component("xen")
-    bench = KeyedBench(folder, manifest=text)
-    names = ("manager-a", "manager-b")
-    persons = "".join(f'[person.{name}]\nopenpgp = ["{keys.fingerprint(name)}"]\n' for name in names)
-    (folder / "keyring" / "signers.toml").write_text(persons)
-    (folder / "keyring" / "keys" / "all.asc").write_bytes(keys.certificate(*names))
-    bench.policy = load_policy(folder / "keyring")
     signer = KeyedSigner(keys=keys, name="manager-a")
-    bench.confirm = Confirm(lambda: signer, lambda request: Typed("abababab", "example-1.0"))
+    bench = keyed_bench(folder, signer, threshold)
     ended = bench.run(Stage.SIGN)
     assert ended.exit is exit_code, ended
     told = ended.sentence + ended.because
@@ -112,11 +127,31 @@ def test_fewer_persons_than_the_release_demands_is_no_success(
     assert {check.fingerprint for check in finish.checks} == {keys.fingerprint("manager-a")}
     assert all(check.tool.startswith("gpg") and check.second == "agrees" for check in finish.checks)
     assert finish.persons == {"manager-a"} and finish.final is (threshold == 1)
-    assert [signer.person for signer in finish.signers] == list(names) and finish.threshold == threshold
+    assert [signer.person for signer in finish.signers] == list(NAMES) and finish.threshold == threshold
     assert not nothing_is_signed(bench)
     if threshold == 2:
         assert "not final yet" in ended.sentence and "were kept" in ended.because
         assert "have manager-b sign too" in ended.next_step
+
+
+def test_a_signature_from_before_the_seal_is_not_written_since_no_audit_takes_it(folder: Path, keys: Keys) -> None:
+    signer = KeyedSigner(keys=keys, name="manager-a", options=("--faked-system-time", "20100102T000000"))
+    bench = keyed_bench(folder, signer)
+    ended = bench.run(Stage.SIGN)
+    assert ended.exit is Exit.SIGNING and "2010-01-02T00:00:00Z, more than a day before" in ended.because
+    assert nothing_is_signed(bench) and not bench.finish.final
+    signer.options = ()
+    assert bench.run(Stage.SIGN).exit is Exit.DONE
+
+
+def test_what_no_person_signed_as_a_whole_is_not_written(folder: Path, keys: Keys) -> None:
+    signer = KeyedSigner(keys=keys, name="manager-a", others={"log/SHA256SUMS": "manager-b"})
+    bench = keyed_bench(folder, signer)
+    ended = bench.run(Stage.SIGN)
+    assert ended.exit is Exit.SIGNING and "no person has signed all" in ended.because
+    assert nothing_is_signed(bench)
+    signer.others = {}
+    assert bench.run(Stage.SIGN).exit is Exit.DONE, "and nothing of it stands in the way"
 
 
 def bench_with(folder: Path, signer: ScriptedSigner, answer: Typed | None) -> tuple[Bench, list[SigningRequest]]:
@@ -133,7 +168,8 @@ def bench_with(folder: Path, signer: ScriptedSigner, answer: Typed | None) -> tu
 
 
 def nothing_is_signed(bench: Bench) -> bool:
-    return not [path for path in bench.work.evidence.rglob("*") if path.suffix in (".asc", ".json")]
+    found = [path for path in bench.work.evidence.rglob("*") if path.suffix in (".asc", ".json")]
+    return not [path for path in found if path.parent.name != "keys"]
 
 
 def test_a_no_signs_nothing(folder: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import threading
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 
 from sealwright_stages.ahead import Ahead, AuthorityProcess, ahead_of
 from sealwright_stages.errors import LogError, MachineError
-from sealwright_stages.log import LogSession, open_embedded
+from sealwright_stages.log import LogSession, embedded, open_embedded
 
 
 def _opened(place: Path, authority: AuthorityProcess) -> LogSession:
@@ -49,6 +50,19 @@ def test_an_authority_that_died_ahead_is_a_log_that_did_not_start(tmp_path: Path
     with pytest.raises(LogError, match="did not start"):
         _opened(tmp_path / "a", authority)
     assert list((tmp_path / "a" / "log").iterdir()) == []
+
+
+def test_an_authority_whose_key_can_not_be_remembered_does_not_stay(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*asked: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", "seen.vkey")
+
+    monkeypatch.setattr(embedded, "pin", full)
+    authority = AuthorityProcess()
+    with pytest.raises(OSError, match="No space left"):
+        _opened(tmp_path / "a", authority)
+    assert authority.child.poll() is not None and not (tmp_path / "a" / "socket").exists()
 
 
 def test_what_the_trial_said_is_raised_in_its_turn_and_every_time() -> None:

@@ -1,6 +1,7 @@
 """A log authority in memory: it keeps real record lines, and can be told to die at the Nth append.
 
 - Every body goes through the real record format, so what the real log would refuse is refused here too.
+- Its clock is years behind, so that whatever is signed now is signed after its seal.
 - Dying comes in two kinds: the record was lost, or it was kept and only its acknowledgement was lost.
 - A log that died stays dead; a new `MemoryLog` over the same `Kept` is the authority started again, which records
   that the stream of the events ended unclean.
@@ -68,18 +69,25 @@ class MemoryLog:
         self.check()
         destination.mkdir()
         lines = [entry.line for entry in self.kept.entries]
-        tree, files = CompactRange(), {"index.jsonl": b"".join(line + b"\n" for line in lines)}
+        files = {"index.jsonl": b"".join(line + b"\n" for line in lines)}
         tiles = TileWriter(files.__setitem__)
         for line in lines:
-            tree.append(leaf_hash(line))
             tiles.append(line)
-        text = Checkpoint(ORIGIN, tree.size, tree.root()).text()
         files |= tiles.partial()
-        files["checkpoint.sealed"] = sign_note(text, ORIGIN, Ed25519PrivateKey.generate()).encode()
+        files["checkpoint.sealed"] = sign_note(
+            self.checkpoint.text(), ORIGIN, Ed25519PrivateKey.generate()
+        ).encode()
         files["SHA256SUMS"] = hashlib.sha256(files["index.jsonl"]).hexdigest().encode() + b"  index.jsonl\n"
         for name, data in files.items():
             (destination / name).parent.mkdir(parents=True, exist_ok=True)
             (destination / name).write_bytes(data)
+
+    @property
+    def checkpoint(self) -> Checkpoint:
+        tree = CompactRange()
+        for entry in self.kept.entries:
+            tree.append(leaf_hash(entry.line))
+        return Checkpoint(ORIGIN, tree.size, tree.root())
 
     def close(self) -> None:
         self.closed = True
@@ -107,7 +115,7 @@ class MemoryLog:
         n = len(self.kept.entries)
         if any(known.kind == "seal" for known in self.kept.entries):
             raise LogLost("the log is sealed")
-        t = f"2026-03-02T{12 + n // 3600:02d}:{n // 60 % 60:02d}:{n % 60:02d}.000000Z"
+        t = f"2021-03-02T{12 + n // 3600:02d}:{n // 60 % 60:02d}:{n % 60:02d}.000000Z"
         stamps = {"n": n, "t": t, "up": n, "boot": "00000000", "src": "uid:0", "s": stream, "k": kind}
         return entry_of(record.encode({**stamps, **fields}))
 

@@ -19,7 +19,7 @@ from textual.widget import Widget
 
 from sealwright_console.feed import Feed
 from sealwright_console.lines import Line, plain
-from sealwright_console.views.header import heading_line, next_gate, notice_lines, status_line
+from sealwright_console.views.header import heading_line, next_word, notice_lines, status_line
 from sealwright_console.widgets.keys_line import KeysLine
 from sealwright_console.widgets.ledger import Ledger
 from sealwright_console.widgets.texts import Texts
@@ -125,7 +125,7 @@ class ConsoleScreen(Screen[None]):
         else:
             self._show_past(cursor)
         signed = cursor.signed if cursor else None
-        self.say("#steps", status_line(state, next_gate(state), self.room, signed, self.feed.finish))
+        self.say("#steps", status_line(state, next_word(state), self.room, signed, self.feed.finish))
         self.show_notices()
 
     def _show_past(self, cursor: Cursor) -> None:

@@ -103,7 +103,8 @@ class BuildScreen(ConsoleScreen):
 
     def on_log_view_stepped(self, message: LogView.Stepped) -> None:
         """Say where in the log we are."""
-        self.query_one("#place", Texts).show(message.said, layout=False)
+        for place in self.query("#place").results(Texts):  # none, where the screen is being taken down
+            place.show(message.said, layout=False)
 
     def on_input_submitted(self, message: Input.Submitted) -> None:
         """Search, and give the keys back to the log."""

@@ -78,6 +78,8 @@ class BuildsScreen(ConsoleScreen):
 
     def _reveal(self) -> None:
         """Have the selected build in sight, and the first of the list too if both can be."""
+        if not self.whole:  # it was left again before it was laid out
+            return
         ledger = self.query_one(Ledger)
         ledger.scroll_home(animate=False, force=True, immediate=True)
         ledger.select(ledger.key)

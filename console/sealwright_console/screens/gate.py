@@ -100,8 +100,13 @@ class GateScreen(Searched, ConsoleScreen):
         def waived(answer: tuple[str, str] | None) -> None:
             now = self.feed.state.items.get(key)
             unchanged = now is not None and (now.code, now.subject_sha256) == (item.code, item.subject_sha256)
-            if answer is not None and unchanged and waivable(self.feed.state, key):
+            if answer is None:
+                return
+            if unchanged and waivable(self.feed.state, key):
                 self.feed.waive(key, *answer, item.code, item.subject_sha256)
+            else:
+                told = "it was judged anew meanwhile: nothing was waived, look again"
+                self.notify(told, severity="warning", markup=False, timeout=6)
 
         self.app.push_screen(WaiveScreen(item), waived)
 

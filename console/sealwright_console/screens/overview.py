@@ -14,12 +14,12 @@ from sealwright_console.lines import Line, Part, Row, Tone, apart
 from sealwright_console.screens.base import ConsoleScreen
 from sealwright_console.views.overview import (
     Order,
-    component_table,
     counts_line,
     empty_line,
     items_of,
     selected_lines,
 )
+from sealwright_console.views.roll import Roll
 from sealwright_console.widgets.ledger import EDGES, Ledger
 from sealwright_console.widgets.texts import Texts
 from sealwright_stages.events import Stage
@@ -57,6 +57,7 @@ class OverviewScreen(ConsoleScreen):
         super().__init__(feed)
         self.stage: Stage | None = None
         self.order = Order.SEVERITY
+        self.roll = Roll()
 
     def body(self) -> Iterable[Widget]:
         """Counts, filter, table, explanation."""
@@ -77,7 +78,7 @@ class OverviewScreen(ConsoleScreen):
         state, ledger = self.feed.state, self.query_one(Ledger)
         needle = self.query_one("#filter", Input).value.strip()
         width = max(1, self.app.size.width - EDGES)
-        table = component_table(state, width, needle, self.stage, self.feed.left, self.order)
+        table = self.roll.table(state, width, needle, self.stage, self.feed.left, self.order)
         ledger.needle = needle
         ledger.show(table.rows or [Row("", ((), empty_line(state, self.stage, needle)))])
         beside: Line = (Part(f"by {self.order}", Tone.DIM),)

@@ -1,7 +1,7 @@
 """The heading, the stepper, the gate word and the notices: what stands at the edges of every screen.
 
 - A stage is as bad as its worst item; it is green only once it has ended.
-- The gate word is that of `gate.decide` for the first stage that has not begun; no second opinion is kept here.
+- The gate word is that of `gate.word` for the first stage that has not begun; no second opinion is kept here.
 - A gate that is closed by something red is the loudest thing on the screen; an open one is calm.
 - The first notice is shown whole where two lines are enough for it; the others take what room is left.
 """
@@ -16,7 +16,7 @@ from sealwright_console.figures import clock, duration, seconds_between
 from sealwright_console.lines import MARKS, Line, Part, Tone, apart, cut, few, mark, plain, tone_of, wrap
 from sealwright_stages.events import STAGES, Stage
 from sealwright_stages.finish import Act, Finish
-from sealwright_stages.gate import Decision, decide
+from sealwright_stages.gate import Decision, Word, decide, word
 from sealwright_stages.state import Item, State
 from sealwright_stages.verdict import Status
 
@@ -72,11 +72,19 @@ def stepper(state: State, between: str = "  ", signed: Status | None = None) -> 
 
 def next_gate(state: State) -> Decision:
     """The decision before the first gated stage that has not begun; the last one if all have."""
-    waiting = [stage for stage in GATED if stage not in state.stages_started]
-    return decide(waiting[0] if waiting else Stage.SIGN, state)
+    return decide(_next_gated(state), state)
 
 
-def gate_word(decision: Decision, short: bool = False) -> Line:
+def next_word(state: State) -> Word:
+    """The same decision in short, at the cost of a look."""
+    return word(_next_gated(state), state)
+
+
+def _next_gated(state: State) -> Stage:
+    return next((stage for stage in GATED if stage not in state.stages_started), Stage.SIGN)
+
+
+def gate_word(decision: Word, short: bool = False) -> Line:
     """`✗ GATE build: CLOSED, 2 red`, as loud as what closes it; short is `✗ CLOSED, 2 red`."""
     name = "" if short else f"GATE {decision.stage}: "
     if decision.open:
@@ -85,7 +93,7 @@ def gate_word(decision: Decision, short: bool = False) -> Line:
         return (Part(f" {MARKS[Status.FAILED]} {name}CLOSED, {decision.failed} red ", Tone.ALARM),)
     if decision.warned:
         return (Part(f"{MARKS[Status.WARNED]} {name}CLOSED, {decision.warned} warned", Tone.WARNED),)
-    return (Part(f"{MARKS[Status.RUNNING]} {name}CLOSED, {len(decision.blockers)} left", Tone.RUNNING),)
+    return (Part(f"{MARKS[Status.RUNNING]} {name}CLOSED, {decision.left} left", Tone.RUNNING),)
 
 
 _SIGNED = {
@@ -145,7 +153,7 @@ def heading_line(state: State, title: str, width: int = 0) -> Line:
 
 
 def status_line(
-    state: State, decision: Decision, width: int, signed: Status | None = None, finish: Finish | None = None
+    state: State, decision: Word, width: int, signed: Status | None = None, finish: Finish | None = None
 ) -> Line:
     """The stepper on the left, the gate word on the right; both get shorter where there is little room.
 

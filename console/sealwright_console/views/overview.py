@@ -10,18 +10,16 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
 
 from rich.cells import cell_len
 
-from sealwright_console.figures import clock, progress
+from sealwright_console.figures import progress
 from sealwright_console.lines import MARKS, Line, Part, Row, Tone, few, fit, tone_of, word, wrap
 from sealwright_console.views.header import SEVERITY, shown_status, worst
 from sealwright_stages.events import Stage
-from sealwright_stages.live import build_name
 from sealwright_stages.state import Item, State
 from sealwright_stages.verdict import Status
 
@@ -70,67 +68,15 @@ def items_of(state: State, name: str, stage: Stage | None = None) -> list[Item]:
     return [item for item in items if stage in (None, item.stage)]
 
 
-def component_table(
-    state: State,
-    width: int,
-    needle: str = "",
-    stage: Stage | None = None,
-    left: Callable[[str], str] = lambda name: "",
-    order: Order = Order.SEVERITY,
-) -> Table:
-    """A row of `width` cells per component that has the needle in its name, its status or its sentence.
-
-    `left` says how long its build may still take.
-
-    What a row shows decides the row, so rows that stay as they are cost nothing.
-    """
-    ranked: list[tuple[int, str, str, Row]] = []
-    counts: Counter[Status] = Counter()
-    named = min(max(map(len, state.components), default=0), _NAME[2 if width >= _WITH_TIME else 1])
-    widths = (max(_NAME[0], named), width)
-    for name in state.components:
-        items = items_of(state, name, stage)
-        if not items:
-            continue
-        status = worst(items)
-        said = sentence(items, status)
-        counts[status] += 1
-        if status is Status.RUNNING and (ahead := left(name) or left(build_name(name, second=True))):
-            said = f"{said}, {ahead}"
-        if needle and needle.casefold() not in f"{name} {status.value} {said}".casefold():
-            continue
-        green = sum(item.green for item in items)
-        updated = state.updated.get(name, "")
-        facts = (version(items), signer(items)) if width >= _WITH_VERSION else ("", "")
-        row = _row(name, status, f"{green}/{len(items)}", said, clock(updated), facts, widths)
-        ranked.append((SEVERITY.index(status), name, updated, row))
-    if order is Order.TIME:
-        ranked.sort(key=lambda entry: entry[2], reverse=True)
-    else:
-        ranked.sort(key=lambda entry: entry[1] if order is Order.NAME else entry[:2])
-    return Table(_head(widths), tuple(row for *_, row in ranked), counts)
-
-
-def component_rows(
-    state: State,
-    width: int,
-    needle: str = "",
-    stage: Stage | None = None,
-    left: Callable[[str], str] = lambda name: "",
-) -> list[Row]:
-    """The rows of `component_table`, the worst first."""
-    return list(component_table(state, width, needle, stage, left).rows)
-
-
 def counts_line(state: State, table: Table, stage: Stage | None = None, needle: str = "") -> Line:
     """`✗ 2 failed  ! 1 warned  … 3 running  ✓ 41 passed  of 47`; one calm sentence if all is green."""
     whose = f" in {stage}" if stage is not None else ""
     parts = [Part(f"{len(table.rows)} of {table.total} have “{needle}”{_GAP}")] if needle else []
     if table.total and table.counts[Status.PASSED] == table.total:
-        items = [item for item in state.items.values() if stage in (None, item.stage)]
-        waived = sum(item.waiver is not None for item in items)
+        count = sum(many for (each, _), many in state.counts.items() if stage in (None, each))
+        waived = sum(item.waiver is not None and stage in (None, item.stage) for item in state.items.values())
         by = f", {waived} of them waived" if waived else ""
-        calm = f"{MARKS[Status.PASSED]} all green{whose}: {table.total} components, {len(items)} checks{by}"
+        calm = f"{MARKS[Status.PASSED]} all green{whose}: {table.total} components, {count} checks{by}"
         return (*parts, Part(calm, Tone.PASSED))
     parts += [
         Part(f"{MARKS[status]} {table.counts[status]} {status.value}{_GAP}", tone_of(status))
@@ -217,8 +163,19 @@ def _facts(evidence: str) -> str:
     return found.removeprefix("refs/tags/").removeprefix("refs/heads/") if isinstance(found, str) else ""
 
 
-@lru_cache(maxsize=64)
-def _head(widths: tuple[int, int]) -> Line:
+def columns(longest: int, width: int) -> tuple[int, int]:
+    """Cells of the longest name, as far as there is room for it, and of a row as a whole."""
+    named = min(longest, _NAME[2 if width >= _WITH_TIME else 1])
+    return max(_NAME[0], named), width
+
+
+def facts_of(items: list[Item], widths: tuple[int, int]) -> tuple[str, str]:
+    """Version and signer, where there is room for them."""
+    return (version(items), signer(items)) if widths[1] >= _WITH_VERSION else ("", "")
+
+
+def table_head(widths: tuple[int, int]) -> Line:
+    """The names of the columns."""
     cells = _cells("  STATUS", "COMPONENT", "CHECKS", "NOW", "UPDATED", ("VERSION", "SIGNER"), widths)
     return (Part(_GAP.join(cell for cell in cells if cell), Tone.DIM),)
 
@@ -246,10 +203,10 @@ def _cells(
     )
 
 
-@lru_cache(maxsize=1 << 14)
-def _row(
+def table_row(
     name: str, status: Status, count: str, said: str, updated: str, facts: tuple[str, str], widths: tuple[int, int]
 ) -> Row:
+    """A row as wide as its columns."""
     shown, named, middle, what, time = _cells(word(status).text, name, count, said, updated, facts, widths)
     parts = (Part(shown, tone_of(status)), Part(named), Part(middle, Tone.DIM), Part(what), Part(time, Tone.DIM))
     gap = Part(_GAP)

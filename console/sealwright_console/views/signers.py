@@ -115,7 +115,9 @@ def check_lines(finish: Finish, width: int) -> list[Line]:
     """Each good signature as it was found: file, person, when made, and by what it was checked."""
     if not finish.checks:
         return []
-    lines: list[Line] = [(Part("verified, as the files lie on the disk now", Tone.HEAD),)]
+    counted = finish.step(Act.COUNT)
+    at = f" at {clock(counted.ended or counted.began)} UTC" if counted is not None else ""
+    lines: list[Line] = [(Part(f"verified, as the files lay on the disk{at}", Tone.HEAD),)]
     several = len({check.person for check in finish.checks}) > 1
     for check in finish.checks:
         whose = f"{check.person}: " if several else ""

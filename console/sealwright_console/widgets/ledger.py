@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import zip_longest
 from typing import ClassVar
 
 from textual.binding import Binding, BindingType
@@ -61,29 +62,43 @@ class Ledger(Rows):
         self._flat: list[tuple[str, Line, bool]] = []
         self._first_line: dict[str, int] = {}
         self.key = ""
-        self.needle = ""
+        self.needle = self._underlined = ""
 
     def show(self, rows: Sequence[Row]) -> None:
         """Show these rows; the cursor stays on its key, or goes to the nearest place."""
         rows = list(rows)
+        if self.needle != self._underlined:
+            self._underlined = self.needle
+            self.refresh()
         if rows == self._rows:
             return
         place = self._keys.index(self.key) if self.key in self._keys else 0
+        seen = self._in_sight()
         self._rows = rows
         self._keys = [row.key for row in rows if row.key]
         self._lay_out()
+        for line, (old, new) in enumerate(zip_longest(seen, self._in_sight()), self.scroll_offset.y):
+            if old != new:
+                self.refresh_line(line)
         if self.key not in self._first_line:
             self._go(self._keys[min(place, len(self._keys) - 1)] if self._keys else "")
-        self.refresh()
+
+    def _in_sight(self) -> list[tuple[str, Line, bool]]:
+        top = self.scroll_offset.y
+        return self._flat[top : top + self.size.height]
 
     def _lay_out(self) -> None:
         width = self.room
         self._flat, self._first_line = [], {}
+        if not self._wrapped and all(len(row.lines) == 1 for row in self._rows):  # a table, which may be long
+            self._flat = [(row.key, row.lines[0], True) for row in self._rows]
+            self._first_line = {row.key: line for line, row in enumerate(self._rows) if row.key}
+            self.virtual_size = Size(self.size.width, len(self._flat))
+            return
         for row in self._rows:
             if row.key:
                 self._first_line.setdefault(row.key, len(self._flat))
-            pieces = (wrap(line, width) if self._wrapped else [cut(line, width)] for line in row.lines)
-            lines = tuple(piece for line in pieces for piece in line)
+            lines = (piece for line in row.lines for piece in wrap(line, width)) if self._wrapped else row.lines
             self._flat += [(row.key, line, number == 0) for number, line in enumerate(lines)]
         self.virtual_size = Size(self.size.width, len(self._flat))
 
@@ -100,6 +115,7 @@ class Ledger(Rows):
         key, line, first = self._flat[number]
         selected = bool(key) and key == self.key
         edge = (">" if first else "|") if selected else " "
+        line = line if self._wrapped else cut(line, self.room)
         return self.strip(line, edge, selected=selected, needle=self.needle)
 
     def action_move(self, step: int) -> None:
@@ -178,9 +194,17 @@ class Ledger(Rows):
 
     def _go(self, key: str) -> None:
         if key != self.key:
+            self._refresh_row(self.key)
+            self._refresh_row(key)
             self.key = key
-            self.refresh()
             self.post_message(self.Moved(self, key))
+
+    def _refresh_row(self, key: str) -> None:
+        """Paint a row anew, whose mark at the edge changes; what is out of sight is not painted."""
+        first = self._first_line.get(key)
+        if first is not None:
+            after = next((n for n in range(first, len(self._flat)) if self._flat[n][0] != key), len(self._flat))
+            self.refresh_lines(first, after - first)
 
     def _reveal(self) -> None:
         first = self._first_line.get(self.key)

@@ -17,7 +17,12 @@ class Texts(Static):
         self.lines: tuple[Line, ...] = lines
 
     def show(self, *lines: Line, layout: bool = True) -> None:
-        """Show these lines instead; without `layout` where they take as much room as those before."""
+        """Show these lines instead; without `layout` where they take as much room as those before.
+
+        As many lines as before, none of which may be folded, take as much room: nothing is laid out anew for them.
+        """
         if lines != self.lines:
+            nowhere_folded = self.styles.text_wrap == "nowrap" and self.styles.width is None
+            layout = layout and not (nowhere_folded and len(lines) == len(self.lines))
             self.lines = lines
             self.update(content(*lines), layout=layout)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Sequence
 
@@ -59,8 +60,10 @@ class OpenedDesk:
         return self._ended or (self._n, log.lost.is_set(), log.why_lost)
 
     def news(self) -> Sequence[Said]:
-        """The signer's question, the looks at running builds, and how far seal and sign are."""
-        return (self._question.open, self._looks(), self._opened.engine.context.finishing.now)
+        """The signer's question, how far seal and sign are, and the looks at running builds, as far as there are any."""
+        with contextlib.suppress(Exception):  # the question is not to be lost with an estimate
+            self._last = self._looks()
+        return (self._question.open, self._last, self._opened.engine.context.finishing.now)
 
     def _looks(self) -> Looks:
         """The newest looks; made anew only when there are any."""
@@ -71,7 +74,7 @@ class OpenedDesk:
             looks = {name: look for name in outlook.live.names() if (look := outlook.now(name)) is not None}
             left = {name: outlook.left(state, name) for name in looks}
             ahead = {name: far for name in looks if (far := outlook.ahead(state, name)) is not None}
-            self._last = Looks(looks, left, outlook.whole(state), ahead)
+            return Looks(looks, left, outlook.whole(state), ahead)
         return self._last
 
     def do(self, wish: Asked) -> None:
@@ -96,9 +99,9 @@ class OpenedDesk:
             engine.post(Waive(item.id, clip(wish.person), clip(wish.reason), clip(wish.code), clip(wish.sha256)))
 
     def stop(self) -> None:
-        """Stop the run."""
-        self._question.stop()
+        """Stop the run; who is asked then hears that it is stopped, and takes that for no answer."""
         self._opened.cancel.set()
+        self._question.stop()
 
     @property
     def _opened(self) -> Opened:

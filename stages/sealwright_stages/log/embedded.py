@@ -76,7 +76,7 @@ def open_embedded(
         raise LogError("the log authority did not start", because, _NEXT)
     try:
         pin(saved_checkpoint, line, log_dir)
-    except LogError:
+    except BaseException:  # a full disk, too: an authority that nobody speaks with does not stay
         with contextlib.suppress(MachineError):
             end()
         raise

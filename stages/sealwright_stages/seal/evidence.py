@@ -7,6 +7,7 @@
 - `SHA256SUMS` holds products only, sorted: the same bytes for every builder that reproduced them.
 - The folder is made under another name and renamed whole; an interrupted run makes it anew, a signed one is left
   as it is.
+- It is signed only as it was made: what is another file by then, or was written to, is told.
 - Whatever stops it leaves nothing half made.
 """
 
@@ -20,7 +21,7 @@ from sealwright_keyring.errors import KeyringError
 from sealwright_keyring.policy import read_files
 from sealwright_keyring.policy_sums import read_sums
 from sealwright_stages.context import Context
-from sealwright_stages.errors import LogError, MachineError
+from sealwright_stages.errors import LogError, MachineError, SigningError
 from sealwright_stages.files import read_small, remove_tree, sha256_file, sync_folder, write_whole
 from sealwright_stages.finish import Act
 from sealwright_stages.needed import digest_now, seen_by
@@ -34,6 +35,7 @@ from sealwright_stages.verify.codes import RefusedError
 from sealwright_stages.verify.copy import copy_judged
 
 _NOTE = 1 << 20  # bytes of a checkpoint
+_MOVE = "find out how it came there; move it away and run again to make and sign it anew"
 PUT_BACK = "find out who changed it; put it back and run again, or begin anew with another --work DIR"
 
 
@@ -43,6 +45,7 @@ class EvidenceFolder:
     def __init__(self, context: Context) -> None:
         self.context = context
         self.folder = context.work.evidence
+        self._made: dict[str, tuple[int, ...]] = {}
 
     @property
     def signed(self) -> bool:
@@ -92,9 +95,17 @@ class EvidenceFolder:
         return statement(context.journal.state, context.plan.manifest, self.products())
 
     def log_that_was_checked(self, folder: Path | None = None) -> str:
-        """Tell of the sealed log in the evidence folder, whose root was just computed anew and compared by the caller."""
+        """Tell of the sealed log in the evidence folder, whose root was just computed anew by the caller.
+
+        Raises:
+            SigningError: it is not the log that was sealed here.
+        """
         note = read_small((folder or self.folder) / "log" / layout.SEALED, _NOTE).decode("utf-8")
         sealed = Checkpoint.parse(note.partition("\n\n")[0] + "\n")
+        if sealed != self.context.journal.log.checkpoint:
+            raise SigningError(
+                f"{self.folder} is of another run", "its log is not the log that was sealed here", _MOVE
+            )
         self.context.finishing.know(root=sealed.root.hex(), records=sealed.size)
         return f"computed here from {sealed.size:,} records, and it is the one that the log authority signed"
 
@@ -118,6 +129,7 @@ class EvidenceFolder:
                 remove_tree(self.folder)
                 fresh.rename(self.folder)
                 sync_folder(self.folder.parent)
+                self._made = _files(self.folder)
                 self.context.finishing.know(folder=str(self.folder))
         except OSError as error:
             remove_tree(fresh)
@@ -127,6 +139,19 @@ class EvidenceFolder:
         except BaseException:
             remove_tree(fresh)
             raise
+
+    def check_untouched(self) -> None:
+        """Look whether the folder holds the very files that `write` put there, and that nobody wrote to them.
+
+        Raises:
+            SigningError: one was changed, came or is gone.
+        """
+        now = _files(self.folder)
+        if changed := sorted(name for name in now.keys() | self._made if now.get(name) != self._made.get(name)):
+            because = f"{changed[0]} was changed after it was made, before it was signed"
+            raise SigningError(
+                "nothing was signed", because, "find out by whom; run again to make it anew and sign"
+            )
 
     def _fill(self, fresh: Path) -> None:
         """Write all but the log."""
@@ -156,6 +181,15 @@ class EvidenceFolder:
         signed = plan.policy_signature.files if plan.policy_signature else {}
         for name, data in {"release.toml": plan.manifest.data, **plan.policy.files, **signed}.items():
             write_whole(folder / name, data)
+
+
+def _files(folder: Path) -> dict[str, tuple[int, ...]]:
+    """Each file and folder below `folder`: which one it is, its size, and when it was written to, as the kernel says."""
+    found: dict[str, tuple[int, ...]] = {}
+    for path in folder.rglob("*"):
+        held = path.lstat()
+        found[path.relative_to(folder).as_posix()] = held.st_ino, held.st_mode, held.st_size, held.st_ctime_ns
+    return found
 
 
 def policy_changed(plan: Plan) -> str:

@@ -37,6 +37,7 @@ from sealwright_stages.work import WorkFolder
 
 _PATIENCE = 120.0
 _MAX_LINE = 16 << 20
+_MOST_LINES, _MOST_TEXT = 500, 2000  # of its summary: no more than a console takes, and a person reads
 _PART = 1 << 16
 _TOOLS = 20.0  # seconds that gpg's tools may take
 _SLICE = 0.2  # seconds between two looks at the cancel flag
@@ -87,9 +88,9 @@ class SignerProcess:
                 "context": dict(context),
             }
         )
-        keys = tuple(str(key["fingerprint"]) for key in hello.get("keys", []) if isinstance(key, dict))
         try:
-            summary = tuple(str(line) for line in answer["summary"])
+            keys = _readable([key["fingerprint"] for key in hello.get("keys", []) if isinstance(key, dict)])
+            summary = _readable(answer["summary"])
             return Proposal(str(answer["proposal"]), str(answer["digest"]), summary, str(answer["needs"]), keys)
         except (KeyError, TypeError) as error:
             raise SigningError("the signer's answer", "it is not understood", "look at its version") from error
@@ -194,6 +195,15 @@ class SignerProcess:
         return SigningError(
             "the signer is gone", last_words(self._said), "look at its key home and its record, then run again"
         )
+
+
+def _readable(said: Sequence[object]) -> tuple[str, ...]:
+    """What a signer says of itself or of what it was shown. Raises SigningError where a person can't read so much."""
+    lines = tuple(str(line) for line in said)
+    if len(lines) > _MOST_LINES or any(len(line) > _MOST_TEXT for line in lines):
+        told = f"it says more than {_MOST_LINES} lines, or one of more than {_MOST_TEXT} characters"
+        raise SigningError("the signer's answer", told, "look at its version")
+    return lines
 
 
 def _signature(each: Mapping[str, str]) -> bytes:

@@ -8,7 +8,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from sealwright_keyring.errors import KeyringError
@@ -21,6 +21,8 @@ from sealwright_stages.verify.verifier import keyring_of
 
 SIGNED = ("SHA256SUMS", "log/SHA256SUMS")
 _MAX_SIGNATURE = 1 << 20
+SKEW = timedelta(days=1)
+"""By which the clocks of a signer and of a log may differ, and only that is told."""
 _MAX_SUMS = 64 << 20
 
 
@@ -54,6 +56,14 @@ def signed_at(signature: bytes, data: bytes, policy: Policy, names: Collection[s
     for name, each in signatures_by(signature, data, policy, names):
         first[name] = min(each.created, first.get(name, each.created))
     return first
+
+
+def ahead_of_seal(signed: datetime, sealed: str) -> timedelta:
+    """By how much something was signed before the log says that it was `sealed`; nothing or less if it was not.
+
+    A signature's time has whole seconds, and so the seal's is compared without its fraction.
+    """
+    return datetime.fromisoformat(sealed).replace(microsecond=0) - signed.astimezone(UTC)
 
 
 def signatures_by(signature: bytes, data: bytes, policy: Policy, names: Collection[str]) -> list[tuple[str, Good]]:

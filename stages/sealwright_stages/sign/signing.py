@@ -17,9 +17,9 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import shlex
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC
+from datetime import UTC, datetime
 
 from sealwright_keyring.openpgp import Good
 from sealwright_stages.context import Context
@@ -30,7 +30,7 @@ from sealwright_stages.finish import Signer as Signing
 from sealwright_stages.ports import Proposal, Signer
 from sealwright_stages.seal.evidence import PUT_BACK, EvidenceFolder, policy_changed
 from sealwright_stages.sign.provenance import envelope, pae
-from sealwright_stages.sign.release_signatures import SIGNED, persons_of, signatures_by, signed_pairs
+from sealwright_stages.sign.release_signatures import SIGNED, SKEW, ahead_of_seal, signatures_by, signed_pairs
 from sealwright_stages.verdict import Status
 
 
@@ -80,8 +80,9 @@ def sign_release(context: Context, evidence: EvidenceFolder, confirm: Confirm) -
     else:
         _go_on(context)
         documents = _documents(evidence)
-        signatures = _asked(context, confirm, documents)
+        signatures = _asked(context, evidence, confirm, documents)
         with finishing.step(Act.VERIFY, "what the signer gave is good, and is written"):
+            evidence.check_untouched()
             _write(context, evidence, documents, signatures)
     with finishing.step(Act.COUNT) as say:
         counted = _counted(context, evidence)
@@ -89,7 +90,9 @@ def sign_release(context: Context, evidence: EvidenceFolder, confirm: Confirm) -
     return counted
 
 
-def _asked(context: Context, confirm: Confirm, documents: Mapping[str, tuple[str, bytes]]) -> Mapping[str, bytes]:
+def _asked(
+    context: Context, evidence: EvidenceFolder, confirm: Confirm, documents: Mapping[str, tuple[str, bytes]]
+) -> Mapping[str, bytes]:
     """What the signer signs, if the person agrees."""
     finishing, things = context.finishing, _things(documents)
     finishing.know(things=things)
@@ -113,6 +116,7 @@ def _asked(context: Context, confirm: Confirm, documents: Mapping[str, tuple[str
                 raise SigningError("nothing was signed", "the release manager said no", "run again to sign")
             say("yes, with digits and name" if typed.digest else "left to the signer's own policy")
         with finishing.step(Act.KEY) as say:
+            evidence.check_untouched()
             signatures = signer.sign(proposal, typed.digest, typed.release)
             say(f"the signer gave {len(signatures)} signatures")
     return signatures
@@ -190,22 +194,33 @@ def _write(
     if set(signatures) != set(documents):
         raise SigningError("the signer's answer", "it did not sign all that it was shown", "look at its record")
     policy, signers = context.plan.policy, context.plan.manifest.signers
-    envelope_name = ""
-    for name in SIGNED:
-        who = persons_of(signatures[name], documents[name][1], policy, signers)
-        if not who:
-            raise SigningError(
-                f"the signature over {name}",
-                "it is by none of the release's signers",
-                "look at the signer's key",
-            )
-        envelope_name = f"provenance.{sorted(who)[0]}.dsse.json"
     payload = documents["provenance"][1]
-    if not persons_of(signatures["provenance"], pae(payload), policy, signers):
-        raise SigningError("the provenance's signature", "it does not verify", "look at the signer's record")
-    write_whole(evidence.folder / envelope_name, envelope(payload, signatures["provenance"]))
+    by: list[frozenset[str]] = []
+    shown = {name: data for name, (_, data) in documents.items()} | {"provenance": pae(payload)}
+    for name, data in shown.items():
+        found = signatures_by(signatures[name], data, policy, signers)
+        if not found:
+            because = "it does not verify as one by any of the release's signers"
+            raise SigningError(f"the signature over {name}", because, "look at the signer's key and its record")
+        _in_time(context, name, found)
+        by.append(frozenset(person for person, _ in found))
+    if not (all_three := frozenset.intersection(*by)):
+        because = "no person has signed all that was shown"
+        raise SigningError("the signer's answer", because, "look at the signer's keys and its record")
+    write_whole(
+        evidence.folder / f"provenance.{min(all_three)}.dsse.json", envelope(payload, signatures["provenance"])
+    )
     for name in SIGNED:
         write_whole(evidence.folder / f"{name}.asc", signatures[name])
+
+
+def _in_time(context: Context, name: str, found: Sequence[tuple[str, Good]]) -> None:
+    """Refuse what says that it was signed long before there was anything to sign: no audit would let it pass."""
+    sealed = context.journal.state.last_t
+    for person, good in found:
+        if ahead_of_seal(good.created, sealed) > SKEW:
+            told = f"{person} signed it at {_stamp(good.created)}, more than a day before the log was sealed, {sealed}"
+            raise SigningError(f"the signature over {name}", told, "set the clocks right, then sign again")
 
 
 def _counted(context: Context, evidence: EvidenceFolder) -> str:
@@ -214,6 +229,7 @@ def _counted(context: Context, evidence: EvidenceFolder) -> str:
     checks: list[Check] = []
     for name, (signature, data) in zip(SIGNED, signed_pairs(evidence.folder), strict=True):
         found = signatures_by(signature, data, context.plan.policy, manifest.signers)
+        _in_time(context, name, found)
         per_document.append({person for person, _ in found})
         checks += [_check(name, person, good) for person, good in found]
     context.finishing.know(checks=tuple(checks))
@@ -234,6 +250,9 @@ def _counted(context: Context, evidence: EvidenceFolder) -> str:
 
 def _check(name: str, person: str, good: Good) -> Check:
     """What was found of a good signature, in the words of the evidence."""
-    made = good.created.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
     tool, second = (str(good.evidence.get(word, "")) for word in ("tool", "second_check"))
-    return Check(name, person, good.fingerprint, made, tool, second)
+    return Check(name, person, good.fingerprint, _stamp(good.created), tool, second)
+
+
+def _stamp(at: datetime) -> str:
+    return at.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
