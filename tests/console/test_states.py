@@ -68,7 +68,7 @@ def test_a_gate_that_only_waits_is_closed_and_not_red(snap_compare: Compare, siz
 def test_while_it_builds_the_overview_says_what_is_done_and_what_runs(
     snap_compare: Compare, size: tuple[int, int]
 ) -> None:
-    assert looks(snap_compare, console(made_up.building()), size)
+    assert looks(snap_compare, console(made_up.building(), lefts={"": "about 3:20", "xen": "about 0:50"}), size)
 
 
 def test_a_filter_keeps_the_red_and_says_how_many_were_found(snap_compare: Compare) -> None:
