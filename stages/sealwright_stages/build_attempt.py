@@ -83,8 +83,7 @@ def attempted(
     out.mkdir()
     told = ("", "", "") if varied is None else journal.spill(varied.told())
     environment = job.environment.name, job.environment.sha256
-    most = job.limits.wall, job.limits.memory, job.limits.disk, job.limits.processes
-    facts = *environment, known.manifest_sha256, job.epoch, *journal.spill(seen), *told, *most
+    facts = *environment, known.manifest_sha256, job.epoch, *journal.spill(seen), *told, *job.limits.figures
     name = stream if varied is None else f"{stream}{SECOND}"
     try:
         journal.tell(ev.BuildStarted(job.component, item, name, job.recipe, *facts))

@@ -42,6 +42,11 @@ class Limits:
     disk: int = 20 << 30
     processes: int = 512
 
+    @property
+    def figures(self) -> tuple[int, int, int, int]:
+        """As `build.started` tells them: seconds, bytes of memory, bytes of disk, processes."""
+        return self.wall, self.memory, self.disk, self.processes
+
 
 @dataclass(frozen=True)
 class Need:

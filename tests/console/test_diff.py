@@ -154,16 +154,16 @@ def test_every_word_of_the_json_is_documented() -> None:
 
 
 @pytest.mark.parametrize("words", [[], ["--json"], ["--exit-code"]])
-def test_folders_that_are_none_end_with_1(
+def test_folders_that_are_none_end_with_2_and_no_verdict(
     tmp_path: Path, words: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["diff", str(tmp_path), str(tmp_path / "none"), *words]) == 1
+    assert main(["diff", str(tmp_path), str(tmp_path / "none"), *words]) == 2
     told = capsys.readouterr()
-    assert told.err == ""
     if words == ["--json"]:
-        assert json.loads(told.out)["compared"] is False
+        assert json.loads(told.out)["exit"] == 2 and "compared" not in told.out
     else:
-        assert told.out.endswith("verdict: NO, A and B are not whole\n")
+        assert told.out == ""
+        assert [line.split(":")[0] for line in told.err.splitlines()] == ["error", "because", "next"]
 
 
 def test_nothing_to_read_is_told() -> None:

@@ -129,11 +129,6 @@ def test_a_review_whose_audit_runs_has_nothing_green(
     assert looks(snap_compare, app, size)
 
 
-def test_a_record_in_full(snap_compare: Compare, tmp_path: Path) -> None:
-    """In the small window alone: in a larger one the folder is in the picture."""
-    assert looks(snap_compare, made_up.review(tmp_path, made_up.past_trouble(), 95), SMALL, "e", "enter")
-
-
 @TREE
 def test_output_that_is_not_what_was_recorded(
     snap_compare: Compare, size: tuple[int, int], tmp_path: Path

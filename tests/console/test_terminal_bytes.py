@@ -39,7 +39,10 @@ LIVE = (
 """What Textual never writes by itself, and each attack contains."""
 
 PATIENCE = 30.0
-NOT_THERE: dict[str, str] = {}
+NOT_THERE = {
+    "Rows": "what lists are made of; it has no rows of its own",
+    "Timeline": "a review's, made of times, marks and numbers of records alone",
+}
 """Widgets that no screen has of itself, and why nothing from outside is on them."""
 
 

@@ -100,6 +100,11 @@ def _as_declared(story: Story, event: ev.BuildStarted, entry: Entry) -> None:
     if build is None or (event.recipe, event.environment) != (build.recipe, build.environment):
         what = f"{event.component} was built by another recipe, or in another environment, than the manifest says"
         story.breaks("build-declared", entry, what)
+    told = event.most_seconds, event.most_memory, event.most_disk, event.most_processes
+    if build is not None and any(told) and told != build.limits.figures:
+        story.breaks(
+            "build-declared", entry, f"{event.component} was built with other limits than the manifest says"
+        )
     for need in sorted(declared.needs(event.component)):
         needed = story.state.items.get(f"{need}/build")
         if needed is not None and not needed.green:
