@@ -54,7 +54,7 @@ RULES: Mapping[str, str] = {
     # builds
     "sandbox-held": "A run that builds says that its sandbox held, if one before it in the log did, and it says so whole.",
     "root-evidence": "A build root's evidence says in full what it was made of, and that is what is asked for.",
-    "build-declared": "A build has the recipe, environment and limits of the manifest, an item that runs, a stream of its own.",
+    "build-declared": "A build has recipe, environment and limits of the manifest, an item that runs, a stream of its own.",
     "build-inputs": "It was built from the promoted sources, under their manifest, epoch and verified build root.",
     "build-needs": "All that it needs was built before; it saw the products of that, as they stand at the seal.",
     "build-ended": "A build's stream ended, as the build says it did, before it said so.",
