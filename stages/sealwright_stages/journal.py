@@ -4,6 +4,7 @@
 - Evidence too long for a record goes as data on a stream of its own, and the event names its SHA-256.
 - A warning that the manifest waives by name is waived right after its verdict, on the record.
 - What builds add to while others look is read under the pen's own lock.
+- From the beginning of a run until its end is said, the log's stream may not end as if all had been said.
 - Texts from outside are cut to `TEXT_LIMIT` characters and `_BYTE_LIMIT` bytes before they go into a record,
   so that no text, however odd, makes a record that the log would refuse.
 """
@@ -55,6 +56,7 @@ class Journal:
         if self._resumed is None:
             self._resumed = self.state.runs > 0
             what = manifest.name, manifest.version, tool, manifest.sha256, policy_sha256
+            self.log.all_said = False
             self.tell(ev.RunStarted(*what, self._resumed, official))
         return self._resumed
 
@@ -63,6 +65,7 @@ class Journal:
         if not self.state.sealed and not self.log.lost.is_set():
             with contextlib.suppress(Exception):
                 self.tell(ev.RunEnded(int(code), clip(sentence), clip(next_step)))
+                self.log.all_said = True
 
     def tell(self, event: ev.Event) -> Record:
         """Append an event; when this returns it is durable and in the state.

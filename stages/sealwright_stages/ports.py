@@ -46,9 +46,11 @@ class OutputStream(Protocol):
 class EventLog(Protocol):
     """The log authority as the engine sees it. Every method raises LogLost when it is dead or frozen.
 
-    `exhibits` are what was kept of a log that contradicted itself; empty while it does not.
+    `exhibits` are what was kept of a log that contradicted itself; empty while it does not. `all_said` is for who
+    appends: while it is False, the stream does not end cleanly.
     """
 
+    all_said: bool
     lost: threading.Event
     why_lost: str
     log_dir: Path | None

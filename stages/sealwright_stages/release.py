@@ -15,6 +15,7 @@ import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -113,38 +114,37 @@ def walked(
         if memory is None and not journal.state.sealed:  # a sealed log takes no verdict any more
             memory = _recalled(manifest)
         _same_memory(journal.state, memory.read if memory is not None else ())
-        with _begun(journal, subject, wish):
-            from sealwright_stages.assembly import assembled  # noqa: PLC0415 - the first event need not wait for it
+        stack.push(partial(_let_go, journal))
+        if not journal.state.sealed:
+            _begin(journal, subject, wish)
+        from sealwright_stages.assembly import assembled  # noqa: PLC0415 - the first event need not wait for it
 
-            engine, outlook = assembled(subject, wish, ask, journal, identities, cancel, memory, held)
-            engine.context.stands = lock.stands
+        engine, outlook = assembled(subject, wish, ask, journal, identities, cancel, memory, held)
+        engine.context.stands = lock.stands
         yield Opened(manifest, work, engine, log, cancel, outlook)
 
 
-@contextlib.contextmanager
-def _begun(journal: Journal, subject: Subject, wish: Wish) -> Iterator[None]:
-    """Say that the run began, before the block; and that it ended, if the block refuses to go on.
+def _begin(journal: Journal, subject: Subject, wish: Wish) -> None:
+    """Say that the run began.
 
     Raises:
         LogError: the log does not take it.
     """
-    if journal.state.sealed:
-        yield
-        return
     try:
         journal.begin(subject.manifest, subject.policy.sha256, wish.tool, official=subject.official)
     except LogLost as error:
         raise log_error(error) from error
-    try:
-        yield
-    except SealwrightError as error:
+
+
+def _let_go(journal: Journal, kind: object, error: BaseException | None, trace: object) -> None:
+    """Say how a run ended that was refused or stopped outside of the engine, which says it of all others."""
+    if journal.log.all_said:
+        return
+    if isinstance(error, SealwrightError):
         journal.end(error.exit_code, f"{error.what}: {error.because}", error.next_step)
-        raise
-    except OSError as error:
-        journal.end(
-            Exit.ENVIRONMENT, f"{error.filename or 'a file'} can't be used: {error.strerror or error}", _MEND
-        )
-        raise
+    elif isinstance(error, OSError):
+        what = f"{error.filename or 'a file'} can't be used: {error.strerror or error}"
+        journal.end(Exit.ENVIRONMENT, what, _MEND)
 
 
 def open_log(manifest: Manifest, work: WorkFolder, identities: Identities, ahead: Ahead) -> LogSession:

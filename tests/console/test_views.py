@@ -147,6 +147,13 @@ def test_the_stage_that_the_release_is_at_is_underlined() -> None:
         assert [part.text for part in stepper(state) if part.here] == [here]
 
 
+def test_a_stage_whose_warnings_were_waived_is_not_where_a_release_is_that_went_on() -> None:
+    state = fold(made_up.building().entries)
+    assert state.stages_ended[Stage.VERIFY] is True
+    state.stages_ended[Stage.VERIFY] = False
+    assert [part.text for part in stepper(state) if part.here] == ["build"]
+
+
 def test_a_signed_release_says_so_and_has_no_stage_left() -> None:
     said = status_line(SEALED, next_word(SEALED), 78, signed=Status.PASSED)
     assert "5 ✓ sign" in plain(said) and plain(said).endswith("  ✓ SIGNED")
@@ -199,6 +206,8 @@ def test_what_has_passed_is_one_line_until_it_is_unfolded() -> None:
 def test_where_all_is_green_one_sentence_says_so_and_counts_the_waivers() -> None:
     table = component_table(SEALED, 76)
     assert plain(counts_line(SEALED, table)) == "✓ all green: 11 components, 34 checks, 1 of them waived"
+    said = plain(counts_line(SEALED, table, believed=False))
+    assert said == "· as the log says: 11 components, 34 checks, 1 of them waived"
 
 
 def test_the_gate_panel_shows_each_blocker_with_why_and_what_to_do() -> None:

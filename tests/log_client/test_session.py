@@ -177,6 +177,17 @@ def test_a_dropped_stream_is_an_unclean_end_and_the_session_lives(place: Place) 
     assert ends == {"build/xen/1-0": False, "build/xen/1-1": True}
 
 
+@pytest.mark.parametrize("all_said", [True, False])
+def test_a_stream_ends_clean_only_if_all_was_said(place: Place, all_said: bool) -> None:
+    session = place.open()
+    session.append({"e": "x"})
+    session.all_said = all_said
+    session.close()
+    place.open().append({"e": "the next one"})
+    ends = [entry.body["clean"] for entry in read_entries(place.log) if entry.kind == "eof"]
+    assert ends == [all_said]
+
+
 def test_a_refused_stream_says_why_and_the_session_lives(place: Place) -> None:
     session = place.open()
     session.open_stream("build/xen").finish(0)

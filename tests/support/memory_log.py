@@ -48,6 +48,7 @@ class MemoryLog:
         self.exhibits: tuple[Exhibit, ...] = ()
         self.appends = 0
         self.closed = False
+        self.all_said = True
         self._die_at, self._keeps_last = die_at, keeps_last
         self._lock = threading.Lock()
         if kept.entries and kept.entries[-1].kind != "seal":  # the console before is gone, however it went

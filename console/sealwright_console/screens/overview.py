@@ -84,7 +84,9 @@ class OverviewScreen(ConsoleScreen):
         beside: Line = (Part(f"by {self.order}", Tone.DIM),)
         if left := self.feed.left():
             beside = (Part(f"build: {left}", Tone.RUNNING), Part("  "), *beside)
-        self.say("#counts", apart(counts_line(state, table, self.stage, needle), beside, self.room))
+        believed = self.feed.cursor is None or self.feed.cursor.proved
+        counts = counts_line(state, table, self.stage, needle, believed=believed)
+        self.say("#counts", apart(counts, beside, self.room))
         self.say("#columns", table.head if table.rows else ())
         self._explain(ledger.key)
 

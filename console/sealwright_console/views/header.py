@@ -51,10 +51,19 @@ def stage_status(state: State, stage: Stage, signed: Status | None = None) -> St
 
 
 def current_stage(state: State, signed: Status | None = None) -> Stage | None:
-    """The stage that the release is at: the one that began last and is not green, or else the next one; None at the end."""
+    """The stage that the release is at: the one that began last and is not green, or else the next one; None at the end.
+
+    A stage with a warning was waived, if a later one has begun.
+    """
     standing = {stage: stage_status(state, stage, signed) for stage in STAGES}
-    begun = [stage for stage in STAGES if standing[stage] not in (Status.PENDING, Status.PASSED)]
-    return begun[-1] if begun else next((stage for stage in STAGES if standing[stage] is Status.PENDING), None)
+    begun = [stage for stage in STAGES if standing[stage] is not Status.PENDING]
+    open_ = [
+        stage
+        for stage in begun
+        if standing[stage] in (Status.FAILED, Status.RUNNING)
+        or (standing[stage], stage) == (Status.WARNED, begun[-1])
+    ]
+    return open_[-1] if open_ else next((stage for stage in STAGES if standing[stage] is Status.PENDING), None)
 
 
 def stepper(state: State, between: str = "  ", signed: Status | None = None) -> Line:

@@ -68,16 +68,23 @@ def items_of(state: State, name: str, stage: Stage | None = None) -> list[Item]:
     return [item for item in items if stage in (None, item.stage)]
 
 
-def counts_line(state: State, table: Table, stage: Stage | None = None, needle: str = "") -> Line:
-    """`✗ 2 failed  ! 1 warned  … 3 running  ✓ 41 passed  of 47`; one calm sentence if all is green."""
+def counts_line(
+    state: State, table: Table, stage: Stage | None = None, needle: str = "", *, believed: bool = True
+) -> Line:
+    """`✗ 2 failed  ! 1 warned  … 3 running  ✓ 41 passed  of 47`; one calm sentence if all is green.
+
+    What a log says that is not `believed` (now, or at all) is told as its word.
+    """
     whose = f" in {stage}" if stage is not None else ""
     parts = [Part(f"{len(table.rows)} of {table.total} have “{needle}”{_GAP}")] if needle else []
     if table.total and table.counts[Status.PASSED] == table.total:
         count = sum(many for (each, _), many in state.counts.items() if stage in (None, each))
         waived = sum(item.waiver is not None and stage in (None, item.stage) for item in state.items.values())
         by = f", {waived} of them waived" if waived else ""
-        calm = f"{MARKS[Status.PASSED]} all green{whose}: {table.total} components, {count} checks{by}"
-        return (*parts, Part(calm, Tone.PASSED))
+        counted = f"{table.total} components, {count} checks{by}"
+        if not believed:
+            return (*parts, Part(f"{MARKS[Status.PENDING]} as the log says{whose}: {counted}", Tone.DIM))
+        return (*parts, Part(f"{MARKS[Status.PASSED]} all green{whose}: {counted}", Tone.PASSED))
     parts += [
         Part(f"{MARKS[status]} {table.counts[status]} {status.value}{_GAP}", tone_of(status))
         for status in SEVERITY

@@ -56,6 +56,7 @@ class LogSession:
         self.lost = threading.Event()
         self.why_lost = ""
         self.process_id = 0
+        self.all_said = True  # False: who closes it now was stopped in the middle of a run
         self._connect = connect
         self._end = end
         self._hello: dict[str, object] = {"format": 1, **({"origin": origin} if origin else {})}
@@ -170,10 +171,10 @@ class LogSession:
             self._export = None
 
     def close(self) -> None:
-        """End the stream cleanly, if the log is still open, and let go; an embedded authority ends."""
+        """End the stream, cleanly if all was said and the log is still open, and let go; an embedded authority ends."""
         if self._connection.closed:
             return
-        if not self.lost.is_set() and not self.sealed:
+        if self.all_said and not self.lost.is_set() and not self.sealed:
             with contextlib.suppress(LogLost), self._append_lock:
                 self._connection.send("F", b"0")
                 self._await_checkpoint(self._connection.wait_entry().n + 1)
