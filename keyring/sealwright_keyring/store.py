@@ -173,6 +173,8 @@ class KeyringFolder:
             yield _timeless(person.name, ssh.fingerprint, ssh.algorithm, ssh.comment)
         for mini in person.minisign:
             yield _timeless(person.name, mini.fingerprint, "minisign Ed25519", mini.comment)
+        for raw in person.ed25519:
+            yield _timeless(person.name, raw.fingerprint, "raw Ed25519, of provenance", "")
 
 
 def _timeless(person: str, fingerprint: str, algorithm: str, comment: str) -> Entry:

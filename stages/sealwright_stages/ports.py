@@ -255,6 +255,10 @@ class Builder(Protocol):
         """How the files of these names differ between two folders; `folder` is a new one to work in."""
 
 
+ED25519 = "provenance.ed25519"
+"""Under this name a raw Ed25519 signature over the provenance comes along, if the signer has such a key."""
+
+
 class Signer(Protocol):
     """The signer, wherever it runs."""
 

@@ -168,7 +168,7 @@ def bench_with(folder: Path, signer: ScriptedSigner, answer: Typed | None) -> tu
 
 
 def nothing_is_signed(bench: Bench) -> bool:
-    found = [path for path in bench.work.evidence.rglob("*") if path.suffix in (".asc", ".json")]
+    found = [path for path in bench.work.evidence.rglob("*") if path.name.endswith((".asc", ".dsse.json"))]
     return not [path for path in found if path.parent.name != "keys"]
 
 

@@ -1,6 +1,6 @@
 """Sign with gpg, from the key home that the signer was given.
 
-- Signatures are detached and over SHA-512; the key is named by its full fingerprint.
+- Signatures are detached and over SHA-512, that of an envelope over SHA-256; the key is named by its full fingerprint.
 - A passphrase is between gpg-agent, its pinentry and the person; it never passes through here.
 - An agent that was not there before is ended again, so that no key stays unlocked behind the signer's back.
 """
@@ -59,7 +59,7 @@ def sign(home: Path, key: str, data: bytes, *, armor: bool) -> bytes:
         *form,
         "--no-emit-version",
         "--digest-algo",
-        "SHA512",
+        "SHA512" if armor else "SHA256",  # what goes into an envelope is read by securesystemslib, too
         "--local-user",
         f"0x{key}",
         "--output",
