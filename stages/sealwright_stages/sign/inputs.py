@@ -153,7 +153,7 @@ def _git(item: Item, evidence: Evidence, wanted: GitSource | None) -> Input:
         "git",
         {name: value for name, value in digest.items() if value},
         uri=f"git+{url}@{quote(ref, safe='/+~')}" if url and ref else "",
-        purl=purl.repository(url, tag, commit) if url and commit else "",
+        purl=purl.repository(url, tag, commit) if url and commit and "file:" not in url[:5] else "",
         name=item.id,
         version=tag or commit,
         items=(item.id,),

@@ -37,10 +37,10 @@ def file(url: str, sha256: str) -> str:
 
 def _purl(kind: str, path: str, version: str, qualifiers: Mapping[str, str]) -> str:
     told = f"@{_part(version)}" if version else ""
-    asked = "&".join(f"{key}={_part(value)}" for key, value in sorted(qualifiers.items()))
+    asked = "&".join(f"{key}={_part(value, '/')}" for key, value in sorted(qualifiers.items()))
     return f"pkg:{kind}/{path}{told}{'?' if asked else ''}{asked}"
 
 
-def _part(text: str) -> str:
-    """Percent-encoded, but for what no part needs to encode."""
-    return quote(text, safe="").replace("%3A", ":")
+def _part(text: str, safe: str = "") -> str:
+    """Percent-encoded, but for a colon and what is `safe`."""
+    return quote(text, safe=safe).replace("%3A", ":")
