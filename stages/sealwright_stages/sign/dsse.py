@@ -102,9 +102,10 @@ def read(data: bytes) -> tuple[bytes, bytes, Raw | None]:
         if len(entries) > MAX_SIGNATURES:
             raise ValueError("it has too many signatures")
         signature = b"".join(_packet(entry, payload) for entry in rest)
+        same = envelope(payload, signature, raw) == data
     except (ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError):
         raise ValueError("it is no DSSE envelope") from None
-    if envelope(payload, signature, raw) != data:
+    if not same:
         raise ValueError("it is not an envelope of ours, byte for byte")
     return payload, signature, raw
 
