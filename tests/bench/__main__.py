@@ -12,6 +12,7 @@ from bench import (
     bench_diff,
     bench_log,
     bench_logs,
+    bench_provenance,
     bench_review,
     bench_sandbox,
     bench_signatures,
@@ -29,6 +30,7 @@ def lines() -> Iterator[Line]:
         yield from bench_verify.trees_and_history(Path(folder))
         yield from bench_signatures.lines(Path(folder))
         yield from bench_diff.lines(Path(folder) / "diff")
+        yield from bench_provenance.lines(Path(folder) / "provenance")
         yield from bench_start.lines(Path(folder) / "start")
     yield from bench_log.lines()
     yield from bench_review.lines()

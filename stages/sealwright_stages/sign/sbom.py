@@ -14,7 +14,6 @@ against the library and the official schema. Source: https://cyclonedx.org/docs/
 from __future__ import annotations
 
 import json
-import uuid
 from collections.abc import Iterator, Sequence
 
 from sealwright_stages.manifest import Manifest
@@ -37,6 +36,8 @@ _TYPES = {
 
 def sbom(state: State, manifest: Manifest, products: Sequence[Product], inputs: Inputs, root: bytes) -> bytes:
     """The document's bytes; `root` is that of the sealed log (32 bytes)."""
+    import uuid  # noqa: PLC0415 - no run needs it before its end
+
     body = {
         "$schema": "http://cyclonedx.org/schema/bom-1.6.schema.json",
         "bomFormat": "CycloneDX",
