@@ -81,6 +81,17 @@ def test_a_signature_that_securesystemslib_does_not_know_stands_whole(signed: Si
     assert opened(data) == (PAYLOAD, detached_signatures(packet)[0].raw)
 
 
+def test_numbers_that_begin_with_zeros_come_back(signed: Signed) -> None:
+    """OpenPGP leaves zeros out, and securesystemslib wants them back."""
+    hashed = bytes([5, 2]) + bytes(4) + bytes([22, 33, 4]) + bytes(20)
+    body = bytes([4, 0, 22, 8]) + len(hashed).to_bytes(2, "big") + hashed + bytes(4)
+    body += (9).to_bytes(2, "big") + b"\x01\x02" + (248).to_bytes(2, "big") + b"\xff" * 31
+    data = envelope(PAYLOAD, b"\xc2" + bytes([len(body)]) + body)
+    (entry,) = json.loads(data)["signatures"]
+    assert base64.b64decode(entry["sig"]) == bytes(30) + b"\x01\x02" + b"\0" + b"\xff" * 31
+    assert opened(data)[1].endswith(body[-37:])
+
+
 def changed(data: bytes, change: Callable[[dict[str, Any]], object]) -> bytes:
     body = json.loads(data)
     change(body)

@@ -149,7 +149,8 @@ def test_from_each_product_the_inputs_of_its_component_are_reached(evidence: Pat
     assert {"xen/git/v1", "xen/tallow.tar.gz", "xen/environment", "products/catdoc/notes.txt"} <= set(
         edges[component]
     )
-    assert "gcc 12.2 amd64" in edges["xen/environment"] and "catdoc/catdoc.dsc" in edges["component:catdoc"]
+    assert {"gcc 12.2 amd64", "environment debian:bookworm/apt"} <= set(edges["xen/environment"])
+    assert "catdoc/catdoc.dsc" in edges["component:catdoc"]
 
 
 @pytest.mark.parametrize(
@@ -220,10 +221,12 @@ ITEMS: Mapping[str, tuple[str, Mapping[str, object]]] = {
     ),
     "grub/uploader/hello": ("uploader", {"uploaders": "/srv/k.gpg", "uploaders_sha256": sha("ring"), "uploaders_package": "k 1"}),
     "environment tar:1/tar": ("digest", {"url": "https://example.org/root.tar", "found": "x"}),
+    "grub/environment": ("apt", {"packages": ["gcc 1 amd64 " + sha("gcc"), "odd", 7]}),
+    "lamp/environment": ("apt", {}),
     "grub/file/odd": ("digest", {"url": 7, "version": []}),
     "grub/git/odder": ("git-tag", {"commit": {}, "tag": None}),
 }  # fmt: skip
-SUBJECTS = {"grub/archive/hello": sha("h"), "grub/uploader/hello": sha("h"), "grub/file/dwz-1.rpm": sha("grub/rpm/dwz-1.rpm")}  # fmt: skip
+SUBJECTS = {"lamp/environment": sha("grub/environment"), "grub/archive/hello": sha("h"), "grub/uploader/hello": sha("h"), "grub/file/dwz-1.rpm": sha("grub/rpm/dwz-1.rpm")}  # fmt: skip
 
 
 @pytest.fixture
@@ -232,7 +235,7 @@ def inputs(forger: Forger) -> Inputs:
     forger.manifest.write_text(HEAD + SUBMODULE)
     state = State(manifest_sha256=sha("manifest"), policy_sha256=sha("policy"))
     for name, (kind, _) in ITEMS.items():
-        component = "environment tar:1" if name.startswith("environment") else "grub"
+        component = "environment tar:1" if "environment" in name else "grub"
         subject = SUBJECTS.get(name, sha(name))
         state.items[name] = Item(name, component, Stage.VERIFY, kind, name, subject_sha256=subject)
     fetched = state.items["grub/fetch/hello"] = Item("grub/fetch/hello", "grub", Stage.GET_SOURCES, "fetch", "")
@@ -280,6 +283,8 @@ def test_an_input_of_each_kind_is_named_by_where_it_is_from(inputs: Inputs, name
 def test_what_several_items_judged_is_one_input_and_names_them_all(inputs: Inputs) -> None:
     assert inputs.all["grub/dwz-1.rpm"].items == ("grub/rpm/dwz-1.rpm", "grub/file/dwz-1.rpm")
     assert inputs.all["grub/h.dsc"].items == ("grub/archive/hello", "grub/uploader/hello")
+    assert inputs.all["grub/environment"].items == ("grub/environment", "lamp/environment")
+    assert list(inputs.parts["grub/environment"]) == ["gcc 1 amd64"] and "lamp/environment" not in inputs.all
 
 
 def test_two_things_of_one_name_are_two_inputs(inputs: Inputs) -> None:

@@ -39,8 +39,8 @@ You need: gpg, sha256sum, python3. Get the signers' fingerprints from somewhere 
      grep '"e":"item.verdict"' log/index.jsonl
      grep '"e":"gate.decided"' log/index.jsonl
 
-{policy}What it was made from stands in provenance.*.dsse.json, which is signed too, and in sbom.cdx.json, whose SHA-256 is in
-the former. The commands for sqv, openssl, securesystemslib and @sigstore/verify are in Sealwright's documentation:
+{policy}What it was made from stands in provenance.*.dsse.json, which is signed too, and in sbom.cdx.json, whose SHA-256 is
+in the former. The commands for sqv, openssl, securesystemslib and @sigstore/verify are in Sealwright's documentation:
 docs/how-to/verify-with-other-programs.md.
 
 With Sealwright:  sealwright audit .     and     sealwright check FILE --evidence .
