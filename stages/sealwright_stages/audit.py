@@ -101,7 +101,8 @@ def _audit(evidence: Path, reviewer: Reviewer, watch: OnRecord | None) -> Audit:
         findings += more
         if wants is not None:
             provided = ", ".join(filter(None, (wants.provided, _without(reviewer, report))))
-            said = statement(state, manifest, sorted(state.products.values(), key=published_path))
+            named = sorted(state.products.values(), key=published_path)
+            said = statement(state, manifest, named, report.checkpoint)
             findings += [*signatures(evidence, wants, state.last_t), *provenance(evidence, wants, said)]
         segments = [name for names in reading.segments.values() for name in names]
         findings += strangers(evidence, listed(manifest, [*own.files, *signed], state, segments, report.records))

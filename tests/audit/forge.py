@@ -16,6 +16,7 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from appendlog.log_making import Times
+from sealwright_appendlog.note import Checkpoint, split_note
 from sealwright_appendlog.store import Store
 from sealwright_keyring.policy import Policy, load_policy
 from sealwright_stages import events as ev
@@ -158,7 +159,9 @@ class Forger:
         declared, _ = self.declared()
         folder = self.unsigned(list(counted(change(self.tale(declared, self.tool)))))
         state = told(folder / "log")
-        said = statement(state, declared.manifest, sorted(state.products.values(), key=published_path))
+        sealed = Checkpoint.parse(split_note((folder / "log" / "checkpoint.sealed").read_bytes())[0])
+        named = sorted(state.products.values(), key=published_path)
+        said = statement(state, declared.manifest, named, sealed)
         signed = {f"{name}.asc": self.signed((folder / name).read_bytes(), at) for name in SUMS}
         signed["provenance.manager-a.dsse.json"] = envelope(said, self.signed(pae(said), at))
         for name, data in signed.items():

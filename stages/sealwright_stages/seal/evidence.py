@@ -90,9 +90,11 @@ class EvidenceFolder:
         return "".join(f"{p.sha256}  {published_path(p)}\n" for p in self.products()).encode()
 
     def provenance(self) -> bytes:
-        """The in-toto statement about this build, as bytes to sign."""
-        context = self.context
-        return statement(context.journal.state, context.plan.manifest, self.products())
+        """The in-toto statement about this build, as bytes to sign. Raises SigningError."""
+        context, sealed = self.context, self.context.journal.log.checkpoint
+        if sealed is None:
+            raise SigningError("there is no provenance", "the log has no checkpoint", "run again to seal and sign")
+        return statement(context.journal.state, context.plan.manifest, self.products(), sealed)
 
     def log_that_was_checked(self, folder: Path | None = None) -> str:
         """Tell of the sealed log in the evidence folder, whose root was just computed anew by the caller.

@@ -1,7 +1,8 @@
 """The provenance of a build: an in-toto Statement v1 with a SLSA provenance v1 predicate.
 
 Sources: https://in-toto.io/Statement/v1 and https://slsa.dev/provenance/v1. Inputs are every verified item with
-its SHA-256; subjects are the products. The bytes are canonical JSON, so that the same facts sign the same.
+its SHA-256; subjects are the products. What a person must know before signing, counts, warnings, waivers and the
+sealed log's root, stands among the internal parameters, so that the signer shows what it signs. The bytes are canonical JSON, so that the same facts sign the same.
 """
 
 from __future__ import annotations
@@ -10,15 +11,17 @@ import base64
 import json
 from collections.abc import Sequence
 
+from sealwright_appendlog.note import Checkpoint
 from sealwright_stages.events import Stage
 from sealwright_stages.manifest import Manifest
 from sealwright_stages.state import Product, State
+from sealwright_stages.verdict import Status
 
 PAYLOAD_TYPE = "application/vnd.in-toto+json"
 
 
-def statement(state: State, manifest: Manifest, products: Sequence[Product]) -> bytes:
-    """The statement about `products`, as bytes."""
+def statement(state: State, manifest: Manifest, products: Sequence[Product], sealed: Checkpoint) -> bytes:
+    """The statement about `products`, as bytes; `sealed` is the log's last checkpoint."""
     inputs = [
         {"name": item.id, "digest": {"sha256": item.subject_sha256}}
         for item in state.items.values()
@@ -38,6 +41,7 @@ def statement(state: State, manifest: Manifest, products: Sequence[Product]) -> 
                     "manifest": {"sha256": state.manifest_sha256},
                     "policy": {"sha256": state.policy_sha256},
                 },
+                "internalParameters": _internal(state, sealed),
                 "resolvedDependencies": inputs,
             },
             "runDetails": {
@@ -50,6 +54,20 @@ def statement(state: State, manifest: Manifest, products: Sequence[Product]) -> 
         },
     }
     return json.dumps(body, sort_keys=True, separators=(",", ":")).encode()
+
+
+def _internal(state: State, sealed: Checkpoint) -> dict[str, object]:
+    """Counts, what was warned of and waived, and the sealed log: what a signer shows before it asks."""
+    return {
+        "components": sum(1 for each in state.components.values() if each.build_exit == 0),
+        "items": len(state.items),
+        "warned": sorted(item.id for item in state.items.values() if item.status is Status.WARNED),
+        "waivers": [
+            {"code": each.code, "item": each.item, "person": each.person, "reason": each.reason}
+            for each in state.waivers
+        ],
+        "log": {"origin": sealed.origin, "size": sealed.size, "root": sealed.root.hex()},
+    }
 
 
 def pae(payload: bytes) -> bytes:
