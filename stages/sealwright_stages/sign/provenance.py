@@ -2,7 +2,8 @@
 
 Sources: https://in-toto.io/Statement/v1 and https://slsa.dev/provenance/v1. Inputs are every verified item with
 its SHA-256; subjects are the products. What a person must know before signing, counts, warnings, waivers and the
-sealed log's root, stands among the internal parameters, so that the signer shows what it signs. The bytes are canonical JSON, so that the same facts sign the same.
+sealed log's root, stands among the internal parameters, so that the signer shows what it signs. The bytes are
+canonical JSON, so that the same facts sign the same.
 """
 
 from __future__ import annotations
