@@ -15,6 +15,7 @@ from bench import (
     bench_review,
     bench_sandbox,
     bench_signatures,
+    bench_signer,
     bench_start,
     bench_verify,
     bench_watch,
@@ -28,6 +29,7 @@ def lines() -> Iterator[Line]:
         yield from bench_verify.verify_components(Path(folder))
         yield from bench_verify.trees_and_history(Path(folder))
         yield from bench_signatures.lines(Path(folder))
+        yield from bench_signer.lines(Path(folder) / "signer")
         yield from bench_diff.lines(Path(folder) / "diff")
         yield from bench_start.lines(Path(folder) / "start")
     yield from bench_log.lines()
