@@ -39,9 +39,7 @@ class ScriptedSigner:
     signed: int = 0
     closed: bool = False
 
-    def propose(
-        self, release: str, documents: Mapping[str, tuple[str, bytes]], context: Mapping[str, object]
-    ) -> Proposal:
+    def propose(self, release: str, documents: Mapping[str, tuple[str, bytes]], log: Path) -> Proposal:
         self.shown = {name: data for name, (_, data) in documents.items()}
         if self.refuses:
             raise SigningError("the signer", "it does not know this release", "look at its policy")

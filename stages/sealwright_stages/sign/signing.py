@@ -31,7 +31,6 @@ from sealwright_stages.ports import ED25519, Proposal, Signer
 from sealwright_stages.seal.evidence import PUT_BACK, EvidenceFolder, policy_changed
 from sealwright_stages.sign.dsse import envelope, opened, pae, raw_by
 from sealwright_stages.sign.release_signatures import SIGNED, SKEW, ahead_of_seal, signatures_by, signed_pairs
-from sealwright_stages.verdict import Status
 
 
 @dataclass(frozen=True)
@@ -100,7 +99,7 @@ def _asked(
         with finishing.step(Act.SIGNER) as say:
             signer = confirm.open_signer()
             stack.callback(signer.close)
-            proposal = signer.propose(context.plan.manifest.release, documents, _facts(context))
+            proposal = signer.propose(context.plan.manifest.release, documents, evidence.folder / "log")
             finishing.know(asked=proposal.keys)
             if proposal.digest != digest_over(things):
                 raise SigningError(
@@ -164,18 +163,6 @@ def _documents(evidence: EvidenceFolder) -> dict[str, tuple[str, bytes]]:
         "SHA256SUMS": ("sha256sums", (evidence.folder / "SHA256SUMS").read_bytes()),
         "log/SHA256SUMS": ("log-sha256sums", (evidence.folder / "log" / "SHA256SUMS").read_bytes()),
         "provenance": ("dsse-payload", evidence.provenance()),
-    }
-
-
-def _facts(context: Context) -> dict[str, object]:
-    state = context.journal.state
-    warned = [item.id for item in state.items.values() if item.status is Status.WARNED]
-    return {
-        "components": sum(1 for c in state.components.values() if c.build_exit == 0),
-        "products": len(state.products),
-        "items": len(state.items),
-        "warnings": warned,
-        "waivers": [f"{w.item}: {w.reason} ({w.person})" for w in state.waivers],
     }
 
 
