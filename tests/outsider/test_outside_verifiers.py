@@ -17,12 +17,16 @@ from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from audit.forge import Forger
+from audit.forge import Forger, told
 from audit.rich import rich
 from sealwright_keyring.ed25519_keys import Ed25519Key
 from sealwright_stages.audit import Reviewer, audit
-from sealwright_stages.sign.dsse import envelope, opened, pae, raw_by
+from sealwright_stages.ports import ED25519
+from sealwright_stages.sign.client import SignerProcess
+from sealwright_stages.sign.dsse import envelope, raw_by
+from sealwright_stages.sign.provenance import sealed_log, statement
 from support.small_release import make_key, stop_agent, write_keyring
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
@@ -31,6 +35,7 @@ TEXT = (HERE.parents[1] / "docs" / "how-to" / "verify-with-other-programs.md").r
 BLOCKS = dict(re.findall(r"^```sh ([a-z0-9-]+)\n(.*?)^```$", TEXT, re.MULTILINE | re.DOTALL))
 RAW = Ed25519PrivateKey.from_private_bytes(bytes(range(1, 33)))
 SUMS, LOG_SUMS, DSSE = "SHA256SUMS", "log/SHA256SUMS", "provenance.manager-a.dsse.json"
+SIGNED_KINDS = {SUMS: "sha256sums", LOG_SUMS: "log-sha256sums"}
 ARMOR = r"\n\n(\S+)\n"  # the first line of an armor's body
 
 
@@ -155,7 +160,7 @@ def modules(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 @pytest.fixture(scope="module")
 def release(tmp_path_factory: pytest.TempPathFactory, modules: str) -> Iterator[Release]:
-    """The rich release, whose provenance the manager signed twice."""
+    """The rich release, signed by the signer program as for anybody, with both of the manager's keys."""
     folder = tmp_path_factory.mktemp("outside")
     made = make_key(folder / "manager", "manager-a"), make_key(folder / "author", "release-key-a")
     write_keyring(folder / "keyring", made)
@@ -164,16 +169,41 @@ def release(tmp_path_factory: pytest.TempPathFactory, modules: str) -> Iterator[
     head = "[person.manager-a]\n"
     signers.write_text(signers.read_text().replace(head, f'{head}ed25519 = ["raw.pem"]\n'))
     forger = Forger(folder, made[:1])
-    rich(forger)
-    evidence = forger.evidence()
-    payload, signature = opened((evidence / DSSE).read_bytes())
-    raw = raw_by([key], RAW.sign(pae(payload)), payload)
-    (evidence / DSSE).write_bytes(envelope(payload, signature, raw))
+    evidence = forger.unsigned(rich(forger))
+    sign(evidence, forger, made[0].home, key)
     found = audit(evidence, Reviewer(folder / "keyring", ("manager-a",)))
     assert found.passed, [finding for finding in found.findings if finding.ok == "bad"]
     yield Release(evidence, made[0].fingerprint, modules)
     for each in made:
         stop_agent(each.home)
+
+
+def sign(evidence: Path, forger: Forger, home: Path, key: Ed25519Key) -> None:
+    """Have the signer sign it, and write what it gives as the engine does."""
+    secret, policy = forger.folder / "raw.key", forger.folder / "signing" / "policy.toml"
+    pem = RAW.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    policy.parent.mkdir(mode=0o700)
+    limits = "max_products = 10\nallow_warnings = true\nmax_waivers = 9\n"
+    for path, data in (
+        (secret, pem),
+        (policy, f'[release]\nname = "example"\nversion = "1.0"\n{limits}'.encode()),
+    ):
+        path.write_bytes(data)
+        path.chmod(0o600)
+    words = {"--home": home, "--record": forger.folder / "record.jsonl", "--policy": policy, "--ed25519": secret}
+    argv = [str(Path(sys.executable).with_name("sealwright-signer")), "serve"]
+    signer = SignerProcess([*argv, *(str(word) for pair in words.items() for word in pair)])
+    says = statement(told(evidence / "log"), forger.declared()[0].manifest, sealed_log(evidence / "log"))
+    documents = {name: (kind, (evidence / name).read_bytes()) for name, kind in SIGNED_KINDS.items()}
+    documents["provenance"] = "dsse-payload", says
+    try:
+        given = signer.sign(signer.propose("example-1.0", documents, evidence / "log"), "", "")
+    finally:
+        signer.close()
+    for name in SIGNED_KINDS:
+        (evidence / f"{name}.asc").write_bytes(given[name])
+    raw = raw_by([key], given[ED25519], says)
+    (evidence / DSSE).write_bytes(envelope(says, given["provenance"], raw))
 
 
 @pytest.fixture(scope="module")
