@@ -33,7 +33,12 @@ RELEASE = f"Codename: bookworm\nSHA256:\n {LIST['sha256']}       77 {LIST['name'
 CLEARSIGNED = "-----BEGIN PGP SIGNED MESSAGE-----\nHash: SHA512\n\n{}\n-----BEGIN PGP SIGNATURE-----\n"
 INRELEASE = CLEARSIGNED.format(RELEASE).encode()
 ARCHIVE = {**SUITE, "inrelease_sha256": hashlib.sha256(INRELEASE).hexdigest()}
-FILE, NOTES, DSC, TAG, ROOT = sha("tallow"), sha("notes"), sha("catdoc.dsc"), sha("tag object"), sha("root")
+COMMIT, TREE = sha("commit")[:40], sha("tree")[:40]
+OBJECT = (
+    f"object {COMMIT}\ntype commit\ntag v1\ntagger A Person <person@example.org> 1690000000 +0000\n\nv1\n".encode()
+)
+FILE, NOTES, DSC, ROOT = sha("tallow"), sha("notes"), sha("catdoc.dsc"), sha("root")
+TAG = hashlib.sha256(OBJECT).hexdigest()
 HELD = ev.SandboxHeld(100, "2023-11-13T23:00:00.000000Z", sha("inputs"))
 EARLIER = ev.MemoryRead("example-0.9", "2023-03-02T00:00:00.000000Z", sha("earlier"), 345, 12)
 DEBS = ("a_1_all.deb", "a-dbgsym_1_all.deb", "b_1_all.deb", "c_1_all.deb")
@@ -201,13 +206,14 @@ class Teller:
         self.say(ev.BuildEnded(name, status, 1200, "", second, *figures))
 
 
-COMMIT, TAG_OBJECT, TREE = (sha(name)[:40] for name in ("commit", "tag object", "tree"))
+TAG_OBJECT = hashlib.sha1(b"tag %d\0" % len(OBJECT) + OBJECT).hexdigest()  # noqa: S324 - git's own
 GIT_EVIDENCE = {
     "url": "https://example.org/xen.git",
     "tag": "v1",
     "tag_object": TAG_OBJECT,
     "commit": COMMIT,
     "tree": TREE,
+    "object_base64": base64.b64encode(OBJECT).decode(),
     "object_sha256": TAG,
     "tagged": 1_690_000_000,
     "committed": 1_690_000_000,

@@ -6,6 +6,7 @@ import hashlib
 import json
 import warnings
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from in_toto_attestation.predicates.provenance.v1.provenance_pb2 import Provenan
 from in_toto_attestation.v1.statement_pb2 import Statement
 from packageurl import PackageURL
 
-from audit.forge import Forger, Step, says, told
+from audit.forge import Forger, Step, placed, says, told
 from audit.rich import CATDOC, COMMIT, DSC, FILE, NOTES, PACKAGES, ROOT, TAG_OBJECT, TREE, rich, sha
 from sealwright_stages import events as ev
 from sealwright_stages.audit import Reviewer, audit
@@ -300,8 +301,6 @@ def test_what_several_items_judged_is_one_input_and_names_them_all(inputs: Input
 
 
 def test_two_things_of_one_name_are_two_inputs(inputs: Inputs) -> None:
-    from dataclasses import replace
-
     other = replace(inputs.all["grub/h.tar"], digest={"sha256": sha("another")})
     assert inputs.add(other, "") == f"grub/h.tar#{sha('another')}"
     assert inputs.add(other, "") == f"grub/h.tar#{sha('another')}" and inputs.all["grub/h.tar"].digest[
@@ -321,3 +320,22 @@ def test_two_things_of_one_name_are_two_inputs(inputs: Inputs) -> None:
 )
 def test_package_urls_are_in_the_librarys_own_form(made: str) -> None:
     assert PackageURL.from_string(made).to_string() == made
+
+
+@pytest.mark.parametrize("key", ["commit", "tag_object"])
+@pytest.mark.parametrize("value", ["d" * 40, None])
+def test_commit_and_tag_object_are_those_of_the_signed_object(forger: Forger, key: str, value: str | None) -> None:
+    rich(forger)
+
+    def other(step: Step) -> Step:
+        if not isinstance(step, ev.ItemVerdict) or step.item != "xen/git/v1":
+            return step
+        told = {**json.loads(step.evidence), key: value}
+        text, sha256, _ = placed({name: each for name, each in told.items() if each is not None})
+        return replace(step, evidence=text, evidence_sha256=sha256)
+
+    evidence = forger.evidence(lambda steps: [other(step) for step in steps])
+    bad = [
+        f for f in audit(evidence, Reviewer(forger.folder / "keyring", ("manager-a",))).findings if f.ok == "bad"
+    ]
+    assert {f.rule for f in bad} == {"verdict-declared"} and "than the signed object" in bad[0].detail

@@ -4,6 +4,7 @@
 - Address, tag, commit, package and suite are those of the manifest; an address that is a path of the builder's machine
   can't be compared, since a manifest's paths are relative to where it lay.
 - What evidence tells of the bytes that it is about (a digest, the signed object, a list of files) fits the verdict.
+- A commit and a tag object are those that the signed object itself names, or is.
 - As many of the manifest's signers as it demands are named as those who signed.
 - The packages of a build root are each named with version, architecture and SHA-256.
 """
@@ -81,9 +82,23 @@ def _of_these_bytes(subject: str, found: Mapping[str, Any]) -> str:
             return "the signed object in its evidence can't be read"
         if len(data) < _CUT and hashlib.sha256(data).hexdigest() != subject:
             return "the signed object in its evidence is another one"
+        if len(data) < _CUT and (wrong := _of_this_object(data, found)):
+            return wrong
     archive = found.get("archive")
     if isinstance(archive, dict) and not _dated(archive):
         return "its evidence does not name the archive's signed index by date and SHA-256"
+    return ""
+
+
+def _of_this_object(data: bytes, found: Mapping[str, Any]) -> str:
+    """Whether evidence names a git object, and what that names, as the signed object itself does."""
+    kind, _, name = data.partition(b"\n")[0].decode("ascii", "replace").partition(" ")
+    head = b"%s %d\0" % (b"tag" if kind == "object" else b"commit", len(data))
+    own = hashlib.sha1(head + data, usedforsecurity=False).hexdigest()  # git's own name for it
+    told = {"tag_object": own, "commit": name} if kind == "object" else {"commit": own, "tree": name}
+    for key, value in told.items():
+        if found.get(key) != value:
+            return f"its evidence names another {key.replace('_', ' ')} than the signed object"
     return ""
 
 
