@@ -279,7 +279,11 @@ def _signed(way: Way) -> Link:
 def _entry(way: Way, product: Product) -> Link:
     if way.audit.report is None:
         return Link("entry", "open", "")
-    return Link("entry", "good", f"record {product.n} of the log of {way.audit.report.records}")
+    return Link(
+        "entry",
+        "good",
+        f"record {product.n} of {way.audit.report.records} in the log, sealed {way.state.last_t[:19]}Z",
+    )
 
 
 def _proof(way: Way, product: Product) -> tuple[str, Link]:
@@ -303,7 +307,7 @@ def _sealed(way: Way) -> Link:
         return Link("sealed", "open", "")
     cosigned = ", ".join(each.witness.name for each in report.cosigned)
     more = f", cosigned by {cosigned}" if cosigned else ""
-    return Link("sealed", "good", f"{report.checkpoint.root.hex()} is its root, of {way.state.last_t[:19]}Z{more}")
+    return Link("sealed", "good", f"{report.checkpoint.root.hex()}{more}")
 
 
 def inputs_of(state: State, component: str) -> list[Item]:
