@@ -6,10 +6,16 @@ twenty is an event.
 
 from __future__ import annotations
 
+import hashlib
+import os
+import subprocess
+import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 from audit.forge import EPOCH, ROOT, SUBJECT, TAG, Eof, Forger, Said, Step, Tale, begun, built, judged, placed
+from bench.report import Line, timed
 from sealwright_stages import events as ev
 from sealwright_stages.declared import Declaration
 from sealwright_stages.events import Stage
