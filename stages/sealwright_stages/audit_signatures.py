@@ -16,6 +16,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from sealwright_keyring.errors import KeyringError
+from sealwright_keyring.keyring_files import fingerprints_in
 from sealwright_keyring.policy import Person, Policy, load_policy
 from sealwright_stages.errors import SigningError
 from sealwright_stages.files import read_small
@@ -59,10 +60,21 @@ def required(reviewer: Reviewer, manifest: Manifest, own: Policy) -> tuple[Requi
 def by_fingerprint(trusted: Trusted, own: Policy) -> Required:
     """Who counts by fingerprint; a person whom `own`, the policy in the folder, limits is limited."""
     persons = {}
+    held = {each for name, data in own.files.items() if name.startswith("keys/") for each in _certificates(data)}
     for name, keys in trusted.persons.items():
         known = next(filter(None, map(own.person_of, keys)), None) or Person(name, keys)
-        persons[name] = replace(known, name=name, openpgp=keys, ssh=(), minisign=())
+        persons[name] = replace(
+            known, name=name, openpgp=tuple(held.intersection(keys)), ssh=(), minisign=()
+        )
     return Required(replace(own, persons=persons), tuple(persons), trusted.threshold, "")
+
+
+def _certificates(data: bytes) -> tuple[str, ...]:
+    """The fingerprints in a key file; none if it is of another kind."""
+    try:
+        return fingerprints_in(data)
+    except KeyringError:
+        return ()
 
 
 def _named(reviewer: Reviewer, policy: Policy) -> tuple[Required | None, list[Finding]]:

@@ -264,7 +264,7 @@ def _whose(trust: Trust) -> str:
         return f"pinned on {trust.pin.pinned[:10]}; signed steps lead from there to this keyring"
     another = trust.offered is not None and trust.offered.policy_sha256 != trust.pin.policy_sha256
     more = "; the keyring has changed elsewhere" if another else ""
-    return f"pinned on {trust.pin.pinned[:10]} from {trust.pin.source}{more}"
+    return f"pinned on {trust.pin.pinned[:10]}{more}"
 
 
 def _signed(way: Way) -> Link:
