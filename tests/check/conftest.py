@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from audit.conftest import forger as forger
-from audit.conftest import keys as keys
+from audit.conftest import forger, keys
+
+__all__ = ["forger", "keys"]
 
 
 @pytest.fixture(autouse=True)

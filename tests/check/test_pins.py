@@ -18,7 +18,7 @@ A, B = "A" * 40, "B" * 40
 def pin(name: str = "example", **keys: tuple[str, ...]) -> Pin:
     """A pin of two persons, or of these."""
     persons = keys or {"manager-a": (A,), "manager-b": (B,)}
-    return now_pinned(Pin(name, persons, 1, release="example 1.0", policy_sha256="0" * 64), "/tmp/a \"b\"\n\udcff")
+    return now_pinned(Pin(name, persons, 1, release="example 1.0", policy_sha256="0" * 64), '/tmp/a "b"\n\udcff')
 
 
 @pytest.fixture
