@@ -13,7 +13,6 @@ import re
 import stat
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -171,6 +170,8 @@ def _walked(
     given: Sequence[str],
     files: Sequence[Path],
 ) -> int:
+    from dataclasses import replace  # noqa: PLC0415
+
     from sealwright_stages.audit import audit  # noqa: PLC0415
     from sealwright_stages.check.hashing import Hasher  # noqa: PLC0415
     from sealwright_stages.check.trust import trust_in  # noqa: PLC0415
@@ -223,6 +224,8 @@ def _terminal(options: argparse.Namespace) -> bool:
 
 def _pinned(options: argparse.Namespace, way: Way, pins: Path | None, first: Hashed) -> Way:
     """The way, with its keys pinned if that is what was asked for; only if nothing else is wrong."""
+    from dataclasses import replace  # noqa: PLC0415
+
     from sealwright_stages.check.pins import OtherPinError, keep, now_pinned  # noqa: PLC0415
 
     trust = way.trust
@@ -260,6 +263,8 @@ def _wants(options: argparse.Namespace, trust: Trust) -> str:
 
 def _by_offered(way: Way) -> Way:
     """The way under the keys that the folder brings, for a person who means to pin them instead."""
+    from dataclasses import replace  # noqa: PLC0415
+
     from sealwright_stages.audit import audit  # noqa: PLC0415
     from sealwright_stages.check.way import way_through  # noqa: PLC0415
     from sealwright_stages.reviewer import Trusted  # noqa: PLC0415
