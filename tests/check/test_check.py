@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import random
@@ -186,3 +187,16 @@ def test_the_commands_repeat_each_link_as_they_are_printed(
         path.write_bytes(data.replace(b"a", b"b", 1))
         assert run() != 0, name
         path.write_bytes(data)
+
+
+@pytest.mark.parametrize("right", [True, False])
+def test_at_a_terminal_a_key_is_pinned_by_who_types_its_last_digits(
+    forger: Forger, state: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], right: bool
+) -> None:
+    evidence, typed = forger.evidence(), forger.signers[0].fingerprint[-8:].lower()
+    terminal = io.StringIO(f"{typed if right else typed[::-1] + '0'}\n")
+    monkeypatch.setattr(terminal, "isatty", lambda: True)
+    monkeypatch.setattr("sys.stdin", terminal)
+    monkeypatch.setattr("sealwright_console.checking._terminal", lambda options: True)
+    assert told(capsys, evidence / "products/xen/xen.tar")[0] == (0 if right else 1)
+    assert state.exists() is right
