@@ -89,7 +89,8 @@ def sign_release(context: Context, evidence: EvidenceFolder, confirm: Confirm) -
         papers = _papers(context, evidence)
         signatures = _asked(context, evidence, confirm, papers)
     with finishing.step(Act.VERIFY) as say:
-        files, new = papers.tidied() if evidence.signed else {}, ""
+        files: Mapping[str, bytes] = papers.tidied() if evidence.signed else {}
+        new = ""
         if signatures is not None:
             evidence.check_untouched()
             files, new = papers.answer(signatures).files, "what the signer gave is good, and is written; "
