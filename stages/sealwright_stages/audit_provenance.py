@@ -14,7 +14,7 @@ from pathlib import Path
 
 from sealwright_keyring.ed25519_keys import Ed25519Key
 from sealwright_keyring.policy import Policy
-from sealwright_stages.audit_signatures import Required
+from sealwright_stages.audit_signatures import NOBODY, Required
 from sealwright_stages.errors import SealwrightError, SigningError
 from sealwright_stages.files import read_small
 from sealwright_stages.findings import Finding, advice, bad, good
@@ -67,7 +67,7 @@ def provenance(evidence: Path, wants: Required, said: bytes, own: Policy) -> lis
             findings.append(advice("provenance", f"{path.name} is signed by nobody who counts", "provenance"))
         counted |= who
     if not counted:
-        return [*findings, bad("provenance", "none is signed by a person who counts", "provenance")]
+        return [*findings, bad("provenance", NOBODY, "provenance")]
     return [
         *findings,
         good("provenance", f"it says what the log says, signed by {', '.join(sorted(counted))}", "provenance"),

@@ -10,6 +10,9 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import re
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -21,7 +24,11 @@ from sealwright_stages.errors import SigningError
 from sealwright_stages.findings import Finding, advice, bad, good, unchecked
 from sealwright_stages.manifest import Manifest
 from sealwright_stages.reviewer import Reviewer, Trusted
-from sealwright_stages.sign.release_signatures import SKEW, ahead_of_seal, signed_at, signed_pairs
+from sealwright_stages.sign.release_signatures import SIGNED, SKEW, ahead_of_seal, signed_at, signed_pairs
+
+NOBODY = "none is signed by a person who counts"
+"""What an audit says of provenances while nobody has signed."""
+_COUNTED = re.compile(r"signed by [^;:]*; [0-9]+ needed")
 
 
 @dataclass(frozen=True)
@@ -95,6 +102,16 @@ def _by_the_release(
     threshold = reviewer.threshold or manifest.threshold
     provided = f"if {threshold} of {', '.join(names) or 'nobody'} is who must sign it"
     return Required(policy, names, threshold, provided), [*findings, unchecked("signatures", told)]
+
+
+def only_lacks(finding: Finding) -> bool:
+    """Whether a bad finding says no more than that persons have not signed yet."""
+    if finding.what == "provenance":
+        return finding.detail == NOBODY
+    absent = (f"{name}.asc: {os.strerror(errno.ENOENT)}" for name in SIGNED)
+    return finding.what == "signatures" and (
+        _COUNTED.fullmatch(finding.detail) is not None or finding.detail.endswith(tuple(absent))
+    )
 
 
 def signatures(evidence: Path, wants: Required, sealed: str) -> list[Finding]:

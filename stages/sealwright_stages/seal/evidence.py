@@ -143,7 +143,7 @@ class EvidenceFolder:
                 remove_tree(self.folder)
                 fresh.rename(self.folder)
                 sync_folder(self.folder.parent)
-                self._made = _files(self.folder)
+                self._made = files_of(self.folder)
                 self.context.finishing.know(folder=str(self.folder))
         except OSError as error:
             remove_tree(fresh)
@@ -154,13 +154,17 @@ class EvidenceFolder:
             remove_tree(fresh)
             raise
 
+    def remember(self) -> None:
+        """Take the folder as it is now for what must not change until more is signed; for one that is signed already."""
+        self._made = files_of(self.folder)
+
     def check_untouched(self) -> None:
-        """Look whether the folder holds the very files that `write` put there, and that nobody wrote to them.
+        """Look whether the folder holds the very files that `write` put there, or `remember` saw, and nobody wrote to them.
 
         Raises:
             SigningError: one was changed, came or is gone.
         """
-        now = _files(self.folder)
+        now = files_of(self.folder)
         if changed := sorted(name for name in now.keys() | self._made if now.get(name) != self._made.get(name)):
             because = f"{changed[0]} was changed after it was made, before it was signed"
             raise SigningError(
@@ -198,7 +202,7 @@ class EvidenceFolder:
             write_whole(folder / name, data)
 
 
-def _files(folder: Path) -> dict[str, tuple[int, ...]]:
+def files_of(folder: Path) -> dict[str, tuple[int, ...]]:
     """Each file and folder below `folder`: which one it is, its size, and when it was written to, as the kernel says."""
     found: dict[str, tuple[int, ...]] = {}
     for path in folder.rglob("*"):

@@ -243,10 +243,26 @@ def open_signer(
             "the manifest names neither [signer] transport nor an existing [signer] home",
             "see docs/how-to/use-your-own-release-key.md; the sealed log waits",
         )
-    record = work.private / "signer"
-    record.mkdir(mode=0o700, exist_ok=True)
+    return open_home(home, work.private / "signer", manifest.signer_policy, identities, cancel=cancel)
+
+
+def open_home(
+    home: Path,
+    record: Path,
+    policy: Path | None,
+    identities: Identities,
+    key: str = "",
+    cancel: threading.Event | None = None,
+) -> SignerProcess:
+    """Start the embedded signer for a key home; `record` is the folder for what it keeps, `key` a full fingerprint.
+
+    Raises:
+        SigningError: it can't be started.
+        MachineError: its folders can't be lent to its uid.
+    """
+    record.mkdir(mode=0o700, parents=True, exist_ok=True)
     argv = [sys.executable, "-I", "-m", "sealwright_keyring.signer.cli", "serve"]
-    policy = manifest.signer_policy
+    argv += ["--key", key] if key else []
     uid = identities.signer
     if uid is None:
         argv += ["--home", str(home), "--record", str(record / "record.jsonl")]
