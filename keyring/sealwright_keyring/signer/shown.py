@@ -32,7 +32,9 @@ def lines(release: Release, differs: Sequence[str]) -> list[str]:
     said = release.statement
     told = [
         *head(release),
-        *(f"{each.name}: {len(each.files)} {_WHAT[each.kind]}, {each.sha256}" for each in release.documents),
+        f"{release.products.name}: {len(release.products.files)} products",
+        f"{release.log.name}: the sealed log, {len(release.log.files)} files",
+        f"{release.provenance.name}: {len(said.products)} products of {release.name}",
         f"log:  {said.origin}, sealed with {said.size} records",
         f"root: {said.root}",
         *differs,
@@ -48,6 +50,3 @@ def summary(shown: Sequence[str]) -> list[str]:
         return list(shown)
     left = len(shown) - _SUMMARY
     return [*shown[:_SUMMARY], f"{left} lines more: on the signer's own terminal, and in its record"]
-
-
-_WHAT = {"sha256sums": "products", "log-sha256sums": "files of the sealed log", "dsse-payload": "products"}
