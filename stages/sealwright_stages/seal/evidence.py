@@ -26,7 +26,7 @@ from sealwright_stages.files import read_small, remove_tree, sha256_file, sync_f
 from sealwright_stages.finish import Act
 from sealwright_stages.needed import digest_now, seen_by
 from sealwright_stages.plan import Plan
-from sealwright_stages.seal.pages import how_to_verify, index_page
+from sealwright_stages.seal.pages import how_to_verify, write_page
 from sealwright_stages.seal.proofs import write_proofs
 from sealwright_stages.sign.provenance import statement
 from sealwright_stages.sign.release_signatures import SIGNED
@@ -162,10 +162,9 @@ class EvidenceFolder:
         write_whole(fresh / "SHA256SUMS", self.sums())
         write_proofs(fresh / "log", self.products())
         self._policy(fresh / "policy")
-        state, manifest = self.context.journal.state, self.context.plan.manifest
-        write_whole(fresh / "HOW-TO-VERIFY.txt", how_to_verify(manifest).encode())
+        write_whole(fresh / "HOW-TO-VERIFY.txt", how_to_verify(self.context.plan.manifest).encode())
         write_whole(fresh / "verify.py", verifier().read_bytes(), 0o755)
-        write_whole(fresh / "index.html", index_page(state, manifest).encode())
+        write_page(fresh)
 
     def _copy(self, product: Product, target: Path) -> None:
         try:
