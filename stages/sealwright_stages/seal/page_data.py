@@ -118,12 +118,12 @@ def _chunks(index: Path, *, whole: bool) -> Iterator[str | list[str]]:
             yield _chunk(lines, whole=whole)
             lines = []
     if lines:
-        yield [line.decode("utf-8", "replace") for line in lines]
+        yield _chunk(lines, whole=whole)
 
 
 def _chunk(lines: list[bytes], *, whole: bool) -> str | list[str]:
     read = [whole or _READ.search(line) is not None for line in lines]
-    if any(read):
+    if any(read) or len(lines) < WIDTH:
         return [
             line.decode("utf-8", "replace") if wanted else _text(leaf_hash(line))
             for line, wanted in zip(lines, read, strict=True)

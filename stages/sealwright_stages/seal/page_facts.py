@@ -25,6 +25,7 @@ FOOTER = Html(
 )
 _FOUND = Html(
     '<section id="found" class="found is-unchecked" aria-live="polite" aria-labelledby="word">\n'
+    '<p class="soft">Does this evidence hold together?</p>\n'
     '<p id="word">Not checked</p>\n'
     '<p id="sentence">This page checks itself by scripts, and they are off or did not run. What follows is what '
     "Sealwright wrote when the log was sealed; nothing of it is checked.</p>\n"

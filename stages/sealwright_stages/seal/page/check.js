@@ -256,13 +256,15 @@ const Check = (() => {
       if (!there.length) return ["lacking", "nobody has signed it yet"];
       const keys = await this.certificates();
       const by = [];
-      for (const name of there) by.push(await this.signersOf(name, keys));
+      for (const name of there) {
+        by.push(await this.signersOf(name, keys));
+        demand(by[by.length - 1].size, `${name}.asc holds no signature that counts`);
+      }
       const missing = SIGNED.filter((name) => !there.includes(name));
       this.persons = missing.length ? [] : [...by[0]].filter((person) => by[1].has(person)).sort();
       const needed = this.data.threshold;
       const counted = `${this.persons.length} of ${needed} needed: ${this.persons.join(", ") || "nobody"}`;
       if (missing.length) return ["lacking", `there is no signature over ${missing[0]} yet`];
-      demand(this.persons.length || by.some((each) => each.size), "no release signer has signed it, only others");
       return this.persons.length < needed ? ["lacking", counted] : ["good", counted];
     }
 

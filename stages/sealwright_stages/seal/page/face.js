@@ -46,7 +46,7 @@
     at("checks").replaceChildren(
       ...result.findings.map(({ ok, what, detail }) => {
         const row = element("li", `is-${ok}`);
-        row.append(element("span", "mark", MARKS[ok]), element("b", "", what), " ", element("span", "", detail));
+        row.append(element("span", "mark", MARKS[ok]), element("b", "", what), ": ", element("span", "", detail));
         return row;
       }));
     at("notes").replaceChildren(...result.notes.map((note) => element("li", "", note)));
@@ -101,7 +101,7 @@
       }
       const [ok, word, why] = verdict;
       row.className = `is-${ok}`;
-      row.replaceChildren(element("span", "mark", MARKS[ok]), element("b", "", word), " ", element("span", "", `${file.name}: ${why}`));
+      row.replaceChildren(element("span", "mark", MARKS[ok]), element("b", "", word), ": ", element("span", "", `${file.name}: ${why}`));
       if (sha256) row.append(" ", element("code", "", sha256));
     }
   }
@@ -124,6 +124,9 @@
     const subtle = globalThis.crypto && globalThis.crypto.subtle;
     const library = typeof openpgp === "undefined" ? null : openpgp;
     found = await Check.check(read("evidence"), read("signatures"), library, subtle);
+    const shownHashes = [...document.querySelectorAll("#product-table code")].map((cell) => cell.textContent);
+    if (found.listed && shownHashes.join() !== [...found.listed.values()].join())
+      found.tell("bad", "this page", "the table of products below is not that of SHA256SUMS");
     show(found, performance.now() - begun);
   }
 
