@@ -12,6 +12,7 @@ from bench import (
     bench_diff,
     bench_log,
     bench_logs,
+    bench_page,
     bench_review,
     bench_sandbox,
     bench_signatures,
@@ -36,6 +37,7 @@ def lines() -> Iterator[Line]:
     yield from bench_watch.lines()
     yield from bench_console.lines()
     yield from bench_logs.lines()
+    yield from bench_page.lines()
     yield bench_attach.lines()
 
 

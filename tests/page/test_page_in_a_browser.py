@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import random
 import subprocess
@@ -214,6 +215,18 @@ def test_a_file_is_looked_for_by_its_bytes(seen: Page, evidence: Path, tmp_path:
             seen.wait(f"{row}?.textContent.includes({wanted})")
             assert told in seen.ask(f"{row}.textContent") and seen.ask(f"{row}.className") == kind
     assert seen.requests == [(evidence / "index.html").as_uri()]
+
+
+def test_a_large_file_is_hashed_in_slices(seen: Page, evidence: Path, tmp_path: Path) -> None:
+    seen.look()
+    word(seen, evidence / "index.html")
+    large = tmp_path / "large"
+    with large.open("wb") as stream:
+        stream.truncate((256 << 20) + 77)
+    seen.choose("#pick", [large])
+    shown = seen.wait("document.querySelector('#files code')?.textContent", seconds=110)
+    with large.open("rb") as stream:
+        assert shown == hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def test_no_file_is_green_where_the_page_is_not(seen: Page, evidence: Path) -> None:

@@ -26,7 +26,7 @@ from sealwright_stages.files import read_small, remove_tree, sha256_file, sync_f
 from sealwright_stages.finish import Act
 from sealwright_stages.needed import digest_now, seen_by
 from sealwright_stages.plan import Plan
-from sealwright_stages.seal.pages import how_to_verify, write_page
+from sealwright_stages.seal.pages import how_to_verify, rewrite_page
 from sealwright_stages.seal.proofs import write_proofs
 from sealwright_stages.sign.provenance import statement
 from sealwright_stages.sign.release_signatures import SIGNED
@@ -140,6 +140,15 @@ class EvidenceFolder:
             remove_tree(fresh)
             raise
 
+    def write_page(self, folder: Path | None = None) -> None:
+        """Write the page of the folder anew, with the signatures that lie there now.
+
+        Raises:
+            MachineError: the disk is full.
+            OSError: what it is made of can't be read.
+        """
+        rewrite_page(folder or self.folder, self.context.plan.manifest, self.context.plan.policy)
+
     def check_untouched(self) -> None:
         """Look whether the folder holds the very files that `write` put there, and that nobody wrote to them.
 
@@ -164,7 +173,7 @@ class EvidenceFolder:
         self._policy(fresh / "policy")
         write_whole(fresh / "HOW-TO-VERIFY.txt", how_to_verify(self.context.plan.manifest).encode())
         write_whole(fresh / "verify.py", verifier().read_bytes(), 0o755)
-        write_page(fresh)
+        self.write_page(fresh)
 
     def _copy(self, product: Product, target: Path) -> None:
         try:

@@ -3,6 +3,7 @@
 - Of a log of at most 10,000 records all record lines are there. Of a longer one, those that the page reads; of the
   others the leaf's hash, and one hash for 256 leaves none of which is read. The root follows from either.
 - Texts of files are there byte for byte, in base64.
+- A file that is not in the folder is not in the page, whose scripts say no then.
 - The signatures stand in a block of their own, so that two pages of one sealed log differ in nothing else.
 """
 
@@ -46,10 +47,10 @@ def evidence_block(
     """The evidence that the page checks; `records` is the log's size.
 
     Raises:
-        OSError: a file is missing, or no plain one.
+        OSError: a file is no plain one.
     """
     signers = policy.release_signers([name for name in manifest.signers if name in policy.persons])
-    held = {name: read_small(evidence / name, _SMALL) for name in _FILES}
+    held = _held(evidence, {name: name for name in _FILES})
     held |= {"policy/release.toml": manifest.data, "policy/signers.toml": policy.files["signers.toml"]}
     told = {
         "files": {name: _text(data) for name, data in held.items()},
@@ -76,11 +77,17 @@ def signatures_block(evidence: Path) -> Html:
     Raises:
         OSError: one is no plain file.
     """
-    held: dict[str, str] = {}
-    for name in SIGNED:
+    held = _held(evidence, {name: f"{name}.asc" for name in SIGNED})
+    return data_block("signatures", {name: _text(data) for name, data in held.items()})
+
+
+def _held(evidence: Path, names: Mapping[str, str]) -> dict[str, bytes]:
+    """The files that are there, by what the page calls them."""
+    held: dict[str, bytes] = {}
+    for called, name in names.items():
         with contextlib.suppress(FileNotFoundError):
-            held[name] = _text(read_small(evidence / f"{name}.asc", _SMALL))
-    return data_block("signatures", held)
+            held[called] = read_small(evidence / name, _SMALL)
+    return held
 
 
 SIGNATURES = re.compile(

@@ -36,7 +36,7 @@ _TRY = Html(
     '<section id="try" class="try" hidden>\n'
     '<label for="pick">Is a file in this release? Drop it anywhere on this page, or choose it:</label>\n'
     '<input id="pick" type="file" multiple>\n'
-    '<p class="soft">It is read here, in slices, and goes nowhere.</p>\n'
+    '<p class="soft">It is read here, whatever its size, and goes nowhere.</p>\n'
     '<ul id="files" class="marked" aria-live="polite"></ul>\n'
     "</section>"
 )

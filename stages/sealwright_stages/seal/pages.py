@@ -6,11 +6,12 @@
 
 from __future__ import annotations
 
+import contextlib
 from functools import cache
 from pathlib import Path
 
 from sealwright_keyring.policy import Policy, load_policy
-from sealwright_stages.files import write_whole
+from sealwright_stages.files import read_small, write_whole
 from sealwright_stages.fold import fold
 from sealwright_stages.log.entries import read_entries
 from sealwright_stages.manifest import Manifest, load
@@ -75,15 +76,27 @@ def how_to_verify(manifest: Manifest) -> str:
 def write_page(evidence: Path) -> None:
     """Write the evidence folder's `index.html` anew, whole or not at all: after the seal, and whenever signatures came.
 
-    It is made of what lies in the folder, and of nothing else.
+    It is made of what lies in the folder, and of nothing else. One that is right already is left as it is.
 
     Raises:
         MachineError: the disk is full, or the folder refuses.
         OSError, KeyringError, ManifestError, LogBroken: what it is made of can't be read.
     """
-    manifest, policy = load(evidence / "policy/release.toml"), load_policy(evidence / "policy")
+    rewrite_page(evidence, load(evidence / "policy/release.toml"), load_policy(evidence / "policy"))
+
+
+def rewrite_page(evidence: Path, manifest: Manifest, policy: Policy) -> None:
+    """The same, for who has read manifest and policy of the evidence already.
+
+    Raises:
+        MachineError, OSError, LogBroken: as of `write_page`.
+    """
     state = fold(read_entries(evidence / "log"))
-    write_whole(evidence / "index.html", evidence_page(evidence, manifest, policy, state))
+    path, made = evidence / "index.html", evidence_page(evidence, manifest, policy, state)
+    with contextlib.suppress(OSError):
+        if read_small(path, len(made)) == made:
+            return
+    write_whole(path, made)
 
 
 def evidence_page(evidence: Path, manifest: Manifest, policy: Policy, state: State) -> bytes:

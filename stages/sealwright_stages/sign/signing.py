@@ -7,6 +7,7 @@
 - Signatures appear under their names whole; none is ever written that did not verify.
 - Fewer persons than the release demands is no success: it says who has signed, who may, and what to do next.
 - A release that has its signatures already is verified again, and not signed twice.
+- The page in the evidence is written anew once the signatures are; if that was cut short, the next run does it.
 - Persons are counted by the policy that the run began with; if manifest or keyring were changed since, nothing is
   signed.
 - An interrupted run signs nothing; what the signer gave before is written all the same.
@@ -84,6 +85,7 @@ def sign_release(context: Context, evidence: EvidenceFolder, confirm: Confirm) -
         with finishing.step(Act.VERIFY, "what the signer gave is good, and is written"):
             evidence.check_untouched()
             _write(context, evidence, documents, signatures)
+    evidence.write_page()
     with finishing.step(Act.COUNT) as say:
         counted = _counted(context, evidence)
         say(counted)

@@ -98,7 +98,7 @@ const Check = (() => {
 
     /* Our own SHA-256 beside the browser's, over bytes that nobody chose to suit both. */
     async arithmetic() {
-      const bytes = encoder.encode(JSON.stringify(this.data).slice(0, 100003));
+      const bytes = encoder.encode(JSON.stringify(this.data.files).slice(0, 20003));
       for (const end of [0, 55, 56, 64, 119, bytes.length]) {
         const theirs = new Uint8Array(await this.subtle.digest("SHA-256", bytes.subarray(0, end)));
         demand(same(theirs, Tree.sha256(bytes.subarray(0, end))), "this page and this browser do not agree on SHA-256");
@@ -129,7 +129,7 @@ const Check = (() => {
           }
           this.records.set(tree.size, item);
           lines.push(item);
-          tree.push(Tree.sha256(encoder.encode(`\0${item}`)));
+          tree.push(Tree.leaf(item));
         }
       }
       this.index = lines.length === tree.size ? lines : null;

@@ -23,7 +23,7 @@ const Tree = (() => {
 
   /* Take the blocks of 64 bytes in bytes[at, end) into the state. */
   function blocks(state, bytes, at, end) {
-    let [A, B, C, D, E, F, G, H] = state;
+    let A = state[0], B = state[1], C = state[2], D = state[3], E = state[4], F = state[5], G = state[6], H = state[7];
     for (; at < end; at += 64) {
       for (let i = 0, j = at; i < 16; i++, j += 4)
         W[i] = (bytes[j] << 24) | (bytes[j + 1] << 16) | (bytes[j + 2] << 8) | bytes[j + 3];
@@ -44,7 +44,7 @@ const Tree = (() => {
       A = (A + a) | 0; B = (B + b) | 0; C = (C + c) | 0; D = (D + d) | 0;
       E = (E + e) | 0; F = (F + f) | 0; G = (G + g) | 0; H = (H + h) | 0;
     }
-    state.set([A, B, C, D, E, F, G, H]);
+    state[0] = A; state[1] = B; state[2] = C; state[3] = D; state[4] = E; state[5] = F; state[6] = G; state[7] = H;
   }
 
   class Sha256 {
@@ -87,8 +87,36 @@ const Tree = (() => {
     }
   }
 
+  const last = new Uint8Array(128), lastView = new DataView(last.buffer), once = start();
+  const begin = start();
+
+  /* The hash of bytes at hand; for the many small ones of a tree, it makes nothing but its answer. */
   function sha256(bytes) {
-    return new Sha256().update(bytes).digest();
+    const end = bytes.length - (bytes.length % 64), rest = bytes.length - end, size = rest < 56 ? 64 : 128;
+    once.set(begin);
+    blocks(once, bytes, 0, end);
+    last.fill(0);
+    last.set(bytes.subarray(end));
+    last[rest] = 0x80;
+    lastView.setUint32(size - 8, Math.floor(bytes.length / 2 ** 29));
+    lastView.setUint32(size - 4, (bytes.length << 3) >>> 0);
+    blocks(once, last, 0, size);
+    const out = new Uint8Array(32);
+    for (let i = 0; i < 8; i++) {
+      out[4 * i] = once[i] >>> 24;
+      out[4 * i + 1] = once[i] >>> 16;
+      out[4 * i + 2] = once[i] >>> 8;
+      out[4 * i + 3] = once[i];
+    }
+    return out;
+  }
+
+  /* The hash of a leaf: a zero byte, and the line. */
+  const room = new Uint8Array(1 << 14), encoder = new TextEncoder();
+  function leaf(line) {
+    if (line.length > 5000) return sha256(encoder.encode(`\0${line}`));
+    room[0] = 0;
+    return sha256(room.subarray(0, 1 + encoder.encodeInto(line, room.subarray(1)).written));
   }
 
   const pair = new Uint8Array(65);
@@ -124,6 +152,6 @@ const Tree = (() => {
     }
   }
 
-  return { Sha256, sha256, Range };
+  return { Sha256, sha256, leaf, Range };
 })();
 if (typeof module !== "undefined") module.exports = Tree;
