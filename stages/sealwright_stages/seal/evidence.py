@@ -147,7 +147,8 @@ class EvidenceFolder:
             MachineError: the disk is full.
             OSError: what it is made of can't be read.
         """
-        rewrite_page(folder or self.folder, self.context.plan.manifest, self.context.plan.policy)
+        plan = self.context.plan
+        rewrite_page(folder or self.folder, plan.manifest, plan.policy, self.context.journal.state)
 
     def check_untouched(self) -> None:
         """Look whether the folder holds the very files that `write` put there, and that nobody wrote to them.

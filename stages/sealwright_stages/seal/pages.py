@@ -82,16 +82,16 @@ def write_page(evidence: Path) -> None:
         MachineError: the disk is full, or the folder refuses.
         OSError, KeyringError, ManifestError, LogBroken: what it is made of can't be read.
     """
-    rewrite_page(evidence, load(evidence / "policy/release.toml"), load_policy(evidence / "policy"))
+    manifest, policy = load(evidence / "policy/release.toml"), load_policy(evidence / "policy")
+    rewrite_page(evidence, manifest, policy, fold(read_entries(evidence / "log")))
 
 
-def rewrite_page(evidence: Path, manifest: Manifest, policy: Policy) -> None:
-    """The same, for who has read manifest and policy of the evidence already.
+def rewrite_page(evidence: Path, manifest: Manifest, policy: Policy, state: State) -> None:
+    """The same, for who has read manifest, policy and log of the evidence already.
 
     Raises:
-        MachineError, OSError, LogBroken: as of `write_page`.
+        MachineError, OSError: as of `write_page`.
     """
-    state = fold(read_entries(evidence / "log"))
     path, made = evidence / "index.html", evidence_page(evidence, manifest, policy, state)
     with contextlib.suppress(OSError):
         if read_small(path, len(made)) == made:
