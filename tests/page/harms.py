@@ -6,6 +6,7 @@ The data is all that an attacker can change and still have the scripts of the pa
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 import random
 import re
@@ -166,3 +167,69 @@ def other_fingerprint(data: Data, _: Data) -> None:
 def exchanged(_: Data, held: Data) -> None:
     """Each signature stands over the other file."""
     held["SHA256SUMS"], held["log/SHA256SUMS"] = held["log/SHA256SUMS"], held["SHA256SUMS"]
+
+
+def _file(data: Data, name: str, change: Callable[[bytes], bytes]) -> None:
+    data["files"][name] = base64.b64encode(change(base64.b64decode(data["files"][name]))).decode()
+
+
+def _summed(data: Data) -> None:
+    """Make log/SHA256SUMS name what is there now."""
+    lines = "".join(f"{line}\n" for chunk in data["log"] for line in chunk)
+    held = {name: base64.b64decode(data["files"][f"log/{name}"]) for name in ("checkpoint.sealed", "log.vkey")}
+    for name, content in {**held, "index.jsonl": lines.encode()}.items():
+        digest = hashlib.sha256(content).hexdigest()
+        _file(
+            data,
+            "log/SHA256SUMS",
+            lambda old, n=name, d=digest: re.sub(rb"[0-9a-f]{64}  %s\n" % n.encode(), f"{d}  {n}\n".encode(), old),
+        )  # type: ignore[misc]
+
+
+def other_log_key(data: Data, _: Data) -> None:
+    """The log's name and key id, and a signature by another key."""
+    _file(data, "log/checkpoint.sealed", resigned)
+    _summed(data)
+
+
+def resigned(note: bytes) -> bytes:
+    """The note with the last bytes of its signature changed."""
+    head, _, encoded = note.rstrip().rpartition(b" ")
+    return head + b" " + flipped(encoded.decode(), 40).encode() + b"\n"
+
+
+def other_record(data: Data, _: Data) -> None:
+    """A record says something else, and the sums go with it."""
+    n = next(n for n, line in enumerate(data["log"][0]) if '"verdict":"warned"' in line)
+    data["log"][0][n] = data["log"][0][n].replace('"warned"', '"passed"')
+    _summed(data)
+
+
+def other_index_sum(data: Data, _: Data) -> None:
+    """The sums name another index."""
+    _file(data, "log/SHA256SUMS", lambda old: re.sub(rb"[0-9a-f]{64}(  index)", b"0" * 64 + rb"\1", old))
+
+
+def other_product(data: Data, _: Data) -> None:
+    """SHA256SUMS has another hash of a product."""
+    _file(data, "SHA256SUMS", lambda old: (b"0" if old[:1] != b"0" else b"1") + old[1:])
+
+
+def one_product_less(data: Data, _: Data) -> None:
+    """SHA256SUMS lacks a product."""
+    _file(data, "SHA256SUMS", lambda old: old.partition(b"\n")[2])
+
+
+def one_product_more(data: Data, _: Data) -> None:
+    """SHA256SUMS has a product that nobody built."""
+    _file(data, "SHA256SUMS", lambda old: old + b"0" * 64 + b"  products/xen/evil.tar\n")
+
+
+def other_manifest(data: Data, _: Data) -> None:
+    """A manifest with a remark."""
+    _file(data, "policy/release.toml", lambda old: old + b"# one will do\n")
+
+
+def other_keyring(data: Data, _: Data) -> None:
+    """A keyring with a remark."""
+    _file(data, "policy/signers.toml", lambda old: old + b"# and me\n")

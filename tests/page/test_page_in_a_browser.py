@@ -15,6 +15,7 @@ import pytest
 from audit.forge import SUMS, Forger
 from page.harms import (
     Data,
+    Harm,
     armored,
     block,
     changed_file,
@@ -31,7 +32,15 @@ from page.harms import (
     lost_record,
     mistaken,
     moved_record,
+    one_product_less,
+    one_product_more,
     other_fingerprint,
+    other_index_sum,
+    other_keyring,
+    other_log_key,
+    other_manifest,
+    other_product,
+    other_record,
     unlisted,
 )
 from publish.made_up import HOSTILE
@@ -105,6 +114,34 @@ def test_one_byte_changed_anywhere_is_a_no(seen: Page, evidence: Path) -> None:
     (evidence / "table.html").write_text(table)
     assert word(seen, evidence / "table.html") == "No" and "table of products" in reasons(seen)
     print(f"{len(harms)} changes, {len(harms)} times no")
+
+
+@pytest.mark.parametrize(
+    ("forged", "found"),
+    [
+        (other_log_key, "checkpoint: the signature"),
+        (other_record, "Merkle root: computed from"),
+        (other_index_sum, "log/SHA256SUMS: it names another index.jsonl"),
+        (other_product, "products: the log has another SHA-256"),
+        (one_product_less, "is in the log, and not in SHA256SUMS"),
+        (one_product_more, "no record of the log collected it"),
+        (other_manifest, "policy: the manifest is not the one in the log"),
+        (other_keyring, "policy: signers.toml or a key is not the one in the log"),
+    ],
+)
+def test_who_holds_all_but_one_thing_is_found_out_by_that(
+    seen: Page, evidence: Path, forged: Harm, found: str
+) -> None:
+    """Nobody has signed it, and what names the changed thing was changed with it: one check alone can tell."""
+    seen.look()
+
+    def unsigned(data: Data, held: Data) -> None:
+        held.clear()
+        forged(data, held)
+
+    assert word(seen, harmed(evidence / "index.html", unsigned)) == "No"
+    (told,) = [line for line in reasons(seen).splitlines() if not line.startswith(("signatures", "this page"))]
+    assert found in told
 
 
 def test_what_is_not_signed_or_not_by_enough_is_no_yes(seen: Page, forger: Forger, keys: tuple[Key, Key]) -> None:

@@ -26,7 +26,7 @@ def photograph(evidence: Path, camera: Camera) -> None:
             page.wait(f"document.documentElement.dataset.word === '{word}'")
             if file:
                 page.choose("#pick", [product])
-                page.wait("document.querySelector('#files code')")
+                page.wait("document.querySelectorAll('#files code').length")
             camera.keep(name, smaller(page.picture()), str(page.ask("document.body.innerText")))
 
         good = evidence / "index.html"

@@ -133,13 +133,13 @@ const Check = (() => {
         }
       }
       this.index = lines.length === tree.size ? lines : null;
+      const last = this.record(tree.size - 1);
+      demand(last.k === "seal", "the last record does not seal the log");
+      this.sealedAt = Date.parse(last.t);
       const sealed = this.sealed();
       const counted = tree.size.toLocaleString("en");
       demand(tree.size === sealed.size, `the checkpoint is over ${sealed.size} records, and here are ${tree.size}`);
       demand(same(tree.root(), sealed.root), `computed from ${counted} records, it is not the one that was sealed`);
-      const last = this.record(tree.size - 1);
-      demand(last.k === "seal", "the last record does not seal the log");
-      this.sealedAt = last.t;
       const from = this.index ? `all ${counted} records` : `${lines.length.toLocaleString("en")} records and the hashes of the others, ${counted} in all`;
       return ["good", `computed from ${from}; it is the one in the sealed checkpoint: ${hex(sealed.root)}`];
     }
@@ -253,6 +253,7 @@ const Check = (() => {
 
     async signatures() {
       const there = SIGNED.filter((name) => this.held[name] !== undefined);
+      demand(this.sealedAt, "nobody knows when the log was sealed");
       if (!there.length) return ["lacking", "nobody has signed it yet"];
       const keys = await this.certificates();
       const by = [];
@@ -314,7 +315,7 @@ const Check = (() => {
       const packet = (await each.signature).packets[0], at = packet.created.toISOString();
       const kind = packet.signatureType === 0 && [8, 9, 10].includes(packet.hashAlgorithm);
       demand(kind, `${whose} is of a kind that does not count`);
-      demand(packet.created.getTime() >= Date.parse(this.sealedAt) - DAY, `${whose} was made more than a day before the log was sealed`);
+      demand(!(packet.created.getTime() < this.sealedAt - DAY), `${whose} was made more than a day before the log was sealed`);
       const day = at.slice(0, 10);
       if ((signer.not_before && day < signer.not_before) || (signer.not_after && day > signer.not_after)) {
         this.notes.push(`${whose} is not counted: it was made outside of the person's time`);

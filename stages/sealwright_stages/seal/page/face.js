@@ -71,9 +71,9 @@
       const why = other ? "the release has a file of this name with other bytes" : "no product has these bytes";
       return ["bad", "Not in the release", why];
     }
-    const where = paths.map((path) => `${path}, record ${found.logged ? found.logged.get(path)[1] : "?"} of the log`).join("; ");
+    const where = paths.map((path) => `${path}${found.logged ? `, record ${found.logged.get(path)[1]} of the log` : ""}`).join("; ");
     if (found.word === "yes") return ["good", "In the release", where];
-    return ["lacking", `Listed, but this page says: ${WORDS[found.word][0]}`, where];
+    return [found.word === "no" ? "bad" : "lacking", `Listed, but this page says: ${WORDS[found.word][0]}`, where];
   }
 
   async function digest(file, row) {
