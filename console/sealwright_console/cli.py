@@ -20,6 +20,7 @@ from sealwright_console.reproducing import add_reproducing
 from sealwright_console.reviewing import add_reviewing
 from sealwright_console.sanitise import clean
 from sealwright_console.signals import end_by_signals
+from sealwright_console.signing_command import add_signing
 from sealwright_stages import VERSION
 from sealwright_stages.errors import Exit, InterruptedRunError, MachineError, ManifestError, SealwrightError
 from sealwright_stages.stage import STAGES, Stage
@@ -118,6 +119,7 @@ def _parser() -> argparse.ArgumentParser:
     add_reviewing(commands)
     add_diffing(commands)
     add_reproducing(commands)
+    add_signing(commands)
     add_publishing(commands)
     doctor = commands.add_parser("doctor", help="is this machine fit for an official build")
     doctor.add_argument("manifest", type=Path, nargs="?", metavar="RELEASE.toml", help="fit for this release")

@@ -23,13 +23,14 @@ from sealwright_stages.manifest import Manifest
 from sealwright_stages.seal.evidence import published_path, verifier
 from sealwright_stages.seal.pages import but_for_signatures, evidence_page, how_to_verify
 from sealwright_stages.seal.proofs import proof_name
+from sealwright_stages.sign.sbom import SBOM
 from sealwright_stages.state import State
 
 _MAX_SIGNATURES = 4 << 20  # bytes of those in a page, more than in another
 _MOST = 20  # findings of one kind
 _MAX_ENTRIES = 2_000_000
 _LOG = (layout.INDEX, layout.SEALED, layout.CHECKPOINT, layout.VKEY, layout.SUMS, f"{layout.SUMS}.asc")
-_TOP = ("SHA256SUMS", "SHA256SUMS.asc", "HOW-TO-VERIFY.txt", "verify.py", "index.html")
+_TOP = ("SHA256SUMS", "SHA256SUMS.asc", "HOW-TO-VERIFY.txt", "verify.py", "index.html", SBOM)
 
 
 def irregular(evidence: Path) -> list[Finding]:

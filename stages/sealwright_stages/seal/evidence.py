@@ -28,9 +28,11 @@ from sealwright_stages.needed import digest_now, seen_by
 from sealwright_stages.plan import Plan
 from sealwright_stages.seal.pages import how_to_verify, rewrite_page
 from sealwright_stages.seal.proofs import write_proofs
-from sealwright_stages.sign.provenance import statement
+from sealwright_stages.sign.provenance import Told, sealed_log, told
 from sealwright_stages.sign.release_signatures import SIGNED
+from sealwright_stages.sign.sbom import SBOM
 from sealwright_stages.state import Product
+from sealwright_stages.state import published_path as published_path  # noqa: PLC0414 - known by this module's name, too
 from sealwright_stages.verify.codes import RefusedError
 from sealwright_stages.verify.copy import copy_judged
 
@@ -90,9 +92,21 @@ class EvidenceFolder:
         return "".join(f"{p.sha256}  {published_path(p)}\n" for p in self.products()).encode()
 
     def provenance(self) -> bytes:
-        """The in-toto statement about this build, as bytes to sign."""
-        context = self.context
-        return statement(context.journal.state, context.plan.manifest, self.products())
+        """The in-toto statement about this build, as bytes to sign.
+
+        Raises:
+            SigningError: the evidence in the sealed log can't be read.
+        """
+        return self._told(self.folder).statement
+
+    def _told(self, folder: Path) -> Told:
+        """What the sealed log in `folder` tells, to be signed and to be published."""
+        try:
+            log = sealed_log(folder / "log")
+            return told(self.context.journal.state, self.context.plan.manifest, log)
+        except (OSError, ValueError) as error:
+            because = f"the evidence in its log can't be read: {error}"
+            raise SigningError("there is no provenance", because, _MOVE) from error
 
     def log_that_was_checked(self, folder: Path | None = None) -> str:
         """Tell of the sealed log in the evidence folder, whose root was just computed anew by the caller.
@@ -129,7 +143,7 @@ class EvidenceFolder:
                 remove_tree(self.folder)
                 fresh.rename(self.folder)
                 sync_folder(self.folder.parent)
-                self._made = _files(self.folder)
+                self._made = files_of(self.folder)
                 self.context.finishing.know(folder=str(self.folder))
         except OSError as error:
             remove_tree(fresh)
@@ -150,13 +164,17 @@ class EvidenceFolder:
         plan = self.context.plan
         rewrite_page(folder or self.folder, plan.manifest, plan.policy, self.context.journal.state)
 
+    def remember(self) -> None:
+        """Take the folder as it is now for what must not change until more is signed; for one that is signed already."""
+        self._made = files_of(self.folder)
+
     def check_untouched(self) -> None:
-        """Look whether the folder holds the very files that `write` put there, and that nobody wrote to them.
+        """Look whether the folder holds the very files that `write` put there, or `remember` saw, and nobody wrote to them.
 
         Raises:
             SigningError: one was changed, came or is gone.
         """
-        now = _files(self.folder)
+        now = files_of(self.folder)
         if changed := sorted(name for name in now.keys() | self._made if now.get(name) != self._made.get(name)):
             because = f"{changed[0]} was changed after it was made, before it was signed"
             raise SigningError(
@@ -172,6 +190,7 @@ class EvidenceFolder:
         write_whole(fresh / "SHA256SUMS", self.sums())
         write_proofs(fresh / "log", self.products())
         self._policy(fresh / "policy")
+        write_whole(fresh / SBOM, self._told(fresh).sbom)
         write_whole(fresh / "HOW-TO-VERIFY.txt", how_to_verify(self.context.plan.manifest).encode())
         write_whole(fresh / "verify.py", verifier().read_bytes(), 0o755)
         self.write_page(fresh)
@@ -192,7 +211,7 @@ class EvidenceFolder:
             write_whole(folder / name, data)
 
 
-def _files(folder: Path) -> dict[str, tuple[int, ...]]:
+def files_of(folder: Path) -> dict[str, tuple[int, ...]]:
     """Each file and folder below `folder`: which one it is, its size, and when it was written to, as the kernel says."""
     found: dict[str, tuple[int, ...]] = {}
     for path in folder.rglob("*"):
@@ -222,11 +241,6 @@ def _changed(product: Product, found: str) -> LogError:
         f"the log says {product.sha256[:16]}…, the disk holds {found}",
         "something wrote into the products folder; find out what, then start a new release folder",
     )
-
-
-def published_path(product: Product) -> str:
-    """Where a product lies below the evidence folder."""
-    return f"products/{product.component}/{product.name}"
 
 
 def verifier() -> Path:

@@ -4,9 +4,12 @@
 - The signer's digest is that of these very documents, or nobody is asked.
 - A person types the first digits of the digest and the release's name, or the signer's own policy speaks.
 - Each signature is verified, strictly and in a clean home, before it is written; then persons are counted.
-- Signatures appear under their names whole; none is ever written that did not verify.
+- Signatures appear under their names whole; none is ever written that did not verify. They are added to those that lie
+  there, and a person who has signed already is not asked again: see `papers`.
+- What was written is shown to gpg, gpgv, sqv and sha256sum, as it lies on the disk: see `outside`. If one of them does
+  not agree, what was written goes again.
 - Fewer persons than the release demands is no success: it says who has signed, who may, and what to do next.
-- A release that has its signatures already is verified again, and not signed twice.
+- A release that has enough signatures already is verified again, and no signer is opened.
 - The page in the evidence is written anew once the signatures are; if that was cut short, the next run does it.
 - Persons are counted by the policy that the run began with; if manifest or keyring were changed since, nothing is
   signed.
@@ -20,19 +23,17 @@ import hashlib
 import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
-from sealwright_keyring.openpgp import Good
+from sealwright_keyring.policy import Policy
 from sealwright_stages.context import Context
 from sealwright_stages.errors import InterruptedRunError, SigningError
-from sealwright_stages.files import write_whole
-from sealwright_stages.finish import Act, Check, Thing, digest_over
+from sealwright_stages.finish import Act, Thing, digest_over
 from sealwright_stages.finish import Signer as Signing
 from sealwright_stages.ports import Proposal, Signer
 from sealwright_stages.seal.evidence import PUT_BACK, EvidenceFolder, policy_changed
-from sealwright_stages.sign.provenance import envelope, pae
-from sealwright_stages.sign.release_signatures import SIGNED, SKEW, ahead_of_seal, signatures_by, signed_pairs
-from sealwright_stages.verdict import Status
+from sealwright_stages.sign.outside import asked_outside, told
+from sealwright_stages.sign.papers import Papers
+from sealwright_stages.sign.release_signatures import SIGNED
 
 
 @dataclass(frozen=True)
@@ -74,35 +75,47 @@ def sign_release(context: Context, evidence: EvidenceFolder, confirm: Confirm) -
     with finishing.step(Act.POLICY, "manifest and keyring are those that the run began with"):
         if changed := policy_changed(context.plan):
             raise SigningError("nothing was signed", f"{changed} is not what the run began with", PUT_BACK)
+    signatures: Mapping[str, bytes] | None = None
     if evidence.signed:
         with finishing.step(Act.ROOT) as say:
+            evidence.remember()
             _still_whole(context, evidence)
             say(f"{evidence.log_that_was_checked()}; nothing was changed since it was signed")
+        papers = _papers(context, evidence)
+        if len(papers.signed_by()) < context.plan.manifest.threshold:
+            _go_on(context)
+            signatures = _asked(context, evidence, confirm, papers)
     else:
         _go_on(context)
-        documents = _documents(evidence)
-        signatures = _asked(context, evidence, confirm, documents)
-        with finishing.step(Act.VERIFY, "what the signer gave is good, and is written"):
+        papers = _papers(context, evidence)
+        signatures = _asked(context, evidence, confirm, papers)
+    with finishing.step(Act.VERIFY) as say:
+        files: Mapping[str, bytes] = papers.tidied() if evidence.signed else {}
+        new = ""
+        if signatures is not None:
             evidence.check_untouched()
-            _write(context, evidence, documents, signatures)
+            files, new = papers.answer(signatures).files, "what the signer gave is good, and is written; "
+        with papers.written(files):
+            say(f"{new}{told(asked_outside(papers.folder, papers.policy, papers.names))}")
     evidence.write_page()
     with finishing.step(Act.COUNT) as say:
-        counted = _counted(context, evidence)
+        counted = _counted(context, papers)
         say(counted)
     return counted
 
 
 def _asked(
-    context: Context, evidence: EvidenceFolder, confirm: Confirm, documents: Mapping[str, tuple[str, bytes]]
-) -> Mapping[str, bytes]:
-    """What the signer signs, if the person agrees."""
-    finishing, things = context.finishing, _things(documents)
+    context: Context, evidence: EvidenceFolder, confirm: Confirm, papers: Papers
+) -> Mapping[str, bytes] | None:
+    """What the signer signs, if the person agrees; None if whoever holds its key has signed already."""
+    documents = papers.documents()
+    finishing, things = context.finishing, things_of(documents)
     finishing.know(things=things)
     with contextlib.ExitStack() as stack:
         with finishing.step(Act.SIGNER) as say:
             signer = confirm.open_signer()
             stack.callback(signer.close)
-            proposal = signer.propose(context.plan.manifest.release, documents, _facts(context))
+            proposal = signer.propose(context.plan.manifest.release, documents, evidence.folder / "log")
             finishing.know(asked=proposal.keys)
             if proposal.digest != digest_over(things):
                 raise SigningError(
@@ -111,6 +124,10 @@ def _asked(
                     "look at the signer, and its record",
                 )
             say(f"it has read the {len(documents)} documents")
+        if again := papers.signed_by() & owners(papers.policy, proposal.keys):
+            with finishing.step(Act.ANSWER) as say:
+                say(f"nobody is asked: {', '.join(sorted(again))} has signed already")
+            return None
         with finishing.step(Act.ANSWER, "a person is asked") as say:
             typed = confirm.ask(_request(context, proposal, things))
             _go_on(context)
@@ -134,7 +151,12 @@ def _whose(context: Context) -> dict[str, object]:
     return {"signers": signers, "threshold": manifest.threshold, "signed_files": SIGNED, "where": where}
 
 
-def _things(documents: Mapping[str, tuple[str, bytes]]) -> tuple[Thing, ...]:
+def owners(policy: Policy, keys: Sequence[str]) -> frozenset[str]:
+    """The persons whose keys a signer says that it has."""
+    return frozenset(person.name for key in keys if (person := policy.person_of(key)) is not None)
+
+
+def things_of(documents: Mapping[str, tuple[str, bytes]]) -> tuple[Thing, ...]:
     return tuple(
         Thing(name, kind, hashlib.sha256(data).hexdigest(), len(data)) for name, (kind, data) in documents.items()
     )
@@ -161,24 +183,11 @@ def _still_whole(context: Context, evidence: EvidenceFolder) -> None:
             )
 
 
-def _documents(evidence: EvidenceFolder) -> dict[str, tuple[str, bytes]]:
-    return {
-        "SHA256SUMS": ("sha256sums", (evidence.folder / "SHA256SUMS").read_bytes()),
-        "log/SHA256SUMS": ("log-sha256sums", (evidence.folder / "log" / "SHA256SUMS").read_bytes()),
-        "provenance": ("dsse-payload", evidence.provenance()),
-    }
-
-
-def _facts(context: Context) -> dict[str, object]:
-    state = context.journal.state
-    warned = [item.id for item in state.items.values() if item.status is Status.WARNED]
-    return {
-        "components": sum(1 for c in state.components.values() if c.build_exit == 0),
-        "products": len(state.products),
-        "items": len(state.items),
-        "warnings": warned,
-        "waivers": [f"{w.item}: {w.reason} ({w.person})" for w in state.waivers],
-    }
+def _papers(context: Context, evidence: EvidenceFolder) -> Papers:
+    plan = context.plan
+    return Papers(
+        evidence.folder, evidence.provenance(), plan.policy, plan.manifest.signers, context.journal.state.last_t
+    )
 
 
 def _request(context: Context, proposal: Proposal, things: tuple[Thing, ...]) -> SigningRequest:
@@ -187,55 +196,10 @@ def _request(context: Context, proposal: Proposal, things: tuple[Thing, ...]) ->
     return SigningRequest(context.plan.manifest.release, proposal, len(state.products), warnings, things)
 
 
-def _write(
-    context: Context,
-    evidence: EvidenceFolder,
-    documents: Mapping[str, tuple[str, bytes]],
-    signatures: Mapping[str, bytes],
-) -> None:
-    if set(signatures) != set(documents):
-        raise SigningError("the signer's answer", "it did not sign all that it was shown", "look at its record")
-    policy, signers = context.plan.policy, context.plan.manifest.signers
-    payload = documents["provenance"][1]
-    by: list[frozenset[str]] = []
-    shown = {name: data for name, (_, data) in documents.items()} | {"provenance": pae(payload)}
-    for name, data in shown.items():
-        found = signatures_by(signatures[name], data, policy, signers)
-        if not found:
-            because = "it does not verify as one by any of the release's signers"
-            raise SigningError(f"the signature over {name}", because, "look at the signer's key and its record")
-        _in_time(context, name, found)
-        by.append(frozenset(person for person, _ in found))
-    if not (all_three := frozenset.intersection(*by)):
-        because = "no person has signed all that was shown"
-        raise SigningError("the signer's answer", because, "look at the signer's keys and its record")
-    write_whole(
-        evidence.folder / f"provenance.{min(all_three)}.dsse.json", envelope(payload, signatures["provenance"])
-    )
-    for name in SIGNED:
-        write_whole(evidence.folder / f"{name}.asc", signatures[name])
-
-
-def _in_time(context: Context, name: str, found: Sequence[tuple[str, Good]]) -> None:
-    """Refuse what says that it was signed long before there was anything to sign: no audit would let it pass."""
-    sealed = context.journal.state.last_t
-    for person, good in found:
-        if ahead_of_seal(good.created, sealed) > SKEW:
-            told = f"{person} signed it at {_stamp(good.created)}, more than a day before the log was sealed, {sealed}"
-            raise SigningError(f"the signature over {name}", told, "set the clocks right, then sign again")
-
-
-def _counted(context: Context, evidence: EvidenceFolder) -> str:
+def _counted(context: Context, papers: Papers) -> str:
     manifest = context.plan.manifest
-    per_document: list[set[str]] = []
-    checks: list[Check] = []
-    for name, (signature, data) in zip(SIGNED, signed_pairs(evidence.folder), strict=True):
-        found = signatures_by(signature, data, context.plan.policy, manifest.signers)
-        _in_time(context, name, found)
-        per_document.append({person for person, _ in found})
-        checks += [_check(name, person, good) for person, good in found]
-    context.finishing.know(checks=tuple(checks))
-    persons = set.intersection(*per_document)
+    persons, checks = papers.counted()
+    context.finishing.know(checks=checks)
     if not persons:
         raise SigningError("the evidence folder's signatures", "they do not verify", "remove them, sign again")
     signed = f"signed by {', '.join(sorted(persons))}: {len(persons)} of {manifest.threshold} needed"
@@ -244,17 +208,7 @@ def _counted(context: Context, evidence: EvidenceFolder) -> str:
         raise SigningError(
             "the release is not final yet",
             f"{signed}; the signatures that are there were kept",
-            f"have {others} sign too, put the signatures together, then run again: "
-            "docs/how-to/use-your-own-release-key.md",
+            f"have {others} sign too, here or on a copy: sealwright sign "
+            f"{shlex.quote(str(papers.folder))} --home DIR; see docs/how-to/sign-with-several-persons.md",
         )
     return f"{signed}, final"
-
-
-def _check(name: str, person: str, good: Good) -> Check:
-    """What was found of a good signature, in the words of the evidence."""
-    tool, second = (str(good.evidence.get(word, "")) for word in ("tool", "second_check"))
-    return Check(name, person, good.fingerprint, _stamp(good.created), tool, second)
-
-
-def _stamp(at: datetime) -> str:
-    return at.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
