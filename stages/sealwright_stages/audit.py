@@ -104,7 +104,12 @@ def _audit(evidence: Path, reviewer: Reviewer, watch: OnRecord | None) -> Audit:
             provided = ", ".join(filter(None, (wants.provided, _without(reviewer, report))))
             log = SealedLog(reading.log, VerifierKey.parse(report.vkey), report.checkpoint)
             findings += signatures(evidence, wants, state.last_t)
-            findings += told_files(evidence, state, manifest, log, wants, own)
+            if reading.replay.story.lost:
+                findings.append(
+                    unchecked("provenance", "too much is wrong with the log: nothing is told out of it")
+                )
+            else:
+                findings += told_files(evidence, state, manifest, log, wants, own)
         segments = [name for names in reading.segments.values() for name in names]
         findings += strangers(evidence, listed(manifest, [*own.files, *signed], state, segments, report.records))
         findings += pages(evidence, manifest, state)

@@ -18,8 +18,9 @@ from in_toto_attestation.predicates.provenance.v1.provenance_pb2 import Provenan
 from in_toto_attestation.v1.statement_pb2 import Statement
 from packageurl import PackageURL
 
-from audit.forge import Forger, says, told
+from audit.forge import Forger, Step, says, told
 from audit.rich import CATDOC, COMMIT, DSC, FILE, NOTES, PACKAGES, ROOT, TAG_OBJECT, TREE, rich, sha
+from sealwright_stages import events as ev
 from sealwright_stages.audit import Reviewer, audit
 from sealwright_stages.events import Stage
 from sealwright_stages.manifest import load
@@ -116,6 +117,17 @@ def test_another_key_of_a_log_is_another_builder(forger: Forger, evidence: Path)
     mine, theirs = (statement(each)["predicate"]["runDetails"] for each in (evidence, forger.evidence()))
     assert mine["builder"]["id"] != theirs["builder"]["id"]
     assert mine["byproducts"][0]["digest"]["sha256"] == hashlib.sha256((evidence / SBOM).read_bytes()).hexdigest()
+
+
+def test_nothing_is_told_out_of_a_log_that_breaks_rule_after_rule(forger: Forger) -> None:
+    """Else each of its items could name one large stream as its evidence."""
+
+    def again(steps: list[Step]) -> list[Step]:
+        return [*steps[:-1], *[ev.ItemStarted("xen/git/v1")] * 30, steps[-1]]
+
+    found = audit(forger.evidence(again), Reviewer(forger.folder / "keyring", ("manager-a",))).findings
+    (told,) = [finding for finding in found if finding.what in ("provenance", SBOM)]
+    assert told.ok == "unchecked" and sum(finding.ok == "bad" for finding in found) >= 20
 
 
 # The SBOM

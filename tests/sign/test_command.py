@@ -74,12 +74,13 @@ def test_persons_are_counted_until_enough_have_signed_and_every_tool_reads_the_o
     assert signatures(evidence) == before
 
 
+@pytest.mark.slow
 def test_who_signed_first_leaves_no_trace_in_the_bytes_of_the_block(hand: Hand, copied: Copied) -> None:
     one, other = copied("one"), copied("other")
     for who in ("manager-a", "manager-b"):
         assert hand.sign(one, who) == 0
     for name in ("SHA256SUMS.asc", "log/SHA256SUMS.asc"):
-        from sealwright_stages.sign.release_signatures import merged  # noqa: PLC0415
+        from sealwright_stages.sign.release_signatures import merged
 
         block = (one / name).read_bytes()
         assert merged([block]) == merged([block, block]) == block
@@ -88,6 +89,7 @@ def test_who_signed_first_leaves_no_trace_in_the_bytes_of_the_block(hand: Hand, 
     assert counts(other) == ["signed by manager-a, manager-b, manager-c; 2 needed"]
 
 
+@pytest.mark.slow
 def test_evidence_with_a_changed_product_is_not_signed(
     hand: Hand, copied: Copied, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -100,11 +102,12 @@ def test_evidence_with_a_changed_product_is_not_signed(
     assert not signatures(evidence)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("who", "more", "told"),
     [("release-key-a", (), "nobody who may sign"), ("manager-a", ("--as", "manager-b"), "not of manager-b")],
 )
-def test_a_key_that_is_not_of_whom_it_should_be_signs_nothing(  # noqa: PLR0913, PLR0917
+def test_a_key_that_is_not_of_whom_it_should_be_signs_nothing(
     hand: Hand, copied: Copied, capsys: pytest.CaptureFixture[str], who: str, more: Sequence[str], told: str
 ) -> None:
     evidence = copied("e")
@@ -112,6 +115,7 @@ def test_a_key_that_is_not_of_whom_it_should_be_signs_nothing(  # noqa: PLR0913,
     assert told in capsys.readouterr().err and not signatures(evidence)
 
 
+@pytest.mark.slow
 def test_without_terminal_and_batch_nobody_is_asked_and_nothing_signed(
     hand: Hand, copied: Copied, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -133,6 +137,7 @@ LIES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", LIES)
 @pytest.mark.parametrize("tool", ["GPGV", "SQV"])
 def test_a_tool_that_does_not_agree_takes_what_was_signed_back(
@@ -141,7 +146,7 @@ def test_a_tool_that_does_not_agree_takes_what_was_signed_back(
     evidence = copied("e")
     assert hand.sign(evidence, "manager-a") == 0
     before = signatures(evidence)
-    program = Path("/tmp") / f"kof-liar-{hand.folder.name}"  # noqa: S108 - another uid must reach it
+    program = Path("/tmp") / f"kof-liar-{hand.folder.name}"
     program.write_text(f"#!/bin/sh\n{LIES[how]}\n")
     program.chmod(0o755)
     monkeypatch.setattr(outside, tool, str(program))
@@ -152,6 +157,7 @@ def test_a_tool_that_does_not_agree_takes_what_was_signed_back(
     assert signatures(evidence) == before and counts(evidence) == ["signed by manager-a; 2 needed"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("tool", ["GPG", "GPGV", "SHA256SUM"])
 def test_a_missing_tool_is_red(
     hand: Hand, copied: Copied, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tool: str
@@ -162,11 +168,12 @@ def test_a_missing_tool_is_red(
     assert "it is missing" in capsys.readouterr().err and not signatures(evidence)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("after", [0, 1, 2, 3])
 def test_a_crash_between_the_files_leaves_what_the_next_signing_completes(
     hand: Hand, copied: Copied, monkeypatch: pytest.MonkeyPatch, after: int
 ) -> None:
-    from sealwright_stages.sign import papers  # noqa: PLC0415
+    from sealwright_stages.sign import papers
 
     evidence = copied("e")
     assert hand.sign(evidence, "manager-a") == 0
@@ -195,10 +202,11 @@ def test_a_crash_between_the_files_leaves_what_the_next_signing_completes(
     assert counts(evidence) == ["signed by manager-a, manager-b; 2 needed"] and audit(evidence).passed
 
 
+@pytest.mark.slow
 def test_what_changes_between_audit_and_signing_is_not_signed(hand: Hand, copied: Copied) -> None:
-    from sealwright_stages.sign.another import sign_evidence, subject_of  # noqa: PLC0415
-    from sealwright_stages.sign.client import SignerProcess  # noqa: PLC0415
-    from sealwright_stages.sign.signing import Typed  # noqa: PLC0415
+    from sealwright_stages.sign.another import sign_evidence, subject_of
+    from sealwright_stages.sign.client import SignerProcess
+    from sealwright_stages.sign.signing import Typed
 
     evidence = copied("e")
     _, subject = subject_of(evidence, Reviewer())
@@ -212,7 +220,7 @@ def test_what_changes_between_audit_and_signing_is_not_signed(hand: Hand, copied
         return Typed("0" * 8, "example-1.0")
 
     try:
-        with pytest.raises(SigningError, match="HOW-TO-VERIFY.txt was changed after it was audited"):
+        with pytest.raises(SigningError, match=r"HOW-TO-VERIFY\.txt was changed after it was audited"):
             sign_evidence(subject, signer, ask)
     finally:
         signer.close()

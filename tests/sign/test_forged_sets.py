@@ -62,7 +62,7 @@ def test_nothing_counts(forged: Forged, world: World, policy: Policy, tmp_path: 
 
 
 def test_the_same_by_honest_means_counts(world: World, policy: Policy, tmp_path: Path) -> None:
-    from sign.forged import both  # noqa: PLC0415
+    from sign.forged import both
 
     folder = laid_out(tmp_path, Forged("", both("one", "two")), world)
     assert Papers(folder, b"", policy, NAMES, "2026-01-01T00:00:00Z").signed_by() == {"one", "two"}

@@ -64,6 +64,33 @@ def a_proof_of_another_place(shown: Shown, folder: Path) -> dict[str, Any]:
     return shown.proposal(log={"proofs": {PATH: shown.proof(1).replace("index 1", "index 2")}})
 
 
+def with_line(proof: str, change: Callable[[bytes], bytes]) -> str:
+    """A proof whose record is another one."""
+    head, extra, rest = proof.split("\n", 2)
+    line = change(base64.b64decode(extra.removeprefix("extra ")))
+    return f"{head}\nextra {base64.b64encode(line).decode()}\n{rest}"
+
+
+@attack(f"the proof of {PATH} is refused")
+def a_record_that_is_not_in_the_tree(shown: Shown, folder: Path) -> dict[str, Any]:
+    products = {PATH: "f" * 64}
+    evil = Shown(shown.folder, products=products)
+    forged = with_line(shown.proof(1), lambda line: line.replace(DIGEST.encode(), b"f" * 64))
+    return evil.proposal(log={"proofs": {PATH: forged}})
+
+
+@attack("the proof of the seal is refused")
+def a_seal_that_is_not_in_the_tree(shown: Shown, folder: Path) -> dict[str, Any]:
+    forged = with_line(shown.proof(shown.sealed.size - 1), lambda line: line.replace(b'"bytes":5', b'"bytes":6'))
+    return shown.proposal(log={"seal": forged})
+
+
+@attack(f"the proof of {PATH} is refused")
+def a_proof_that_carries_no_record(shown: Shown, folder: Path) -> dict[str, Any]:
+    head, _, rest = shown.proof(1).split("\n", 2)
+    return shown.proposal(log={"proofs": {PATH: f"{head}\n{rest}"}})
+
+
 @attack("does not say that this was collected")
 def a_record_of_another_kind(shown: Shown, folder: Path) -> dict[str, Any]:
     event = {"e": "product.compared", "component": "xen", "name": "xen.tar.gz", "sha256": DIGEST}
@@ -410,6 +437,17 @@ def test_three_wrong_confirmations_are_followed_by_a_pause_also_after_a_new_star
     assert "wrongly 3 times in a row" in refused["because"] and "12:05:00 UTC" in refused["next"]
     assert desk.signings() == 0
     desk.later(minutes=5)
+    assert desk.talk(shown.proposal(), then=typed)[-1]["ok"] is True
+
+
+def test_a_signature_ends_a_row_of_wrong_confirmations(desk: Desk, shown: Shown) -> None:
+    def wrong() -> None:
+        desk.talk(shown.proposal(), then=lambda a: typed(a, typed_digest="00000000"))
+
+    wrong()
+    wrong()
+    assert desk.talk(shown.proposal(), then=typed)[-1]["ok"] is True
+    wrong()
     assert desk.talk(shown.proposal(), then=typed)[-1]["ok"] is True
 
 

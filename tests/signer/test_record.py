@@ -95,6 +95,16 @@ def test_a_record_without_its_own_head_signs_nothing(filled: Desk, head: bytes |
         check(filled.record)
 
 
+def test_a_last_line_that_was_written_anew_is_found(filled: Desk) -> None:
+    lines = filled.record.read_bytes().splitlines(keepends=True)
+    last = json.loads(lines[-1])
+    del last["signed"]
+    filled.record.write_bytes(b"".join(lines[:-1]) + line(last))
+    for look in (lambda: filled.talk({"op": "hello"}), lambda: check(filled.record)):
+        with pytest.raises(BrokenError):
+            look()
+
+
 def test_a_record_that_is_gone_is_missed(filled: Desk) -> None:
     filled.record.unlink()
     with pytest.raises(BrokenError, match="was shortened"):

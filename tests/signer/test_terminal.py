@@ -15,9 +15,10 @@ from pathlib import Path
 import pytest
 
 from sealwright_keyring.errors import SignerError
+from sealwright_keyring.signer.policy import SigningPolicy
 from sealwright_keyring.signer.terminal import Terminal
 from support.proposals import Shown
-from support.signing import Desk, typed
+from support.signing import Desk, by_policy, typed
 
 RELEASE = "example-1.0"
 
@@ -84,6 +85,14 @@ def test_right_words_of_a_console_do_not_answer_it(desk: Desk, shown: Shown, per
     person.does((DIGITS, "\n"))
     _, refused = desk.talk(shown.proposal(), then=typed)
     assert refused["ok"] is False and "the person said no" in refused["because"]
+    assert desk.signings() == 0
+
+
+def test_a_policy_does_not_answer_it(desk: Desk, shown: Shown, person: Person) -> None:
+    desk.asker, desk.policy = person.terminal, SigningPolicy("example-1.0", 5, allow_warnings=True)
+    person.does((DIGITS, "\n"))
+    offered, refused = desk.talk(shown.proposal(), then=by_policy)
+    assert offered["needs"] == "confirmation" and refused["ok"] is False
     assert desk.signings() == 0
 
 

@@ -23,7 +23,7 @@ _OPTIONAL = {"typed_digest", "typed_release"}
 
 def lines(stream: BinaryIO) -> Iterator[bytes]:
     """Each line; one that is too long is given cut, and its rest is thrown away."""
-    while line := stream.readline(MAX_LINE + 1):
+    while line := stream.readline(MAX_LINE):
         whole = line.endswith(b"\n")
         while not whole and (rest := stream.readline(MAX_LINE)):
             whole = rest.endswith(b"\n")  # the rest of an oversized line is no request
@@ -36,7 +36,7 @@ def read(line: bytes) -> dict[str, Any]:
     Raises:
         DocumentError: it is none.
     """
-    if len(line) > MAX_LINE or not line.endswith(b"\n"):
+    if not line.endswith(b"\n"):
         raise DocumentError("the request is too long, or cut off", _AS_TOLD)
     try:
         request = json.loads(line, object_pairs_hook=_once, parse_constant=_no_number)

@@ -197,7 +197,7 @@ class Conversation:
             return
         digits = "".join(str(typed_digest).split()).lower()
         expected = proposed.release.digest[: max(_DIGITS, len(digits))]
-        if len(digits) < _DIGITS or not hmac.compare_digest(digits.encode(), expected.encode()):
+        if not hmac.compare_digest(digits.encode(), expected.encode()):
             raise WrongWordsError("the typed digits are not the digest's", _AGAIN)
         if typed_release != proposed.release.name:
             raise WrongWordsError("the typed name is not the release's", _AGAIN)
