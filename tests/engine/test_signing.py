@@ -13,13 +13,16 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from sealwright_keyring.ed25519_keys import Ed25519Key
+from sealwright_keyring.packets import detached_signatures
 from sealwright_keyring.policy import Policy, load_policy
 from sealwright_stages.errors import Exit, SigningError
 from sealwright_stages.events import Stage
 from sealwright_stages.finish import Act, digest_over
 from sealwright_stages.plan import Plan
 from sealwright_stages.ports import ED25519, Proposal
+from sealwright_stages.sign import outside, signing
 from sealwright_stages.sign.dsse import pae, read
+from sealwright_stages.sign.release_signatures import merged
 from sealwright_stages.sign.signing import Confirm, SigningRequest, Typed
 from sealwright_stages.verdict import Status
 from support.bench import Bench
@@ -68,6 +71,7 @@ class KeyedSigner(ScriptedSigner):
 
     def sign(self, proposal: Proposal, typed_digest: str, typed_release: str) -> Mapping[str, bytes]:
         assert self.keys is not None
+        self.signed += 1
         to_sign = {name: pae(data) if name == "provenance" else data for name, data in self.shown.items()}
         by = {name: self.others.get(name, self.name) for name in to_sign}
         return {name: self.keys.sign(by[name], data, *self.options) for name, data in to_sign.items()}
@@ -299,3 +303,63 @@ def test_nothing_is_signed_in_a_folder_that_is_another_by_now(folder: Path) -> N
     ended = bench.run(Stage.SIGN)
     assert ended.exit is Exit.ENVIRONMENT and "moved or deleted" in ended.because
     assert signer.signed == 0 and nothing_is_signed(bench)
+
+
+def signs_too(bench: KeyedBench, keys: Keys, name: str) -> None:
+    """Another person signs the evidence as it lies there."""
+    for sums in ("SHA256SUMS", "log/SHA256SUMS"):
+        path = bench.work.evidence / f"{sums}.asc"
+        data = (bench.work.evidence / sums).read_bytes()
+        path.write_bytes(merged([path.read_bytes(), keys.sign(name, data)]))
+
+
+@pytest.fixture
+def unaudited(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The bench's log is no real one: what an audit says of signed evidence is tried by the walks."""
+    monkeypatch.setattr(signing, "_still_whole", lambda *_: None)
+
+
+@pytest.mark.usefixtures("unaudited")
+def test_a_run_adds_its_persons_signature_to_those_of_others_and_asks_nobody_twice(
+    folder: Path, keys: Keys
+) -> None:
+    signer = KeyedSigner(keys=keys, name="manager-a")
+    bench = keyed_bench(folder, signer, threshold=2)
+    real = signer.propose
+    signer.propose = lambda *words: replace(real(*words), keys=(keys.fingerprint(signer.name),))  # type: ignore[method-assign]
+    assert bench.run(Stage.SIGN).exit is Exit.SIGNING and signer.signed == 1
+    ended = bench.run(Stage.SIGN)
+    assert ended.exit is Exit.SIGNING and "not final yet" in ended.sentence and signer.signed == 1
+    assert "manager-a has signed already" in bench.finish.step(Act.ANSWER).said  # type: ignore[union-attr]
+    signer.name = "manager-b"
+    ended = bench.run(Stage.SIGN)
+    assert ended.exit is Exit.DONE and "manager-a, manager-b: 2 of 2 needed, final" in ended.sentence, ended
+    assert signer.signed == 2 and "gpg, gpgv" in bench.finish.step(Act.VERIFY).said  # type: ignore[union-attr]
+    signer.closed = False
+    assert bench.run(Stage.SIGN).exit is Exit.DONE and not signer.closed, "no signer is opened for what is final"
+
+
+@pytest.mark.usefixtures("unaudited")
+def test_signatures_that_others_brought_make_it_final_and_a_stranger_s_beside_them_is_left_out(
+    folder: Path, keys: Keys
+) -> None:
+    bench = keyed_bench(folder, KeyedSigner(keys=keys, name="manager-a"), threshold=2)
+    bench.run(Stage.SIGN)
+    keys.fingerprint("stranger")
+    for name in ("manager-b", "stranger"):
+        signs_too(bench, keys, name)
+    assert bench.run(Stage.SIGN).exit is Exit.DONE
+    assert len(detached_signatures((bench.work.evidence / "SHA256SUMS.asc").read_bytes())) == 2
+
+
+def test_a_run_whose_signature_another_tool_does_not_see_leaves_none(
+    folder: Path, keys: Keys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench = keyed_bench(folder, KeyedSigner(keys=keys, name="manager-a"))
+    monkeypatch.setattr(outside, "GPGV", "true")
+    ended = bench.run(Stage.SIGN)
+    assert ended.exit is Exit.SIGNING and "gpgv" not in ended.sentence and "true said" in ended.because
+    assert nothing_is_signed(bench) and not bench.finish.final
+    assert bench.finish.step(Act.VERIFY).status is Status.FAILED  # type: ignore[union-attr]
+    monkeypatch.undo()
+    assert bench.run(Stage.SIGN).exit is Exit.DONE

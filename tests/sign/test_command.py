@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import sys
+import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -146,7 +147,7 @@ def test_a_tool_that_does_not_agree_takes_what_was_signed_back(
     evidence = copied("e")
     assert hand.sign(evidence, "manager-a") == 0
     before = signatures(evidence)
-    program = Path("/tmp") / f"kof-liar-{hand.folder.name}"
+    program = Path(tempfile.mkstemp(prefix="liar-", dir="/tmp")[1])  # another uid must reach it
     program.write_text(f"#!/bin/sh\n{LIES[how]}\n")
     program.chmod(0o755)
     monkeypatch.setattr(outside, tool, str(program))

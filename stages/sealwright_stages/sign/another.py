@@ -11,8 +11,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
+import os
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -109,6 +112,24 @@ def sign_evidence(
     Raises:
         SigningError: refused, a no, not by whom it should be, or what came back does not verify: nothing was written.
     """
+    with _alone(subject.papers.folder):
+        return _signed(subject, signer, ask, person)
+
+
+@contextlib.contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Nobody else signs the same folder meanwhile: a lock that ends with its process."""
+    held = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    except BlockingIOError:
+        raise SigningError(str(folder), "somebody else signs it just now", "wait, then sign again") from None
+    finally:
+        os.close(held)
+
+
+def _signed(subject: Subject, signer: Signer, ask: Callable[[Question], Typed | None], person: str) -> Signed:
     papers, manifest = subject.papers, subject.manifest
     documents = papers.documents()
     proposal = signer.propose(manifest.release, documents, papers.folder / "log")
