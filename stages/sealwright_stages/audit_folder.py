@@ -15,16 +15,18 @@ from pathlib import Path
 
 from sealwright_appendlog import layout
 from sealwright_appendlog.tiles import WIDTH, tile_path
+from sealwright_keyring.policy import load_policy
 from sealwright_stages import VERSION
 from sealwright_stages.files import read_small
-from sealwright_stages.findings import Finding, bad, good, unchecked
+from sealwright_stages.findings import Finding, advice, bad, good, unchecked
 from sealwright_stages.manifest import Manifest
 from sealwright_stages.seal.evidence import published_path, verifier
-from sealwright_stages.seal.pages import how_to_verify, index_page
+from sealwright_stages.seal.pages import but_for_signatures, evidence_page, how_to_verify
 from sealwright_stages.seal.proofs import proof_name
 from sealwright_stages.sign.sbom import SBOM
 from sealwright_stages.state import State
 
+_MAX_SIGNATURES = 4 << 20  # bytes of those in a page, more than in another
 _MOST = 20  # findings of one kind
 _MAX_ENTRIES = 2_000_000
 _LOG = (layout.INDEX, layout.SEALED, layout.CHECKPOINT, layout.VKEY, layout.SUMS, f"{layout.SUMS}.asc")
@@ -77,31 +79,42 @@ def listed(
 
 
 def pages(evidence: Path, manifest: Manifest, state: State) -> list[Finding]:
-    """Whether verify.py and the pages are what this version makes."""
-    made = {
-        "verify.py": verifier().read_bytes(),
-        "HOW-TO-VERIFY.txt": how_to_verify(manifest).encode(),
-        "index.html": index_page(state, manifest).encode(),
-    }
+    """Whether verify.py and the pages are what this version makes.
+
+    One that was made before the signatures that lie there now is told, and no fault: no more than a signature is added.
+    """
     findings = []
-    for name, data in made.items():
+    for name, data in _made(evidence, manifest, state).items():
         try:
-            same = read_small(evidence / name, len(data)) == data
+            held = read_small(evidence / name, len(data) + _MAX_SIGNATURES)
         except FileNotFoundError:
             findings.append(bad(name, "it is missing", "pages"))
             continue
         except OSError:
-            same = False
-        if not same and state.tool == VERSION:
-            findings.append(bad(name, f"it is not what Sealwright {VERSION} writes for this release", "pages"))
-        elif not same:
+            held = b""
+        if held == data:
+            continue
+        if state.tool != VERSION:
             told = (
                 f"Sealwright {state.tool} made it, and this is {VERSION}: not compared, so don't run or follow it"
             )
             findings.append(unchecked(name, told))
+        elif name == "index.html" and but_for_signatures(held) == but_for_signatures(data):
+            findings.append(advice(name, "it was written before the signatures that lie here now"))
+        else:
+            findings.append(bad(name, f"it is not what Sealwright {VERSION} writes for this release", "pages"))
     return findings or [
         good("pages", "verify.py and the pages are what Sealwright writes for this release", "pages")
     ]
+
+
+def _made(evidence: Path, manifest: Manifest, state: State) -> dict[str, bytes]:
+    """The files for people as this version makes them; without a policy that can be read there is no page."""
+    return {
+        "verify.py": verifier().read_bytes(),
+        "HOW-TO-VERIFY.txt": how_to_verify(manifest).encode(),
+        "index.html": evidence_page(evidence, manifest, load_policy(evidence / "policy"), state),
+    }
 
 
 def _walk(folder: Path) -> Iterator[tuple[str, int]]:

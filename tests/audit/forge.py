@@ -27,7 +27,7 @@ from sealwright_stages.gate import decide
 from sealwright_stages.log.entries import read_entries
 from sealwright_stages.manifest import Manifest, load
 from sealwright_stages.seal.evidence import published_path, verifier
-from sealwright_stages.seal.pages import how_to_verify, index_page
+from sealwright_stages.seal.pages import evidence_page, how_to_verify
 from sealwright_stages.seal.proofs import write_proofs
 from sealwright_stages.sign.provenance import Told, envelope, pae, sealed_log
 from sealwright_stages.sign.provenance import told as told_of
@@ -173,6 +173,7 @@ class Forger:
         signed["provenance.manager-a.dsse.json"] = envelope(said, self.signed(pae(said), at))
         for name, data in signed.items():
             (folder / name).write_bytes(data)
+        self.page(folder)
         return folder
 
     def unsigned(self, steps: Sequence[Step]) -> Path:
@@ -191,14 +192,20 @@ class Forger:
             "SHA256SUMS": sums.encode(),
             "sbom.cdx.json": says(state, declared.manifest, folder / "log").sbom,
             "HOW-TO-VERIFY.txt": how_to_verify(declared.manifest).encode(),
-            "index.html": index_page(state, declared.manifest).encode(),
             "verify.py": verifier().read_bytes(),
             "policy/release.toml": declared.manifest.data,
             **{f"policy/{name}": data for name, data in policy.files.items()},
             **self.more,
         }.items():
             (folder / name).write_bytes(data)
+        self.page(folder)
         return folder
+
+    def page(self, folder: Path) -> None:
+        """Write the page that goes with what lies in the folder."""
+        declared, policy = self.declared()
+        page = evidence_page(folder, declared.manifest, policy, told(folder / "log"))
+        (folder / "index.html").write_bytes(page)
 
     def _publish(self, folder: Path, product: Product) -> None:
         """A product and its proof, if its name allows them."""

@@ -13,6 +13,7 @@ from bench import (
     bench_diff,
     bench_log,
     bench_logs,
+    bench_page,
     bench_provenance,
     bench_review,
     bench_sandbox,
@@ -42,6 +43,7 @@ def lines() -> Iterator[Line]:
     yield from bench_watch.lines()
     yield from bench_console.lines()
     yield from bench_logs.lines()
+    yield from bench_page.lines()
     yield bench_attach.lines()
 
 

@@ -39,6 +39,7 @@ class Camera:
     """Takes pictures, and draws them when all are taken."""
 
     taken: dict[str, Picture] = field(default_factory=dict)
+    kept: dict[str, bytes] = field(default_factory=dict)
 
     def take(self, terminal: Terminal, name: str, title: str, theme: TerminalTheme = DARK) -> None:
         """What the terminal shows now is the picture `name`.
@@ -48,14 +49,24 @@ class Camera:
         """
         terminal.settle()
         text = terminal.text()
-        for word in own_words():
-            if word in re.sub(r"\s+", "", text):
-                raise NotNeutralError(f"{name} shows {word!r}, which is of this machine only")
+        _neutral(name, text)
         self.taken[name] = Picture(tuple(terminal.lines()), text, terminal.size, title, theme)
+        print(f"  {name}", flush=True)
+
+    def keep(self, name: str, picture: bytes, text: str) -> None:
+        """A PNG that was taken elsewhere is the picture `name`, and shows `text`.
+
+        Raises:
+            NotNeutralError: as of `take`.
+        """
+        _neutral(name, text)
+        self.kept[name] = picture
         print(f"  {name}", flush=True)
 
     def draw(self, folder: Path, profiles: Path) -> None:
         """Write an SVG and a PNG of each picture into `folder`; Chromium has its profiles below `profiles`."""
+        for name, picture in self.kept.items():
+            (folder / f"{name}.png").write_bytes(picture)
         for name, each in self.taken.items():
             (folder / f"{name}.svg").write_text(svg(each.lines, each.size, each.title, each.theme, name))
         with ProcessPoolExecutor(_AT_ONCE) as pool:
@@ -65,6 +76,12 @@ class Camera:
             ]
             for each in done:
                 each.result()
+
+
+def _neutral(name: str, text: str) -> None:
+    for word in own_words():
+        if word in re.sub(r"\s+", "", text):
+            raise NotNeutralError(f"{name} shows {word!r}, which is of this machine only")
 
 
 def own_words() -> list[str]:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from pictures.camera import Camera
 from pictures.drawing import BLACK, DARK, LIGHT
+from pictures.evidence_page import photograph
 from pictures.release import Made, environment, make
 from pictures.terminal import LARGE, SMALL, WIDE, NotSeenError, Terminal
 
@@ -228,10 +229,21 @@ def lone(walk: Walk) -> None:
     t.press("q")
 
 
+def page(walk: Walk) -> None:
+    """The evidence page of 1.1, or of a release that is made for it."""
+    made = Made(walk.place / "demo-1.1", environment(walk.place))
+    if not (made.evidence / "SHA256SUMS.asc").exists():
+        made = walk.made("1.0", "page")
+        walk.start(made, *RUN.split(), "--batch", size=(100, 34))
+        walk.terminal.seen("done:", seconds=_BUILDS)
+    photograph(made.evidence, walk.camera)
+
+
 WALKS: Mapping[str, Callable[[Walk], None]] = {
     "red": red,
     "batch": batch,
     "console": console,
     "review": review,
     "lone": lone,
+    "page": page,
 }

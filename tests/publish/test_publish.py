@@ -204,6 +204,9 @@ def test_whose_it_is_must_be_said_if_several_signed(forger: Forger, keys: tuple[
     forger.head, site = BOTH, tmp_path / "site"
     evidence = forger.evidence()
     signed_by_both(forger, keys, evidence, sums=True)
+    with pytest.raises(PublishError, match="before the signatures that lie here now"):
+        publish(evidence, site, mine(forger), "release-key-a")
+    forger.page(evidence)
     for name, because in (
         ("", "its provenance is by manager-a, release-key-a"),
         ("nobody", "no provenance by nobody"),

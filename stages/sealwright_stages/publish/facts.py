@@ -91,7 +91,9 @@ def _refuse_uncompared(evidence: Path, manifest: Manifest, state: State) -> None
     for finding in pages(evidence, manifest, state):
         if finding.ok != "good":
             because = f"{finding.what}: {finding.detail}"
-            raise PublishError("the evidence's own pages", because, f"publish it with Sealwright {state.tool}")
+            stale = "run the release again, or `sealwright sign`: both write the page anew"
+            other = f"publish it with Sealwright {state.tool}"
+            raise PublishError("the evidence's own pages", because, stale if finding.ok == "advice" else other)
 
 
 def _signatures(evidence: Path, wants: Required) -> Iterator[Signature]:

@@ -1,7 +1,8 @@
 """HTML for the pages of a site: a frame, tables, links. What is `Html` is safe; everything else goes through `text`.
 
-- A page is one file: no script, nothing from elsewhere, and a policy that lets the browser load nothing at all but
-  the one style sheet in it, by its hash.
+- A page is one file: nothing from elsewhere, and a policy that lets the browser load nothing at all but the one style
+  sheet in it, by its hash, and the scripts in it by theirs, if it has any.
+- Data for scripts is JSON that no text in it can end: it holds no `<`, `>` or `&`, and nothing but printable ASCII.
 - Links are relative.
 - A table keeps its meaning where it is shown as cards, on a narrow screen: roles and labels are written out.
 """
@@ -10,6 +11,8 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
+import re
 from collections.abc import Iterable, Sequence
 from typing import NewType
 from urllib.parse import quote
@@ -45,25 +48,60 @@ _FRAME = """<!doctype html>
 <footer>
 <p>{footer}</p>
 </footer>
-</body>
+{end}</body>
 </html>
 """
-_HASH = base64.b64encode(hashlib.sha256(CSS.encode()).digest()).decode()
-_POLICY = f"default-src 'none'; style-src 'sha256-{_HASH}'; base-uri 'none'; form-action 'none'"
+_POLICY = "default-src 'none';{scripts} style-src {style}; base-uri 'none'; form-action 'none'"
+_NO_MARKUP = " require-trusted-types-for 'script'; trusted-types 'none';"
+"""No script makes markup of text."""
 
 
-def page(title: str, header: Iterable[Html], main: Iterable[Html], footer: Html) -> bytes:
-    """A whole page, each piece on lines of its own."""
+def page(
+    title: str,
+    header: Iterable[Html],
+    main: Iterable[Html],
+    footer: Html,
+    *,
+    css: str = CSS,
+    data: Sequence[Html] = (),
+    scripts: Sequence[str] = (),
+) -> bytes:
+    """A whole page, each piece on lines of its own; `data` are blocks of `data_block` that the `scripts` read.
+
+    Raises:
+        ValueError: a script could end its element.
+    """
+    allowed = f" script-src {' '.join(map(_allowed, scripts))};{_NO_MARKUP}" if scripts else ""
+    end = [*data, *map(_script, scripts)]
     return _FRAME.format(
-        policy=_POLICY,
+        policy=_POLICY.format(scripts=allowed, style=_allowed(css)),
         mark=MARK.decode(),
         version=safe(VERSION),
         title=safe(title),
-        css=CSS,
+        css=css,
         header="\n".join(header),
         main="\n".join(main),
         footer=footer,
+        end="".join(f"{each}\n" for each in end),
     ).encode()
+
+
+def data_block(name: str, value: object) -> Html:
+    """Data for a script, as JSON; `name` is ours."""
+    told = json.dumps(value, ensure_ascii=True, separators=(",", ":"), sort_keys=True)
+    safe_json = re.sub("[<>&\x7f]", lambda match: f"\\u{ord(match[0]):04x}", told)
+    return Html(f'<script type="application/json" id="{name}">{safe_json}</script>')
+
+
+def _script(source: str) -> str:
+    if re.search("</script|<!--|\r|\0", source, re.IGNORECASE):
+        raise ValueError("a script that could end its element, or that a browser would read otherwise")
+    return f"<script>{source}</script>"
+
+
+def _allowed(inline: str) -> str:
+    """What allows an element in a policy: the hash of what stands in it."""
+    return f"'sha256-{base64.b64encode(hashlib.sha256(inline.encode()).digest()).decode()}'"
 
 
 def text(value: str) -> Html:

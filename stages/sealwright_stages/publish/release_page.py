@@ -27,13 +27,13 @@ from sealwright_stages.publish.markup import (
     text,
 )
 from sealwright_stages.publish.place import EVIDENCE, FILES, INDEX, Place
+from sealwright_stages.publish.tables import ITEM_HEADS, built, grouped, item_row, size, warnings, when
 from sealwright_stages.seal.evidence import published_path
 from sealwright_stages.seal.proofs import proof_name
 from sealwright_stages.sign.sbom import SBOM
-from sealwright_stages.state import Component, Item, Product, State, reproduced
+from sealwright_stages.state import Component, Product, State, reproduced
 from sealwright_stages.verdict import Status
 
-_UNITS = ("B", "KB", "MB", "GB", "TB")
 _FOOTER = Html(
     "This page proves nothing: whoever can change these files can change it too. The signatures and the log do, "
     "once you have checked them with keys that you got another way."
@@ -48,14 +48,14 @@ def release_page(told: Facts, place: Place, files: Sequence[File]) -> bytes:
     header = [
         tag("p", joined([up, same], " · "), "crumbs"),
         tag("h1", text(title)),
-        tag("p", Html(f"Sealed {_when(told.state.last_t)}, published by {text(place.signer)}."), "soft"),
+        tag("p", Html(f"Sealed {when(told.state.last_t)}, published by {text(place.signer)}."), "soft"),
         facts(_summary(told)),
     ]
     main = [
         *_products(told, files),
         *_verify(told, whole=_whole(told, files)),
         *_signatures(told),
-        *_warnings(told.state),
+        *warnings(told.state),
         *_sources(told.state, files),
         *_log(told),
         *_files(told, files),
@@ -66,7 +66,7 @@ def release_page(told: Facts, place: Place, files: Sequence[File]) -> bytes:
 def _summary(told: Facts) -> Iterator[tuple[str, Html]]:
     state = told.state
     total = sum(product.size for product in state.products.values())
-    yield "Products", text(f"{len(state.products)}, {_size(total)}")
+    yield "Products", text(f"{len(state.products)}, {size(total)}")
     items = list(state.items.values())
     passed = sum(item.status is Status.PASSED for item in items)
     verdicts = [tag("span", text(f"{passed} passed"), "good")]
@@ -101,7 +101,7 @@ def _product(product: Product, compared: bool, *, here: bool) -> list[Html]:
     proof = f"{EVIDENCE}/log/proofs/{proof_name(product)}"
     return [
         link(f"{EVIDENCE}/{published_path(product)}", name) if here else Html(f"{name} (not here)"),
-        Html(f'<span class="keep" title="{product.size} bytes">{text(_size(product.size))}</span>'),
+        Html(f'<span class="keep" title="{product.size} bytes">{text(size(product.size))}</span>'),
         code(product.sha256),
         link(proof, text(f"proof of record {product.n}")),
         *([text(product.beside)] if compared else []),
@@ -152,7 +152,7 @@ def _verify(told: Facts, *, whole: bool) -> Iterator[Html]:
 def _signatures(told: Facts) -> Iterator[Html]:
     yield heading(2, "signatures", "Who signed")
     rows = [
-        [text(each.person), code(_grouped(each.fingerprint)), code(each.over), _moment(each.created)]
+        [text(each.person), code(grouped(each.fingerprint)), code(each.over), _moment(each.created)]
         for each in sorted(told.signatures, key=lambda each: (each.person, each.over))
     ]
     needed = f"{told.manifest.threshold} of {', '.join(told.names)} must have signed"
@@ -162,52 +162,20 @@ def _signatures(told: Facts) -> Iterator[Html]:
     )
 
 
-def _warnings(state: State) -> Iterator[Html]:
-    yield heading(2, "warnings", "Warnings and waivers")
-    warned = [item for item in state.items.values() if item.status is not Status.PASSED]
-    if not warned:
-        yield tag("p", Html("None. Every check passed."))
-        return
-    rows = [
-        [text(item.title), code(item.code), text(item.reason), text(person), text(reason)]
-        for item in warned
-        for person, reason in [(item.waiver.person, item.waiver.reason) if item.waiver else ("nobody", "")]
-    ]
-    heads = ["Item", "Code", "What was warned of", "Waived by", "Because"]
-    yield table("What was not as it should be, and who accepted it by name", heads, rows)
-
-
 def _sources(state: State, files: Sequence[File]) -> Iterator[Html]:
     yield heading(2, "sources", "What was built from what")
     for number, component in enumerate(state.components.values()):
         yield heading(3, f"component-{number}", component.name)
-        rows = [_item(state.items[name]) for name in component.items]
-        yield table(_built(component), ["Item", "Verdict", "SHA-256 of what was judged", "Reason"], rows)
+        rows = [item_row(state.items[name]) for name in component.items]
+        yield table(built(component), ITEM_HEADS, rows)
         if output := _output(component, files):
             yield tag("p", Html(f"Output of its build: {output}"))
-
-
-def _item(item: Item) -> list[Html]:
-    good = item.status is Status.PASSED
-    verdict = tag("span", text(item.status if good else f"{item.status}, waived"), "good" if good else "warn")
-    return [
-        text(item.title),
-        verdict,
-        code(item.subject_sha256) if item.subject_sha256 else Html(""),
-        text(item.reason),
-    ]
-
-
-def _built(component: Component) -> str:
-    if not component.build_stream:
-        return "not built"
-    return f"built in {component.environment or 'its environment'}, in {component.wall_ms / 1000:.1f} s"
 
 
 def _output(component: Component, files: Sequence[File]) -> Html:
     below = f"log/data/{component.build_stream}/"
     found = [file for file in files if component.build_stream and file.path.startswith(below)]
-    links = [link(f"{EVIDENCE}/{file.path}", text(f"{file.path[4:]} ({_size(file.size)})")) for file in found]
+    links = [link(f"{EVIDENCE}/{file.path}", text(f"{file.path[4:]} ({size(file.size)})")) for file in found]
     return joined(links, ", ")
 
 
@@ -221,7 +189,7 @@ def _log(told: Facts) -> Iterator[Html]:
         [
             ("Origin", text(key.name)),
             ("Records", text(str(told.report.records))),
-            ("Sealed", _when(told.state.last_t)),
+            ("Sealed", when(told.state.last_t)),
         ]
     )
     yield tag("p", Html(f"Root {code(checkpoint.root.hex())}"))
@@ -234,30 +202,12 @@ def _files(told: Facts, files: Sequence[File]) -> Iterator[Html]:
     yield heading(2, "files", "All files")
     total = sum(file.size for file in files)
     listed = link(FILES, text(FILES))
-    yield tag("p", Html(f"{len(files)} files, {text(_size(total))}; each with its SHA-256 in {listed}."))
+    yield tag("p", Html(f"{len(files)} files, {text(size(total))}; each with its SHA-256 in {listed}."))
     names = ["SHA256SUMS", "SHA256SUMS.asc", *(f"provenance.{name}.dsse.json" for name in told.signers)]
     names += [SBOM, "policy/release.toml", "policy/signers.toml", "verify.py", INDEX]
     items = "\n".join(f"<li>{link(f'{EVIDENCE}/{name}', text(name))}</li>" for name in names)
     yield Html(f"<ul>\n{items}\n</ul>")
 
 
-def _when(stamp: str) -> Html:
-    """A time stamp of the log, to the second."""
-    return text(f"{stamp[:10]} {stamp[11:19]} UTC")
-
-
 def _moment(moment: datetime) -> Html:
     return text(f"{moment:%Y-%m-%d %H:%M:%S} UTC")
-
-
-def _grouped(fingerprint: str) -> str:
-    return " ".join(fingerprint[at : at + 4] for at in range(0, len(fingerprint), 4))
-
-
-def _size(count: int) -> str:
-    value = float(count)
-    for unit in _UNITS:
-        if value < 1000 or unit == _UNITS[-1]:
-            break
-        value /= 1000
-    return f"{value:.0f} {unit}" if unit == "B" or value >= 100 else f"{value:.1f} {unit}"

@@ -26,7 +26,7 @@ from sealwright_stages.files import read_small, remove_tree, sha256_file, sync_f
 from sealwright_stages.finish import Act
 from sealwright_stages.needed import digest_now, seen_by
 from sealwright_stages.plan import Plan
-from sealwright_stages.seal.pages import how_to_verify, index_page
+from sealwright_stages.seal.pages import how_to_verify, rewrite_page
 from sealwright_stages.seal.proofs import write_proofs
 from sealwright_stages.sign.provenance import Told, sealed_log, told
 from sealwright_stages.sign.release_signatures import SIGNED
@@ -154,6 +154,16 @@ class EvidenceFolder:
             remove_tree(fresh)
             raise
 
+    def write_page(self, folder: Path | None = None) -> None:
+        """Write the page of the folder anew, with the signatures that lie there now.
+
+        Raises:
+            MachineError: the disk is full.
+            OSError: what it is made of can't be read.
+        """
+        plan = self.context.plan
+        rewrite_page(folder or self.folder, plan.manifest, plan.policy, self.context.journal.state)
+
     def remember(self) -> None:
         """Take the folder as it is now for what must not change until more is signed; for one that is signed already."""
         self._made = files_of(self.folder)
@@ -180,11 +190,10 @@ class EvidenceFolder:
         write_whole(fresh / "SHA256SUMS", self.sums())
         write_proofs(fresh / "log", self.products())
         self._policy(fresh / "policy")
-        state, manifest = self.context.journal.state, self.context.plan.manifest
         write_whole(fresh / SBOM, self._told(fresh).sbom)
-        write_whole(fresh / "HOW-TO-VERIFY.txt", how_to_verify(manifest).encode())
+        write_whole(fresh / "HOW-TO-VERIFY.txt", how_to_verify(self.context.plan.manifest).encode())
         write_whole(fresh / "verify.py", verifier().read_bytes(), 0o755)
-        write_whole(fresh / "index.html", index_page(state, manifest).encode())
+        self.write_page(fresh)
 
     def _copy(self, product: Product, target: Path) -> None:
         try:

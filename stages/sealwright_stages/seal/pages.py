@@ -1,9 +1,25 @@
-"""The two pages of an evidence folder that are for people: how to verify it by hand, and an overview."""
+"""The two pages of an evidence folder that are for people: how to verify it by hand, and one that checks it in a browser.
+
+- `index.html` is a function of the evidence folder: the same folder gives the same bytes.
+- It is one file, asks nothing of anybody, and runs no script but the ones whose hashes its policy names.
+"""
 
 from __future__ import annotations
 
-from sealwright_stages.html_text import safe
-from sealwright_stages.manifest import Manifest
+import contextlib
+from functools import cache
+from pathlib import Path
+
+from sealwright_keyring.policy import Policy, load_policy
+from sealwright_stages.files import read_small, write_whole
+from sealwright_stages.fold import fold
+from sealwright_stages.log.entries import read_entries
+from sealwright_stages.manifest import Manifest, load
+from sealwright_stages.publish.markup import page
+from sealwright_stages.publish.style import CSS
+from sealwright_stages.seal import page_facts
+from sealwright_stages.seal.page_data import SIGNATURES, evidence_block, signatures_block
+from sealwright_stages.seal.vendor import openpgp_js
 from sealwright_stages.state import State
 
 _HOW = """HOW TO VERIFY {release} WITHOUT SEALWRIGHT
@@ -55,21 +71,6 @@ _POLICY = """5. Who agreed to this choice of keys. The signature is of one or mo
 
 """
 
-_PAGE = """<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><title>{release}</title>
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
-<style>body{{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem}}
-table{{border-collapse:collapse;width:100%}}
-td,th{{text-align:left;padding:.3rem .6rem;border-bottom:1px solid #ccc}}
-code{{font-size:.85em;word-break:break-all}}</style></head><body>
-<h1>{release}</h1>
-<p>Built by Sealwright. This page proves nothing by itself: follow <code>HOW-TO-VERIFY.txt</code>.</p>
-<h2>Products</h2><table><tr><th>file</th><th>SHA-256</th><th>beside the archive's</th></tr>{products}</table>
-<h2>What was checked</h2>
-<table><tr><th>component</th><th>item</th><th>verdict</th><th>reason</th></tr>{items}</table>
-</body></html>
-"""
-
 
 def how_to_verify(manifest: Manifest) -> str:
     """The text of HOW-TO-VERIFY.txt."""
@@ -80,16 +81,58 @@ def how_to_verify(manifest: Manifest) -> str:
     return _HOW.format(release=manifest.release, threshold=manifest.threshold, signers=signers, policy=policy)
 
 
-def index_page(state: State, manifest: Manifest) -> str:
-    """The overview page: a static file without scripts, every text from outside escaped."""
-    products = "".join(
-        f"<tr><td>{safe(p.component)}/{safe(p.name)}</td><td><code>{p.sha256}</code></td>"
-        f"<td>{safe(p.beside)}</td></tr>"
-        for p in state.products.values()
+def write_page(evidence: Path) -> None:
+    """Write the evidence folder's `index.html` anew, whole or not at all: after the seal, and whenever signatures came.
+
+    It is made of what lies in the folder, and of nothing else. One that is right already is left as it is.
+
+    Raises:
+        MachineError: the disk is full, or the folder refuses.
+        OSError, KeyringError, ManifestError, LogBroken: what it is made of can't be read.
+    """
+    manifest, policy = load(evidence / "policy/release.toml"), load_policy(evidence / "policy")
+    rewrite_page(evidence, manifest, policy, fold(read_entries(evidence / "log")))
+
+
+def rewrite_page(evidence: Path, manifest: Manifest, policy: Policy, state: State) -> None:
+    """The same, for who has read manifest, policy and log of the evidence already.
+
+    Raises:
+        MachineError, OSError: as of `write_page`.
+    """
+    path, made = evidence / "index.html", evidence_page(evidence, manifest, policy, state)
+    with contextlib.suppress(OSError):
+        if read_small(path, len(made)) == made:
+            return
+    write_whole(path, made)
+
+
+def evidence_page(evidence: Path, manifest: Manifest, policy: Policy, state: State) -> bytes:
+    """The bytes of that page; `manifest`, `policy` and `state` are those of the evidence.
+
+    Raises:
+        OSError: a file is missing, or no plain one.
+    """
+    products = sorted(state.products.values(), key=lambda each: f"products/{each.component}/{each.name}")
+    return page(
+        f"{manifest.name} {manifest.version}",
+        page_facts.header(state, manifest),
+        page_facts.main(state, manifest, policy, products),
+        page_facts.FOOTER,
+        css=CSS + _own("page.css"),
+        data=[evidence_block(evidence, manifest, policy, products, state.last_n + 1), signatures_block(evidence)],
+        scripts=[openpgp_js(), *map(_own, ("tree.js", "check.js", "face.js"))],
     )
-    items = "".join(
-        f"<tr><td>{safe(i.component)}</td><td>{safe(i.title)}</td><td>{i.status}"
-        f"{' (waived by ' + safe(i.waiver.person) + ')' if i.waiver else ''}</td><td>{safe(i.reason)}</td></tr>"
-        for i in state.items.values()
-    )
-    return _PAGE.format(release=safe(manifest.release), products=products, items=items)
+
+
+def but_for_signatures(data: bytes) -> bytes:
+    """A page of ours without its signatures: two of one sealed log are the same then.
+
+    The signatures that a page holds are data that does nothing until it was checked.
+    """
+    return SIGNATURES.sub(b"", data, count=1)
+
+
+@cache
+def _own(name: str) -> str:
+    return (Path(__file__).parent / "page" / name).read_text("utf-8")

@@ -5,6 +5,7 @@
 - The signer's digest is that of the documents in the folder, or nobody is asked.
 - Its key is of a person who may sign the release; who has signed already is not asked again.
 - What was audited is what is signed: a folder that was written to meanwhile is not.
+- The page in the folder is written anew once the signatures are.
 - What was written is shown to gpg, gpgv, sqv and sha256sum, as `run` does: see `outside`.
 """
 
@@ -28,6 +29,7 @@ from sealwright_stages.manifest import Manifest, load
 from sealwright_stages.ports import Proposal, Signer
 from sealwright_stages.reviewer import Reviewer
 from sealwright_stages.seal.evidence import files_of
+from sealwright_stages.seal.pages import rewrite_page
 from sealwright_stages.sign.outside import Said, asked_outside
 from sealwright_stages.sign.papers import Papers
 from sealwright_stages.sign.provenance import sealed_log, statement
@@ -138,7 +140,7 @@ def _signed(subject: Subject, signer: Signer, ask: Callable[[Question], Typed | 
     who = _whose(subject, proposal, person)
     there = papers.signed_by()
     if who in there:
-        return _ended(subject, who, new=False)
+        return _with_page(subject, _ended(subject, who, new=False))
     typed = ask(Question(subject, proposal, who, tuple(sorted(there))))
     if typed is None:
         raise SigningError("nothing was signed", f"{who} said no", "sign again to sign")
@@ -148,7 +150,14 @@ def _signed(subject: Subject, signer: Signer, ask: Callable[[Question], Typed | 
         raise SigningError("nothing was written", f"{answer.person} signed it, not {who}", "look at the signer")
     _untouched(subject)
     with papers.written(answer.files):
-        return _ended(subject, who, new=True)
+        ended = _ended(subject, who, new=True)
+    return _with_page(subject, ended)
+
+
+def _with_page(subject: Subject, ended: Signed) -> Signed:
+    """The page is written last: one from before the signatures is told by an audit, and made anew by the next who signs."""
+    rewrite_page(subject.papers.folder, subject.manifest, subject.papers.policy, subject.state)
+    return ended
 
 
 def _ended(subject: Subject, who: str, *, new: bool) -> Signed:

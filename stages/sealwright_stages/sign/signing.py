@@ -10,6 +10,7 @@
   not agree, what was written goes again.
 - Fewer persons than the release demands is no success: it says who has signed, who may, and what to do next.
 - A release that has enough signatures already is verified again, and no signer is opened.
+- The page in the evidence is written anew once the signatures are; if that was cut short, the next run does it.
 - Persons are counted by the policy that the run began with; if manifest or keyring were changed since, nothing is
   signed.
 - An interrupted run signs nothing; what the signer gave before is written all the same.
@@ -96,6 +97,7 @@ def sign_release(context: Context, evidence: EvidenceFolder, confirm: Confirm) -
             files, new = papers.answer(signatures).files, "what the signer gave is good, and is written; "
         with papers.written(files):
             say(f"{new}{told(asked_outside(papers.folder, papers.policy, papers.names))}")
+    evidence.write_page()
     with finishing.step(Act.COUNT) as say:
         counted = _counted(context, papers)
         say(counted)
