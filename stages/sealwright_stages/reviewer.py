@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from sealwright_appendlog.cosignature import WitnessKey
     from sealwright_appendlog.saved import Saved
+    from sealwright_keyring.policy import Policy
 
 
 @dataclass(frozen=True)
 class Reviewer:
     """What a reviewer brings: a keyring folder, who must have signed, and how many of them (all if None); the
     witnesses whose cosignatures of the log are checked; checkpoints that were saved of it. `without_products`: the
-    products lie elsewhere, and that is known."""
+    products lie elsewhere, and that is known. `policy` is what the keyring leads to for the release that is looked at,
+    once that is known."""
 
     keyring: Path | None = None
     signers: tuple[str, ...] = ()
@@ -23,3 +25,4 @@ class Reviewer:
     witnesses: tuple[WitnessKey, ...] = ()
     saved: tuple[Saved, ...] = ()
     without_products: bool = False
+    policy: Policy | None = None
