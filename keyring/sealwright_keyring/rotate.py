@@ -62,7 +62,7 @@ def rotate(folder: Path, today: date, tools: Tools | None = None) -> Rotated:
             )
         text = _next_text(folder, current, today)
         _keep(folder, current)
-        write_whole(folder / "signers.toml", text)
+        _count_up(folder, text)
         _clear(folder)
         return Rotated(True, judge(read_versions(folder), tools))
 
@@ -147,6 +147,14 @@ def _keep(folder: Path, current: Held) -> None:
     target.parent.mkdir(exist_ok=True)
     (folder / _NEW).rename(target)
     _sync(target.parent)
+    _sync(folder)
+
+
+def _count_up(folder: Path, text: bytes) -> None:
+    """Put the next signers.toml in the place of the current one: from here on it is the next version."""
+    (folder / _NEW).mkdir()
+    write_whole(folder / _NEW / "signers.toml", text)
+    (folder / _NEW / "signers.toml").replace(folder / "signers.toml")
     _sync(folder)
 
 
