@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
+import hashlib
 import shutil
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -25,7 +23,8 @@ MANAGER, AUTHOR = "gpg:manager-a", "gpg:release-key-a"
 PERSONS = {"manager-a": [MANAGER], "release-key-a": [AUTHOR]}
 TWO = {**PERSONS, "cleo": ["ssh:cleo"]}
 THREE = {"manager-a": [MANAGER], "release-key-a": [AUTHOR], "cleo": ["ssh:cleo"], "dan": ["ssh:dan"]}
-STORY: dict[tuple[str, bytes], bytes] = {}
+MADE: dict[tuple[str, bytes], bytes] = {}
+KEPT: dict[str, Path] = {}
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +36,7 @@ def others(tmp_path_factory: pytest.TempPathFactory) -> OtherKeys:
 def ring(forger: Forger, keys: tuple[Key, Key], others: OtherKeys) -> Ring:
     """The keyring of the forged release: version 2, led to from version 1."""
     shutil.rmtree(forger.folder / "keyring")
-    made = Ring(forger.folder / "keyring", OneHome(*keys), others, STORY)
+    made = Ring(forger.folder / "keyring", OneHome(*keys), others, MADE)
     made.write(PERSONS, 1, signers=["manager-a"], threshold=1)
     made.sign(MANAGER)
     made.keep(1)
@@ -72,6 +71,13 @@ def evidence(forger: Forger, ring: Ring, change: Change = list, *, tell: bool = 
         (folder / "policy" / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / "policy" / name).write_bytes(data)
     return folder
+
+
+def once(forger: Forger, ring: Ring) -> Path:
+    """A copy of evidence that is made only once."""
+    if "evidence" not in KEPT:
+        KEPT["evidence"] = Path(shutil.copytree(evidence(forger, ring), ring.others.folder / "evidence"))
+    return Path(shutil.copytree(KEPT["evidence"], forger.folder / "evidence"))
 
 
 def bad(result: Audit) -> list[str]:
@@ -142,10 +148,9 @@ def gone(policy: Path) -> None:
 def test_they_are_checked_again_from_what_lies_in_the_folder(
     forger: Forger, ring: Ring, spoil: Callable[[Path], None], because: str
 ) -> None:
-    made = evidence(forger, ring)
+    made = once(forger, ring)
     spoil(made / "policy")
-    for reviewer in (Reviewer(), by(ring.folder)):
-        assert any(line.startswith("policy: ") and because in line for line in bad(audit(made, reviewer)))
+    assert any(line.startswith("policy: ") and because in line for line in bad(audit(made)))
 
 
 def test_a_history_that_the_keyring_does_not_have_is_a_stranger(forger: Forger) -> None:
@@ -153,53 +158,6 @@ def test_a_history_that_the_keyring_does_not_have_is_a_stranger(forger: Forger) 
     (made / "policy" / "history" / "1").mkdir(parents=True)
     (made / "policy" / "history" / "1" / "x").write_text("x")
     assert any("holds earlier ones" in line for line in bad(audit(made)))
-
-
-def lie(change: Callable[[dict[str, Any]], object]) -> Change:
-    """Change what the log says of the versions."""
-
-    def do(steps: list[Step]) -> list[Step]:
-        (event,) = [step for step in steps if isinstance(step, ev.PolicyRotated)]
-        body = {"version": event.version, "versions": json.loads(event.evidence)["versions"]}
-        change(body)
-        fresh = ev.PolicyRotated(event.policy_sha256, body["version"], *placed({"versions": body["versions"]}))
-        return [fresh if step is event else step for step in steps]
-
-    return do
-
-
-def late(steps: list[Step]) -> list[Step]:
-    (event,) = [step for step in steps if isinstance(step, ev.PolicyRotated)]
-    return [*(step for step in steps if step is not event), event]
-
-
-def again(steps: list[Step]) -> list[Step]:
-    """A second run that said nothing of the versions."""
-    start = steps[0]
-    assert isinstance(start, ev.RunStarted)
-    return [*steps[:2], replace(start, resumed=True), *steps[2:]]
-
-
-LIES: dict[str, Change] = {
-    "another version": lie(lambda body: body.update(version=3)),
-    "fewer versions": lie(lambda body: body["versions"].pop(0)),
-    "in another order": lie(lambda body: body["versions"].reverse()),
-    "another first one": lie(lambda body: body["versions"][0].update(policy_sha256="0" * 64)),
-    "another last one": lie(lambda body: body["versions"][1].update(policy_sha256="0" * 64)),
-    "without the old": lie(lambda body: body["versions"][1].pop("old")),
-    "signed by nobody": lie(lambda body: body["versions"][1]["old"].update(persons=[])),
-    "one person twice": lie(lambda body: body["versions"][1]["new"].update(persons=["cleo", "cleo"], threshold=2)),
-    "a threshold of none": lie(lambda body: body["versions"][1]["new"].update(persons=[], threshold=0)),
-    "something else": lie(lambda body: body["versions"][1].update(note="x")),
-    "too late": late,
-    "not in each run": again,
-}
-
-
-@pytest.mark.parametrize("name", LIES)
-def test_the_log_says_of_each_version_who_signed_it_before_any_stage(forger: Forger, ring: Ring, name: str) -> None:
-    result = audit(evidence(forger, ring, LIES[name]), by(ring.folder))
-    assert any(finding.ok == "bad" and finding.rule == "policy-rotated" for finding in result.findings), bad(result)
 
 
 def test_a_log_that_says_nothing_of_them_is_a_no(forger: Forger, ring: Ring) -> None:
@@ -219,14 +177,17 @@ def test_a_log_that_speaks_of_versions_where_there_are_none_is_a_no(forger: Forg
 
 
 def test_a_reviewer_with_an_older_keyring_is_led_to_the_releases(forger: Forger, ring: Ring, newer: Ring) -> None:
-    """What counts then is the release's own: dora signs for it, whom the reviewer's keyring did not know."""
+    """What counts then is the release's own, which knows a person whom the reviewer's does not."""
     one = ring.folder / "history" / "1"
-    result = audit(evidence(forger, ring), by(one))
+    made = once(forger, ring)
+    result = audit(made, by(one))
     assert bad(result) == [] and result.provided == ""
     assert "your keyring (version 1) leads to version 2 by 1 signed step: version 2 by manager-a" in told(result)
     assert "manager-a (1 of version 2 needed)" in told(result)
-    result = audit(evidence(forger, ring), by(one, "manager-a", "cleo"))
-    assert any(line.startswith("signatures: signed by manager-a; 2 needed") for line in bad(result)), "cleo is known"
+    result = audit(made, by(one, "manager-a", "cleo"))
+    assert any(line.startswith("signatures: signed by manager-a; 2 needed") for line in bad(result)), (
+        "cleo is known"
+    )
 
 
 def test_a_chain_that_does_not_begin_at_the_reviewers_keyring_is_a_no(
@@ -235,7 +196,7 @@ def test_a_chain_that_does_not_begin_at_the_reviewers_keyring_is_a_no(
     other = Ring(tmp_path / "other", ring.gpg, ring.others, ring.made)
     other.write(PERSONS, 1, signers=["manager-a", "release-key-a"], threshold=1)
     other.sign(MANAGER)
-    found = bad(audit(evidence(forger, ring), by(other.folder)))
+    found = bad(audit(once(forger, ring), by(other.folder)))
     assert found == [
         "keyring: your keyring (version 1) and the release's (version 2): its version 1 is another than the version 1 "
         "that is trusted"
@@ -246,13 +207,13 @@ def test_another_keyring_of_the_same_version_is_a_no(forger: Forger, ring: Ring,
     fork = ring.copy(tmp_path / "fork")
     fork.write(TWO, 2, signers=["manager-a"], threshold=1)
     fork.sign(MANAGER)
-    assert any("its version 2 is another" in line for line in bad(audit(evidence(forger, ring), by(fork.folder))))
+    assert any("its version 2 is another" in line for line in bad(audit(once(forger, ring), by(fork.folder))))
 
 
 def test_a_reviewer_with_a_newer_keyring_finds_the_releases_in_its_history(
     forger: Forger, ring: Ring, newer: Ring
 ) -> None:
-    result = audit(evidence(forger, ring), by(newer.folder))
+    result = audit(once(forger, ring), by(newer.folder))
     assert bad(result) == [] and result.provided == ""
     assert "(version 2) is in the history of yours (version 3), which it leads to by 1 signed step" in told(result)
 
@@ -269,7 +230,7 @@ def test_a_newer_keyring_that_does_not_hold_the_releases_is_a_no(
         two = Ring(newer.folder / "history" / "2", ring.gpg, ring.others, ring.made)
         two.write(TWO, 2, signers=["manager-a"], threshold=1)
         two.sign(MANAGER)
-    found = bad(audit(evidence(forger, ring), by(newer.folder)))
+    found = bad(audit(once(forger, ring), by(newer.folder)))
     assert any(line.startswith("keyring: your keyring (version 3)") for line in found)
 
 
@@ -279,7 +240,7 @@ def test_who_was_taken_out_since_does_not_count_and_it_is_said_plainly(
     """Whoever stole the manager's key could sign as of back then; the way to judge by the old version is told."""
     newer.write({"release-key-a": [AUTHOR], "cleo": ["ssh:cleo"]}, 3, threshold=1)
     newer.sign(MANAGER, "ssh:cleo")
-    made = evidence(forger, ring)
+    made = once(forger, ring)
     for reviewer in (Reviewer(newer.folder), by(newer.folder)):
         result = audit(made, reviewer)
         assert any(line.startswith("signatures: signed by nobody; 1 needed") for line in bad(result))
@@ -291,7 +252,7 @@ def test_who_was_taken_out_since_does_not_count_and_it_is_said_plainly(
 def test_a_person_who_got_another_key_since_does_not_count_by_it(forger: Forger, ring: Ring, newer: Ring) -> None:
     newer.write({"manager-a": [AUTHOR], "cleo": ["ssh:cleo"]}, 3, threshold=1)
     newer.sign(MANAGER, "ssh:cleo")
-    assert "taken out of your keyring by version 3" in told(audit(evidence(forger, ring), by(newer.folder)))
+    assert "taken out of your keyring by version 3" in told(audit(once(forger, ring), by(newer.folder)))
 
 
 def test_a_keyring_without_a_version_is_held_against_it_by_its_persons(
@@ -301,7 +262,7 @@ def test_a_keyring_without_a_version_is_held_against_it_by_its_persons(
     plain.write(PERSONS, 1)
     text = (plain.folder / "signers.toml").read_text()
     (plain.folder / "signers.toml").write_text(text[text.index("[person") :])
-    result = audit(evidence(forger, ring), by(plain.folder))
+    result = audit(once(forger, ring), by(plain.folder))
     assert bad(result) == [] and told(result) == ""
 
 
@@ -311,7 +272,6 @@ def test_the_manifests_own_demand_stands_beside_the_versions(forger: Forger, rin
     ring.sign(MANAGER, "ssh:cleo")
     forger.head += '\n[policy]\nsigners = ["cleo"]\n'
     sums = (ring.folder / "SHA256SUMS").read_bytes()
-    import hashlib  # noqa: PLC0415
 
     sha, policy = hashlib.sha256(sums).hexdigest(), load_policy(ring.folder)
     signed = ev.PolicySigned(policy.sha256, sha, "cleo", 1, *placed({"persons": ["cleo"]}))

@@ -42,8 +42,12 @@ def test_the_current_version_goes_whole_into_the_history_and_the_number_counts_u
     done = rotate(ring.folder, TODAY)
     assert done.begun and [step.counts for step in done.steps] == [True, False]
     after = files(ring.folder)
-    assert {name.removeprefix("history/1/"): data for name, data in after.items() if name.startswith("history/1/")} == before
-    assert {name for name in after if not name.startswith("history/")} == {name for name in before if "SUMS" not in name}
+    assert {
+        name.removeprefix("history/1/"): data for name, data in after.items() if name.startswith("history/1/")
+    } == before
+    assert {name for name in after if not name.startswith("history/")} == {
+        name for name in before if "SUMS" not in name
+    }
     text = before["signers.toml"].replace(b"version = 1\n", b"version = 2\nsince = 2026-01-31\n")
     assert after["signers.toml"] == text
     ring.sign("ssh:ada", "mini:cleo")
@@ -72,7 +76,11 @@ def test_a_keyring_without_a_version_is_not_rotated(ring: Ring) -> None:
 
 
 @pytest.mark.parametrize(
-    "table", ['policy = {version = 1, signers = ["ada"], threshold = 1}', 'policy.version = 1\npolicy.signers = ["ada"]\npolicy.threshold = 1']
+    "table",
+    [
+        'policy = {version = 1, signers = ["ada"], threshold = 1}',
+        'policy.version = 1\npolicy.signers = ["ada"]\npolicy.threshold = 1',
+    ],
 )
 def test_a_table_that_a_program_should_not_change_is_left_as_it_is(ring: Ring, table: str) -> None:
     text = (ring.folder / "signers.toml").read_text()

@@ -256,10 +256,19 @@ def ended(ring: Ring) -> None:
 ATTACKS: dict[str, tuple[Callable[[Ring], None], str]] = {
     "a version is skipped": (skipped, "version 2 is missing"),
     "a version is jumped over": (jumped, "says version 3, and lies in history/2"),
-    "signed by the new only": (lambda r: second(r, "ssh:dora", "mini:cleo"), "as version 1 says; cleo did, missing: ada"),
-    "signed by the old only": (lambda r: second(r, "ssh:ada", "gpg:bob"), "as version 2 says; ada did, missing: cleo"),
-    "signed by the newest's own": (lambda r: last(r, "gpg:ed", "ssh:dora"), "version 3 of the keyring: 2 of ada, cleo, dora"),
-    "signed by nobody": (lambda r: last(r), "nobody did"),
+    "signed by the new only": (
+        lambda r: second(r, "ssh:dora", "mini:cleo"),
+        "as version 1 says; cleo did, missing: ada",
+    ),
+    "signed by the old only": (
+        lambda r: second(r, "ssh:ada", "gpg:bob"),
+        "as version 2 says; ada did, missing: cleo",
+    ),
+    "signed by the newest's own": (
+        lambda r: last(r, "gpg:ed", "ssh:dora"),
+        "version 3 of the keyring: 2 of ada, cleo, dora",
+    ),
+    "signed by nobody": (last, "nobody did"),
     "a stranger signed too": (lambda r: last(r, *BY_THREE, "ssh:eve"), "none of the chosen keys"),
     "one person with two keys": (twice_one_person, "as version 1 says; bob did"),
     "two persons with one key": (two_names_for_one_key, "belongs to dora already"),
@@ -436,13 +445,18 @@ def revoked(ring: Ring, certificate: bytes) -> bytes:
 
 OUTCOMES: list[bool] = []
 NAMES = ("a", "b", "c")
-VERSION = st.tuples(st.sets(st.sampled_from(NAMES), min_size=1), st.integers(1, 3), st.sets(st.sampled_from(NAMES)))
+VERSION = st.tuples(
+    st.sets(st.sampled_from(NAMES), min_size=1), st.integers(1, 3), st.sets(st.sampled_from(NAMES))
+)
 
 
 @settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
 @given(st.lists(VERSION, min_size=2, max_size=3))
 def test_what_is_followed_is_what_was_signed_by_enough_of_both(
-    made: Ring, tools: Tools, tmp_path_factory: pytest.TempPathFactory, versions: list[tuple[set[str], int, set[str]]]
+    made: Ring,
+    tools: Tools,
+    tmp_path_factory: pytest.TempPathFactory,
+    versions: list[tuple[set[str], int, set[str]]],
 ) -> None:
     """Against a model: each version has signers, a threshold, and those who signed it; a stranger's signature is red."""
     ring = Ring(tmp_path_factory.mktemp("p") / "ring", made.gpg, made.others, made.made)

@@ -42,7 +42,16 @@ class OneHome:
         return "".join(self.keys[name].certificate() for name in names).encode()
 
     def sign(self, name: str, data: bytes, *options: str) -> bytes:
-        words = ["gpg", "--homedir", str(self.keys[name].home), "--batch", *options, "--armor", "--detach-sign", "-"]
+        words = [
+            "gpg",
+            "--homedir",
+            str(self.keys[name].home),
+            "--batch",
+            *options,
+            "--armor",
+            "--detach-sign",
+            "-",
+        ]
         return subprocess.run(words, input=data, check=True, capture_output=True).stdout
 
 
