@@ -255,6 +255,26 @@ def test_a_person_who_got_another_key_since_does_not_count_by_it(forger: Forger,
     assert "taken out of your keyring by version 3" in told(audit(once(forger, ring), by(newer.folder)))
 
 
+def test_a_key_that_came_since_does_not_count_for_a_release_of_before(
+    forger: Forger, ring: Ring, newer: Ring
+) -> None:
+    """The release names a person whose key of then did not sign it; the one that did came to the keyring later."""
+    then, now = {"manager-a": ["ssh:m"]}, {"manager-a": [MANAGER, "ssh:m"]}
+    shutil.rmtree(ring.folder / "history")
+    shutil.rmtree(newer.folder / "history")
+    for folder in (ring, newer):
+        folder.write(then, 1, threshold=1)
+        folder.sign("ssh:m")
+        folder.keep(1)
+        folder.write(then, 2, threshold=1)
+        folder.sign("ssh:m")
+    newer.keep(2)
+    newer.write(now, 3, threshold=1)
+    newer.sign("ssh:m")
+    found = bad(audit(evidence(forger, ring), by(newer.folder)))
+    assert any("signed by nobody; 1 needed" in line for line in found), found
+
+
 def test_a_keyring_without_a_version_is_held_against_it_by_its_persons(
     forger: Forger, ring: Ring, tmp_path: Path
 ) -> None:
