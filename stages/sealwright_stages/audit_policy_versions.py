@@ -119,8 +119,9 @@ def _still(now: Person, then: Person | None) -> Person | None:
         openpgp=tuple(key for key in now.openpgp if key in then.openpgp),
         ssh=tuple(key for key in now.ssh if key.fingerprint in then.fingerprints),
         minisign=tuple(key for key in now.minisign if key.fingerprint in then.fingerprints),
+        ed25519=tuple(key for key in now.ed25519 if key.fingerprint in then.fingerprints),
     )
-    return both if both.fingerprints else None
+    return both if both.openpgp or both.ssh or both.minisign else None
 
 
 def _gone(own: Policy, known: Collection[str], mine: int) -> Iterator[Finding]:
