@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from sealwright_console.attending import add_attending, run_attended
+from sealwright_console.checking import add_checking
 from sealwright_console.complaints import complain, print_refused
 from sealwright_console.diffing import add_diffing
 from sealwright_console.looks import add_looks, looks_of, require_screen, start_looks
@@ -116,6 +117,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_run(commands)
     add_attending(commands)
     add_reviewing(commands)
+    add_checking(commands)
     add_diffing(commands)
     add_reproducing(commands)
     add_publishing(commands)

@@ -1,4 +1,4 @@
-"""The commands of somebody who looks at a sealed release: review, audit and check, and how they say what they found."""
+"""The commands of somebody who looks at a sealed release: review and audit, and how they say what they found."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 from sealwright_console.complaints import print_json
 from sealwright_console.looks import add_looks
-from sealwright_console.sanitise import clean
 from sealwright_stages.errors import Exit, ManifestError
 from sealwright_stages.stage import STAGES
 
@@ -36,12 +35,6 @@ def add_reviewing(commands: argparse._SubParsersAction[Any]) -> None:
     add_reviewer(audit)
     audit.add_argument("--json", action="store_true")
     audit.set_defaults(run=_audit)
-    check = commands.add_parser("check", help="was this file an output of the sealed release?")
-    check.add_argument("files", type=Path, nargs="+", metavar="FILE")
-    check.add_argument("--evidence", type=Path, required=True, metavar="EVIDENCE_DIR")
-    add_reviewer(check)
-    check.add_argument("--json", action="store_true", help="one JSON object a file, with the proof itself")
-    check.set_defaults(run=_check)
 
 
 def add_reviewer(
@@ -158,22 +151,3 @@ def told(findings: Iterable[Finding], provided: str) -> int:
     findings = list(findings)
     print("\n".join(lines(findings, provided)))
     return int(Exit.CLOSED if any(finding.ok == "bad" for finding in findings) else Exit.DONE)
-
-
-def _check(options: argparse.Namespace) -> int:
-    from sealwright_stages.audit import audit, check_file  # noqa: PLC0415
-    from sealwright_stages.audit_report import told as as_table  # noqa: PLC0415
-
-    require_evidence(options.evidence)
-    worst, done = 0, audit(options.evidence, reviewer_of(options))
-    for path in options.files:
-        found = check_file(path, options.evidence, done=done)
-        if not options.json:
-            print(f"{clean(str(path))}: sha256 {found.sha256 or 'unknown'}")
-            worst = max(worst, told(found.findings, found.provided))
-            continue
-        passed = all(finding.ok != "bad" for finding in found.findings)
-        words = {"file": str(path), "sha256": found.sha256, "passed": passed, "provided": found.provided}
-        print_json({**words, "proof": found.proof, "findings": [as_table(each) for each in found.findings]})
-        worst = max(worst, int(Exit.DONE if passed else Exit.CLOSED))
-    return worst

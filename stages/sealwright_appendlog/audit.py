@@ -203,10 +203,12 @@ class _Check:
         self.report.records += 1
         self.report.kinds[kind] = self.report.kinds.get(kind, 0) + 1
         try:
-            step = self._course.step(record.Stamp(entry["t"], entry["up"], entry["boot"]))
+            step = self._course.advance(entry["t"], entry["up"], entry["boot"])
         except record.RecordError as error:
             raise LogBroken(str(error), n) from error
-        if step != {key: entry[key] for key in ("step", "back", "rebooted") if kind == "clock" and key in entry}:
+        if (step or kind == "clock") and step != {
+            key: entry[key] for key in ("step", "back", "rebooted") if kind == "clock" and key in entry
+        }:
             untold = "a clock left its course, and no clock record says so"
             raise LogBroken("its times do not show what it says" if kind == "clock" else untold, n)
         if (kind == "open") != (n == 0):

@@ -59,8 +59,6 @@ _DATA = re.compile(
     + rb',"s":"([A-Za-z0-9._+~#@/-]+)","seg":"' + _SEGMENT + rb'","sha256":"([0-9a-f]{64})"'
     + rb',"src":"([ !#-\[\]-~]*)","t":"([0-9T:.Z-]+)","up":' + _INT + rb"\}"
 )  # fmt: skip
-_DATA_KEYS = ("boot", "ch", "len", "n", "off", "s", "seg", "sha256", "src", "t", "up")
-_INTEGERS = frozenset({"len", "n", "off", "up"})
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT([01]\d|2[0-3]):[0-5]\d:[0-5]\d\.\d{6}Z", re.ASCII)
 _PART = r"[A-Za-z0-9][A-Za-z0-9._+~#@-]{0,99}"
 _LONGEST_STREAM = 160
@@ -207,10 +205,21 @@ def check_fields(record: Mapping[str, object]) -> None:
 
 
 def _data(found: re.Match[bytes]) -> dict[str, Any]:
-    record: dict[str, Any] = {"k": "data"}
-    for key, value in zip(_DATA_KEYS, found.groups(), strict=True):
-        record[key] = int(value) if key in _INTEGERS else value.decode("ascii")
-    check_time(record["t"])
+    boot, channel, length, n, offset, stream, segment, sha256, src, t, up = found.groups()
+    record: dict[str, Any] = {
+        "k": "data",
+        "boot": boot.decode("ascii"),
+        "ch": channel.decode("ascii"),
+        "len": int(length),
+        "n": int(n),
+        "off": int(offset),
+        "s": stream.decode("ascii"),
+        "seg": segment.decode("ascii"),
+        "sha256": sha256.decode("ascii"),
+        "src": src.decode("ascii"),
+        "t": check_time(t.decode("ascii")),
+        "up": int(up),
+    }
     return record
 
 

@@ -66,15 +66,19 @@ class Course:
         Raises:
             RecordError: no time as a record has it.
         """
-        wall = self._microseconds(stamp.t)
+        return self.advance(stamp.t, stamp.up, stamp.boot)
+
+    def advance(self, t: str, up: int, boot: str) -> dict[str, object]:
+        """`step` for a stamp of that time, uptime and boot."""
+        wall = self._microseconds(t)
         before = self._boot, self._up, self._wall
-        self._boot, self._up, self._wall = stamp.boot, stamp.up, wall
-        difference = wall - stamp.up
-        if before[0] != stamp.boot:
+        self._boot, self._up, self._wall = boot, up, wall
+        difference = wall - up
+        if before[0] != boot:
             self._difference = difference
             return {"step": min(0, wall - before[2]), "rebooted": True} if before[0] else {}
         moved = difference - self._difference
-        back = max(0, before[1] - stamp.up)
+        back = max(0, before[1] - up)
         if abs(moved) <= STEP and not back:
             return {}
         self._difference = difference

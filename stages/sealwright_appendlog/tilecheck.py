@@ -31,10 +31,9 @@ class TileCheck:
         """Take the next line, and give its leaf's hash."""
         if len(self._leaves) == WIDTH:
             self._leaves.clear()
-        leaf = leaf_hash(line)
-        self._leaves.append(leaf)
         self._seen += 1
-        self._writer.append(line)
+        self._leaves.append(leaf := leaf_hash(line))
+        self._writer.append(line, leaf)
         return leaf
 
     def first_bad(self, *, complete: bool) -> tuple[int, str] | None:

@@ -38,9 +38,9 @@ class TileWriter:
         self._bundle: list[bytes] = []
         self._bundles = 0
 
-    def append(self, line: bytes) -> bytes:
-        """Take the next leaf, and give its hash; full tiles are given away at once."""
-        leaf = leaf_hash(line)
+    def append(self, line: bytes, leaf: bytes = b"") -> bytes:
+        """Take the next leaf, and give its hash, unless that is known; full tiles are given away at once."""
+        leaf = leaf or leaf_hash(line)
         self._bundle.append(line)
         if len(self._bundle) == WIDTH:
             self._write(tile_path("entries", self._bundles), _bundle(self._bundle))

@@ -17,28 +17,25 @@ from pathlib import Path
 
 from sealwright_appendlog.audit import LogBroken, LogReport, OnRecord, check_log
 from sealwright_appendlog.note import VerifierKey
-from sealwright_appendlog.tree import ProofError
 from sealwright_keyring.errors import KeyringError
 from sealwright_keyring.policy import Policy, load_policy
 from sealwright_stages.audit_folder import irregular, listed, pages, strangers
 from sealwright_stages.audit_log import Reading, broken, rules, told
 from sealwright_stages.audit_policy import policy_signature
 from sealwright_stages.audit_policy_versions import policy_versions
-from sealwright_stages.audit_products import products, proof_of, proofs
+from sealwright_stages.audit_products import products, proofs
 from sealwright_stages.audit_provenance import told_files
 from sealwright_stages.audit_signatures import required, signatures
 from sealwright_stages.audit_unchecked import not_checked, root_packages
 from sealwright_stages.declared import Declaration, declaration
 from sealwright_stages.errors import ManifestError
-from sealwright_stages.files import sha256_file
 from sealwright_stages.findings import Finding, bad, good, unchecked
 from sealwright_stages.manifest import Manifest, load
 from sealwright_stages.reviewer import Reviewer
-from sealwright_stages.seal.evidence import published_path
 from sealwright_stages.sign.provenance import SealedLog
-from sealwright_stages.state import Product, State, remembered_release
+from sealwright_stages.state import State, remembered_release
 
-__all__ = ["Audit", "Checked", "Finding", "Reviewer", "audit", "check_file"]
+__all__ = ["Audit", "Finding", "Reviewer", "audit"]
 
 
 @dataclass(frozen=True)
@@ -130,54 +127,6 @@ def _audit(evidence: Path, reviewer: Reviewer, watch: OnRecord | None) -> Audit:
             unchecked("the rest", "without the policy nobody knows who must have signed, or what may lie here")
         )
     return Audit(tuple(findings), state, report, provided, reviewer.policy)
-
-
-@dataclass(frozen=True)
-class Checked:
-    """Whether a file was a product of the sealed release: the way from it to the signatures, and the proof."""
-
-    sha256: str
-    findings: tuple[Finding, ...]
-    provided: str = ""
-    proof: str = ""
-
-
-def check_file(path: Path, evidence: Path, reviewer: Reviewer | None = None, done: Audit | None = None) -> Checked:
-    """Was this file a product of the sealed release?
-
-    `done` is an audit of that folder that was made already. The proof is a C2SP tlog-proof that the product's record is
-    in the log.
-    """
-    try:
-        digest = sha256_file(path, follow=True)  # it is the person's own name for it
-    except OSError as error:
-        return Checked("", (bad("file", f"{path}: {error.strerror or error}"),))
-    result = done or audit(evidence, reviewer)
-    same = [product for product in result.state.products.values() if product.sha256 == digest]
-    wrong = [finding for finding in result.findings if finding.ok == "bad"]
-    if not same:
-        return Checked(digest, (bad("file", "no product of this release has these bytes"), *wrong))
-    findings = [*wrong, *(good("product", f"{published_path(p)}, record {p.n} of the sealed log") for p in same)]
-    proof = ""
-    if not wrong:
-        try:
-            proof, what = proof_of(evidence, same[0])
-            findings.append(good("proof", what, "proofs"))
-        except (OSError, ProofError, ValueError) as error:
-            findings.append(bad("proof", str(error), "proofs", same[0].n))
-    findings += _inputs(result.state, same[0])
-    findings += [finding for finding in result.findings if finding.ok != "bad"]
-    return Checked(digest, tuple(findings), result.provided, proof)
-
-
-def _inputs(state: State, product: Product) -> list[Finding]:
-    """What went into a product: each verified item of its component, and each waiver."""
-    found = []
-    for name in state.components[product.component].items:
-        item = state.items[name]
-        waived = f" (waived by {item.waiver.person}: {item.waiver.reason})" if item.waiver else ""
-        found.append(Finding("good" if item.green else "bad", item.title, f"{item.status}: {item.reason}{waived}"))
-    return found
 
 
 def _without(reviewer: Reviewer, report: LogReport) -> str:

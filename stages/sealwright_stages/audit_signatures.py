@@ -2,23 +2,25 @@
 
 - With a keyring of the reviewer only its keys count, and only persons whom it does not limit to components.
 - Who must sign is the reviewer's word. Where the reviewer names nobody it is the release's own, and a yes says so.
-- Without a keyring the keys are those of the folder itself, and a yes says so too.
+- Without a keyring the keys are those of the folder itself, and a yes says so too; unless the reviewer has their full
+  fingerprints, which alone count then.
 - A person counts who signed the products' sums and the log's sums.
 - What was signed more than a day before the log says that it was sealed is a no; less is told.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
 from sealwright_keyring.errors import KeyringError
-from sealwright_keyring.policy import Policy, load_policy
+from sealwright_keyring.keyring_files import fingerprints_in
+from sealwright_keyring.policy import Person, Policy, load_policy
 from sealwright_stages.errors import SigningError
 from sealwright_stages.findings import Finding, advice, bad, good, unchecked
 from sealwright_stages.manifest import Manifest
-from sealwright_stages.reviewer import Reviewer
+from sealwright_stages.reviewer import Reviewer, Trusted
 from sealwright_stages.sign.release_signatures import SKEW, ahead_of_seal, signed_at, signed_pairs
 
 
@@ -34,6 +36,8 @@ class Required:
 
 def required(reviewer: Reviewer, manifest: Manifest, own: Policy) -> tuple[Required | None, list[Finding]]:
     """Who must have signed; `own` is the policy in the evidence folder. None: nothing can be counted."""
+    if reviewer.trusted is not None:
+        return by_fingerprint(reviewer.trusted, own), []
     if reviewer.keyring is None:
         names = tuple(name for name in manifest.signers if name in own.persons and own.persons[name].covers(None))
         told = "the keys are those in the folder itself: compare their fingerprints, or name your own --keyring"
@@ -46,6 +50,24 @@ def required(reviewer: Reviewer, manifest: Manifest, own: Policy) -> tuple[Requi
     if reviewer.signers:
         return _named(reviewer, policy)
     return _by_the_release(reviewer, policy, manifest)
+
+
+def by_fingerprint(trusted: Trusted, own: Policy) -> Required:
+    """Who counts by fingerprint; a person whom `own`, the policy in the folder, limits is limited."""
+    persons = {}
+    held = {each for name, data in own.files.items() if name.startswith("keys/") for each in _certificates(data)}
+    for name, keys in trusted.persons.items():
+        known = next(filter(None, map(own.person_of, keys)), None) or Person(name, keys)
+        persons[name] = replace(known, name=name, openpgp=tuple(held.intersection(keys)), ssh=(), minisign=())
+    return Required(replace(own, persons=persons), tuple(persons), trusted.threshold, "")
+
+
+def _certificates(data: bytes) -> tuple[str, ...]:
+    """The fingerprints in a key file; none if it is of another kind."""
+    try:
+        return fingerprints_in(data)
+    except KeyringError:
+        return ()
 
 
 def _named(reviewer: Reviewer, policy: Policy) -> tuple[Required | None, list[Finding]]:

@@ -63,6 +63,12 @@ class Replay:
             with contextlib.suppress(BadEventError, ValueError):
                 apply(story.state, entry)
             return
+        if entry.kind == "data" and entry.src != _ITSELF and entry.stream in story.streams.seen:
+            story.state.last_n, story.state.last_t = (
+                entry.n,
+                entry.t,
+            )  # most records: output on a stream that is known
+            return
         self._source(entry)
         event: ev.Event | None = None
         try:
@@ -70,7 +76,7 @@ class Replay:
                 event = ev.from_body(entry.body)
                 in_run(story, event, entry)
                 _JUDGES[type(event)](story, event, entry)
-            apply(story.state, entry)
+            apply(story.state, entry, event)
         except (BadEventError, ValueError) as error:
             story.breaks("event-known", entry, f"not an event that could stand here: {error}")
         if event is not None:

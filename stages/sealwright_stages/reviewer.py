@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,11 +14,20 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
+class Trusted:
+    """Release signers by the full fingerprints of their OpenPGP keys, and how many of them must have signed. Keys and
+    their owners' times are read from the evidence; only a key with such a fingerprint counts."""
+
+    persons: Mapping[str, tuple[str, ...]]
+    threshold: int
+
+
+@dataclass(frozen=True)
 class Reviewer:
     """What a reviewer brings: a keyring folder, who must have signed, and how many of them (all if None); the
     witnesses whose cosignatures of the log are checked; checkpoints that were saved of it. `without_products`: the
-    products lie elsewhere, and that is known. `policy` is what the keyring leads to for the release that is looked at,
-    once that is known."""
+    products lie elsewhere, and that is known. `trusted`: no keyring, but fingerprints that were given or pinned.
+    `policy` is what the keyring leads to for the release that is looked at, once that is known."""
 
     keyring: Path | None = None
     signers: tuple[str, ...] = ()
@@ -25,4 +35,5 @@ class Reviewer:
     witnesses: tuple[WitnessKey, ...] = ()
     saved: tuple[Saved, ...] = ()
     without_products: bool = False
+    trusted: Trusted | None = None
     policy: Policy | None = None

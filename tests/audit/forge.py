@@ -57,7 +57,15 @@ class Eof:
     data: bytes = b"making\n"
 
 
-Step = ev.Event | Eof
+@dataclass(frozen=True)
+class Said:
+    """A stream says something, and goes on."""
+
+    stream: str
+    data: bytes
+
+
+Step = ev.Event | Eof | Said
 Change = Callable[[list[Step]], list[Step]]
 Tale = Callable[[Declaration, str], list[Step]]
 """From what a manifest declares, and the name of the tool, to what a lawful run says."""
@@ -120,7 +128,7 @@ def counted(steps: Sequence[Step]) -> Iterator[Step]:
         told = step
         if isinstance(step, ev.GateDecided):
             told = replace(decide(Stage(step.stage), state).event(), open=step.open)
-        if not isinstance(told, Eof):
+        if not isinstance(told, Eof | Said):
             apply(state, Entry(n, "", "ev", json.loads(json.dumps(ev.to_body(told)))))
         yield told
 
@@ -129,7 +137,7 @@ def counted(steps: Sequence[Step]) -> Iterator[Step]:
 class Forger:
     """Holds a keyring folder, and the keys to sign with. `text` is the manifest of the `tale`, if it is not of one
     component; `bytes` are the products' by their SHA-256, `more` are further files.
-    `key` is the log's; `notes` are the checkpoints that the log made last had on its way."""
+    `key` is the log's; `notes` are the checkpoints that the log made last had on its way, one for `every` so many steps."""
 
     folder: Path
     signers: tuple[Key, ...]
@@ -141,6 +149,7 @@ class Forger:
     notes: list[bytes] = field(default_factory=list)
     more: dict[str, bytes] = field(default_factory=dict)
     tool: str = field(default_factory=lambda: version("sealwright"))
+    every: int = 10
     made: int = 0
 
     @property
@@ -172,7 +181,7 @@ class Forger:
         self.made += 1
         folder = self.folder / f"evidence-{self.made}"
         declared, policy = self.declared()
-        self.notes = write_log(folder / "log", steps, self.key)
+        self.notes = write_log(folder / "log", steps, self.key, self.every)
         state = told(folder / "log")
         products = sorted(state.products.values(), key=published_path)
         for product in products:
@@ -232,14 +241,17 @@ def told(log: Path) -> State:
     return state
 
 
-def write_log(folder: Path, steps: Sequence[Step], key: Ed25519PrivateKey) -> list[bytes]:
+def write_log(folder: Path, steps: Sequence[Step], key: Ed25519PrivateKey, every: int = 10) -> list[bytes]:
     """A sealed log of these steps, with each build's output; gives a checkpoint of some of its earlier states."""
     folder.mkdir(parents=True)
     store, notes = Store(key, "example.org/log/forged", folder, Times().clock()), []
     for number, step in enumerate(steps):
-        if number % 10 == 9:
+        if number % every == every - 1:
             store.commit()
             notes.append(store.publish().encode())
+        if isinstance(step, Said):
+            store.data(step.stream, "D", step.data, "uid:0")
+            continue
         if not isinstance(step, Eof):
             store.event("engine", ev.to_body(step), "uid:0")
             continue

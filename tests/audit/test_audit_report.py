@@ -95,38 +95,35 @@ def test_a_log_that_was_published_alone_is_told_from_one_that_lost_its_products(
 
 
 def test_check_gives_the_proof_of_a_product(forger: Forger, capsys: pytest.CaptureFixture[str]) -> None:
-    evidence = forger.evidence()
+    evidence, mine = forger.evidence(), ("--keyring", forger.folder / "keyring")
     product = evidence / "products" / "xen" / "xen.tar"
-    table = said(capsys, "check", product, "--evidence", evidence, "--json")
+    table = said(capsys, "check", product, "--evidence", evidence, *mine, "--json")
     (line,) = (
         each for each in (evidence / "log" / "index.jsonl").read_bytes().splitlines() if b"product.coll" in each
     )
     key = VerifierKey.parse((evidence / "log" / "log.vkey").read_text().strip())
     size = len((evidence / "log" / "index.jsonl").read_bytes().splitlines())
     assert check_proof(str(table["proof"]).encode(), line, key).size == size
-    assert main(["check", str(product), "--evidence", str(evidence)]) == 0
-    assert re.search(
-        rf"proof: record \d+ of {size}: \d+ hashes lead from it to the sealed root", capsys.readouterr().out
-    )
     other = evidence / "verify.py"
-    assert said(capsys, "check", other, "--evidence", evidence, "--json")["proof"] == ""
+    assert said(capsys, "check", other, "--evidence", evidence, *mine, "--json")["proof"] == ""
 
 
 def test_check_follows_the_name_that_a_person_gives_and_says_what_is_wrong_with_that_file(
     forger: Forger, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     evidence, latest = forger.evidence(), tmp_path / "latest.tar"
+    words = "--evidence", str(evidence), "--keyring", str(forger.folder / "keyring")
     latest.symlink_to(evidence / "products/xen/xen.tar")
-    assert main(["check", str(latest), "--evidence", str(evidence)]) == 0
+    assert main(["check", str(latest), *words]) == 0
     capsys.readouterr()
     other = tmp_path / "other.tar"
     other.write_bytes(b"other")
-    for path in (other, tmp_path / "none"):
-        assert main(["check", str(path), "--evidence", str(evidence)]) == 1
-        assert "next: get the file again" in capsys.readouterr().out
+    for path, told in ((other, "next      don't use it; get the file again"), (tmp_path / "none", "✗ file")):
+        assert main(["check", str(path), *words]) == 1
+        assert told in capsys.readouterr().out
     (evidence / "log/index.jsonl").write_bytes(b"")
-    assert main(["check", str(other), "--evidence", str(evidence)]) == 1
-    assert "next: fetch the folder again" in capsys.readouterr().out
+    assert main(["check", str(other), *words]) == 1
+    assert "next      fetch the evidence again" in capsys.readouterr().out
 
 
 def test_what_was_checked_takes_twelve_lines_at_most() -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from bench import (
     bench_attach,
+    bench_check,
     bench_console,
     bench_diff,
     bench_log,
@@ -34,6 +35,7 @@ def lines() -> Iterator[Line]:
         yield from bench_diff.lines(Path(folder) / "diff")
         yield from bench_provenance.lines(Path(folder) / "provenance")
         yield from bench_start.lines(Path(folder) / "start")
+        yield from bench_check.lines(Path(folder) / "check")
     yield from bench_log.lines()
     yield from bench_review.lines()
     yield from bench_sandbox.lines()

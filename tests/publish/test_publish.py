@@ -65,7 +65,10 @@ def test_what_was_published_audits_checks_and_verifies_by_itself(forger: Forger,
     evidence = published(forger, tmp_path / "site") / "evidence"
     result = audit(evidence, mine(forger))
     assert (result.passed, result.provided) == (True, "")
-    assert checked(evidence / "products/xen/xen.tar", evidence, forger) == (0, "verdict: yes")
+    assert checked(evidence / "products/xen/xen.tar", evidence, forger) == (
+        0,
+        "verdict: YES, a product of example 1.0",
+    )
     words = [sys.executable, "-I", "verify.py", "log"]
     done = subprocess.run(words, cwd=evidence, capture_output=True, text=True, check=True)
     assert done.stdout.startswith("whole")
@@ -138,8 +141,14 @@ def test_products_can_be_left_out_and_were_audited_all_the_same(forger: Forger, 
     assert result.passed and any(f.ok != "good" and f.what == "products" for f in result.findings)
     assert not audit(folder / "evidence", mine(forger)).passed
     product = evidence / "products/xen/xen.tar"
-    assert checked(product, folder / "evidence", forger, "--without-products") == (0, "verdict: yes")
-    assert checked(product, folder / "evidence", forger) == (1, "verdict: NO")
+    assert checked(product, folder / "evidence", forger, "--without-products") == (
+        0,
+        "verdict: YES, a product of example 1.0",
+    )
+    assert checked(product, folder / "evidence", forger) == (
+        0,
+        "verdict: YES, a product of example 1.0",
+    )  # it looks at the file that is named
     again = publish(evidence, tmp_path / "site", lean)
     assert again.landed is not None and not again.landed.new
     with pytest.raises(PublishError, match="other bytes"):
