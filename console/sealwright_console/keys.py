@@ -1,4 +1,4 @@
-"""`sealwright keyring`: look at a keyring folder, add keys to it by full fingerprint only, list it for signing."""
+"""`sealwright keyring`: look at a keyring folder, add keys by full fingerprint only, list it for signing, rotate it."""
 
 from __future__ import annotations
 
@@ -29,6 +29,10 @@ def run_keyring(action: str, words: Sequence[str], folder: Path) -> int:
             _print(keyring.show(words[0].replace(" ", "")))
         elif action == "list" and not words:
             _print(keyring.list())
+        elif action in ("rotate", "history") and not words:
+            from sealwright_console.rotating import run_history, run_rotate  # noqa: PLC0415 - hardly ever asked for
+
+            return run_rotate(folder) if action == "rotate" else run_history(folder)
         elif action == "digest" and not words:
             sys.stdout.write(sums_text(folder, load_policy(folder).files).decode())
         else:

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 
 from sealwright_console.figures import duration
 from sealwright_console.sanitise import clean, inert
-from sealwright_console.words import policy_signers
+from sealwright_console.words import policy_signers, policy_version
 from sealwright_stages.state import Component, Item, State, remembered_release, reproduced
 from sealwright_stages.verdict import Status
 
@@ -29,8 +29,9 @@ def summary(state: State) -> Iterator[str]:
 def _summary(state: State) -> Iterator[str]:
     yield f"release {state.release}-{state.version}: {len(state.items)} items"
     if state.policy_sha256:
+        version = f", {policy_version(state.policy_rotated)}" if state.policy_rotated else ""
         signed = f", {policy_signers(state.policy_signed)}" if state.policy_signed else ""
-        yield f"  policy   {state.policy_sha256}{signed}"
+        yield f"  policy   {state.policy_sha256}{version}{signed}"
     for told in state.memory.values():
         yield f"  remembers {remembered_release(told)}"
     yield from _table(state)

@@ -73,6 +73,8 @@ def event_line(event: ev.Event) -> str:  # noqa: C901, PLR0912 - one line for ea
         return f"release {event.release}-{event.version}{', resumed' if event.resumed else ''}"
     if isinstance(event, ev.SandboxHeld):
         return f"sandbox   {event.tried} ways out tried and held, at {event.at}"
+    if isinstance(event, ev.PolicyRotated):
+        return f"policy    {event.policy_sha256}, {policy_version(event)}"
     if isinstance(event, ev.PolicySigned):
         return f"policy    {event.policy_sha256}, {policy_signers(event)}"
     if isinstance(event, ev.MemoryRead):
@@ -120,3 +122,8 @@ def took_words(end: ev.BuildEnded) -> str:
 def policy_signers(signed: ev.PolicySigned) -> str:
     """Who signed a policy, in words."""
     return f"signed itself by {', '.join(signed.persons.split())} ({signed.threshold} needed)"
+
+
+def policy_version(rotated: ev.PolicyRotated) -> str:
+    """Which version of its keyring a policy is, in words."""
+    return f"version {rotated.version}, each since the first signed by the one before it"

@@ -25,6 +25,7 @@ from pathlib import Path
 from sealwright_keyring.errors import PolicyError
 from sealwright_keyring.person import Person
 from sealwright_keyring.policy_reader import FINGERPRINT, NO_CERTIFICATE, PersonsReader
+from sealwright_keyring.version import Version
 
 __all__ = ["Person", "Policy", "load_policy", "read_files", "read_key_file"]
 _MAX_FILE = 16 << 20
@@ -34,7 +35,7 @@ _MAX_FILE = 16 << 20
 class Policy:
     """All persons of a keyring folder; `sha256` is of signers.toml and every key file, in order of their names.
 
-    `files` holds those files as they were read, by their path below the folder.
+    `files` holds those files as they were read, by their path below the folder; `version` is None where it has none.
     """
 
     folder: Path
@@ -42,6 +43,7 @@ class Policy:
     persons: Mapping[str, Person]
     certificates: tuple[bytes, ...]
     files: Mapping[str, bytes]
+    version: Version | None = None
 
     def persons_for(
         self, component: str | None, names: Collection[str], today: date | None = None
@@ -96,12 +98,14 @@ def load_policy(folder: Path) -> Policy:
         line = int(place[1]) if place else data.count(b"\n") + 1
         raise PolicyError(path, line, f"not valid TOML: {error}", "mend that line") from error
     contents = {name.removeprefix("keys/"): held for name, held in files.items() if name != "signers.toml"}
-    persons = PersonsReader(path, text, contents).persons(raw)
+    reader = PersonsReader(path, text, contents)
+    persons = reader.persons(raw)
+    version = reader.version(raw, persons)
     digest = hashlib.sha256(hashlib.sha256(data).digest())
     for name, content in contents.items():
         digest.update(name.encode("utf-8", "surrogateescape") + b"\0" + hashlib.sha256(content).digest())
     keys = tuple(content for name, content in contents.items() if not name.endswith(NO_CERTIFICATE))
-    return Policy(folder, digest.hexdigest(), persons, keys, files)
+    return Policy(folder, digest.hexdigest(), persons, keys, files, version)
 
 
 def read_files(folder: Path) -> dict[str, bytes]:

@@ -1,4 +1,4 @@
-"""The persons of a `signers.toml`, read strictly beside the key files that it names.
+"""The persons and the version of a `signers.toml`, read strictly beside the key files that it names.
 
 - An unknown key, a wrong type, a key that belongs to two persons: an error with its line.
 - An OpenPGP key is named by its full fingerprint and lies in some certificate of `keys/`; any other key is named by
@@ -15,10 +15,11 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from sealwright_keyring import ed25519_keys, minisign_keys, ssh_keys
-from sealwright_keyring.certificates import certificates
+from sealwright_keyring.certificates import Certificate, certificates
 from sealwright_keyring.errors import MalformedError, PolicyError, RefusedError
 from sealwright_keyring.person import Person
 from sealwright_keyring.toml_lines import line_of
+from sealwright_keyring.version import Version, read_version
 
 FINGERPRINT = re.compile(r"(?:[0-9A-F]{40}|[0-9A-F]{64})\Z")
 NO_CERTIFICATE = (".pub", ".pem")
@@ -35,15 +36,17 @@ class PersonsReader:
 
     def __init__(self, path: Path, text: str, files: Mapping[str, bytes]) -> None:
         self.path, self.text, self.files = path, text, files
-        self.held = _held(path.parent / "keys", files)
+        self.certificates = _certificates(path.parent / "keys", files)
+        self.held = frozenset(certificate.fingerprint for certificate in self.certificates)
 
     def fail(self, where: tuple[str | int, ...], because: str, next_step: str) -> PolicyError:
         return PolicyError(self.path, line_of(self.text, where), because, next_step)
 
     def persons(self, raw: Mapping[str, Any]) -> dict[str, Person]:
         for key in raw:
-            if key != "person":
-                raise self.fail((key,), f"unknown key {key!r}", "only [person.NAME] tables stand here")
+            if key not in ("person", "policy"):
+                because = f"unknown key {key!r}"
+                raise self.fail((key,), because, "only [person.NAME] tables and [policy] stand here")
         tables = raw.get("person", {})
         if not isinstance(tables, dict) or not tables:
             raise self.fail(("person",), "it names no person", "add a [person.NAME] table")
@@ -59,6 +62,12 @@ class PersonsReader:
                     )
                 owners[fingerprint] = person.name
         return persons
+
+    def version(self, raw: Mapping[str, Any], persons: Mapping[str, Person]) -> Version | None:
+        """The version that the file says; None if it says none."""
+        if "policy" not in raw:
+            return None
+        return read_version(raw["policy"], persons, self.certificates, self.fail)
 
     def _person(self, name: str, table: Any) -> Person:
         where = ("person", name)
@@ -139,13 +148,13 @@ def _kind(fingerprint: str) -> str:
     return next((kind for kind, prefix in others.items() if fingerprint.startswith(prefix)), "openpgp")
 
 
-def _held(folder: Path, files: Mapping[str, bytes]) -> frozenset[str]:
-    """The primary fingerprints of all certificates in the key files."""
-    held: set[str] = set()
+def _certificates(folder: Path, files: Mapping[str, bytes]) -> tuple[Certificate, ...]:
+    """All certificates in the key files."""
+    held: list[Certificate] = []
     for name, content in files.items():
         if not name.endswith(NO_CERTIFICATE):
             try:
-                held.update(certificate.fingerprint for certificate in certificates(content))
+                held += certificates(content)
             except MalformedError as error:
                 raise PolicyError(folder / name, 1, error.because, "export the key anew") from error
-    return frozenset(held)
+    return tuple(held)

@@ -56,7 +56,7 @@ def assembled(
     archives = Archives(manifest)
     builder = SandboxBuilder(identities, Environments(archives.of, manifest.tars))
     sources = {c.name: make_sources(c, policy, archives, subject.known_hosts) for c in manifest.components}
-    plan = Plan(manifest, policy, sources, builder, subject.policy_signature)
+    plan = Plan(manifest, policy, sources, builder, subject.policy_signature, subject.policy_chain)
     sandbox = BwrapFetchSandbox(identities.fetcher)
     cache = subject.cache or cache_folder()
     context = Context(plan, journal, work, cache, sandbox, wish.jobs, cancel, memory, held)

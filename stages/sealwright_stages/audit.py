@@ -1,8 +1,8 @@
 """Audit an evidence folder offline: log, seal, signatures, products, provenance, and that the rules were kept.
 
 - The folder holds exactly the files of a release, each a plain file, before anything else is believed.
-- The manifest and the keys in it are those of the log, signed themselves if the manifest wants that; and the log
-  declared what that manifest declares.
+- The manifest and the keys in it are those of the log, signed themselves if the manifest wants that, and led to by
+  signed steps if the keyring has versions; and the log declared what that manifest declares.
 - If the manifest names earlier evidence, the log says which releases were remembered.
 - Keys are never believed because they lie there: whose word a yes hangs on is part of the verdict.
 - Each finding is good, bad, advice (what a person should know) or unchecked; one bad finding is a no. It names the
@@ -12,7 +12,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sealwright_appendlog.audit import LogBroken, LogReport, OnRecord, check_log
@@ -22,6 +22,7 @@ from sealwright_keyring.policy import Policy, load_policy
 from sealwright_stages.audit_folder import irregular, listed, pages, strangers
 from sealwright_stages.audit_log import Reading, broken, rules, told
 from sealwright_stages.audit_policy import policy_signature
+from sealwright_stages.audit_policy_versions import policy_versions
 from sealwright_stages.audit_products import products, proofs
 from sealwright_stages.audit_provenance import told_files
 from sealwright_stages.audit_signatures import required, signatures
@@ -39,12 +40,16 @@ __all__ = ["Audit", "Finding", "Reviewer", "audit"]
 
 @dataclass(frozen=True)
 class Audit:
-    """What an audit found, and the state at the log's end; a yes holds only `provided` that (empty: plainly)."""
+    """What an audit found, and the state at the log's end; a yes holds only `provided` that (empty: plainly).
+
+    `policy` is what the reviewer's keyring led to; None if there is none, or nothing came of it.
+    """
 
     findings: tuple[Finding, ...]
     state: State
     report: LogReport | None
     provided: str = ""
+    policy: Policy | None = None
 
     @property
     def passed(self) -> bool:
@@ -93,9 +98,12 @@ def _audit(evidence: Path, reviewer: Reviewer, watch: OnRecord | None) -> Audit:
         manifest = declared.manifest
         findings += _as_logged(manifest, own, state)
         findings += _authority(manifest, VerifierKey.parse(report.vkey))
+        rotated = policy_versions(own, state, reading.replay.story.versions, reviewer)
+        findings += rotated.findings
+        reviewer = replace(reviewer, policy=rotated.theirs)
         wants, more = required(reviewer, manifest, own)
         findings += more
-        signed, more = policy_signature(evidence / "policy", manifest, own, state, reviewer)
+        signed, more = policy_signature(evidence / "policy", manifest, own, state, reviewer, rotated.accepted)
         findings += more
         if wants is not None:
             provided = ", ".join(filter(None, (wants.provided, _without(reviewer, report))))
@@ -108,7 +116,9 @@ def _audit(evidence: Path, reviewer: Reviewer, watch: OnRecord | None) -> Audit:
             else:
                 findings += told_files(evidence, state, manifest, log, wants, own)
         segments = [name for names in reading.segments.values() for name in names]
-        findings += strangers(evidence, listed(manifest, [*own.files, *signed], state, segments, report.records))
+        findings += strangers(
+            evidence, listed(manifest, [*own.files, *signed, *rotated.files], state, segments, report.records)
+        )
         findings += pages(evidence, manifest, state)
         findings += root_packages(manifest, reading.replay.story.roots)
         findings += not_checked(state, manifest, reviewer, report)
@@ -116,7 +126,7 @@ def _audit(evidence: Path, reviewer: Reviewer, watch: OnRecord | None) -> Audit:
         findings.append(
             unchecked("the rest", "without the policy nobody knows who must have signed, or what may lie here")
         )
-    return Audit(tuple(findings), state, report, provided)
+    return Audit(tuple(findings), state, report, provided, reviewer.policy)
 
 
 def _without(reviewer: Reviewer, report: LogReport) -> str:
@@ -141,7 +151,8 @@ def _policy(folder: Path) -> tuple[Declaration | None, Policy | None, list[Findi
     """What the manifest in the evidence declares, and the keyring there."""
     try:
         own = load_policy(folder)
-        return declaration(load(folder / "release.toml"), own.sha256), own, []
+        number = own.version.number if own.version else 0
+        return declaration(load(folder / "release.toml"), own.sha256, number), own, []
     except (KeyringError, ManifestError) as error:
         return None, None, [bad("policy", f"{error.what}: {error.because}", "policy-read")]
 

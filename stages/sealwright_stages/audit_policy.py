@@ -18,7 +18,7 @@ from sealwright_keyring.errors import KeyringError
 from sealwright_keyring.policy import Policy, load_policy
 from sealwright_stages.findings import Finding, advice, bad, good
 from sealwright_stages.manifest import Manifest
-from sealwright_stages.policy_signature import SUMS, judged_again
+from sealwright_stages.policy_signature import SUMS, as_of, judged_again
 from sealwright_stages.reviewer import Reviewer
 from sealwright_stages.state import State
 
@@ -26,16 +26,24 @@ _WHAT = "policy"
 
 
 def policy_signature(
-    folder: Path, manifest: Manifest, own: Policy, state: State, reviewer: Reviewer
+    folder: Path,
+    manifest: Manifest,
+    own: Policy,
+    state: State,
+    reviewer: Reviewer,
+    beside: Collection[str] = (),
 ) -> tuple[Collection[str], list[Finding]]:
-    """What is found of it, and the names of the files in `folder` that it consists of; none if none is wanted."""
+    """What is found of it, and the names of the files in `folder` that it consists of; none if none is wanted.
+
+    `beside` are good signatures by which the keyring's versions count.
+    """
     names, threshold = manifest.policy_signers, manifest.policy_threshold
     if not names:
         return (), []
     trusted, told = _keys(own, reviewer, names)
     try:
-        began = datetime.fromisoformat(state.first_t)
-        files, persons = judged_again(folder, own, trusted, names, threshold, began)
+        purpose = as_of(datetime.fromisoformat(state.first_t))
+        files, persons = judged_again(folder, own, trusted, names, threshold, purpose, beside)
     except (KeyringError, ValueError) as error:
         because = error.because if isinstance(error, KeyringError) else str(error)
         return (), [*told, bad(_WHAT, f"its own signature: {because}", "policy-signed")]
@@ -62,7 +70,7 @@ def _keys(own: Policy, reviewer: Reviewer, names: Collection[str]) -> tuple[Poli
     if reviewer.keyring is None:
         return own, []  # that the keys are the folder's is said once, of all signatures
     try:
-        theirs = load_policy(reviewer.keyring)
+        theirs = reviewer.policy or load_policy(reviewer.keyring)
     except KeyringError:
         return own, []  # said of all signatures too, and a no
     strange = [name for name in names if name not in theirs.persons]

@@ -51,7 +51,7 @@ def required(reviewer: Reviewer, manifest: Manifest, own: Policy) -> tuple[Requi
         wants = Required(own, names, manifest.threshold, "as far as the folder's own keys go")
         return wants, [unchecked("signatures", told)]
     try:
-        policy = load_policy(reviewer.keyring)
+        policy = reviewer.policy or load_policy(reviewer.keyring)
     except KeyringError as error:
         return None, [bad("keyring", f"{error.what}: {error.because}", "signers")]
     if reviewer.signers:

@@ -37,6 +37,7 @@ class Declaration:
     policy_sha256: str
     items: Mapping[str, ItemSpec]
     fetch_of: Mapping[str, str]
+    policy_version: int = 0
 
     def component(self, name: str) -> ComponentSpec | None:
         """The component of that name, if the manifest has one."""
@@ -89,8 +90,10 @@ def declared(manifest: Manifest) -> dict[str, ItemSpec]:
     return dict(declaration(manifest).items)
 
 
-def declaration(manifest: Manifest, policy_sha256: str = "") -> Declaration:
+def declaration(manifest: Manifest, policy_sha256: str = "", policy_version: int = 0) -> Declaration:
     """What a release of `manifest` under that policy declares, with titles as the log holds them.
+
+    `policy_version` is that of the keyring, 0 if it says none.
 
     Raises:
         ManifestError: it names something that no release can have.
@@ -107,7 +110,7 @@ def declaration(manifest: Manifest, policy_sha256: str = "") -> Declaration:
     items = {spec.id: ItemSpec(spec.id, spec.component, spec.stage, spec.kind, clip(spec.title)) for spec in specs}
     every = [source for several in sources.values() for source in several]
     fetch_of = {spec.id: source.fetch_item.id for source in every for spec in source.verify_items}
-    return Declaration(manifest, policy_sha256, items, fetch_of)
+    return Declaration(manifest, policy_sha256, items, fetch_of, policy_version)
 
 
 def _archive(suite: str) -> DebianArchive:

@@ -148,6 +148,9 @@ class Engine:
         resumed = journal.begin(plan.manifest, plan.policy_sha256, self.tool, official=self.official)
         if self.context.held is not None:
             journal.tell(self.context.held)
+        if chain := plan.policy_chain:
+            placed = journal.spill(chain.told())
+            journal.tell(ev.PolicyRotated(plan.policy_sha256, chain.number, *placed))
         if signed := plan.policy_signature:
             placed = journal.spill(signed.evidence)
             who, needed = " ".join(signed.persons), signed.threshold

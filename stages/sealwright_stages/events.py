@@ -53,6 +53,20 @@ class SandboxHeld:
 
 
 @dataclass(frozen=True)
+class PolicyRotated:
+    """The policy is `version` of its keyring, and each version up to it was signed by the one before it and by itself.
+
+    `evidence` says of each who signed, and is placed as that of a verdict.
+    """
+
+    policy_sha256: str
+    version: int
+    evidence: str
+    evidence_sha256: str
+    evidence_stream: str
+
+
+@dataclass(frozen=True)
 class PolicySigned:
     """The policy's own signature was good: by `persons` (joined by blanks), over the list with that SHA-256.
 
@@ -314,6 +328,7 @@ class RunEnded:
 Event = (
     RunStarted
     | SandboxHeld
+    | PolicyRotated
     | PolicySigned
     | MemoryRead
     | ItemDeclared
@@ -339,6 +354,7 @@ Event = (
 NAMES: Mapping[str, type[Any]] = {
     "run.started": RunStarted,
     "sandbox.held": SandboxHeld,
+    "policy.rotated": PolicyRotated,
     "policy.signed": PolicySigned,
     "memory.read": MemoryRead,
     "item.declared": ItemDeclared,

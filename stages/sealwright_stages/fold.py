@@ -105,13 +105,19 @@ def _run_started(state: State, event: ev.RunStarted, entry: Record) -> None:
         raise BadEventError("a run goes on under another release, manifest or policy than the log began with")
     state.release, state.version, state.tool = event.release, event.version, event.tool
     state.manifest_sha256, state.policy_sha256 = event.manifest_sha256, event.policy_sha256
-    state.policy_signed = None
+    state.policy_signed = state.policy_rotated = None
     state.runs += 1
     state.ended = None
 
 
 def _sandbox_held(state: State, event: ev.SandboxHeld, entry: Record) -> None:
     state.held = event
+
+
+def _policy_rotated(state: State, event: ev.PolicyRotated, entry: Record) -> None:
+    if not state.runs or event.policy_sha256 != state.policy_sha256:
+        raise BadEventError("versions lead to another policy than the one that the run goes by")
+    state.policy_rotated = event
 
 
 def _policy_signed(state: State, event: ev.PolicySigned, entry: Record) -> None:
@@ -324,6 +330,7 @@ def _run_ended(state: State, event: ev.RunEnded, entry: Record) -> None:
 _HANDLERS: Mapping[type[object], Callable[[State, Any, Record], None]] = {
     ev.RunStarted: _run_started,
     ev.SandboxHeld: _sandbox_held,
+    ev.PolicyRotated: _policy_rotated,
     ev.PolicySigned: _policy_signed,
     ev.MemoryRead: _memory_read,
     ev.ItemDeclared: _item_declared,

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from sealwright_keyring.policy import Policy
 from sealwright_stages.events import Stage
 from sealwright_stages.manifest import ComponentSpec, Manifest
+from sealwright_stages.policy_chain import PolicyChain
 from sealwright_stages.policy_signature import PolicySignature
 from sealwright_stages.ports import Builder, ItemSpec, Source
 
@@ -25,6 +26,7 @@ class Plan:
     sources: Mapping[str, Sequence[Source]]
     builder: Builder
     policy_signature: PolicySignature | None = None
+    policy_chain: PolicyChain | None = None
 
     @property
     def policy_sha256(self) -> str:

@@ -1,4 +1,4 @@
-"""Read what is to be walked: the manifest, the policy that it names and that one's signature; nothing is touched.
+"""Read what is to be walked: the manifest, the policy that it names, that one's chain and signature; nothing is touched.
 
 - Who is to sign the release has an OpenPGP key: the signer signs with nothing else.
 - It loads what reading needs and nothing else: a run begins other things meanwhile (see `ahead`).
@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,12 +14,14 @@ from typing import TYPE_CHECKING
 from sealwright_keyring.errors import KeyringError
 from sealwright_keyring.policy import Policy, load_policy
 from sealwright_keyring.toml_lines import line_of
+from sealwright_keyring.version import HISTORY
 from sealwright_stages.errors import ManifestError
 from sealwright_stages.files import read_small
 from sealwright_stages.manifest import Manifest, load
 from sealwright_stages.work import WorkFolder, work_folder
 
 if TYPE_CHECKING:
+    from sealwright_stages.policy_chain import PolicyChain
     from sealwright_stages.policy_signature import PolicySignature
     from sealwright_stages.wish import Wish
 
@@ -41,6 +44,7 @@ class Subject:
     known_hosts: bytes | None = None
     cache: Path | None = None
     official: bool = True
+    policy_chain: PolicyChain | None = None
 
 
 def subject_of(wish: Wish) -> Subject:
@@ -49,13 +53,15 @@ def subject_of(wish: Wish) -> Subject:
     Raises:
         ManifestError: it is refused, with file and line.
     """
-    manifest, policy, signature = read_release(wish.manifest)
+    manifest, policy, signature, chain = read_release(wish.manifest)
     work = work_folder(manifest.release, wish.work)
-    return Subject(manifest, policy, work, manifest.release, signature, read_known_hosts(manifest))
+    hosts = read_known_hosts(manifest)
+    return Subject(manifest, policy, work, manifest.release, signature, hosts, policy_chain=chain)
 
 
-def read_release(manifest_path: Path) -> tuple[Manifest, Policy, PolicySignature | None]:
-    """Read the manifest, the policy that it names, and the policy's own signature if it wants one; touch nothing.
+def read_release(manifest_path: Path) -> tuple[Manifest, Policy, PolicySignature | None, PolicyChain | None]:
+    """Read the manifest, the policy that it names, its own signature if the manifest wants one, and the chain of
+    versions that leads to it if it has one; touch nothing.
 
     Raises:
         ManifestError: one of them is refused, with file and line.
@@ -67,15 +73,24 @@ def read_release(manifest_path: Path) -> tuple[Manifest, Policy, PolicySignature
         raise ManifestError(error.what, error.because, error.next_step) from error
     manifest = load(manifest_path, frozenset(policy.persons))
     _can_sign(manifest, policy)
-    return manifest, policy, _signature(manifest, policy)
+    chain = _chain(policy)
+    return manifest, policy, _signature(manifest, policy, chain), chain
 
 
-def _signature(manifest: Manifest, policy: Policy) -> PolicySignature | None:
+def _chain(policy: Policy) -> PolicyChain | None:
+    if policy.version is None and not os.path.lexists(policy.folder / HISTORY):
+        return None
+    from sealwright_stages.policy_chain import chain_of_run  # noqa: PLC0415 - most policies have no version
+
+    return chain_of_run(policy)
+
+
+def _signature(manifest: Manifest, policy: Policy, chain: PolicyChain | None) -> PolicySignature | None:
     if not manifest.policy_signers:
         return None
     from sealwright_stages.policy_signature import signed_policy  # noqa: PLC0415 - most policies need no signature
 
-    return signed_policy(manifest.policy_signers, manifest.policy_threshold, policy)
+    return signed_policy(manifest.policy_signers, manifest.policy_threshold, policy, chain)
 
 
 def _can_sign(manifest: Manifest, policy: Policy) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from sealwright_appendlog.cosignature import WitnessKey
     from sealwright_appendlog.saved import Saved
+    from sealwright_keyring.policy import Policy
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,8 @@ class Trusted:
 class Reviewer:
     """What a reviewer brings: a keyring folder, who must have signed, and how many of them (all if None); the
     witnesses whose cosignatures of the log are checked; checkpoints that were saved of it. `without_products`: the
-    products lie elsewhere, and that is known. `trusted`: no keyring, but fingerprints that were given or pinned."""
+    products lie elsewhere, and that is known. `trusted`: no keyring, but fingerprints that were given or pinned.
+    `policy` is what the keyring leads to for the release that is looked at, once that is known."""
 
     keyring: Path | None = None
     signers: tuple[str, ...] = ()
@@ -34,3 +36,4 @@ class Reviewer:
     saved: tuple[Saved, ...] = ()
     without_products: bool = False
     trusted: Trusted | None = None
+    policy: Policy | None = None

@@ -177,6 +177,7 @@ class State:
     manifest_sha256: str = ""
     policy_sha256: str = ""
     held: ev.SandboxHeld | None = None
+    policy_rotated: ev.PolicyRotated | None = None
     policy_signed: ev.PolicySigned | None = None
     runs: int = 0
     memory: dict[str, ev.MemoryRead] = field(default_factory=dict)

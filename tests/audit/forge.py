@@ -161,7 +161,8 @@ class Forger:
         """What the manifest declares, and the keyring."""
         self.manifest.write_text(self.text or self.head + component("xen"))
         policy = load_policy(self.folder / "keyring")
-        return declaration(load(self.manifest), policy.sha256), policy
+        number = policy.version.number if policy.version else 0
+        return declaration(load(self.manifest), policy.sha256, number), policy
 
     def evidence(self, change: Change = list, at: str = "") -> Path:
         """Evidence of the lawful release, changed; signed at a time that gpg is told, if at all."""
@@ -197,6 +198,7 @@ class Forger:
             **{f"policy/{name}": data for name, data in policy.files.items()},
             **self.more,
         }.items():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
             (folder / name).write_bytes(data)
         self.page(folder)
         return folder

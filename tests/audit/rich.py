@@ -118,6 +118,7 @@ class Teller:
     runs: int = 0
     spilled: int = 0
     older: bool = False
+    versions: Sequence[Mapping[str, object]] = ()
 
     def say(self, *steps: Step) -> None:
         """Say it."""
@@ -136,6 +137,9 @@ class Teller:
         self.say(begun(self.declared, self.tool, resumed=self.runs > 0))
         self.say(HELD)
         self.runs, self.spilled = self.runs + 1, 0
+        if self.versions:
+            led = self.spill({"versions": self.versions})
+            self.say(ev.PolicyRotated(self.declared.policy_sha256, len(self.versions), *led))
         told = self.spill({"persons": ["manager-a"], "threshold": 1})
         sums = hashlib.sha256(self.sums).hexdigest()
         self.say(ev.PolicySigned(self.declared.policy_sha256, sums, "manager-a", 1, *told))
@@ -399,22 +403,50 @@ def last_run(teller: Teller) -> None:
     teller.say(ev.StageStarted(Stage.BUILD), ev.StageEnded(Stage.BUILD, True), ev.StageStarted(Stage.SEAL))
 
 
-def rich(forger: Forger, *, older: bool = False) -> list[Step]:
-    """Give the forger the rich release to tell, with its policy signed; gives what it says, gates counted.
+def second_version(forger: Forger) -> dict[str, bytes]:
+    """Make the forger's keyring the second version of one; gives the files of the first, as evidence has them."""
+    ring = forger.folder / "keyring"
+    table = '[policy]\nversion = {}\nsigners = ["manager-a"]\nthreshold = 1\n'
+    persons = (ring / "signers.toml").read_text()
+    (ring / "signers.toml").write_text(table.format(1) + persons)
+    one = load_policy(ring)
+    (ring / "signers.toml").write_text(table.format(2) + persons)
+    sums = sums_text(ring, one.files)
+    files = {**one.files, "SHA256SUMS": sums, "SHA256SUMS.asc": forger.signed(sums)}
+    (ring / "history" / "1" / "keys").mkdir(parents=True)
+    for name, data in files.items():
+        (ring / "history" / "1" / name).write_bytes(data)
+    return {f"policy/history/1/{name}": data for name, data in files.items()}
 
-    `older` is how a version told it that had one build root for all components of a suite.
+
+def versions(forger: Forger) -> list[Mapping[str, object]]:
+    """What the log says of both versions."""
+    ring = forger.folder / "keyring"
+    one, two = (load_policy(folder).sha256 for folder in (ring / "history" / "1", ring))
+    half = {"persons": ["manager-a"], "threshold": 1}
+    return [
+        {"version": 1, "policy_sha256": one, "new": half},
+        {"version": 2, "policy_sha256": two, "old": half, "new": half},
+    ]
+
+
+def rich(forger: Forger, *, older: bool = False) -> list[Step]:
+    """Give the forger the rich release to tell, under the second version of a signed policy; gives what it says, gates counted.
+
+    `older` is how a version told it that had one build root for all components of a suite, and no versions of policies.
     """
     ring = forger.folder / "keyring"
+    earlier = {} if older else second_version(forger)
     policy = load_policy(ring)
     forger.text = MANIFEST.format(
         mirror=MIRROR, file=FILE, notes=NOTES, policy=policy.sha256, catdoc=subject_of(CATDOC)
     )
     sums = sums_text(ring, policy.files)
-    forger.more = {"policy/SHA256SUMS": sums, "policy/SHA256SUMS.asc": forger.signed(sums)}
+    forger.more = {"policy/SHA256SUMS": sums, "policy/SHA256SUMS.asc": forger.signed(sums), **earlier}
     forger.bytes = {SHA[name]: data for name, data in BYTES.items()}
 
     def tale(declared: Declaration, tool: str) -> list[Step]:
-        teller = Teller(declared, tool, sums, older=older)
+        teller = Teller(declared, tool, sums, older=older, versions=versions(forger) if earlier else [])
         for part in (first_run, sources, builds, last_run):
             part(teller)
         return teller.steps

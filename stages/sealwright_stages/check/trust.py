@@ -8,17 +8,18 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sealwright_keyring.errors import KeyringError
 from sealwright_keyring.policy import Policy, load_policy
+from sealwright_keyring.rotation import follow
 from sealwright_stages.check.pins import Pin, read_pins
 from sealwright_stages.errors import ManifestError
 from sealwright_stages.manifest import Manifest, load
 from sealwright_stages.reviewer import Reviewer, Trusted
+from sealwright_stages.verify.verifier import tools
 
 KEYRING, GIVEN, PINNED, FOLLOWED, FIRST, OTHER, UNREAD = (
     "keyring", "given", "pinned", "followed", "first", "other", "unread",
@@ -133,14 +134,10 @@ def _leads(pin: Pin, folder: Path, own: Policy) -> bool:
 
     The pinned one is known by its SHA-256 and lies whole in the folder's history; from there on it is the chain's word.
     """
-    try:
-        rotation = importlib.import_module("sealwright_keyring.rotation")
-    except ImportError:
-        return False
     for trusted in _history(folder):
         if trusted.sha256 == pin.policy_sha256:
             try:
-                newest = rotation.follow(trusted, folder)
+                newest = follow(trusted, folder, tools())
             except (KeyringError, OSError, ValueError):
                 return False
             return bool(newest.sha256 == own.sha256)

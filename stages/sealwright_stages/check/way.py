@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -130,7 +130,7 @@ def _signers(evidence: Path, trust: Trust, audit: Audit) -> tuple[tuple[Signer, 
     if trust.manifest is None or trust.own is None or audit.report is None:
         return (), 0
     try:
-        wants, _ = required(trust.reviewer, trust.manifest, trust.own)
+        wants, _ = required(replace(trust.reviewer, policy=audit.policy), trust.manifest, trust.own)
         if wants is None:
             return (), 0
         pairs = [_first(signature, data, wants.policy, wants.names) for signature, data in signed_pairs(evidence)]

@@ -7,7 +7,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from sealwright_stages.audit import Reviewer, audit
@@ -84,7 +84,7 @@ def _compared(one: Side, other: Side) -> Compared:
 
 def _side(evidence: Path, reviewer: Reviewer) -> Side:
     result = audit(evidence, reviewer)
-    gathering = Gathering(evidence, result.state, reviewer)
+    gathering = Gathering(evidence, result.state, replace(reviewer, policy=result.policy))
     release = gathering.release() if result.state.release else Release("", "")
     report = result.report
     return Side(

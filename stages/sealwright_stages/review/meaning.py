@@ -64,8 +64,9 @@ Streams = Mapping[str, tuple[str, Stage]]
 """The name of a stream -> the component and the stage that it belongs to."""
 
 _WEIGHTY = (ev.RunStarted, ev.StageStarted, ev.StageEnded, ev.GateDecided, ev.SourcesPromoted, ev.RunEnded)
+_OF_A_RUN = (ev.RunStarted, ev.RunEnded, ev.SandboxHeld, ev.PolicyRotated, ev.PolicySigned, ev.MemoryRead)
 _KINDS: Mapping[type[ev.Event], Kind] = {
-    **dict.fromkeys((ev.RunStarted, ev.RunEnded, ev.SandboxHeld, ev.PolicySigned, ev.MemoryRead), Kind.RUN),
+    **dict.fromkeys(_OF_A_RUN, Kind.RUN),
     **dict.fromkeys((ev.StageStarted, ev.StageEnded, ev.GateDecided), Kind.GATE),
     **dict.fromkeys((ev.BuildStarted, ev.BuildStopped, ev.BuildSample, ev.BuildEnded), Kind.BUILD),
     **dict.fromkeys((ev.ProductCollected, ev.ProductCompared), Kind.PRODUCT),
@@ -106,7 +107,7 @@ def _whose(event: ev.Event, items: Mapping[str, Item]) -> tuple[str, Stage | Non
         return "", Stage(event.stage)
     if isinstance(event, ev.SourcesPromoted):
         return event.component, Stage.VERIFY
-    if isinstance(event, ev.RunStarted | ev.RunEnded | ev.SandboxHeld | ev.PolicySigned | ev.MemoryRead):
+    if isinstance(event, _OF_A_RUN):
         return "", None
     if isinstance(
         event,

@@ -23,6 +23,7 @@ RULES: Mapping[str, str] = {
     # the policy
     "policy-read": "Manifest and keyring in the evidence can be read, and declare something that a release can be.",
     "policy-logged": "Manifest, keyring and release are those that the log went by.",
+    "policy-rotated": "A keyring of version 2 or later was led to by signed steps, each told in the log and there again.",
     "policy-signed": "Where the manifest wants the keyring itself signed, it is; and the log says so, of this list.",
     "memory": "Earlier releases were read where the manifest names some: before any item, of this release's name.",
     # what was signed

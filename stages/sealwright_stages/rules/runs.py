@@ -24,7 +24,8 @@ from sealwright_stages.verdict import Status
 
 _PHASES: Mapping[type[Any], tuple[int, int]] = {  # up to which phase it may come, and the one that it begins
     ev.SandboxHeld: (0, 0),
-    ev.PolicySigned: (0, 1),
+    ev.PolicyRotated: (0, 1),
+    ev.PolicySigned: (1, 2),
     ev.MemoryRead: (2, 2),
     ev.ItemDeclared: (3, 3),
 }
@@ -104,6 +105,46 @@ def sandbox_held(story: Story, event: ev.SandboxHeld, entry: Entry) -> None:
     story.run.held = True
 
 
+def policy_rotated(story: Story, event: ev.PolicyRotated, entry: Entry) -> None:
+    """The versions that lead to the keyring: one after the other, each with as many signatures as both ask for."""
+    found = story.placed(event.evidence, event.evidence_stream, event.evidence_sha256, entry)
+    versions = read_versions(found, event)
+    if versions is None:
+        what = f"its evidence does not say of versions 1 to {event.version} that each was signed by enough"
+        story.breaks("policy-rotated", entry, what)
+        return
+    known = story.versions = story.versions or versions
+    story.demand(known == versions, "policy-rotated", entry, "an earlier run went by other versions")
+    if story.declared is not None and story.declared.policy_version != event.version:
+        told = story.declared.policy_version or "none"
+        story.breaks("policy-rotated", entry, f"the keyring in policy/ is version {told}, and not {event.version}")
+
+
+def read_versions(found: Mapping[str, Any], event: ev.PolicyRotated) -> tuple[str, ...] | None:
+    """The SHA-256 of each version's policy, of evidence that says enough of each; None if it does not."""
+    told = found.get("versions")
+    if event.version < 2 or not isinstance(told, list) or len(told) != event.version:
+        return None
+    for number, each in enumerate(told, 1):
+        halves = {"old", "new"} if number > 1 else {"new"}
+        if not isinstance(each, dict) or set(each) != {"version", "policy_sha256", *halves}:
+            return None
+        whole = each["version"] == number and sha256_of(str(each["policy_sha256"]))
+        if not whole or not all(_enough(each[half]) for half in halves):
+            return None
+    names = tuple(str(each["policy_sha256"]) for each in told)
+    return names if names[-1] == event.policy_sha256 else None
+
+
+def _enough(half: Any) -> bool:
+    if not isinstance(half, dict) or set(half) != {"persons", "threshold"}:
+        return False
+    persons, threshold = half["persons"], half["threshold"]
+    if not isinstance(persons, list) or not all(isinstance(name, str) for name in persons):
+        return False
+    return type(threshold) is int and 1 <= threshold <= len(set(persons)) == len(persons)
+
+
 def policy_signed(story: Story, event: ev.PolicySigned, entry: Entry) -> None:
     """The keyring's own signature, as the manifest wants it."""
     found = story.placed(event.evidence, event.evidence_stream, event.evidence_sha256, entry)
@@ -175,6 +216,10 @@ def stage_started(story: Story, event: ev.StageStarted, entry: Entry) -> None:
         story.breaks(
             "policy-signed", entry, f"{stage} began although the policy's own signature was not on record"
         )
+    rotated = story.declared is not None and story.declared.policy_version > 1
+    if rotated and story.state.policy_rotated is None:
+        what = f"{stage} began although the versions that lead to the keyring were not on record"
+        story.breaks("policy-rotated", entry, what)
     again = stage is Stage.BUILD and run.stages.get(stage)
     ended = all(run.stages.get(before) for before in _WAITS_FOR[stage])
     in_order = stage is not Stage.VERIFY or run.last == ev.StageStarted(Stage.GET_SOURCES)
@@ -253,6 +298,7 @@ RUNS: Mapping[type[Any], Callable[[Story, Any, Entry], None]] = {
     ev.RunStarted: run_started,
     ev.RunEnded: run_ended,
     ev.SandboxHeld: sandbox_held,
+    ev.PolicyRotated: policy_rotated,
     ev.PolicySigned: policy_signed,
     ev.MemoryRead: memory_read,
     ev.ItemDeclared: item_declared,

@@ -73,6 +73,7 @@ class Story:
         default_factory=dict
     )  # environment -> SHA-256 of its base root, and what that was made of
     twins: dict[str, tuple[str, Any]] = field(default_factory=dict)  # what a root was made of -> the root
+    versions: tuple[str, ...] = ()  # SHA-256 of each version of the keyring
     signed_policy: str = ""  # SHA-256 of the list that was signed
     reset: set[str] = field(default_factory=set)  # items that were reset and have not begun since
     committed: dict[str, object] = field(

@@ -2,8 +2,8 @@
 
 - Each product is hashed once more against the log before the seal, and again as it is copied; one that differs
   stops the run. So does a build that saw products which are not those of the release.
-- Policy, keys, manifest and the policy's own signature lie in it as they were read when the run began; if they are
-  others on the disk by now, nothing is sealed.
+- Policy, keys, manifest, the policy's own signature and the versions before it lie in it as they were read when the run
+  began; if they are others on the disk by now, nothing is sealed.
 - `SHA256SUMS` holds products only, sorted: the same bytes for every builder that reproduced them.
 - The folder is made under another name and renamed whole; an interrupted run makes it anew, a signed one is left
   as it is.
@@ -20,6 +20,7 @@ from sealwright_appendlog.note import Checkpoint
 from sealwright_keyring.errors import KeyringError
 from sealwright_keyring.policy import read_files
 from sealwright_keyring.policy_sums import read_sums
+from sealwright_keyring.versions import files_of, read_versions
 from sealwright_stages.context import Context
 from sealwright_stages.errors import LogError, MachineError, SigningError
 from sealwright_stages.files import read_small, remove_tree, sha256_file, sync_folder, write_whole
@@ -207,7 +208,9 @@ class EvidenceFolder:
         plan = self.context.plan
         (folder / "keys").mkdir(parents=True)
         signed = plan.policy_signature.files if plan.policy_signature else {}
-        for name, data in {"release.toml": plan.manifest.data, **plan.policy.files, **signed}.items():
+        chain = plan.policy_chain.files if plan.policy_chain else {}
+        for name, data in {"release.toml": plan.manifest.data, **plan.policy.files, **signed, **chain}.items():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
             write_whole(folder / name, data)
 
 
@@ -229,6 +232,9 @@ def policy_changed(plan: Plan) -> str:
         now, then = read_files(manifest.keyring), dict(plan.policy.files)
         if plan.policy_signature:
             now, then = now | read_sums(manifest.keyring), then | dict(plan.policy_signature.files)
+        if plan.policy_chain:
+            versions = read_versions(manifest.keyring)
+            now, then = now | files_of(versions), then | dict(plan.policy_chain.files)
     except (OSError, KeyringError) as error:
         return str(error.what if isinstance(error, KeyringError) else manifest.path)
     changed = {name for name, _ in set(now.items()) ^ set(then.items())}

@@ -1,66 +1,35 @@
 """Detached signatures of any kind as verdicts: which kind it is, its bytes say; who must have signed, the policy does.
 
-- OpenPGP, SSH and minisign are told apart by how a file begins; what is none of them is a malformed signature.
-- One file holds one kind. An OpenPGP file may hold several persons' signatures, the others hold one each; several
-  files over the same bytes are counted together.
+- How one file is judged is `sealwright_keyring.detached`'s; several files over the same bytes are counted together.
 - A signature that is not good makes it red, in whichever file; so does a stranger's, and one by a kind of key that no
   chosen person has.
 - Persons are counted over all kinds: a person with two kinds of keys is one.
-- Sequoia's opinion stands beside an OpenPGP signature where it is installed, and decides nothing.
-- A signature without a time of its own is judged by the time that the caller gives, else as of now.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime
-from enum import StrEnum
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
-from sealwright_keyring import minisign_keys, ssh
-from sealwright_keyring.errors import KeyringError, MalformedError
+from sealwright_keyring import detached
+from sealwright_keyring.detached import Kind, Purpose, kind_of
+from sealwright_keyring.errors import KeyringError
 from sealwright_keyring.gpg import Gpg
-from sealwright_keyring.judge import bad
-from sealwright_keyring.minisign import verify_minisign
+from sealwright_keyring.openpgp import Bad
 from sealwright_keyring.openpgp import Verdict as KeyVerdict
-from sealwright_keyring.packets import detached_signatures
 from sealwright_keyring.sequoia import REFUSES
-from sealwright_keyring.ssh import verify_ssh
 from sealwright_stages.files import sha256_file
 from sealwright_stages.ports import Trust
 from sealwright_stages.verdict import Failed, Verdict
 from sealwright_stages.verify.codes import failed
 from sealwright_stages.verify.settle import settle
-from sealwright_stages.verify.verifier import keyring_of, minisign_verifier, ssh_verifier
+from sealwright_stages.verify.verifier import tools
 
-
-class Kind(StrEnum):
-    """The kinds of signatures that are checked."""
-
-    OPENPGP = "OpenPGP"
-    SSH = "SSH"
-    MINISIGN = "minisign"
-
-
-@dataclass(frozen=True)
-class Purpose:
-    """What signatures are to be for: SSH's namespace, the time of those that have none, how late keys are judged."""
-
-    namespace: str
-    signed_at: datetime | None = None
-    judged_at_signing: bool = False
-
+__all__ = ["FILE", "Kind", "Purpose", "judge_signature", "judge_signatures", "kind_of", "verdicts_of"]
 
 FILE = Purpose("file")
-
-
-def kind_of(signature: bytes) -> Kind:
-    """Which kind the bytes claim to be; what looks like no other kind is left to the parser of OpenPGP."""
-    if signature.startswith(ssh.BEGIN.rstrip()):
-        return Kind.SSH
-    return Kind.MINISIGN if signature.startswith(minisign_keys.BEGIN) else Kind.OPENPGP
 
 
 def judge_signature(
@@ -84,8 +53,13 @@ def judge_signatures(
     *,
     purpose: Purpose = FILE,
     gpg: Gpg | None = None,
+    beside: Collection[str] = (),
 ) -> Verdict:
-    """Judge several files of detached signatures over the same `data` together."""
+    """Judge several files of detached signatures over the same `data` together.
+
+    `beside` names signatures by strangers that were found good by other keys, and are passed over here: each by its
+    packet's or its file's SHA-256.
+    """
     subject = hashlib.sha256(data).hexdigest() if isinstance(data, bytes) else sha256_file(data)
     if not trust.persons:
         return failed(
@@ -97,10 +71,18 @@ def judge_signatures(
     found: list[KeyVerdict] = []
     try:
         for file in files:
-            found += verdicts_of(file, data, trust, purpose, gpg)
+            found += [
+                each for each in verdicts_of(file, data, trust, purpose, gpg) if not _is_of_others(each, beside)
+            ]
     except KeyringError as error:
         return failed("keyring-unusable", f"{what}: {error.what}: {error.because}", error.next_step, subject)
     return _advised(settle(found, trust, what, subject), found)
+
+
+def _is_of_others(verdict: KeyVerdict, beside: Collection[str]) -> bool:
+    if not isinstance(verdict, Bad) or verdict.reason_code != "signature-unknown-key":
+        return False
+    return verdict.evidence.get("packet_sha256", verdict.evidence.get("signature_sha256")) in beside
 
 
 def _advised(verdict: Verdict, found: Sequence[KeyVerdict]) -> Verdict:
@@ -120,29 +102,4 @@ def verdicts_of(
     Raises:
         KeyringError: the chosen OpenPGP keys can't be used.
     """
-    kind = kind_of(signature)
-    if kind is Kind.SSH:
-        ssh_keys = [key for person in trust.persons for key in person.ssh]
-        name, time = purpose.namespace, purpose.signed_at
-        return [verify_ssh(signature, data, ssh_keys, namespace=name, signed_at=time, tool=ssh_verifier())]
-    if kind is Kind.MINISIGN:
-        keys = [key for person in trust.persons for key in person.minisign]
-        return [verify_minisign(signature, data, keys, signed_at=purpose.signed_at, tool=minisign_verifier())]
-    chosen = {fingerprint for person in trust.persons for fingerprint in person.openpgp}
-    if not chosen:
-        return [_by_nobody(signature)]
-    with keyring_of(trust.certificates, chosen, gpg) as keyring:
-        found = keyring.verify_detached_many(signature, data, judged_at_signing=purpose.judged_at_signing)
-        advice = keyring.opinion(signature, data)
-    return [replace(each, evidence={**each.evidence, "sequoia": advice}) for each in found] if advice else found
-
-
-def _by_nobody(signature: bytes) -> KeyVerdict:
-    """The verdict about what may be an OpenPGP signature, where no chosen person has such a key."""
-    evidence = {"kind": "openpgp", "signature_sha256": hashlib.sha256(signature).hexdigest()}
-    try:
-        detached_signatures(signature)
-    except MalformedError as error:
-        return bad("signature-malformed", evidence, error.because)
-    because = "it is an OpenPGP signature, and no chosen person has such a key"
-    return bad("signature-unknown-key", evidence, because)
+    return detached.verdicts_of(signature, data, trust.certificates, trust.persons, purpose, tools(gpg))

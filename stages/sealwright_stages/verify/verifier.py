@@ -11,6 +11,7 @@ import functools
 from collections.abc import Collection, Sequence
 from contextlib import AbstractContextManager
 
+from sealwright_keyring.detached import Tools
 from sealwright_keyring.gpg import Gpg
 from sealwright_keyring.keyrings import Keyrings
 from sealwright_keyring.minisign import Minisign
@@ -53,6 +54,11 @@ def keyring_of(
         KeyringError: on entering; a key is missing or unusable, or gpg is.
     """
     return _open().of(certificate_files, chosen, gpg or verifier())
+
+
+def tools(gpg: Gpg | None = None) -> Tools:
+    """The programs for detached signatures of all kinds."""
+    return Tools(lambda files, chosen: keyring_of(files, chosen, gpg), ssh_verifier, minisign_verifier)
 
 
 @functools.cache
