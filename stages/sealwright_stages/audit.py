@@ -20,6 +20,7 @@ from sealwright_appendlog.note import VerifierKey
 from sealwright_appendlog.tree import ProofError
 from sealwright_keyring.errors import KeyringError
 from sealwright_keyring.policy import Policy, load_policy
+from sealwright_stages.audit_attestation import attestation
 from sealwright_stages.audit_folder import irregular, listed, pages, strangers
 from sealwright_stages.audit_log import Reading, broken, rules, told
 from sealwright_stages.audit_policy import policy_signature
@@ -103,6 +104,7 @@ def _audit(evidence: Path, reviewer: Reviewer, watch: OnRecord | None) -> Audit:
             provided = ", ".join(filter(None, (wants.provided, _without(reviewer, report))))
             said = statement(state, manifest, sorted(state.products.values(), key=published_path))
             findings += [*signatures(evidence, wants, state.last_t), *provenance(evidence, wants, said)]
+        findings += attestation(evidence, manifest, reviewer)
         segments = [name for names in reading.segments.values() for name in names]
         findings += strangers(evidence, listed(manifest, [*own.files, *signed], state, segments, report.records))
         findings += pages(evidence, manifest, state)

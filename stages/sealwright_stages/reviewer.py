@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 class Reviewer:
     """What a reviewer brings: a keyring folder, who must have signed, and how many of them (all if None); the
     witnesses whose cosignatures of the log are checked; checkpoints that were saved of it. `without_products`: the
-    products lie elsewhere, and that is known."""
+    products lie elsewhere, and that is known. `attestation_keys`: fingerprints of the machines' keys that the reviewer
+    vouches for."""
 
     keyring: Path | None = None
     signers: tuple[str, ...] = ()
@@ -23,3 +24,4 @@ class Reviewer:
     witnesses: tuple[WitnessKey, ...] = ()
     saved: tuple[Saved, ...] = ()
     without_products: bool = False
+    attestation_keys: tuple[str, ...] = ()

@@ -8,6 +8,7 @@
 - The folder is made under another name and renamed whole; an interrupted run makes it anew, a signed one is left
   as it is.
 - It is signed only as it was made: what is another file by then, or was written to, is told.
+- Where the manifest asks for the machine's attestation, its TPM must answer before the seal, and quote after it.
 - Whatever stops it leaves nothing half made.
 """
 
@@ -124,6 +125,7 @@ class EvidenceFolder:
             with self.context.finishing.step(Act.ROOT) as say:
                 self.context.journal.log.export(fresh / "log")
                 say(self.log_that_was_checked(fresh))
+            self._attest(fresh)
             with self.context.finishing.step(Act.EVIDENCE, str(self.folder)):
                 self._fill(fresh)
                 remove_tree(self.folder)
@@ -139,6 +141,25 @@ class EvidenceFolder:
         except BaseException:
             remove_tree(fresh)
             raise
+
+    def check_attestation(self) -> None:
+        """Ask the TPM whether it is there, if one will be wanted after the seal.
+
+        Raises:
+            MachineError: it is not, so nothing is sealed.
+        """
+        if (spec := self.context.plan.manifest.attestation) is not None:
+            from sealwright_stages.attestation.taking import probe  # noqa: PLC0415 - who asks for none pays nothing
+
+            with self.context.finishing.step(Act.ATTESTATION) as say:
+                say(probe(spec, self.context.cancel))
+
+    def _attest(self, fresh: Path) -> None:
+        if (spec := self.context.plan.manifest.attestation) is not None:
+            from sealwright_stages.attestation.taking import attest  # noqa: PLC0415 - who asks for none pays nothing
+
+            with self.context.finishing.step(Act.ATTESTATION, "the TPM is asked") as say:
+                say(attest(spec, fresh, self.context.cancel))
 
     def check_untouched(self) -> None:
         """Look whether the folder holds the very files that `write` put there, and that nobody wrote to them.
