@@ -19,10 +19,10 @@ needs_tpm = pytest.mark.skipif(
 
 
 @contextmanager
-def software_tpm(folder: Path) -> Iterator[str]:
-    """A started TPM; gives the way to it as tpm2-tools name it."""
+def software_tpm(folder: Path, port: int = 0) -> Iterator[str]:
+    """A started TPM, at a port of its own if none is named; gives the way to it as tpm2-tools name it."""
     folder.mkdir(parents=True, exist_ok=True)
-    port = _two_ports()
+    port = port or two_ports()
     server, control = (f"type=tcp,port={each},bindaddr=127.0.0.1" for each in (port, port + 1))
     words = ["--flags", "not-need-init,startup-clear", "--server", server, "--ctrl", control]
     child = subprocess.Popen(["swtpm", "socket", "--tpm2", "--tpmstate", f"dir={folder}", *words])
@@ -44,7 +44,7 @@ def tpm_tool(way: str, cwd: Path, *words: str) -> str:
     return done.stdout
 
 
-def _two_ports() -> int:
+def two_ports() -> int:
     """A free port whose follower is free too: tpm2-tools look for the control channel there."""
     while True:
         with socket.socket() as one, socket.socket() as other:
@@ -60,6 +60,8 @@ def _two_ports() -> int:
 def _wait(child: subprocess.Popen[bytes], way: str) -> None:
     until = time.monotonic() + 10
     env = {"PATH": "/usr/bin:/bin", "TPM2TOOLS_TCTI": way}
-    while subprocess.run(["tpm2_getcap", "properties-fixed"], env=env, capture_output=True, check=False).returncode:
+    while subprocess.run(
+        ["tpm2_getcap", "properties-fixed"], env=env, capture_output=True, check=False
+    ).returncode:
         assert child.poll() is None and time.monotonic() < until, "swtpm does not answer"
         time.sleep(0.05)
