@@ -5,6 +5,7 @@ A story is what a lawful release says, step by step; a test changes what it want
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import subprocess
@@ -201,9 +202,15 @@ class Forger:
 
     def signed(self, data: bytes, at: str = "") -> bytes:
         """One armor block with a signature of each signer over `data`."""
-        words = ["gpg", "--homedir", str(self.signers[0].home), "--batch", "--yes", "--armor", "--detach-sign"]
-        words += ["--faked-system-time", at] if at else []
-        return subprocess.run([*words, "-"], input=data, check=True, capture_output=True).stdout
+        return _signature(self.signers[0].home, data, at)
+
+
+@functools.cache
+def _signature(home: Path, data: bytes, at: str) -> bytes:
+    """The same release is forged for many tests: its bytes are signed once."""
+    words = ["gpg", "--homedir", str(home), "--batch", "--yes", "--armor", "--detach-sign"]
+    words += ["--faked-system-time", at] if at else []
+    return subprocess.run([*words, "-"], input=data, check=True, capture_output=True).stdout
 
 
 SUMS = ("SHA256SUMS", "log/SHA256SUMS")
