@@ -20,7 +20,7 @@ _PARTS = (("good", "checked"), ("unchecked", "not checked"), ("advice", "to know
 _DAMAGE = frozenset(
     {"folder-plain", "folder-listed", "pages", "evidence-read", "log-whole", "products", "proofs", "sums"}
 )
-_HANDS = frozenset({"signers", "provenance", "policy-signed"})
+_HANDS = frozenset({"signers", "provenance", "provenance-raw", "policy-signed"})
 _NOTES = ("saved earlier", "sealed here")
 
 

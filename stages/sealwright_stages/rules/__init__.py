@@ -31,6 +31,8 @@ RULES: Mapping[str, str] = {
     "proofs": "Each product's record is proved to be in the sealed log.",
     "signers": "As many of the persons who must, signed both sums; and not before the log was sealed.",
     "provenance": "Each provenance says what the log says; one, at least, is signed by a person who counts.",
+    "provenance-raw": "A raw Ed25519 signature of a provenance verifies, by a key of a person who signed it by OpenPGP.",
+    "sbom": "`sbom.cdx.json` names what the log says that the products were made from.",
     "attestation": "Where the manifest asks for it, a TPM quoted the sealed checkpoint; by a key that was named, if any.",
     # the story: runs and stages
     "event-known": "Every event is of a known kind with its fields, and about what was declared.",
