@@ -48,13 +48,15 @@ SCRIPTS = {"sealwright_appendlog.verify"}  # run as files, never imported
 PROBES = "sealwright_stages.selftest.probes"  # sent as text into the sandbox, where nothing of ours is
 STAGES = [name for name in modules(ROOT / "stages" / "sealwright_stages") if name not in SCRIPTS]
 APPENDLOG = [name for name in modules(ROOT / "stages" / "sealwright_appendlog") if name not in SCRIPTS]
-KEYRING = modules(ROOT / "keyring" / "sealwright_keyring")
+SIGNER = [name for name in modules(ROOT / "keyring" / "sealwright_keyring") if ".signer" in name]
+KEYRING = [name for name in modules(ROOT / "keyring" / "sealwright_keyring") if name not in SIGNER]
 CONSOLE = ("sealwright_console.batch", "sealwright_console.cli")
 
 WALLS = [
     ("stages", STAGES, (*UI, "sealwright_console")),
     ("appendlog", APPENDLOG, (*UI, "sealwright_console", "sealwright_stages", "sealwright_keyring")),
     ("keyring", KEYRING, (*UI, "sealwright_console", "sealwright_stages", "sealwright_appendlog")),
+    ("signer", SIGNER, (*UI, "sealwright_console", "sealwright_stages")),
     ("batch-and-cli", CONSOLE, ("textual",)),
     ("batch-on-a-terminal", ("sealwright_console.batch_block", "sealwright_console.junit"), ("textual",)),
     ("batch-in-a-pipe", CONSOLE, UI),
