@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -55,6 +56,13 @@ def add_reviewer(
         metavar="FILE",
         help="a checkpoint that was saved of this log earlier: the log must continue it",
     )
+    command.add_argument(
+        "--attestation-key",
+        action="append",
+        default=[],
+        metavar="FILE|FINGERPRINT",
+        help="a machine's key that you vouch for: its TPM must have quoted the seal",
+    )
     command.add_argument("--without-products", action="store_true", help=without)
 
 
@@ -91,7 +99,16 @@ def reviewer_of(options: argparse.Namespace) -> Reviewer:
     except NoteError as error:
         raise ManifestError("--witness", str(error), "sealwright-appendlog witness-key prints it") from None
     saved = tuple(_saved(path) for path in options.checkpoint)
-    return Reviewer(options.keyring, names, options.threshold, witnesses, saved, options.without_products)
+    keys = tuple(_attestation_key(text) for text in options.attestation_key)
+    return Reviewer(
+        options.keyring,
+        names,
+        options.threshold,
+        witnesses,
+        saved,
+        options.without_products,
+        attestation_keys=keys,
+    )
 
 
 def _witnesses(texts: Sequence[str]) -> tuple[WitnessKey, ...]:
@@ -122,6 +139,21 @@ def _saved(path: Path) -> Saved:
     except OSError as error:
         why = error.strerror or str(error)
         raise ManifestError("--checkpoint", f"{path}: {why}", "name the file of a signed note") from error
+
+
+def _attestation_key(text: str) -> str:
+    """The fingerprint that `text` is, or that of the public key (PEM) in the file that it names."""
+    if re.fullmatch(r"(sha256:)?[0-9a-f]{64}", text):
+        return f"sha256:{text[-64:]}"
+    from sealwright_stages.attestation.judge import LIMIT, fingerprint, read_key  # noqa: PLC0415
+    from sealwright_stages.files import read_small  # noqa: PLC0415
+
+    try:
+        return fingerprint(read_key(read_small(Path(text), LIMIT, follow=True)))
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else str(error)
+        told = "name the file of a public key in PEM, or its fingerprint: sha256: and 64 hex digits"
+        raise ManifestError("--attestation-key", f"{text}: {why or error}", told) from error
 
 
 def _review(options: argparse.Namespace) -> int:

@@ -19,6 +19,7 @@ from sealwright_appendlog.audit import LogBroken, LogReport, OnRecord, check_log
 from sealwright_appendlog.note import VerifierKey
 from sealwright_keyring.errors import KeyringError
 from sealwright_keyring.policy import Policy, load_policy
+from sealwright_stages.audit_attestation import attestation
 from sealwright_stages.audit_folder import irregular, listed, pages, strangers
 from sealwright_stages.audit_log import Reading, broken, rules, told
 from sealwright_stages.audit_policy import policy_signature
@@ -115,6 +116,7 @@ def _audit(evidence: Path, reviewer: Reviewer, watch: OnRecord | None) -> Audit:
                 )
             else:
                 findings += told_files(evidence, state, manifest, log, wants, own)
+        findings += attestation(evidence, manifest, reviewer)
         segments = [name for names in reading.segments.values() for name in names]
         findings += strangers(
             evidence, listed(manifest, [*own.files, *signed, *rotated.files], state, segments, report.records)

@@ -16,7 +16,7 @@ from pathlib import Path
 from sealwright_appendlog import layout
 from sealwright_appendlog.tiles import WIDTH, tile_path
 from sealwright_keyring.policy import load_policy
-from sealwright_stages import VERSION
+from sealwright_stages import VERSION, audit_attestation
 from sealwright_stages.files import read_small
 from sealwright_stages.findings import Finding, advice, bad, good, unchecked
 from sealwright_stages.manifest import Manifest
@@ -73,6 +73,7 @@ def listed(
     names |= {f"policy/{name}" for name in policy}
     names |= {f"provenance.{signer}.dsse.json" for signer in manifest.signers}
     names |= {f"log/{name}" for name in (*_LOG, *segments, *_tiles(size))}
+    names |= audit_attestation.listed(manifest)
     for product in state.products.values():
         names |= {published_path(product), f"log/proofs/{proof_name(product)}"}
     return names

@@ -20,11 +20,14 @@ from pathlib import Path
 from typing import Literal
 
 from sealwright_stages import process
+from sealwright_stages.attestation import taking
+from sealwright_stages.attestation.words import EMULATED
 from sealwright_stages.build import diffoscope
 from sealwright_stages.doctor_session import ends_at_logout, in_step
 from sealwright_stages.errors import SealwrightError
 from sealwright_stages.log.transport import probe
 from sealwright_stages.manifest import Manifest
+from sealwright_stages.manifest_attestation import AttestationSpec
 from sealwright_stages.sandbox.cgroups import WATCHED, grouped
 from sealwright_stages.sandbox.readiness import require_sandbox
 from sealwright_stages.sandbox.seccomp import DENIED, program
@@ -69,11 +72,14 @@ def examine(
 ) -> list[Finding]:
     """Look at every part; `folder` is where the release will be worked on (the current one if None).
 
-    With a manifest that names a log authority elsewhere, that is asked whether it is there, and nothing else.
+    With a manifest that names a log authority elsewhere, that is asked whether it is there; so is the TPM of one that asks
+    for an attestation; and nothing else.
     """
     found = list(_findings(folder or Path.cwd(), os.geteuid() == 0 if root is None else root))
     if manifest is not None and manifest.log_key is not None:
         found += [_attempt("log authority", lambda: _log_authority(manifest)), *_asks(manifest.log_transport)]
+    if manifest is not None and manifest.attestation is not None:
+        found.append(_tpm(manifest.attestation))
     return found
 
 
@@ -81,6 +87,13 @@ def _log_authority(manifest: Manifest) -> str:
     assert manifest.log_key is not None  # noqa: S101 - the caller looked
     seconds = probe(manifest.log_transport, manifest.log_key)
     return f"{manifest.log_key.name} answers in {seconds * 1000:.0f} ms and names its key"
+
+
+def _tpm(spec: AttestationSpec) -> Finding:
+    found = _attempt("TPM", lambda: taking.probe(spec, seconds=_SECONDS))
+    if found.ok != "good" or not spec.emulated:
+        return found
+    return Finding("TPM", "advice", f"{found.found}; {EMULATED}", "name the machine's own for what is to count")
 
 
 def _asks(transport: Sequence[str]) -> list[Finding]:

@@ -19,6 +19,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from sealwright_stages import events as ev
+from sealwright_stages.attestation.words import attested
 from sealwright_stages.context import Context
 from sealwright_stages.errors import Exhibit, Exit, InterruptedRunError, MachineError, SealwrightError
 from sealwright_stages.events import STAGES, Stage
@@ -246,6 +247,7 @@ class Engine:
             with finishing.step(Act.PRODUCTS) as say:
                 evidence.check_products()
                 say(_hashed(evidence.products()))
+            evidence.check_attestation()
             decision = decide(Stage.SEAL, self.journal.state)
             self._say_gate(decision)
             if not decision.open:
@@ -258,12 +260,13 @@ class Engine:
         if not evidence.signed:
             evidence.write()
         if until is Stage.SEAL:
-            return Ended(Exit.DONE, "the log is sealed, as asked", "", "run again without --until to sign")
+            sealed_as_asked = f"the log is sealed, as asked{attested(evidence.folder)}"
+            return Ended(Exit.DONE, sealed_as_asked, "", "run again without --until to sign")
         decision = decide(Stage.SIGN, self.journal.state)
         if not decision.open:
             return _closed(decision)
         signed = sign_release(self.context, evidence, self.confirm)
-        return Ended(Exit.DONE, signed, "", f"publish {evidence.folder}")
+        return Ended(Exit.DONE, f"{signed}{attested(evidence.folder)}", "", f"publish {evidence.folder}")
 
 
 def _hashed(products: Sequence[Product]) -> str:

@@ -30,6 +30,7 @@ class Act(StrEnum):
     PRODUCTS = "products"
     SEAL = "seal"
     ROOT = "log root"
+    ATTESTATION = "TPM quote"
     EVIDENCE = "evidence"
     SIGNER = "signer"
     ANSWER = "answer"

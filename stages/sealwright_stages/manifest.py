@@ -6,8 +6,8 @@
 - A source over ssh can't do without `known_hosts`. No other file than the manifest itself is read here.
 - A waiver names a person, a reason, and the whole SHA-256 of what it covers and of the policy.
 - A build root from a tar names one of the declared tars, each with address and SHA-256, and none is declared in vain.
-- What concerns one component is said in `manifest_component` and `manifest_build`, and memory in
-  `manifest_memory`.
+- What concerns one component is said in `manifest_component` and `manifest_build`, memory in `manifest_memory`, and a
+  TPM in `manifest_attestation`.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from sealwright_appendlog.note import NoteError, VerifierKey
 from sealwright_keyring.toml_lines import line_of
 from sealwright_stages.errors import ManifestError
 from sealwright_stages.files import read_small
+from sealwright_stages.manifest_attestation import AttestationSpec, read_attestation
 from sealwright_stages.manifest_build import Build
 from sealwright_stages.manifest_component import ComponentSpec, DscSource, FileSource, read_component
 from sealwright_stages.manifest_git import GitSource
@@ -66,6 +67,7 @@ class Manifest:
     components: tuple[ComponentSpec, ...]
     waivers: tuple[Waiver, ...]
     memory: MemorySpec = field(default_factory=MemorySpec)
+    attestation: AttestationSpec | None = None
 
     @property
     def release(self) -> str:
@@ -108,7 +110,7 @@ def load(path: Path, persons: frozenset[str] | None = None, base: Path | None = 
 
 
 def _read(top: Table, data: bytes) -> Manifest:
-    has_policy = "policy" in top.data
+    has_policy, has_attestation = "policy" in top.data, "attestation" in top.data
     release, egress, log, signer, builder, environment, policy_table = (
         top.table(key) for key in ("release", "egress", "log", "signer", "builder", "environment", "policy")
     )
@@ -143,6 +145,7 @@ def _read(top: Table, data: bytes) -> Manifest:
         components=tuple(read_component(table) for table in top.tables("component")),
         waivers=tuple(_waiver(table) for table in top.tables("waiver")),
         memory=read_memory(top.table("memory"), signers, threshold),
+        attestation=read_attestation(top.table("attestation"), has_attestation),
     )
     _check_offered(manifest, egress, builder)
     if not signers:

@@ -27,7 +27,8 @@ class Reviewer:
     """What a reviewer brings: a keyring folder, who must have signed, and how many of them (all if None); the
     witnesses whose cosignatures of the log are checked; checkpoints that were saved of it. `without_products`: the
     products lie elsewhere, and that is known. `trusted`: no keyring, but fingerprints that were given or pinned.
-    `policy` is what the keyring leads to for the release that is looked at, once that is known."""
+    `policy` is what the keyring leads to for the release that is looked at, once that is known. `attestation_keys`:
+    fingerprints of the machines' keys that the reviewer vouches for."""
 
     keyring: Path | None = None
     signers: tuple[str, ...] = ()
@@ -37,3 +38,4 @@ class Reviewer:
     without_products: bool = False
     trusted: Trusted | None = None
     policy: Policy | None = None
+    attestation_keys: tuple[str, ...] = ()

@@ -36,7 +36,7 @@ from sealwright_appendlog.tiles import TileWriter
 from sealwright_appendlog.tree import CompactRange, leaf_hash
 
 VERIFY = compile(Path(sealwright_appendlog.__file__).with_name("verify.py").read_text(), "verify.py", "exec")
-FEW, MANY = 30, 1000
+FEW, MANY = 12, 1000
 THIEF = Ed25519PrivateKey.from_private_bytes(bytes(32))
 
 

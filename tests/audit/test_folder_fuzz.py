@@ -92,7 +92,7 @@ MAY = {  # what may be gone, or written otherwise, and what an audit says of it
 
 
 @pytest.mark.timeout(1200)
-@pytest.mark.parametrize("count", [40, pytest.param(500, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("count", [20, pytest.param(500, marks=pytest.mark.slow)])
 def test_damaged_evidence_is_a_no_with_a_reason(
     forger: Forger, count: int, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -300,6 +300,9 @@ def test_a_lower_threshold_is_an_alarm_and_a_higher_one_is_none() -> None:
 def test_a_policy_that_needs_no_signature_any_more_is_an_alarm() -> None:
     declared = {"release": (release().declared or {})["release"]}
     assert (Danger.DEMAND_GONE, "name") in dangers(release(), release(declared=declared))
+    asked = release(declared={**declared, "attestation": {"tpm": '"device"'}})
+    assert (Danger.DEMAND_GONE, "name") in dangers(asked, release(declared=declared))
+    assert dangers(release(declared=declared), asked) == set()
 
 
 def test_a_check_that_is_gone_is_an_alarm_and_a_fetch_or_a_component_is_none() -> None:

@@ -101,6 +101,8 @@ home = "/root/.gnupg"
 policy = "/evil"
 [policy]
 signers = ["manager-a"]
+[attestation]
+tpm = "device:/evil"
 [memory]
 evidence = ["/evil"]
 fresh_days = 1
@@ -110,6 +112,7 @@ fresh_days = 1
     assert "evil" not in str(found) and "shadow" not in str(found) and "root" not in str(found.signer_home)
     assert found.log_transport == found.signer_transport == () and found.log_key is None
     assert (found.known_hosts, found.keyring, found.policy_signers) == (None, Path("/theirs"), ())
+    assert found.attestation is None
     assert found.memory.evidence == () and found.memory.fresh_days is found.components[0].fresh_days is None
 
 
@@ -118,7 +121,7 @@ def test_every_field_of_a_manifest_has_its_place() -> None:
     told = {
         Manifest: "path data sha256 name version keyring signers threshold policy_signers policy_threshold via known_hosts"
         " log_transport log_key signer_transport signer_home signer_policy mirror archive_keyring tars components waivers"
-        " memory",
+        " memory attestation",
         ComponentSpec: "name git dsc files signers threshold needs build debs rpms fresh_days submodules",
         Build: "environment packages recipe commands products limits spec reproduce vary reference",
         GitSource: "url tag commit branch trust_root",

@@ -21,7 +21,7 @@ from sealwright_stages.verdict import Status
 _LABEL, _TIME = 11, 10
 _TEXT = 2 + _LABEL + _TIME
 """Cells before the text of a step."""
-_SEALING = (Act.POLICY, Act.PRODUCTS, Act.SEAL, Act.ROOT, Act.EVIDENCE)
+_SEALING = (Act.POLICY, Act.PRODUCTS, Act.SEAL, Act.ROOT, Act.ATTESTATION, Act.EVIDENCE)
 _MISSING = 3
 _WITH_DIGEST = 96
 _NAMES = (10, 18)

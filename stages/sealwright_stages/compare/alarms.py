@@ -32,7 +32,7 @@ _DEMANDS = {
     "known_hosts",
     "evidence",
 }
-_DEMANDING = ("policy", "memory")
+_DEMANDING = ("policy", "memory", "attestation")
 _KEYS = ("openpgp", "ssh", "minisign", "ed25519")
 _NO_ORDER = (Danger.VERSION_BACK, Danger.ARCHIVE_BACK)
 

@@ -1,7 +1,7 @@
 """A stranger's manifest, of which nothing is left that reaches into this machine.
 
 - What it says of the builder's own machine counts nowhere else: the log's and the signer's commands, homes and files,
-  earlier evidence, how fresh something was to be. None of it is read, and no command of it is run outside a build.
+  its TPM, earlier evidence, how fresh something was to be. None of it is read, and no command of it is run outside a build.
 - A local path, by whatever name, is refused; with a folder of sources it must lie in that, links resolved.
 - A keyring of the machine is the one of that name below /usr/share/keyrings, as packages install it; any other is a
   local path. That of the archive is one that Debian ships for it, and no other that the machine has. An ssh server's
@@ -89,6 +89,7 @@ def tamed(manifest: Manifest, brought: Brought, policy: Policy, accepted: Iterab
         components=components,
         waivers=tuple(replace(each, policy_sha256=policy.sha256) for each in accepted) if brought.waivers else (),
         memory=MemorySpec(),
+        attestation=None,
     )
 
 

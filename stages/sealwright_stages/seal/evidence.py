@@ -8,6 +8,7 @@
 - The folder is made under another name and renamed whole; an interrupted run makes it anew, a signed one is left
   as it is.
 - It is signed only as it was made: what is another file by then, or was written to, is told.
+- Where the manifest asks for the machine's attestation, its TPM must answer before the seal, and quote after it.
 - Whatever stops it leaves nothing half made.
 """
 
@@ -139,12 +140,13 @@ class EvidenceFolder:
             with self.context.finishing.step(Act.ROOT) as say:
                 self.context.journal.log.export(fresh / "log")
                 say(self.log_that_was_checked(fresh))
+            self._attest(fresh)
             with self.context.finishing.step(Act.EVIDENCE, str(self.folder)):
                 self._fill(fresh)
                 remove_tree(self.folder)
                 fresh.rename(self.folder)
                 sync_folder(self.folder.parent)
-                self._made = files_of(self.folder)
+                self._made = stamps_of(self.folder)
                 self.context.finishing.know(folder=str(self.folder))
         except OSError as error:
             remove_tree(fresh)
@@ -167,7 +169,26 @@ class EvidenceFolder:
 
     def remember(self) -> None:
         """Take the folder as it is now for what must not change until more is signed; for one that is signed already."""
-        self._made = files_of(self.folder)
+        self._made = stamps_of(self.folder)
+
+    def check_attestation(self) -> None:
+        """Ask the TPM whether it is there, if one will be wanted after the seal.
+
+        Raises:
+            MachineError: it is not, so nothing is sealed.
+        """
+        if (spec := self.context.plan.manifest.attestation) is not None:
+            from sealwright_stages.attestation.taking import probe  # noqa: PLC0415 - who asks for none pays nothing
+
+            with self.context.finishing.step(Act.ATTESTATION) as say:
+                say(probe(spec, self.context.cancel))
+
+    def _attest(self, fresh: Path) -> None:
+        if (spec := self.context.plan.manifest.attestation) is not None:
+            from sealwright_stages.attestation.taking import attest  # noqa: PLC0415 - who asks for none pays nothing
+
+            with self.context.finishing.step(Act.ATTESTATION, "the TPM is asked") as say:
+                say(attest(spec, fresh, self.context.cancel))
 
     def check_untouched(self) -> None:
         """Look whether the folder holds the very files that `write` put there, or `remember` saw, and nobody wrote to them.
@@ -175,7 +196,7 @@ class EvidenceFolder:
         Raises:
             SigningError: one was changed, came or is gone.
         """
-        now = files_of(self.folder)
+        now = stamps_of(self.folder)
         if changed := sorted(name for name in now.keys() | self._made if now.get(name) != self._made.get(name)):
             because = f"{changed[0]} was changed after it was made, before it was signed"
             raise SigningError(
@@ -214,7 +235,7 @@ class EvidenceFolder:
             write_whole(folder / name, data)
 
 
-def files_of(folder: Path) -> dict[str, tuple[int, ...]]:
+def stamps_of(folder: Path) -> dict[str, tuple[int, ...]]:
     """Each file and folder below `folder`: which one it is, its size, and when it was written to, as the kernel says."""
     found: dict[str, tuple[int, ...]] = {}
     for path in folder.rglob("*"):

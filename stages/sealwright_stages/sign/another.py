@@ -28,7 +28,7 @@ from sealwright_stages.finish import Check, digest_over
 from sealwright_stages.manifest import Manifest, load
 from sealwright_stages.ports import Proposal, Signer
 from sealwright_stages.reviewer import Reviewer
-from sealwright_stages.seal.evidence import files_of
+from sealwright_stages.seal.evidence import stamps_of
 from sealwright_stages.seal.pages import rewrite_page
 from sealwright_stages.sign.outside import Said, asked_outside
 from sealwright_stages.sign.papers import Papers
@@ -89,7 +89,7 @@ def subject_of(evidence: Path, reviewer: Reviewer) -> tuple[Audit, Subject | Non
     Raises:
         SigningError: its manifest or keyring can't be read, though the audit did.
     """
-    files = files_of(evidence)
+    files = stamps_of(evidence)
     found = audit(evidence, reviewer)
     wrong = [finding for finding in found.findings if finding.ok == "bad" and not only_lacks(finding)]
     if wrong or found.report is None:
@@ -207,7 +207,7 @@ def _whose(subject: Subject, proposal: Proposal, wanted: str) -> str:
 
 
 def _untouched(subject: Subject) -> None:
-    now = files_of(subject.papers.folder)
+    now = stamps_of(subject.papers.folder)
     if changed := sorted(name for name in now.keys() | subject.files if now.get(name) != subject.files.get(name)):
         because = f"{changed[0]} was changed after it was audited"
         raise SigningError("nothing was signed", because, "find out by whom, then sign again")
