@@ -12,7 +12,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sealwright_appendlog.audit import LogBroken, LogReport, OnRecord, check_log
@@ -36,7 +36,7 @@ from sealwright_stages.seal.evidence import published_path
 from sealwright_stages.sign.provenance import statement
 from sealwright_stages.state import Product, State, remembered_release
 
-__all__ = ["Audit", "Checked", "Finding", "Reviewer", "audit", "check_file"]
+__all__ = ["Audit", "Checked", "Finding", "Reviewer", "as_part", "audit", "check_file"]
 
 
 @dataclass(frozen=True)
@@ -99,8 +99,9 @@ def _audit(evidence: Path, reviewer: Reviewer, watch: OnRecord | None) -> Audit:
         findings += more
         signed, more = policy_signature(evidence / "policy", manifest, own, state, reviewer)
         findings += more
+        findings += _builders(manifest, reviewer)
         if wants is not None:
-            provided = ", ".join(filter(None, (wants.provided, _without(reviewer, report))))
+            provided = ", ".join(filter(None, (wants.provided, not_cosigned(reviewer, report))))
             said = statement(state, manifest, sorted(state.products.values(), key=published_path))
             findings += [*signatures(evidence, wants, state.last_t), *provenance(evidence, wants, said)]
         segments = [name for names in reading.segments.values() for name in names]
@@ -163,7 +164,7 @@ def _inputs(state: State, product: Product) -> list[Finding]:
     return found
 
 
-def _without(reviewer: Reviewer, report: LogReport) -> str:
+def not_cosigned(reviewer: Reviewer, report: LogReport) -> str:
     """Which of the witnesses that the reviewer named have not cosigned: a yes says so, since whoever hands the folder on
     can take a cosignature away."""
     by = {cosigned.witness for cosigned in report.cosigned}
@@ -179,6 +180,24 @@ def _authority(manifest: Manifest, log: VerifierKey) -> list[Finding]:
     if log.public == host.public and log.name.startswith(f"{host.name}/"):
         return [good("log", f"kept by {host.name}", "log-kept")]
     return [bad("log", f"it is not one that {host.name} kept, which the manifest names", "log-kept")]
+
+
+def _builders(manifest: Manifest, reviewer: Reviewer) -> list[Finding]:
+    """One builder's word is no release where several must agree."""
+    if reviewer.part or manifest.builders == 1:
+        return []
+    told = f"this is one builder's evidence, and {manifest.builders} must agree before it is final"
+    return [bad("builders", f"{told}: sealwright join", "builders")]
+
+
+def as_part(evidence: Path, reviewer: Reviewer) -> Reviewer:
+    """The reviewer who asks about one builder's evidence, and not whether the release is final, where by its own manifest
+    several builders must agree; else the reviewer as before."""
+    try:
+        several = load(evidence / "policy/release.toml").builders > 1
+    except (ManifestError, OSError):
+        several = False
+    return replace(reviewer, part=True) if several else reviewer
 
 
 def _policy(folder: Path) -> tuple[Declaration | None, Policy | None, list[Finding]]:

@@ -42,7 +42,7 @@ def required(reviewer: Reviewer, manifest: Manifest, own: Policy) -> tuple[Requi
     if reviewer.keyring is None:
         names = tuple(name for name in manifest.signers if name in own.persons and own.persons[name].covers(None))
         told = "the keys are those in the folder itself: compare their fingerprints, or name your own --keyring"
-        wants = Required(own, names, manifest.threshold, "as far as the folder's own keys go")
+        wants = Required(own, names, _enough(reviewer, manifest.threshold), "as far as the folder's own keys go")
         return wants, [unchecked("signatures", told)]
     try:
         policy = load_policy(reviewer.keyring)
@@ -53,6 +53,11 @@ def required(reviewer: Reviewer, manifest: Manifest, own: Policy) -> tuple[Requi
     return _by_the_release(reviewer, policy, manifest)
 
 
+def _enough(reviewer: Reviewer, asked: int) -> int:
+    """How many persons must have signed; of one builder's part, one: the others are counted over all builders."""
+    return 1 if reviewer.part else asked
+
+
 def _named(reviewer: Reviewer, policy: Policy) -> tuple[Required | None, list[Finding]]:
     strange = [name for name in reviewer.signers if name not in policy.persons]
     scoped = [name for name in reviewer.signers if name not in strange and not policy.persons[name].covers(None)]
@@ -61,7 +66,7 @@ def _named(reviewer: Reviewer, policy: Policy) -> tuple[Required | None, list[Fi
         bad("keyring", f"{name} may vouch for components only, not for a release", "signers") for name in scoped
     ]
     names = tuple(name for name in reviewer.signers if name not in (*strange, *scoped))
-    return Required(policy, names, reviewer.threshold or len(reviewer.signers), ""), findings
+    return Required(policy, names, reviewer.threshold or _enough(reviewer, len(reviewer.signers)), ""), findings
 
 
 def _by_the_release(
@@ -75,7 +80,7 @@ def _by_the_release(
     ]
     own = f"{manifest.threshold} of {', '.join(manifest.signers)}"
     told = f"the release itself says that {own} must sign; say it yourself: --signers NAME,NAME --threshold N"
-    threshold = reviewer.threshold or manifest.threshold
+    threshold = reviewer.threshold or _enough(reviewer, manifest.threshold)
     provided = f"if {threshold} of {', '.join(names) or 'nobody'} is who must sign it"
     return Required(policy, names, threshold, provided), [*findings, unchecked("signatures", told)]
 

@@ -114,6 +114,12 @@ class PublishError(SealwrightError):
     exit_code = Exit.CLOSED
 
 
+class JoinError(SealwrightError):
+    """Builders' evidence is not joined as it is, or something else stands where it would be written."""
+
+    exit_code = Exit.CLOSED
+
+
 class InterruptedRunError(SealwrightError):
     """The release manager, or a signal, asked to stop."""
 

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 class Reviewer:
     """What a reviewer brings: a keyring folder, who must have signed, and how many of them (all if None); the
     witnesses whose cosignatures of the log are checked; checkpoints that were saved of it. `without_products`: the
-    products lie elsewhere, and that is known."""
+    products lie elsewhere, and that is known. `part`: it is one builder's word among several, so one person is enough
+    where no `threshold` is given, and no other builder is asked for."""
 
     keyring: Path | None = None
     signers: tuple[str, ...] = ()
@@ -23,3 +24,4 @@ class Reviewer:
     witnesses: tuple[WitnessKey, ...] = ()
     saved: tuple[Saved, ...] = ()
     without_products: bool = False
+    part: bool = False
