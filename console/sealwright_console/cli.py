@@ -27,7 +27,7 @@ from sealwright_stages.stage import STAGES, Stage
 
 _EXIT_CODES = """exit codes: 0 done; 1 gate closed, audit, check, diff, join or reproduce says no, publish refuses; 2 usage,
 manifest or no terminal; 3 a tool, permission or service is missing; 4 log or seal failure; 5 signing refused;
-130 interrupted; 141 nobody read what it said"""
+6 signed, and other builders must agree; 130 interrupted; 141 nobody read what it said"""
 _UNREAD = 141  # as a shell tells of SIGPIPE: what was not read is no yes
 
 

@@ -28,6 +28,7 @@ def lines(joined: Joined) -> Iterator[str]:
         yield f"{clean(f'{release.name}-{release.version}')}: evidence of {_many(len(joined.builders), 'builder')}"
         yield ""
         yield from _table(joined.builders)
+    yield from _unknown(joined)
     yield from _asides(joined)
     if len(joined.judged.releases) > 1:
         yield from _releases(joined)
@@ -53,9 +54,17 @@ def _table(builders: Sequence[Builder]) -> Iterator[str]:
 def _row(builder: Builder) -> tuple[str, ...]:
     entry, voice = builder.copies[0], builder.voice
     sealed = entry.sealed[:16].replace("T", " ")
-    by = ", ".join(sorted(voice.persons)) or "nobody"
+    by = ", ".join(sorted(voice.persons)) or f"({', '.join(sorted(voice.own)) or 'nobody'})"
     words = (builder.name, by, sealed, f"{entry.records:,}", f"{entry.products:,}", f"{voice.sums[:8]}…")
     return tuple(clean(word, 40) for word in words)
+
+
+def _unknown(joined: Joined) -> Iterator[str]:
+    """Who is good by the release's own keys, and counts for nobody by the reviewer's."""
+    for builder in joined.builders:
+        if why := builder.copies[0].unknown:
+            told = f"! {clean(builder.name)} is nobody by your keyring, and not counted: {clean(why)}"
+            yield from ("", *_folded(told, "  "))
 
 
 def _asides(joined: Joined) -> Iterator[str]:
@@ -85,7 +94,7 @@ def _products(joined: Joined) -> Iterator[str]:
     if not compared.unlike:
         yield f"{_many(compared.products, 'product')}: the same bytes from everybody"
         return
-    yield f"{compared.unlike:,} of {_many(compared.products, 'product')} not the same from everybody"
+    yield f"not the same from everybody: {compared.unlike:,} of {_many(compared.products, 'product')}"
     for each in compared.differences[:_MOST]:
         yield from _folded(f"  {clean(each.path)}", "    ")
         for digest in sorted(set(each.sha256.values()), key=lambda held: (not held, held)):

@@ -20,6 +20,7 @@ class Exit(IntEnum):
     ENVIRONMENT = 3
     LOG = 4
     SIGNING = 5
+    NOT_FINAL = 6
     INTERRUPTED = 130
 
 
@@ -100,6 +101,12 @@ class SigningError(SealwrightError):
     """The signer refused, or what it made did not verify."""
 
     exit_code = Exit.SIGNING
+
+
+class NotFinalError(SealwrightError):
+    """Nothing went wrong: it is signed, and other builders must agree before it is final."""
+
+    exit_code = Exit.NOT_FINAL
 
 
 class RebuildError(SealwrightError):

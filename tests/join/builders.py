@@ -40,14 +40,14 @@ def log_key(number: int) -> Ed25519PrivateKey:
 def with_other_bytes(steps: list[Step]) -> list[Step]:
     """The same story, of a build that made something else."""
     sha256 = hashlib.sha256(OTHER).hexdigest()
-    changed: list[Step] = []
-    for step in steps:
-        if isinstance(step, ev.ProductCollected):
-            step = replace(step, sha256=sha256, size=len(OTHER))
-        elif isinstance(step, ev.ItemVerdict) and step.item == "xen/build":
-            step = built("xen", {"xen.tar": sha256})
-        changed.append(step)
-    return changed
+    other = built("xen", {"xen.tar": sha256})
+    return [_otherwise(step, sha256, other) for step in steps]
+
+
+def _otherwise(step: Step, sha256: str, other: Step) -> Step:
+    if isinstance(step, ev.ProductCollected):
+        return replace(step, sha256=sha256, size=len(OTHER))
+    return other if isinstance(step, ev.ItemVerdict) and step.item == "xen/build" else step
 
 
 def said_more(steps: list[Step]) -> list[Step]:
@@ -73,7 +73,9 @@ class Builders:
         """A person's key."""
         return next(key for key in self.keys if key.person == person)
 
-    def build(self, called: str, log: int, *persons: str, other: bool = False, head: str = HEAD, more: bool = False) -> Path:
+    def build(
+        self, called: str, log: int, *persons: str, other: bool = False, head: str = HEAD, more: bool = False
+    ) -> Path:
         """Evidence with a log of that number, signed by these."""
         forger = Forger(self.folder, tuple(self.key(person) for person in persons), head, key=log_key(log))
         forger.bytes = {DIGEST: PRODUCT, hashlib.sha256(OTHER).hexdigest(): OTHER}

@@ -2,6 +2,7 @@
 
 - What the audit says no to is put aside with its first reason, and never counted. That fewer have signed it than the
   release wants is no such reason: persons are counted over all builders.
+- What is good by its own keys, and nothing by the reviewer's, is kept, and counts for nobody.
 - What was published as somebody's is put aside unless that person signed all of it.
 - A saved checkpoint is held against the log that it is of.
 - Of a joined release the products lie once, and are hashed once for all who share them.
@@ -21,7 +22,7 @@ from sealwright_keyring.policy import Policy, load_policy
 from sealwright_stages.audit import Audit, audit, not_cosigned
 from sealwright_stages.audit_products import products
 from sealwright_stages.audit_signatures import Required, required
-from sealwright_stages.errors import ManifestError, SigningError
+from sealwright_stages.errors import JoinError, ManifestError, SigningError
 from sealwright_stages.files import read_small
 from sealwright_stages.findings import Finding
 from sealwright_stages.join.judge import Release, Voice
@@ -39,7 +40,7 @@ MAX_SUMS = 64 << 20
 class Entry:
     """Evidence that an audit found good, of one builder: `by` are its signers by the release's own keys, `sealed` is when
     its log says that it was. `wants` is who must have signed, for the reviewer; a yes holds `provided` that. `audit` is
-    there if it was to be kept."""
+    there if it was to be kept; `unknown` is why nobody of it counts for the reviewer."""
 
     source: Source
     voice: Voice
@@ -53,18 +54,21 @@ class Entry:
     wants: Required = field(repr=False)
     provided: str = ""
     findings: tuple[Finding, ...] = field(default=(), repr=False)
+    unknown: str = ""
     audit: Audit | None = field(default=None, repr=False)
 
     def sums(self) -> bytes:
         """Its `SHA256SUMS`, as it was audited.
 
         Raises:
-            OSError: it can't be read any more.
-            ValueError: it is another by now.
+            JoinError: it is another by now, or can't be read.
         """
-        data = read_small(self.source.evidence / SUMS, MAX_SUMS)
+        try:
+            data = read_small(self.source.evidence / SUMS, MAX_SUMS)
+        except OSError as error:
+            raise _changed(self.source, error.strerror or str(error)) from error
         if hashlib.sha256(data).hexdigest() != self.voice.sums:
-            raise ValueError(f"{self.source.said}/{SUMS} is another")
+            raise _changed(self.source, "its SHA256SUMS is another")
         return data
 
 
@@ -94,16 +98,25 @@ class Looking:
         asked = replace(self.reviewer, part=True, threshold=None, saved=saved)
         if source.products is not None:
             asked = replace(asked, without_products=True)
-        found = audit(source.evidence, asked)
+        found, unknown = self._audited(source.evidence, asked)
         findings = list(found.findings)
         if source.products is not None and not self.reviewer.without_products and found.passed:
             findings = [each for each in findings if each.what != "products"]
             findings += self._products(source.products, source.evidence, found.state)
         if wrong := [each for each in findings if each.ok == "bad"]:
             return Aside(source.said, f"{wrong[0].what}: {wrong[0].detail}")
-        return self._entry(source, found, findings)
+        return self._entry(source, found, findings, unknown)
 
-    def _entry(self, source: Source, found: Audit, findings: Sequence[Finding]) -> Entry | Aside:
+    def _audited(self, evidence: Path, asked: Reviewer) -> tuple[Audit, str]:
+        """The audit by the reviewer's keys; or by its own, and why it is nothing by the reviewer's."""
+        found = audit(evidence, asked)
+        if found.passed or asked.keyring is None:
+            return found, ""
+        again = audit(evidence, replace(asked, keyring=None, signers=()))
+        wrong = next(each for each in found.findings if each.ok == "bad")
+        return (again, f"{wrong.what}: {wrong.detail}") if again.passed else (found, "")
+
+    def _entry(self, source: Source, found: Audit, findings: Sequence[Finding], unknown: str) -> Entry | Aside:
         evidence, state, report = source.evidence, found.state, found.report
         manifest, own = load(evidence / "policy/release.toml"), load_policy(evidence / "policy")
         mine, _ = required(Reviewer(), manifest, own)
@@ -115,6 +128,7 @@ class Looking:
         if source.signer and source.signer not in by:
             return Aside(source.said, f"it is called after {source.signer}, who did not sign it")
         ours = signed if self.reviewer.keyring is None else tuple(signatures_in(evidence, wants))
+        ours = () if unknown else ours
         sums = hashlib.sha256(read_small(evidence / SUMS, MAX_SUMS)).hexdigest()
         voice = Voice(
             Release(state.release, state.version, manifest.sha256, own.sha256),
@@ -137,6 +151,7 @@ class Looking:
             wants=wants,
             provided=", ".join(filter(None, (wants.provided, not_cosigned(self.reviewer, report)))),
             findings=tuple(findings),
+            unknown=unknown,
             audit=found if self.keep else None,
         )
 
@@ -154,6 +169,12 @@ class Looking:
         found = tuple(each for each in self.reviewer.saved if each.note.partition(b"\n")[0] == origin)
         self.used |= {each.name for each in found}
         return found
+
+
+def _changed(source: Source, because: str) -> JoinError:
+    return JoinError(
+        source.said, f"it changed while it was joined: {because}", "find out who changes it, then join again"
+    )
 
 
 def _both(signed: Sequence[Signature]) -> frozenset[str]:

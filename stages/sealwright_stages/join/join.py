@@ -100,8 +100,8 @@ def weigh(
     """
     looking = Looking(reviewer, keep)
     seen = [looking.look(source) for source in sources]
-    entries = [each for each in seen if isinstance(each, Entry)]
-    away = [*asides, *(each for each in seen if isinstance(each, Aside))]
+    entries, strange = _of_one_release([each for each in seen if isinstance(each, Entry)])
+    away = [*asides, *strange, *(each for each in seen if isinstance(each, Aside))]
     for saved in reviewer.saved:
         if saved.name not in looking.used:
             raise ManifestError("--checkpoint", f"{saved.name} is of none of these logs", "name one of these")
@@ -110,6 +110,17 @@ def weigh(
     told = tuple(sorted(set(away), key=lambda each: (each.said, each.because)))
     provided = ", ".join(sorted({entry.provided for entry in entries if entry.provided}))
     return Joined(judged, _builders(entries, judged), told, _compared(entries), provided)
+
+
+def _of_one_release(entries: Sequence[Entry]) -> tuple[list[Entry], list[Aside]]:
+    """The entries without those of other releases that nobody signed whom the reviewer knows: these are put aside."""
+    known = {entry.voice.release for entry in entries if entry.voice.persons}
+    strange = [
+        entry for entry in entries if known and not entry.voice.persons and entry.voice.release not in known
+    ]
+    because = "it is of another release, by nobody whom you know"
+    asides = [Aside(entry.source.said, f"{because}: {entry.unknown}") for entry in strange]
+    return [entry for entry in entries if entry not in strange], asides
 
 
 def _needs(entries: Sequence[Entry], asked: int) -> Needs:
@@ -166,8 +177,4 @@ def _words(voice: Voice) -> tuple[str, ...]:
 def _compared(entries: Sequence[Entry]) -> Compared:
     """Each different `SHA256SUMS` against the others."""
     held = {entry.voice.sums: entry for entry in entries}
-    try:
-        return compare({sums: held[sums].sums() for sums in sorted(held)})
-    except (OSError, ValueError) as error:
-        because = f"it changed since it was audited: {error}"
-        raise JoinError("the evidence", because, "find out who changes it") from error
+    return compare({sums: held[sums].sums() for sums in sorted(held)})

@@ -94,7 +94,9 @@ def _builders(joined: Joined) -> Iterator[Finding]:
         entry, voice = builder.copies[0], builder.voice
         by = ", ".join(sorted(voice.persons)) or "nobody"
         told = f"{builder.name}, signed by {by}: {entry.records} records, root {voice.root}"
-        if builder.stand in (Stand.AGREES, Stand.OPEN):
+        if entry.unknown:
+            yield advice("builder", f"{told}: nobody who counts for you ({entry.unknown})")
+        elif builder.stand in (Stand.AGREES, Stand.OPEN):
             yield good("builder", told, "log-whole")
         elif builder.stand is Stand.FORKED:
             yield advice("builder", f"{told}: its log was sealed twice, and is not counted")
@@ -103,7 +105,7 @@ def _builders(joined: Joined) -> Iterator[Finding]:
     for aside in joined.asides:
         yield bad("builder", f"{aside.said}: {aside.because}", "builders")
     if joined.agreed is not None and joined.compared.unlike:
-        told = f"{joined.compared.unlike} of {joined.compared.products} are not the same everywhere; see {TEXT}"
+        told = f"{joined.compared.unlike} of {joined.compared.products} not the same everywhere; see {TEXT}"
         yield advice("products", told)
 
 

@@ -115,18 +115,19 @@ def _lines(joined: Joined) -> Iterator[str]:
     name = printable(f"{release.name}-{release.version}")
     title = f"{name}: {len(agree)} builders agree, byte for byte" if len(agree) > 1 else f"{name}: one builder"
     yield from (title, "=" * len(title), "")
-    yield f"{agree[0].copies[0].products} products. The SHA-256 of their SHA256SUMS is"
+    yield f"{_many(agree[0].copies[0].products, 'product')}. The SHA-256 of their SHA256SUMS is"
     yield f"  {group.sums}"
     yield f"Signed by {', '.join(sorted(group.own))}; {threshold} of {', '.join(signers)} must have signed."
-    yield f"{len(agree)} builders have these bytes; {builders} must agree."
+    yield f"{_many(len(agree), 'builder')} with these bytes; {builders} must agree."
     for builder in joined.builders:
         entry = builder.copies[0]
         mark = "" if builder.stand is Stand.AGREES else f"  ({builder.stand}: NOT COUNTED)"
         yield from ("", f"{folder_of(builder)}{mark}")
         yield f"  signed by {', '.join(sorted(builder.voice.own)) or 'nobody'}; sealed {entry.sealed}"
-        yield f"  log root {builder.voice.root}, {entry.records} records"
+        yield f"  log of {entry.records} records, with the root"
+        yield f"    {builder.voice.root}"
         if builder.stand is not Stand.AGREES:
-            yield f"  SHA256SUMS {builder.voice.sums}"
+            yield f"  SHA256SUMS\n    {builder.voice.sums}"
     yield from _differences(joined, group)
     yield _HOW.format(first=folder_of(agree[0]))
 
@@ -134,7 +135,7 @@ def _lines(joined: Joined) -> Iterator[str]:
 def _differences(joined: Joined, group: Group) -> Iterator[str]:
     if not joined.compared.differences:
         return
-    yield from ("", f"{joined.compared.unlike} products are not the same everywhere:")
+    yield from ("", f"not the same everywhere: {_many(joined.compared.unlike, 'product')}")
     for each in joined.compared.differences[:_TOLD]:
         yield f"  {printable(each.path)}"
         yield f"    {each.sha256[group.sums] or 'it is not one of the release':64}  agreed"
@@ -144,6 +145,10 @@ def _differences(joined: Joined, group: Group) -> Iterator[str]:
                 yield f"    {digest or 'missing':64}  {names}"
     if joined.compared.unlike > _TOLD:
         yield f"  and {joined.compared.unlike - _TOLD} more; see {REPORT}"
+
+
+def _many(count: int, what: str) -> str:
+    return f"{count} {what}{'' if count == 1 else 's'}"
 
 
 def _agreed(joined: Joined) -> tuple[Group, tuple[int, tuple[str, ...], int]]:
@@ -165,9 +170,4 @@ def beside(joined: Joined) -> dict[str, bytes]:
     value = as_bytes(report(joined))
     if entry is None:
         raise JoinError("the release", "there is none", "join builders' evidence")
-    try:
-        return {SUMS: entry.sums(), REPORT: value, TEXT: text(joined).encode()}
-    except (OSError, ValueError) as error:
-        raise JoinError(
-            "the evidence", f"it changed since it was audited: {error}", "find out who changes it"
-        ) from error
+    return {SUMS: entry.sums(), REPORT: value, TEXT: text(joined).encode()}

@@ -6,6 +6,7 @@
 - Each signature is verified, strictly and in a clean home, before it is written; then persons are counted.
 - Signatures appear under their names whole; none is ever written that did not verify.
 - Fewer persons than the release demands is no success: it says who has signed, who may, and what to do next.
+- Where several builders must agree, what one of them signed is not final, however many persons signed it.
 - A release that has its signatures already is verified again, and not signed twice.
 - Persons are counted by the policy that the run began with; if manifest or keyring were changed since, nothing is
   signed.
@@ -23,7 +24,7 @@ from datetime import UTC, datetime
 
 from sealwright_keyring.openpgp import Good
 from sealwright_stages.context import Context
-from sealwright_stages.errors import InterruptedRunError, SigningError
+from sealwright_stages.errors import InterruptedRunError, NotFinalError, SigningError
 from sealwright_stages.files import write_whole
 from sealwright_stages.finish import Act, Check, Thing, digest_over
 from sealwright_stages.finish import Signer as Signing
@@ -67,6 +68,7 @@ def sign_release(context: Context, evidence: EvidenceFolder, confirm: Confirm) -
     Raises:
         SigningError: refused, unreachable, or what came back does not verify, and nothing was written; or what
             was written is not enough yet.
+        NotFinalError: it is signed, and other builders must agree.
     """
     finishing = context.finishing
     finishing.know(**_whose(context), folder=str(evidence.folder))
@@ -149,7 +151,7 @@ def _still_whole(context: Context, evidence: EvidenceFolder) -> None:
     from sealwright_stages.audit import Reviewer, audit  # noqa: PLC0415 - most runs don't come this way
 
     manifest = context.plan.manifest
-    reviewer = Reviewer(manifest.keyring, manifest.signers, manifest.threshold)
+    reviewer = Reviewer(manifest.keyring, manifest.signers, manifest.threshold, part=True)
     for finding in audit(evidence.folder, reviewer).findings:
         if finding.ok == "bad" and finding.what != "signatures":
             raise SigningError(
@@ -237,6 +239,11 @@ def _counted(context: Context, evidence: EvidenceFolder) -> str:
     if not persons:
         raise SigningError("the evidence folder's signatures", "they do not verify", "remove them, sign again")
     signed = f"signed by {', '.join(sorted(persons))}: {len(persons)} of {manifest.threshold} needed"
+    if manifest.builders > 1:
+        what = f"signed, not final: 1 of {manifest.builders} builders"
+        raise NotFinalError(
+            what, signed, f"publish {evidence.folder}, and join it with the others': sealwright join"
+        )
     if len(persons) < manifest.threshold:
         others = " or ".join(name for name in manifest.signers if name not in persons)
         raise SigningError(
