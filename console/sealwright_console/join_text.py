@@ -97,10 +97,12 @@ def _products(joined: Joined) -> Iterator[str]:
     yield f"not the same from everybody: {compared.unlike:,} of {_many(compared.products, 'product')}"
     for each in compared.differences[:_MOST]:
         yield from _folded(f"  {clean(each.path)}", "    ")
-        for digest in sorted(set(each.sha256.values()), key=lambda held: (not held, held)):
+        agreed = each.sha256[joined.agreed.sums] if joined.agreed is not None else None
+        for digest in sorted(set(each.sha256.values()), key=lambda held: (held != agreed, not held, held)):
             names = [b.name for sums, held in each.sha256.items() if held == digest for b in joined.sharing(sums)]
             yield f"    {digest or 'it is missing'}"
-            yield from _folded(f"      {clean(', '.join(sorted(names)))}", "      ")
+            word = " (agreed)" if digest == agreed else ""
+            yield from _folded(f"      {clean(', '.join(sorted(names)))}{word}", "      ")
     if compared.unlike > _MOST:
         yield f"  and {compared.unlike - _MOST:,} more; --json names {len(compared.differences):,}"
 

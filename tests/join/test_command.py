@@ -32,7 +32,7 @@ def test_the_report_fits_eighty_columns_and_names_each_hash_whole(
     place = lines.index("  products/xen/xen.tar")
     assert lines[place - 1] == "not the same from everybody: 1 of 1 product"
     assert HEX.search(lines[place + 1]) and HEX.search(lines[place + 3])
-    assert {lines[place + 2].strip(), lines[place + 4].strip()} == {"alice, bob", "carol"}
+    assert [lines[place + 2].strip(), lines[place + 4].strip()] == ["alice, bob (agreed)", "carol"]
     assert "  ✓ 2 builders of 2 needed: alice, bob" in lines and "  ✗ 1 person of 2 needed: carol" in lines
     assert "verdict: FINAL, as far as the folder's own keys go" in lines
 
