@@ -126,6 +126,8 @@ def test_two_agree_and_one_differs_and_two_of_three_persons_make_it_final(base: 
         few = "taskset -c $(taskset -pc $$ | grep -o '[0-9]*$') " if name == "carol" else ""
         code, out = desk.types(f"(cd {name} && {few}sealwright run release.toml --batch)", last=5)
         assert code == 6 and "error: signed, not final: 1 of 2 builders" in out
+    code, _ = desk.types("(cd alice && sealwright run release.toml --batch)", last=3)
+    assert code == 6  # nothing is signed twice, and it says the same
     evidence = {name: f"{name}/small-1.0.release/evidence" for name in PERSONS}
     for name in PERSONS:
         code, _ = desk.types(f"sealwright publish {evidence[name]} --to {name}/site", last=3)
