@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from sealwright_stages.errors import JoinError, ManifestError
+from sealwright_stages.errors import ManifestError
 from sealwright_stages.join.compare import Compared, compare
 from sealwright_stages.join.entry import Entry, Looking
 from sealwright_stages.join.judge import Group, Judged, Needs, Voice, judge, paired, united
