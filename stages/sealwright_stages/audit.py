@@ -101,7 +101,7 @@ def _audit(evidence: Path, reviewer: Reviewer, watch: OnRecord | None) -> Audit:
         findings += more
         findings += _builders(manifest, reviewer)
         if wants is not None:
-            provided = ", ".join(filter(None, (wants.provided, not_cosigned(reviewer, report))))
+            provided = ", ".join(filter(None, (wants.provided, _without(reviewer, report))))
             said = statement(state, manifest, sorted(state.products.values(), key=published_path))
             findings += [*signatures(evidence, wants, state.last_t), *provenance(evidence, wants, said)]
         segments = [name for names in reading.segments.values() for name in names]
@@ -164,7 +164,7 @@ def _inputs(state: State, product: Product) -> list[Finding]:
     return found
 
 
-def not_cosigned(reviewer: Reviewer, report: LogReport) -> str:
+def _without(reviewer: Reviewer, report: LogReport) -> str:
     """Which of the witnesses that the reviewer named have not cosigned: a yes says so, since whoever hands the folder on
     can take a cosignature away."""
     by = {cosigned.witness for cosigned in report.cosigned}

@@ -19,7 +19,7 @@ from sealwright_appendlog import layout
 from sealwright_appendlog.saved import Saved
 from sealwright_keyring.errors import KeyringError
 from sealwright_keyring.policy import Policy, load_policy
-from sealwright_stages.audit import Audit, audit, not_cosigned
+from sealwright_stages.audit import Audit, audit
 from sealwright_stages.audit_products import products
 from sealwright_stages.audit_signatures import Required, required
 from sealwright_stages.errors import JoinError, ManifestError, SigningError
@@ -95,7 +95,7 @@ class Looking:
 
     def _look(self, source: Source) -> Entry | Aside:
         saved = self._saved(source.evidence)
-        asked = replace(self.reviewer, part=True, threshold=None, saved=saved)
+        asked = replace(_part(self.reviewer), saved=saved)
         if source.products is not None:
             asked = replace(asked, without_products=True)
         found, unknown = self._audited(source.evidence, asked)
@@ -121,7 +121,8 @@ class Looking:
         manifest, own = load(evidence / "policy/release.toml"), load_policy(evidence / "policy")
         mine, _ = required(Reviewer(), manifest, own)
         wants, _ = required(self.reviewer, manifest, own)
-        if report is None or mine is None or wants is None:
+        part, _ = required(_part(self.reviewer), manifest, own)
+        if report is None or mine is None or wants is None or part is None:
             return Aside(source.said, "nothing says who must have signed it")
         signed = tuple(signatures_in(evidence, mine))
         by = tuple(signers_in(evidence, mine, signed))
@@ -149,7 +150,7 @@ class Looking:
             manifest=manifest,
             policy=own,
             wants=wants,
-            provided=", ".join(filter(None, (wants.provided, not_cosigned(self.reviewer, report)))),
+            provided="" if unknown else _provided(found.provided, part.provided, wants.provided),
             findings=tuple(findings),
             unknown=unknown,
             audit=found if self.keep else None,
@@ -169,6 +170,16 @@ class Looking:
         found = tuple(each for each in self.reviewer.saved if each.note.partition(b"\n")[0] == origin)
         self.used |= {each.name for each in found}
         return found
+
+
+def _part(reviewer: Reviewer) -> Reviewer:
+    """Whoever asks about one builder: one person is enough, the others are counted over all builders."""
+    return replace(reviewer, part=True, threshold=None)
+
+
+def _provided(said: str, part: str, whole: str) -> str:
+    """What the audit of one builder `said` that a yes hangs on, with the `whole` demand for that of its `part`."""
+    return ", ".join(filter(None, (whole, said.removeprefix(part).removeprefix(", "))))
 
 
 def _changed(source: Source, because: str) -> JoinError:
