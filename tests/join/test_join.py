@@ -40,6 +40,7 @@ def test_what_the_audit_says_no_to_is_put_aside_and_never_counted(builders: Buil
     assert [builder.name for builder in joined.builders] == ["alice", "carol"]
 
 
+@pytest.mark.slow
 def test_whose_signature_and_sums_are_copied_is_no_second_builder(builders: Builders) -> None:
     copied = builders.copied("carol", "mallory")  # carol's log, with the sums that alice signed
     for name in ("SHA256SUMS", "SHA256SUMS.asc"):
@@ -48,6 +49,7 @@ def test_whose_signature_and_sums_are_copied_is_no_second_builder(builders: Buil
     assert joined.agreed is None and aside(joined).startswith("SHA256SUMS: it does not name exactly the products")
 
 
+@pytest.mark.slow
 def test_the_same_log_twice_is_one_builder_whoever_signed_the_copy(builders: Builders) -> None:
     builders.copied("alice", "again")
     joined = join(builders.at("alice", "again"))
@@ -74,6 +76,7 @@ def test_more_builders_can_be_asked_for_and_not_fewer(once: Builders) -> None:
         join(pair, builders=1)
 
 
+@pytest.mark.slow
 def test_another_manifest_is_another_release(builders: Builders) -> None:
     builders.build("dave", 9, "carol", head=HEAD.replace("threshold = 2", "threshold = 1"))
     joined = join(builders.at("alice", "bob", "dave"))
@@ -106,6 +109,7 @@ def test_a_publication_is_its_signers_and_a_link_is_nobodys(builders: Builders, 
     assert [builder.name for builder in joined.builders] == ["alice"] and joined.agreed is None
 
 
+@pytest.mark.slow
 def test_a_name_may_be_a_link_and_nothing_below_it(builders: Builders, tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to(builders.folder / "alice")
     assert join([tmp_path / "link", builders.folder / "bob"]).agreed is not None
@@ -134,6 +138,7 @@ def test_what_is_not_there_or_too_much_is_refused(once: Builders, tmp_path: Path
         join([tmp_path])
 
 
+@pytest.mark.slow
 def test_a_person_who_signed_two_builds_and_a_log_sealed_twice_count_nowhere(builders: Builders) -> None:
     builders.build("bob-again", 8, "bob", other=True)
     joined = join(builders.at("alice", "bob", "bob-again"))

@@ -54,6 +54,7 @@ def test_each_builders_evidence_is_there_byte_for_byte_and_the_products_once(onc
     }  # fmt: skip
 
 
+@pytest.mark.slow
 def test_gpg_sha256sum_and_the_verifier_say_yes_as_the_text_says(whole: Path, tmp_path: Path) -> None:
     home = tmp_path / "h"
     home.mkdir(mode=0o700)
@@ -84,6 +85,7 @@ def test_audit_and_check_say_yes_to_a_joined_release(whole: Path, once: Builders
     assert other.findings[0].ok == "bad"
 
 
+@pytest.mark.slow
 def test_order_and_number_of_what_is_named_change_no_byte(once: Builders, whole: Path, tmp_path: Path) -> None:
     expected = files(whole)
     for number, order in enumerate([*itertools.permutations(ALL)][2::3]):
@@ -102,6 +104,7 @@ def test_who_comes_later_is_joined_with_what_is_joined(once: Builders, whole: Pa
     assert not again.new and snapshot(early) == before
 
 
+@pytest.mark.slow
 def test_copies_of_one_builder_are_put_together_with_all_who_signed(builders: Builders, tmp_path: Path) -> None:
     for name in ("a-bob", "a-carol"):
         copy, key = builders.copied("alice", name), builders.key(name.removeprefix("a-"))
@@ -168,7 +171,10 @@ MEANWHILE: dict[str, Change] = {
 }
 
 
-@pytest.mark.parametrize("change", MEANWHILE)
+@pytest.mark.parametrize(
+    "change",
+    ["other bytes", *(pytest.param(each, marks=pytest.mark.slow) for each in MEANWHILE if each != "other bytes")],
+)
 def test_evidence_that_changes_after_its_audit_is_refused_and_nothing_is_left(
     builders: Builders, tmp_path: Path, change: str
 ) -> None:
@@ -179,6 +185,7 @@ def test_evidence_that_changes_after_its_audit_is_refused_and_nothing_is_left(
     assert list((tmp_path / "new").iterdir()) == []
 
 
+@pytest.mark.slow
 def test_without_products_only_their_hashes_are_compared_and_none_is_copied(
     builders: Builders, tmp_path: Path
 ) -> None:
@@ -209,9 +216,10 @@ CHANGES: dict[str, Change] = {
 }
 
 
-def test_every_change_of_a_joined_release_is_found(whole: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("few", [True, pytest.param(False, marks=pytest.mark.slow)])
+def test_every_change_of_a_joined_release_is_found(whole: Path, tmp_path: Path, few: bool) -> None:
     missed = []
-    for name, change in CHANGES.items():
+    for name, change in list(CHANGES.items())[:: 4 if few else 1]:
         copy = Path(shutil.copytree(whole, tmp_path / name))
         change(copy)
         if audited(copy)[1].passed:
@@ -219,6 +227,7 @@ def test_every_change_of_a_joined_release_is_found(whole: Path, tmp_path: Path) 
     assert missed == []
 
 
+@pytest.mark.slow
 def test_what_another_version_wrote_of_it_is_told_and_not_compared(whole: Path, tmp_path: Path) -> None:
     copy = Path(shutil.copytree(whole, tmp_path / "out"))
     report = copy / "join.json"
