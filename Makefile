@@ -1,5 +1,5 @@
 # Everything that the project can do from a fresh clone. Each target does its own set-up.
-.PHONY: setup demo demo-tampered test test-slow lint bench bench-large survey screenshots clean
+.PHONY: setup demo demo-tampered test test-slow outside lint bench bench-large survey screenshots clean
 PY := .venv/bin/python
 TOOLS := gpg=gnupg ssh-keygen=openssh-client dropbearkey=dropbear-bin minisign=minisign rpmkeys=rpm git=git \
 	curl=curl bwrap=bubblewrap mmdebstrap=mmdebstrap xz=xz-utils bzip2=bzip2 zstd=zstd prlimit=util-linux sqv=sqv \
@@ -28,6 +28,11 @@ test: setup
 # named as it ends.
 test-slow: setup
 	@$(PY) -m pytest -v -m "slow or network" --durations=20
+
+# Other people's programs verify a signed release, by the commands of docs/how-to/verify-with-other-programs.md; the table
+# of who does. Takes one package from npm's registry, pinned by its hash, into a folder that is gone afterwards.
+outside: setup
+	@$(PY) -m pytest -q -rs -m "" tests/outsider/test_outside_verifiers.py
 
 lint: setup
 	@$(PY) -m ruff format --check .

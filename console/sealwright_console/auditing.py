@@ -30,7 +30,7 @@ _DAMAGE = frozenset(
         "joined",
     }
 )
-_HANDS = frozenset({"signers", "provenance", "policy-signed"})
+_HANDS = frozenset({"signers", "provenance", "provenance-raw", "policy-signed"})
 _NOTES = ("saved earlier", "sealed here")
 
 

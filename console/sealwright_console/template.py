@@ -61,6 +61,7 @@ _SIGNERS = """# Whom you trust, by full fingerprint only. Add the first person, 
 # openpgp = ["<40 hex digits>"]
 # ssh = ["<file in keys/>.pub"]         # and/or keys of other kinds, each in a file of its own
 # minisign = ["<file in keys/>.pub"]
+# ed25519 = ["<file in keys/>.pem"]     # signs the provenance a second time, and counts for nothing
 """
 
 

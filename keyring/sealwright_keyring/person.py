@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date
 
+from sealwright_keyring.ed25519_keys import Ed25519Key
 from sealwright_keyring.minisign_keys import MinisignKey
 from sealwright_keyring.ssh_keys import SshKey
 
@@ -21,12 +22,16 @@ class Person:
     not_before: date | None = None
     not_after: date | None = None
     rotate_by: date | None = None
+    ed25519: tuple[Ed25519Key, ...] = ()
+    """With which the person signs provenance a second time; nothing counts by them."""
 
     @property
     def fingerprints(self) -> tuple[str, ...]:
         """The names of all the person's keys, as a verdict names them."""
-        ssh, minisign = (key.fingerprint for key in self.ssh), (key.fingerprint for key in self.minisign)
-        return (*self.openpgp, *ssh, *minisign)
+        ssh, minisign, raw = (
+            tuple(key.fingerprint for key in keys) for keys in (self.ssh, self.minisign, self.ed25519)
+        )
+        return (*self.openpgp, *ssh, *minisign, *raw)
 
     def covers(self, component: str | None) -> bool:
         """Whether the person's scope covers `component` (None: the release itself)."""

@@ -3,7 +3,7 @@
 - A person has OpenPGP keys by full fingerprint (40 or 64 hex digits); a short key id is refused.
 - A key belongs to one person only, whatever its kind, so that a threshold counts persons.
 - An unknown key, a wrong type, a duplicate is an error with file and line; nothing is guessed.
-- Each fingerprint must be in a certificate of `keys/`, each ssh and minisign file must be there and hold one key of
+- Each fingerprint must be in a certificate of `keys/`, each ssh, minisign and ed25519 file must be there and hold one key of
   that kind; else an error.
 - Key files are regular files of bounded size, and are read once: what was hashed is what is used and kept.
 - A person may be limited to components (and is then no release signer), and to a time; the key may have a day by
@@ -24,7 +24,7 @@ from pathlib import Path
 
 from sealwright_keyring.errors import PolicyError
 from sealwright_keyring.person import Person
-from sealwright_keyring.policy_reader import FINGERPRINT, PersonsReader
+from sealwright_keyring.policy_reader import FINGERPRINT, NO_CERTIFICATE, PersonsReader
 
 __all__ = ["Person", "Policy", "load_policy", "read_files", "read_key_file"]
 _MAX_FILE = 16 << 20
@@ -100,7 +100,7 @@ def load_policy(folder: Path) -> Policy:
     digest = hashlib.sha256(hashlib.sha256(data).digest())
     for name, content in contents.items():
         digest.update(name.encode("utf-8", "surrogateescape") + b"\0" + hashlib.sha256(content).digest())
-    keys = tuple(content for name, content in contents.items() if not name.endswith(".pub"))
+    keys = tuple(content for name, content in contents.items() if not name.endswith(NO_CERTIFICATE))
     return Policy(folder, digest.hexdigest(), persons, keys, files)
 
 
@@ -135,7 +135,7 @@ def read_key_file(path: Path, next_step: str) -> bytes:
 
 def _key_files(folder: Path) -> dict[str, bytes]:
     try:
-        names = sorted(path.name for path in folder.iterdir() if path.suffix in (".asc", ".gpg", ".pub"))
+        names = sorted(path.name for path in folder.iterdir() if path.suffix in (".asc", ".gpg", *NO_CERTIFICATE))
     except OSError as error:
         raise PolicyError(folder, 1, error.strerror or "it can't be read", "make the folder") from error
     return {name: read_key_file(folder / name, "put the key file itself here, not a link") for name in names}

@@ -1,8 +1,9 @@
 """The persons of a `signers.toml`, read strictly beside the key files that it names.
 
 - An unknown key, a wrong type, a key that belongs to two persons: an error with its line.
-- An OpenPGP key is named by its full fingerprint and lies in some certificate of `keys/`; an SSH or minisign key is
-  named by its file, which holds that one key, of that kind, and nothing else.
+- An OpenPGP key is named by its full fingerprint and lies in some certificate of `keys/`; any other key is named by
+  its file, which holds that one key, of that kind, and nothing else.
+- An Ed25519 key by itself makes nobody a signer: it signs a second time what the person has signed.
 """
 
 from __future__ import annotations
@@ -13,15 +14,19 @@ from datetime import date
 from pathlib import Path
 from typing import Any, TypeVar
 
-from sealwright_keyring import minisign_keys, ssh_keys
+from sealwright_keyring import ed25519_keys, minisign_keys, ssh_keys
 from sealwright_keyring.certificates import certificates
 from sealwright_keyring.errors import MalformedError, PolicyError, RefusedError
 from sealwright_keyring.person import Person
 from sealwright_keyring.toml_lines import line_of
 
 FINGERPRINT = re.compile(r"(?:[0-9A-F]{40}|[0-9A-F]{64})\Z")
+NO_CERTIFICATE = (".pub", ".pem")
+"""How the names of key files end that hold no OpenPGP certificates."""
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}\Z")
-_FIELDS = frozenset({"openpgp", "ssh", "minisign", "not_before", "not_after", "components", "rotate_by"})
+_FIELDS = frozenset(
+    {"openpgp", "ssh", "minisign", "ed25519", "not_before", "not_after", "components", "rotate_by"}
+)
 _Key = TypeVar("_Key")
 
 
@@ -85,6 +90,7 @@ class PersonsReader:
             self._date(where, table, "not_before"),
             self._date(where, table, "not_after"),
             self._date(where, table, "rotate_by"),
+            self._keys(where, table, "ed25519", ed25519_keys.parse_key_file, ".pem"),
         )
         if not (person.openpgp or person.ssh or person.minisign):
             raise self.fail(where, f"{name} has no key", 'add openpgp = ["<full fingerprint>"]')
@@ -99,13 +105,18 @@ class PersonsReader:
         return tuple(values)
 
     def _keys(
-        self, where: tuple[str, str], table: Mapping[str, Any], kind: str, parse: Callable[[bytes], _Key]
+        self,
+        where: tuple[str, str],
+        table: Mapping[str, Any],
+        kind: str,
+        parse: Callable[[bytes], _Key],
+        end: str = ".pub",
     ) -> tuple[_Key, ...]:
         """The keys of one kind, each out of its file."""
         found: list[_Key] = []
         for name in self._texts(where, table, kind):
-            if not name.endswith(".pub") or name not in self.files:
-                raise self.fail((*where, kind), f"keys/ has no file {name!r}", "name a .pub file of keys/")
+            if not name.endswith(end) or name not in self.files:
+                raise self.fail((*where, kind), f"keys/ has no file {name!r}", f"name a {end} file of keys/")
             try:
                 found.append(parse(self.files[name]))
             except (MalformedError, RefusedError) as error:
@@ -124,14 +135,15 @@ class PersonsReader:
 def _kind(fingerprint: str) -> str:
     if fingerprint.startswith("SHA256:"):
         return "ssh"
-    return "minisign" if fingerprint.startswith(minisign_keys.PREFIX) else "openpgp"
+    others = {"minisign": minisign_keys.PREFIX, "ed25519": ed25519_keys.PREFIX}
+    return next((kind for kind, prefix in others.items() if fingerprint.startswith(prefix)), "openpgp")
 
 
 def _held(folder: Path, files: Mapping[str, bytes]) -> frozenset[str]:
     """The primary fingerprints of all certificates in the key files."""
     held: set[str] = set()
     for name, content in files.items():
-        if not name.endswith(".pub"):
+        if not name.endswith(NO_CERTIFICATE):
             try:
                 held.update(certificate.fingerprint for certificate in certificates(content))
             except MalformedError as error:

@@ -3,7 +3,8 @@
 - A key is named by its full fingerprint, which must be in the file that is added: nobody is trusted by name. A
   minisign key may also be named by itself, as its owners publish it.
 - What is stored of an OpenPGP key is the minimal export out of a clean home, under `keys/<fingerprint>.asc`; of an SSH
-  or minisign key the key itself with its comment, under `keys/<kind>-<SHA-256 in hex>.pub`.
+  or minisign key the key itself with its comment, under `keys/<kind>-<SHA-256 in hex>.pub`; of a raw Ed25519 key the
+  key, under `keys/ed25519-<SHA-256 in hex>.pem`.
 - `signers.toml` keeps its text; a key is appended to its person's list, or a table to the end.
 - Files are replaced whole; the folder is read strictly before and after, and put back if it no longer reads.
 """
@@ -18,7 +19,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from sealwright_keyring import minisign_keys, ssh_keys
+from sealwright_keyring import ed25519_keys, minisign_keys, ssh_keys
 from sealwright_keyring.certificates import certificates
 from sealwright_keyring.errors import KeyringError, MalformedError, RefusedError
 from sealwright_keyring.gpg import Gpg
@@ -37,7 +38,7 @@ _MINISIGN_KEY = re.compile(r"RW[A-Za-z0-9+/]{54}\Z")
 class Entry:
     """One key of one person, for a list: what gpg or its file says of it, strings printable.
 
-    An SSH or minisign key says nothing of its times; `created` and `expires` are empty then.
+    A key of another kind than OpenPGP says nothing of its times; `created` and `expires` are empty then.
     """
 
     person: str
@@ -132,7 +133,8 @@ class KeyringFolder:
     def _found(self, file: Path, fingerprint: str) -> _Found:
         """The one key in `file` that has this fingerprint, as it is to be stored."""
         is_minisign = fingerprint.startswith(minisign_keys.PREFIX) or _MINISIGN_KEY.match(fingerprint)
-        other = is_minisign or fingerprint.startswith("SHA256:")
+        is_raw = fingerprint.startswith(ed25519_keys.PREFIX)
+        other = is_minisign or is_raw or fingerprint.startswith("SHA256:")
         names = set() if other else normalised([fingerprint])
         try:
             data = file.read_bytes()
@@ -147,7 +149,7 @@ class KeyringFolder:
                 home.load(certificates(data), names)
                 return _Found("openpgp", name, name, f"{name}.asc", home.export(names, armor=True))
         try:
-            found = _minisign(data) if is_minisign else _ssh(data)
+            found = _minisign(data) if is_minisign else _raw(data) if is_raw else _ssh(data)
         except (MalformedError, RefusedError) as error:
             raise KeyringError(f"{file}", error.because, "name the public key file, one key in it") from error
         if fingerprint not in (found.fingerprint, found.key):
@@ -173,6 +175,8 @@ class KeyringFolder:
             yield _timeless(person.name, ssh.fingerprint, ssh.algorithm, ssh.comment)
         for mini in person.minisign:
             yield _timeless(person.name, mini.fingerprint, "minisign Ed25519", mini.comment)
+        for raw in person.ed25519:
+            yield _timeless(person.name, raw.fingerprint, "raw Ed25519, of provenance", "")
 
 
 def _timeless(person: str, fingerprint: str, algorithm: str, comment: str) -> Entry:
@@ -191,6 +195,12 @@ def _minisign(data: bytes) -> _Found:
     place = f"minisign-{key.fingerprint.removeprefix(minisign_keys.PREFIX)}.pub"
     stored = f"untrusted comment: {printable(key.comment, 200)}\n{key.text}\n"
     return _Found("minisign", key.fingerprint, place, place, stored.encode(), key.text)
+
+
+def _raw(data: bytes) -> _Found:
+    key = ed25519_keys.parse_key_file(data)
+    place = f"ed25519-{key.keyid}.pem"
+    return _Found("ed25519", key.fingerprint, place, place, key.pem)
 
 
 def added(text: str, person: str, key: str, kind: str = "openpgp") -> str:

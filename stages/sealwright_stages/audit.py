@@ -24,7 +24,8 @@ from sealwright_stages.audit_folder import irregular, listed, pages, strangers
 from sealwright_stages.audit_log import Reading, broken, rules, told
 from sealwright_stages.audit_policy import policy_signature
 from sealwright_stages.audit_products import products, proof_of, proofs
-from sealwright_stages.audit_signatures import provenance, required, signatures
+from sealwright_stages.audit_provenance import told_files
+from sealwright_stages.audit_signatures import required, signatures
 from sealwright_stages.audit_unchecked import not_checked, root_packages
 from sealwright_stages.declared import Declaration, declaration
 from sealwright_stages.errors import ManifestError
@@ -33,7 +34,7 @@ from sealwright_stages.findings import Finding, bad, good, unchecked
 from sealwright_stages.manifest import Manifest, load
 from sealwright_stages.reviewer import Reviewer
 from sealwright_stages.seal.evidence import published_path
-from sealwright_stages.sign.provenance import statement
+from sealwright_stages.sign.provenance import SealedLog
 from sealwright_stages.state import Product, State, remembered_release
 
 __all__ = ["Audit", "Checked", "Finding", "Reviewer", "as_part", "audit", "check_file"]
@@ -102,8 +103,14 @@ def _audit(evidence: Path, reviewer: Reviewer, watch: OnRecord | None) -> Audit:
         findings += _builders(manifest, reviewer)
         if wants is not None:
             provided = ", ".join(filter(None, (wants.provided, _without(reviewer, report))))
-            said = statement(state, manifest, sorted(state.products.values(), key=published_path))
-            findings += [*signatures(evidence, wants, state.last_t), *provenance(evidence, wants, said)]
+            log = SealedLog(reading.log, VerifierKey.parse(report.vkey), report.checkpoint)
+            findings += signatures(evidence, wants, state.last_t)
+            if reading.replay.story.lost:
+                findings.append(
+                    unchecked("provenance", "too much is wrong with the log: nothing is told out of it")
+                )
+            else:
+                findings += told_files(evidence, state, manifest, log, wants, own)
         segments = [name for names in reading.segments.values() for name in names]
         findings += strangers(evidence, listed(manifest, [*own.files, *signed], state, segments, report.records))
         findings += pages(evidence, manifest, state)

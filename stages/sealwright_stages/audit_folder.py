@@ -22,12 +22,13 @@ from sealwright_stages.manifest import Manifest
 from sealwright_stages.seal.evidence import published_path, verifier
 from sealwright_stages.seal.pages import how_to_verify, index_page
 from sealwright_stages.seal.proofs import proof_name
+from sealwright_stages.sign.sbom import SBOM
 from sealwright_stages.state import State
 
 _MOST = 20  # findings of one kind
 _MAX_ENTRIES = 2_000_000
 _LOG = (layout.INDEX, layout.SEALED, layout.CHECKPOINT, layout.VKEY, layout.SUMS, f"{layout.SUMS}.asc")
-_TOP = ("SHA256SUMS", "SHA256SUMS.asc", "HOW-TO-VERIFY.txt", "verify.py", "index.html")
+_TOP = ("SHA256SUMS", "SHA256SUMS.asc", "HOW-TO-VERIFY.txt", "verify.py", "index.html", SBOM)
 
 
 def irregular(evidence: Path) -> list[Finding]:

@@ -5,7 +5,6 @@
 - Without a keyring the keys are those of the folder itself, and a yes says so too.
 - A person counts who signed the products' sums and the log's sums.
 - What was signed more than a day before the log says that it was sealed is a no; less is told.
-- A provenance says exactly what the log says; one, at least, is signed by a person who counts.
 """
 
 from __future__ import annotations
@@ -17,14 +16,10 @@ from pathlib import Path
 from sealwright_keyring.errors import KeyringError
 from sealwright_keyring.policy import Policy, load_policy
 from sealwright_stages.errors import SigningError
-from sealwright_stages.files import read_small
 from sealwright_stages.findings import Finding, advice, bad, good, unchecked
 from sealwright_stages.manifest import Manifest
 from sealwright_stages.reviewer import Reviewer
-from sealwright_stages.sign.provenance import opened, pae
-from sealwright_stages.sign.release_signatures import SKEW, ahead_of_seal, persons_of, signed_at, signed_pairs
-
-_MAX_PROVENANCE = 64 << 20
+from sealwright_stages.sign.release_signatures import SKEW, ahead_of_seal, signed_at, signed_pairs
 
 
 @dataclass(frozen=True)
@@ -111,26 +106,3 @@ def _too_early(name: str, signed: datetime, sealed: str) -> Finding | None:
     if before > SKEW:
         return bad("signatures", f"{told}: nobody signs what is not there yet", "signers")
     return advice("signatures", f"{told}: one of the two clocks is wrong", "signers")
-
-
-def provenance(evidence: Path, wants: Required, said: bytes) -> list[Finding]:
-    """Whether each provenance says `said` and no more, and who signed it."""
-    findings: list[Finding] = []
-    counted: set[str] = set()
-    for path in sorted(evidence.glob("provenance.*.dsse.json")):
-        try:
-            payload, signature = opened(read_small(path, _MAX_PROVENANCE))
-            who = persons_of(signature, pae(payload), wants.policy, wants.names)
-        except (OSError, ValueError, SigningError) as error:
-            return [bad("provenance", f"{path.name}: {error}", "provenance")]
-        if payload != said:
-            return [bad("provenance", f"{path.name} says something else than the log", "provenance")]
-        if not who:
-            findings.append(advice("provenance", f"{path.name} is signed by nobody who counts", "provenance"))
-        counted |= who
-    if not counted:
-        return [*findings, bad("provenance", "none is signed by a person who counts", "provenance")]
-    return [
-        *findings,
-        good("provenance", f"it says what the log says, signed by {', '.join(sorted(counted))}", "provenance"),
-    ]

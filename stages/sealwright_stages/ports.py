@@ -255,13 +255,15 @@ class Builder(Protocol):
         """How the files of these names differ between two folders; `folder` is a new one to work in."""
 
 
+ED25519 = "provenance.ed25519"
+"""Under this name a raw Ed25519 signature over the provenance comes along, if the signer has such a key."""
+
+
 class Signer(Protocol):
     """The signer, wherever it runs."""
 
-    def propose(
-        self, release: str, documents: Mapping[str, tuple[str, bytes]], context: Mapping[str, object]
-    ) -> Proposal:
-        """Show it what is to be signed: name -> (kind, bytes). Raises SigningError."""
+    def propose(self, release: str, documents: Mapping[str, tuple[str, bytes]], log: Path) -> Proposal:
+        """Show it what is to be signed, name -> (kind, bytes), and the sealed log. Raises SigningError."""
 
     def sign(self, proposal: Proposal, typed_digest: str, typed_release: str) -> Mapping[str, bytes]:
         """Signatures by document name (empty typed words: by its own policy). Raises SigningError."""

@@ -106,6 +106,11 @@ class Product:
         return compared(self.compared, self.reference)
 
 
+def published_path(product: Product) -> str:
+    """Where a product lies below the evidence folder."""
+    return f"products/{product.component}/{product.name}"
+
+
 @dataclass(frozen=True)
 class Sample:
     """A look at a running build: percent of one core, bytes, counts; when the log took it."""

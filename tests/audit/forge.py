@@ -20,16 +20,17 @@ from sealwright_appendlog.store import Store
 from sealwright_keyring.policy import Policy, load_policy
 from sealwright_stages import events as ev
 from sealwright_stages.declared import Declaration, declaration
-from sealwright_stages.errors import MachineError
+from sealwright_stages.errors import MachineError, SealwrightError
 from sealwright_stages.events import BadEventError, Stage
 from sealwright_stages.fold import apply
 from sealwright_stages.gate import decide
 from sealwright_stages.log.entries import read_entries
-from sealwright_stages.manifest import load
+from sealwright_stages.manifest import Manifest, load
 from sealwright_stages.seal.evidence import published_path, verifier
 from sealwright_stages.seal.pages import how_to_verify, index_page
 from sealwright_stages.seal.proofs import write_proofs
-from sealwright_stages.sign.provenance import envelope, pae, statement
+from sealwright_stages.sign.provenance import Told, envelope, pae, sealed_log
+from sealwright_stages.sign.provenance import told as told_of
 from sealwright_stages.state import Product, State
 from support.release_folder import HEAD, component
 from support.small_release import Key
@@ -158,7 +159,7 @@ class Forger:
         declared, _ = self.declared()
         folder = self.unsigned(list(counted(change(self.tale(declared, self.tool)))))
         state = told(folder / "log")
-        said = statement(state, declared.manifest, sorted(state.products.values(), key=published_path))
+        said = says(state, declared.manifest, folder / "log").statement
         signed = {f"{name}.asc": self.signed((folder / name).read_bytes(), at) for name in SUMS}
         signed["provenance.manager-a.dsse.json"] = envelope(said, self.signed(pae(said), at))
         for name, data in signed.items():
@@ -179,6 +180,7 @@ class Forger:
         sums = "".join(f"{product.sha256}  {published_path(product)}\n" for product in products)
         for name, data in {
             "SHA256SUMS": sums.encode(),
+            "sbom.cdx.json": says(state, declared.manifest, folder / "log").sbom,
             "HOW-TO-VERIFY.txt": how_to_verify(declared.manifest).encode(),
             "index.html": index_page(state, declared.manifest).encode(),
             "verify.py": verifier().read_bytes(),
@@ -207,6 +209,14 @@ class Forger:
 
 
 SUMS = ("SHA256SUMS", "log/SHA256SUMS")
+
+
+def says(state: State, manifest: Manifest, log: Path) -> Told:
+    """What is told of a build, if its log has the evidence for that."""
+    try:
+        return told_of(state, manifest, sealed_log(log))
+    except (SealwrightError, ValueError):
+        return Told(b"{}", b"")
 
 
 def told(log: Path) -> State:

@@ -201,9 +201,13 @@ class Teller:
         self.say(ev.BuildEnded(name, status, 1200, "", second, *figures))
 
 
+COMMIT, TAG_OBJECT, TREE = (sha(name)[:40] for name in ("commit", "tag object", "tree"))
 GIT_EVIDENCE = {
     "url": "https://example.org/xen.git",
     "tag": "v1",
+    "tag_object": TAG_OBJECT,
+    "commit": COMMIT,
+    "tree": TREE,
     "object_sha256": TAG,
     "tagged": 1_690_000_000,
     "committed": 1_690_000_000,

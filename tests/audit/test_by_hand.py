@@ -65,7 +65,7 @@ def test_the_text_says_every_command_that_a_stranger_needs(bare: None, moved: Pa
     assert len(typed) >= 12 and sum("gpg --verify" in line for line in typed) == 3
     done = walk(moved, tmp_path)
     assert done.returncode == 0, done.stderr
-    assert done.stderr.count("Good signature") == 3
+    assert done.stderr.count("Good signature") == 5
     assert done.stdout.count(": OK") >= 10 and "FAILED" not in done.stdout
     assert re.search(r"^whole: 199 records, \d+ bytes of output, root [0-9a-f]{64}$", done.stdout, re.MULTILINE)
     assert '"e":"item.verdict"' in done.stdout and '"e":"gate.decided"' in done.stdout

@@ -12,9 +12,11 @@ from bench import (
     bench_diff,
     bench_log,
     bench_logs,
+    bench_provenance,
     bench_review,
     bench_sandbox,
     bench_signatures,
+    bench_signer,
     bench_start,
     bench_verify,
     bench_watch,
@@ -28,7 +30,9 @@ def lines() -> Iterator[Line]:
         yield from bench_verify.verify_components(Path(folder))
         yield from bench_verify.trees_and_history(Path(folder))
         yield from bench_signatures.lines(Path(folder))
+        yield from bench_signer.lines(Path(folder) / "signer")
         yield from bench_diff.lines(Path(folder) / "diff")
+        yield from bench_provenance.lines(Path(folder) / "provenance")
         yield from bench_start.lines(Path(folder) / "start")
     yield from bench_log.lines()
     yield from bench_review.lines()

@@ -249,6 +249,7 @@ def test_a_new_signer_of_the_release_is_an_alarm_unless_it_is_another_builder() 
     [
         ({"openpgp": f'["{KEY}", "{"C" * 40}"]'}, Danger.KEY_CHANGED),
         ({"ssh": '["SHA256:x"]'}, Danger.KEY_CHANGED),
+        ({"ed25519": '["ed25519:x"]'}, Danger.KEY_CHANGED),
         ({"components": '["greeting"]'}, None),
         ({"openpgp": "[]"}, None),
     ],

@@ -10,14 +10,16 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from sealwright_keyring.ed25519_keys import Ed25519Key
 from sealwright_keyring.policy import Policy, load_policy
 from sealwright_stages.errors import Exit, SigningError
 from sealwright_stages.events import Stage
 from sealwright_stages.finish import Act, digest_over
 from sealwright_stages.plan import Plan
-from sealwright_stages.ports import Proposal
-from sealwright_stages.sign.provenance import pae
+from sealwright_stages.ports import ED25519, Proposal
+from sealwright_stages.sign.dsse import pae, read
 from sealwright_stages.sign.signing import Confirm, SigningRequest, Typed
 from sealwright_stages.verdict import Status
 from support.bench import Bench
@@ -37,9 +39,7 @@ class ScriptedSigner:
     signed: int = 0
     closed: bool = False
 
-    def propose(
-        self, release: str, documents: Mapping[str, tuple[str, bytes]], context: Mapping[str, object]
-    ) -> Proposal:
+    def propose(self, release: str, documents: Mapping[str, tuple[str, bytes]], log: Path) -> Proposal:
         self.shown = {name: data for name, (_, data) in documents.items()}
         if self.refuses:
             raise SigningError("the signer", "it does not know this release", "look at its policy")
@@ -165,6 +165,36 @@ def test_what_no_person_signed_as_a_whole_is_not_written(folder: Path, keys: Key
     assert bench.run(Stage.SIGN).exit is Exit.DONE, "and nothing of it stands in the way"
 
 
+RAW = Ed25519PrivateKey.from_private_bytes(bytes(range(1, 33)))
+
+
+@dataclass
+class TwiceSigner(KeyedSigner):
+    """Signs the provenance with a raw key too."""
+
+    raw: Ed25519PrivateKey = RAW
+
+    def sign(self, proposal: Proposal, typed_digest: str, typed_release: str) -> Mapping[str, bytes]:
+        made = super().sign(proposal, typed_digest, typed_release)
+        return {**made, ED25519: self.raw.sign(pae(self.shown["provenance"]))}
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_a_raw_signature_is_written_if_it_is_by_the_signers_own_key(folder: Path, keys: Keys, known: bool) -> None:
+    signer = TwiceSigner(keys=keys, name="manager-a", raw=RAW if known else Ed25519PrivateKey.generate())
+    bench = keyed_bench(folder, signer)
+    key = Ed25519Key(RAW.public_key().public_bytes_raw())
+    person = replace(bench.policy.persons["manager-a"], ed25519=(key,))
+    bench.policy = replace(bench.policy, persons={**bench.policy.persons, "manager-a": person})
+    ended = bench.run(Stage.SIGN)
+    if not known:
+        assert ended.exit is Exit.SIGNING and "signers.toml" in ended.because and nothing_is_signed(bench)
+        return
+    assert ended.exit is Exit.DONE
+    payload, _, raw = read((bench.work.evidence / "provenance.manager-a.dsse.json").read_bytes())
+    assert raw is not None and raw.keyid == key.keyid and key.made(raw.signature, pae(payload))
+
+
 def bench_with(folder: Path, signer: ScriptedSigner, answer: Typed | None) -> tuple[Bench, list[SigningRequest]]:
     asked: list[SigningRequest] = []
 
@@ -179,7 +209,7 @@ def bench_with(folder: Path, signer: ScriptedSigner, answer: Typed | None) -> tu
 
 
 def nothing_is_signed(bench: Bench) -> bool:
-    found = [path for path in bench.work.evidence.rglob("*") if path.suffix in (".asc", ".json")]
+    found = [path for path in bench.work.evidence.rglob("*") if path.name.endswith((".asc", ".dsse.json"))]
     return not [path for path in found if path.parent.name != "keys"]
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
+import subprocess
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -11,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sealwright_keyring.ed25519_keys import Ed25519Key, parse_key_file
 from sealwright_keyring.errors import PolicyError
 from sealwright_keyring.policy import Policy, load_policy
 from sealwright_keyring.threshold import count_persons
@@ -198,6 +201,67 @@ def test_persons_are_counted_and_not_keys_or_signatures(world: Any, tmp_path: Pa
     assert count_persons(ada, policy.persons.values()) == {"ada"}
     assert count_persons([*ada, good(policy, "bob", when)], policy.persons.values()) == {"ada", "bob"}
     assert count_persons(ada, [policy.persons["bob"]]) == frozenset()
+
+
+RAW = Ed25519Key(bytes(range(32)))
+
+
+def raw_folder(world: Any, tmp_path: Path, pem: bytes, text: str) -> Path:
+    (tmp_path / "keys").mkdir()
+    (tmp_path / "keys" / "raw.pem").write_bytes(pem)
+    return folder(world, tmp_path, text)
+
+
+def test_a_raw_ed25519_key_is_read_hashed_and_named_by_its_digest(world: Any, tmp_path: Path) -> None:
+    text = TWO.replace("[person.bob]", 'ed25519 = ["raw.pem"]\n[person.bob]')
+    policy = load_policy(raw_folder(world, tmp_path, RAW.pem, text))
+    assert policy.persons["ada"].ed25519 == (RAW,) and policy.person_of(RAW.fingerprint) is policy.persons["ada"]
+    assert policy.files["keys/raw.pem"] == RAW.pem and RAW.pem not in policy.certificates
+    (tmp_path / "keys" / "raw.pem").write_bytes(Ed25519Key(bytes(32)).pem)
+    assert load_policy(tmp_path).sha256 != policy.sha256
+
+
+def test_a_raw_ed25519_key_alone_makes_nobody_a_signer(world: Any, tmp_path: Path) -> None:
+    text = f'{TWO}[person.eve]\ned25519 = ["raw.pem"]\n'
+    with pytest.raises(PolicyError, match="eve has no key"):
+        load_policy(raw_folder(world, tmp_path, RAW.pem, text))
+
+
+def test_a_raw_ed25519_key_belongs_to_one_person(world: Any, tmp_path: Path) -> None:
+    text = TWO.replace("[person.bob]", 'ed25519 = ["raw.pem"]\n[person.bob]') + 'ed25519 = ["raw.pem"]\n'
+    with pytest.raises(PolicyError, match="belongs to ada already") as refused:
+        load_policy(raw_folder(world, tmp_path, RAW.pem, text))
+    assert refused.value.line == 7
+
+
+@pytest.mark.parametrize(
+    "pem",
+    [
+        b"",
+        RAW.pem + b"\n",
+        RAW.pem.rstrip(b"\n"),
+        RAW.pem.replace(b"\n", b"\r\n"),
+        b"a comment\n" + RAW.pem,
+        RAW.pem * 2,
+        RAW.pem.replace(b"PUBLIC", b"PRIVATE"),
+        RAW.pem.replace(b"MCow", b"MCox"),
+        RAW.pem.replace(b"Hh8=", b"Hh9="),
+    ],
+)
+def test_a_raw_ed25519_key_has_one_form(world: Any, tmp_path: Path, pem: bytes) -> None:
+    text = TWO.replace("[person.bob]", 'ed25519 = ["raw.pem"]\n[person.bob]')
+    with pytest.raises(PolicyError, match=r"raw\.pem|no Ed25519 public key"):
+        load_policy(raw_folder(world, tmp_path, pem, text))
+
+
+def test_a_raw_ed25519_key_is_a_pem_file_as_openssl_writes_it(tmp_path: Path) -> None:
+    words = ["openssl", "genpkey", "-algorithm", "ed25519", "-out", str(tmp_path / "key.pem")]
+    subprocess.run(words, check=True, capture_output=True)
+    words = ["openssl", "pkey", "-in", str(tmp_path / "key.pem"), "-pubout"]
+    pem = subprocess.run(words, check=True, capture_output=True).stdout
+    assert parse_key_file(pem).pem == pem
+    der = subprocess.run([*words, "-outform", "DER"], check=True, capture_output=True).stdout
+    assert parse_key_file(pem).keyid == hashlib.sha256(der).hexdigest()
 
 
 def test_a_person_with_keys_of_several_kinds_counts_once(others: OtherKeys) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from sealwright_keyring.certificates import certificates
+from sealwright_keyring.ed25519_keys import Ed25519Key
 from sealwright_keyring.errors import KeyringError
 from sealwright_keyring.keyring_files import fingerprints_in
 from sealwright_keyring.policy import load_policy
@@ -132,6 +133,19 @@ def test_ssh_and_minisign_keys_are_added_by_their_full_fingerprint_only(others: 
         ("ada", mini.fingerprint, "minisign Ed25519"),
     ]
     assert folder.show(ssh.fingerprint)[0].user_ids == ("s1@example.org",)
+
+
+def test_a_raw_ed25519_key_is_added_to_a_person_who_has_another(others: OtherKeys, tmp_path: Path) -> None:
+    folder, key = KeyringFolder(tmp_path / "ring"), Ed25519Key(bytes(range(32)))
+    file, ssh = tmp_path / "key.pem", others.ssh("s1")
+    file.write_bytes(key.pem)
+    for name in (key.fingerprint, f"ed25519:{'0' * 64}", key.keyid):
+        with pytest.raises(KeyringError):
+            folder.add(file, name, "ada")
+    folder.add(others.ssh_file("s1").with_suffix(".ssh.pub"), ssh.fingerprint, "ada")
+    assert folder.add(file, key.fingerprint, "ada").name == f"ed25519-{key.keyid}.pem"
+    assert load_policy(tmp_path / "ring").persons["ada"].ed25519 == (key,)
+    assert folder.show(key.fingerprint)[0].algorithm == "raw Ed25519, of provenance"
 
 
 def test_a_key_file_names_its_primary_keys(world: Any) -> None:

@@ -19,7 +19,7 @@ from typing import Literal
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from sealwright_appendlog import record
-from sealwright_appendlog.note import Checkpoint, sign_note
+from sealwright_appendlog.note import Checkpoint, VerifierKey, sign_note
 from sealwright_appendlog.tiles import TileWriter
 from sealwright_appendlog.tree import CompactRange, leaf_hash
 from sealwright_stages.errors import Exhibit
@@ -27,6 +27,7 @@ from sealwright_stages.log import Entry, LogLost
 from sealwright_stages.log.entries import entry_of
 
 ORIGIN = "example.org/log"
+_KEY = Ed25519PrivateKey.from_private_bytes(bytes(32))
 
 
 @dataclass
@@ -75,9 +76,8 @@ class MemoryLog:
         for line in lines:
             tiles.append(line)
         files |= tiles.partial()
-        files["checkpoint.sealed"] = sign_note(
-            self.checkpoint.text(), ORIGIN, Ed25519PrivateKey.generate()
-        ).encode()
+        files["checkpoint.sealed"] = sign_note(self.checkpoint.text(), ORIGIN, _KEY).encode()
+        files["log.vkey"] = f"{VerifierKey(ORIGIN, _KEY.public_key().public_bytes_raw())}\n".encode()
         files["SHA256SUMS"] = hashlib.sha256(files["index.jsonl"]).hexdigest().encode() + b"  index.jsonl\n"
         for name, data in files.items():
             (destination / name).parent.mkdir(parents=True, exist_ok=True)

@@ -94,10 +94,12 @@ class Keys:
         assert done.returncode == 0 or not check, done.stderr.decode()
         return done.stdout
 
-    def fingerprint(self, name: str, expires: str = "never", options: Sequence[str] = ()) -> str:
+    def fingerprint(
+        self, name: str, expires: str = "never", options: Sequence[str] = (), algorithm: str = "ed25519"
+    ) -> str:
         """The full fingerprint of the key called `name`; it is made when it is first asked for."""
         if name not in self._known:
-            self.gpg(*options, "--quick-gen-key", f"{name} <{name}@example.org>", "ed25519", "sign", expires)
+            self.gpg(*options, "--quick-gen-key", f"{name} <{name}@example.org>", algorithm, "sign", expires)
             listing = self.gpg("--with-colons", "--list-keys", f"<{name}@example.org>").decode()
             self._known[name] = next(line.split(":")[9] for line in listing.splitlines() if line.startswith("fpr"))
         return self._known[name]

@@ -57,6 +57,7 @@ KINDS = {
     "manifest": ("policy/release.toml", "policy"),
     "signers": ("policy/signers.toml", "policy"),
     "provenance": ("provenance.manager.dsse.json", "provenance"),
+    "sbom": ("sbom.cdx.json", "sbom.cdx.json"),
 }
 
 

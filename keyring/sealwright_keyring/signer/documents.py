@@ -2,8 +2,7 @@
 
 - `sha256sums`: lines `<64 hex>  <path>`, sorted by path, each once, of plain names below `products/`; at least one.
 - `log-sha256sums`: the same form, relative paths; it names index.jsonl, checkpoint.sealed and log.vkey.
-- `dsse-payload`: an in-toto Statement v1 with a SLSA provenance v1 predicate and at least one subject; it names its
-  release, as name-version, among the external parameters.
+- `dsse-payload`: the provenance, see `statement`.
 - The provenance's subjects are exactly the products that SHA256SUMS names, with the same digests.
 - A release's name is the one that its provenance names: nothing else of what is signed bears one.
 """
@@ -11,34 +10,31 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from sealwright_keyring.signer.refusals import DocumentError
+from sealwright_keyring.signer.statement import Statement, read_statement
+from sealwright_keyring.text import printable
+
 PAYLOAD_TYPE = "application/vnd.in-toto+json"
-_LINE = re.compile(r"([0-9a-f]{64})  ((?:[A-Za-z0-9][A-Za-z0-9._+~@:-]*/)*[A-Za-z0-9][A-Za-z0-9._+~@:-]*)\Z")
+KINDS = ("sha256sums", "log-sha256sums", "dsse-payload")
+_LINE = re.compile(r"([0-9a-f]{64})  ((?:[A-Za-z0-9][A-Za-z0-9._+~@:#-]*/)*[A-Za-z0-9][A-Za-z0-9._+~@:#-]*)\Z")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(?:/[A-Za-z0-9][A-Za-z0-9._-]*)*\Z")
-_RELEASE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+~-]{0,200}\Z")
 _PRODUCTS = "products/"
 _LOG_FILES = frozenset({"index.jsonl", "checkpoint.sealed", "log.vkey"})
-_MAX = 64 << 20
-
-
-class DocumentError(ValueError):
-    """Not one of the documents that are signed; the sentence says why."""
+_MAX = 32 << 20
 
 
 @dataclass(frozen=True)
 class Document:
-    """A parsed document: its name, kind, bytes, what a person should know of it in a line; a provenance's release."""
+    """A document: its name, kind, bytes, and the SHA-256 of each file that it names, by path."""
 
     name: str
     kind: str
     data: bytes
-    summary: str
     files: Mapping[str, str]
-    release: str = ""
 
     @property
     def sha256(self) -> str:
@@ -53,57 +49,73 @@ class Document:
         return b"DSSEv1 %d %s %d %s" % (len(PAYLOAD_TYPE), PAYLOAD_TYPE.encode(), len(self.data), self.data)
 
 
-def parse(name: str, kind: str, data: bytes) -> Document:
-    """Read one document.
+@dataclass(frozen=True)
+class Release:
+    """The three documents of one release, which agree."""
+
+    products: Document
+    log: Document
+    provenance: Document
+    statement: Statement
+
+    @property
+    def documents(self) -> tuple[Document, ...]:
+        """All three."""
+        return self.products, self.log, self.provenance
+
+    @property
+    def name(self) -> str:
+        """The release's name and version, as the provenance says them."""
+        return self.statement.release
+
+    @property
+    def digest(self) -> str:
+        """One SHA-256 over all: of the lines `<sha256>  <name>`, sorted by name."""
+        return digest(self.documents)
+
+
+def read_release(shown: Sequence[tuple[str, str, bytes]]) -> Release:
+    """Read name, kind and bytes of what is proposed: one document of each kind, of one release.
 
     Raises:
-        DocumentError: unknown kind, or not of that kind's form.
+        DocumentError: one is not of its kind's form, or they do not belong together.
     """
-    if not _NAME.match(name) or len(name) > 200:
-        raise DocumentError("a document has no plain name")
-    if len(data) > _MAX:
-        raise DocumentError(f"{name} is too large")
-    if kind == "sha256sums":
-        files = _sums(name, data)
-        if odd := next((path for path in files if not path.startswith(_PRODUCTS)), ""):
-            raise DocumentError(f"{name} names {odd}, which is no product below {_PRODUCTS}")
-        return Document(name, kind, data, f"{name}: {len(files)} products", files)
-    if kind == "log-sha256sums":
-        files = _sums(name, data)
-        if missing := sorted(_LOG_FILES - set(files)):
-            raise DocumentError(f"{name} does not name {missing[0]}: not a sealed log")
-        return Document(name, kind, data, f"{name}: the sealed log, {len(files)} files", files)
-    if kind == "dsse-payload":
-        files, release = _statement(name, data)
-        return Document(name, kind, data, f"{name}: {len(files)} products of {release}", files, release)
-    raise DocumentError(f"{kind!r} is no kind of document that is signed")
-
-
-def check_set(documents: Sequence[Document]) -> str:
-    """Check that the documents are one release's: one of each kind, and that they agree. Gives its name.
-
-    Raises:
-        DocumentError: they are not.
-    """
-    kinds = {document.kind: document for document in documents}
-    if len({document.name for document in documents}) != 3:
-        raise DocumentError("two documents bear the same name, or some are missing")
-    if len(documents) != 3 or set(kinds) != {"sha256sums", "log-sha256sums", "dsse-payload"}:
-        raise DocumentError("a release is signed whole: products, log and provenance, one of each")
-    if kinds["sha256sums"].files != kinds["dsse-payload"].files:
+    if len(shown) != 3 or {kind for _, kind, _ in shown} != set(KINDS) or len({each[0] for each in shown}) != 3:
+        raise DocumentError(
+            "a release is signed whole: products, log and provenance, one of each, each by its name"
+        )
+    found: dict[str, Document] = {}
+    statement: Statement | None = None
+    for name, kind, data in shown:
+        if not _NAME.match(name) or len(name) > 200:
+            raise DocumentError("a document has no plain name")
+        if len(data) > _MAX:
+            raise DocumentError(f"{name} is too large")
+        if kind == "dsse-payload":
+            statement = read_statement(name, data)
+            found[kind] = Document(name, kind, data, statement.products)
+        else:
+            found[kind] = Document(name, kind, data, _of_kind(kind, name, read_sums(name, data)))
+    assert statement is not None  # noqa: S101 - there is one of each kind
+    products, log, provenance = (found[kind] for kind in KINDS)
+    release = Release(products, log, provenance, statement)
+    if release.products.files != statement.products:
         raise DocumentError("the provenance speaks of other products than SHA256SUMS")
-    return kinds["dsse-payload"].release
+    return release
 
 
 def digest(documents: Sequence[Document]) -> str:
     """One SHA-256 over all: of the lines `<sha256>  <name>`, sorted by name."""
-    lines = "".join(
-        f"{document.sha256}  {document.name}\n" for document in sorted(documents, key=lambda d: d.name)
-    )
-    return hashlib.sha256(lines.encode()).hexdigest()
+    ordered = sorted(documents, key=lambda document: document.name)
+    return hashlib.sha256("".join(f"{each.sha256}  {each.name}\n" for each in ordered).encode()).hexdigest()
 
 
-def _sums(name: str, data: bytes) -> dict[str, str]:
+def read_sums(name: str, data: bytes) -> dict[str, str]:
+    """The SHA-256 of each file that `name` lists, by path.
+
+    Raises:
+        DocumentError: a line is not of the form, not sorted, or stands twice; there is none.
+    """
     try:
         text = data.decode("ascii")
     except UnicodeDecodeError:
@@ -113,7 +125,7 @@ def _sums(name: str, data: bytes) -> dict[str, str]:
     files: dict[str, str] = {}
     for number, line in enumerate(text[:-1].split("\n"), 1):
         match = _LINE.match(line)
-        if match is None or ".." in match.group(2).split("/"):
+        if match is None:
             raise DocumentError(f"{name}, line {number}, is not of the form of sha256sum with a plain path")
         if files and match.group(2) <= next(reversed(files)):
             raise DocumentError(f"{name}, line {number}, is not sorted, or stands twice")
@@ -121,20 +133,11 @@ def _sums(name: str, data: bytes) -> dict[str, str]:
     return files
 
 
-def _statement(name: str, data: bytes) -> tuple[dict[str, str], str]:
-    """The subjects of a provenance, and the release that it is of."""
-    try:
-        statement = json.loads(data)
-        if json.dumps(statement, sort_keys=True, separators=(",", ":")).encode() != data:
-            raise DocumentError(f"{name} is not canonical JSON")
-        right = statement["_type"] == "https://in-toto.io/Statement/v1"
-        right = right and statement["predicateType"] == "https://slsa.dev/provenance/v1"
-        files = {str(each["name"]): str(each["digest"]["sha256"]) for each in statement["subject"]}
-        release = statement["predicate"]["buildDefinition"]["externalParameters"]["release"]
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise DocumentError(f"{name} is no in-toto statement: {error}") from error
-    if not right or not files or len(files) != len(statement["subject"]):
-        raise DocumentError(f"{name} is no SLSA provenance of products that are each named once")
-    if not isinstance(release, str) or not _RELEASE.match(release):
-        raise DocumentError(f"{name} names no release, as name-version")
-    return files, release
+def _of_kind(kind: str, name: str, files: dict[str, str]) -> dict[str, str]:
+    """`files`, if a document of this kind may name them."""
+    if kind == "log-sha256sums":
+        if missing := sorted(_LOG_FILES - set(files)):
+            raise DocumentError(f"{name} does not name {missing[0]}: not a sealed log")
+    elif odd := next((path for path in files if not path.startswith(_PRODUCTS)), ""):
+        raise DocumentError(f"{name} names {printable(odd, 200)}, which is no product below {_PRODUCTS}")
+    return files

@@ -33,7 +33,7 @@ _DEMANDS = {
     "evidence",
 }
 _DEMANDING = ("policy", "memory")
-_KEYS = ("openpgp", "ssh", "minisign")
+_KEYS = ("openpgp", "ssh", "minisign", "ed25519")
 _NO_ORDER = (Danger.VERSION_BACK, Danger.ARCHIVE_BACK)
 
 

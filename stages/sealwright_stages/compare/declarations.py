@@ -71,6 +71,7 @@ def persons(policy: Policy) -> Parts:
             "openpgp": text_of(sorted(person.openpgp)),
             "ssh": text_of(sorted(key.fingerprint for key in person.ssh)),
             "minisign": text_of(sorted(key.fingerprint for key in person.minisign)),
+            "ed25519": text_of(sorted(key.fingerprint for key in person.ed25519)),
             "components": text_of(sorted(person.components)),
             **{name: str(getattr(person, name) or "") for name in ("not_before", "not_after", "rotate_by")},
         }

@@ -31,7 +31,7 @@ from sealwright_stages.sign.provenance import opened, pae
 from sealwright_stages.sign.release_signatures import SIGNED, good_signatures, persons_of, signed_pairs
 from sealwright_stages.state import State
 
-_MAX_PROVENANCE = 64 << 20
+_MAX_PROVENANCE = 256 << 20
 _SIGN = "have it signed: run the release again, and put the signatures together if several must sign"
 
 

@@ -29,6 +29,7 @@ from sealwright_stages.publish.markup import (
 from sealwright_stages.publish.place import EVIDENCE, FILES, INDEX, Place
 from sealwright_stages.seal.evidence import published_path
 from sealwright_stages.seal.proofs import proof_name
+from sealwright_stages.sign.sbom import SBOM
 from sealwright_stages.state import Component, Item, Product, State, reproduced
 from sealwright_stages.verdict import Status
 
@@ -237,7 +238,7 @@ def _files(told: Facts, files: Sequence[File]) -> Iterator[Html]:
     listed = link(FILES, text(FILES))
     yield tag("p", Html(f"{len(files)} files, {text(_size(total))}; each with its SHA-256 in {listed}."))
     names = ["SHA256SUMS", "SHA256SUMS.asc", *(f"provenance.{name}.dsse.json" for name in told.signers)]
-    names += ["policy/release.toml", "policy/signers.toml", "verify.py", INDEX]
+    names += [SBOM, "policy/release.toml", "policy/signers.toml", "verify.py", INDEX]
     items = "\n".join(f"<li>{link(f'{EVIDENCE}/{name}', text(name))}</li>" for name in names)
     yield Html(f"<ul>\n{items}\n</ul>")
 

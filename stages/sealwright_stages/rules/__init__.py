@@ -33,6 +33,8 @@ RULES: Mapping[str, str] = {
     "joined": "A joined release is what joining the builders in it gives, byte for byte, and nothing else.",
     "builders": "Where the manifest wants several builders, they agree; evidence of one alone is no release.",
     "provenance": "Each provenance says what the log says; one, at least, is signed by a person who counts.",
+    "provenance-raw": "A raw Ed25519 signature of a provenance verifies, by a key of a person who signed it by OpenPGP.",
+    "sbom": "`sbom.cdx.json` names what the log says that the products were made from.",
     # the story: runs and stages
     "event-known": "Every event is of a known kind with its fields, and about what was declared.",
     "event-source": "Events stand on the stream `engine` and nothing else does; the authority's own words are its own.",

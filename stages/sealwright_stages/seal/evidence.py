@@ -28,9 +28,11 @@ from sealwright_stages.needed import digest_now, seen_by
 from sealwright_stages.plan import Plan
 from sealwright_stages.seal.pages import how_to_verify, index_page
 from sealwright_stages.seal.proofs import write_proofs
-from sealwright_stages.sign.provenance import statement
+from sealwright_stages.sign.provenance import Told, sealed_log, told
 from sealwright_stages.sign.release_signatures import SIGNED
+from sealwright_stages.sign.sbom import SBOM
 from sealwright_stages.state import Product
+from sealwright_stages.state import published_path as published_path  # noqa: PLC0414 - known by this module's name, too
 from sealwright_stages.verify.codes import RefusedError
 from sealwright_stages.verify.copy import copy_judged
 
@@ -90,9 +92,21 @@ class EvidenceFolder:
         return "".join(f"{p.sha256}  {published_path(p)}\n" for p in self.products()).encode()
 
     def provenance(self) -> bytes:
-        """The in-toto statement about this build, as bytes to sign."""
-        context = self.context
-        return statement(context.journal.state, context.plan.manifest, self.products())
+        """The in-toto statement about this build, as bytes to sign.
+
+        Raises:
+            SigningError: the evidence in the sealed log can't be read.
+        """
+        return self._told(self.folder).statement
+
+    def _told(self, folder: Path) -> Told:
+        """What the sealed log in `folder` tells, to be signed and to be published."""
+        try:
+            log = sealed_log(folder / "log")
+            return told(self.context.journal.state, self.context.plan.manifest, log)
+        except (OSError, ValueError) as error:
+            because = f"the evidence in its log can't be read: {error}"
+            raise SigningError("there is no provenance", because, _MOVE) from error
 
     def log_that_was_checked(self, folder: Path | None = None) -> str:
         """Tell of the sealed log in the evidence folder, whose root was just computed anew by the caller.
@@ -163,6 +177,7 @@ class EvidenceFolder:
         write_proofs(fresh / "log", self.products())
         self._policy(fresh / "policy")
         state, manifest = self.context.journal.state, self.context.plan.manifest
+        write_whole(fresh / SBOM, self._told(fresh).sbom)
         write_whole(fresh / "HOW-TO-VERIFY.txt", how_to_verify(manifest).encode())
         write_whole(fresh / "verify.py", verifier().read_bytes(), 0o755)
         write_whole(fresh / "index.html", index_page(state, manifest).encode())
@@ -213,11 +228,6 @@ def _changed(product: Product, found: str) -> LogError:
         f"the log says {product.sha256[:16]}…, the disk holds {found}",
         "something wrote into the products folder; find out what, then start a new release folder",
     )
-
-
-def published_path(product: Product) -> str:
-    """Where a product lies below the evidence folder."""
-    return f"products/{product.component}/{product.name}"
 
 
 def verifier() -> Path:

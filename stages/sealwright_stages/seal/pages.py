@@ -18,6 +18,10 @@ You need: gpg, sha256sum, python3. Get the signers' fingerprints from somewhere 
      gpg --verify log/SHA256SUMS.asc log/SHA256SUMS
    {threshold} of these persons must have signed: {signers}.
    gpg must say "Good signature" for a fingerprint that you know; exit codes alone prove nothing.
+   The same with gpgv, which looks neither at expiry nor at revocation:
+     gpg --export > "$GNUPGHOME/release.gpg"
+     gpgv --keyring "$GNUPGHOME/release.gpg" SHA256SUMS.asc SHA256SUMS
+     gpgv --keyring "$GNUPGHOME/release.gpg" log/SHA256SUMS.asc log/SHA256SUMS
 
 2. The files are the signed ones:
      sha256sum -c SHA256SUMS
@@ -35,7 +39,11 @@ You need: gpg, sha256sum, python3. Get the signers' fingerprints from somewhere 
      grep '"e":"item.verdict"' log/index.jsonl
      grep '"e":"gate.decided"' log/index.jsonl
 
-{policy}With Sealwright:  sealwright audit .     and     sealwright check FILE --evidence .
+{policy}What it was made from stands in provenance.*.dsse.json, which is signed too, and in sbom.cdx.json, whose SHA-256 is
+in the former. The commands for sqv, openssl, securesystemslib and @sigstore/verify are in Sealwright's documentation:
+docs/how-to/verify-with-other-programs.md.
+
+With Sealwright:  sealwright audit .     and     sealwright check FILE --evidence .
 """
 
 _POLICY = """5. Who agreed to this choice of keys. The signature is of one or more kinds; check those that are there:

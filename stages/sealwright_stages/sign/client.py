@@ -28,14 +28,16 @@ from typing import Any
 
 from sealwright_stages.errors import InterruptedRunError, SigningError
 from sealwright_stages.manifest import Manifest
-from sealwright_stages.ports import Proposal
+from sealwright_stages.ports import ED25519, Proposal
 from sealwright_stages.process import BASE_ENVIRONMENT, last_words, run
 from sealwright_stages.sandbox.identity import Identities
 from sealwright_stages.sandbox.ownership import lent
 from sealwright_stages.sandbox.reach import reach, staged
+from sealwright_stages.sign.shown_log import origin_of, shown_log
 from sealwright_stages.work import WorkFolder
 
 _PATIENCE = 120.0
+_A_PERSON = 1800.0  # at the signer's own terminal: pages to read, words to type, a passphrase
 _MAX_LINE = 16 << 20
 _MOST_LINES, _MOST_TEXT = 500, 2000  # of its summary: no more than a console takes, and a person reads
 _PART = 1 << 16
@@ -72,11 +74,14 @@ class SignerProcess:
         self._cancel = cancel or threading.Event()
         self._ended = ended
 
-    def propose(
-        self, release: str, documents: Mapping[str, tuple[str, bytes]], context: Mapping[str, object]
-    ) -> Proposal:
-        """Show it what is to be signed. Raises SigningError."""
+    def propose(self, release: str, documents: Mapping[str, tuple[str, bytes]], log: Path) -> Proposal:
+        """Show it what is to be signed, and the sealed log at `log`. Raises SigningError."""
         hello = self._ask({"op": "hello"})
+        seen = self._ask({"op": "seen", "origin": origin_of(log)}).get("size")
+        if type(seen) is not int:
+            raise SigningError("the signer's answer", "it is not understood", "look at its version")
+        sums = next((data for kind, data in documents.values() if kind == "sha256sums"), b"")
+        products = [line.partition("  ")[2] for line in sums.decode("utf-8", "replace").splitlines()]
         answer = self._ask(
             {
                 "op": "propose",
@@ -85,7 +90,7 @@ class SignerProcess:
                     {"name": name, "kind": kind, "base64": base64.b64encode(data).decode()}
                     for name, (kind, data) in documents.items()
                 ],
-                "context": dict(context),
+                "log": shown_log(log, products, seen),
             }
         )
         try:
@@ -96,13 +101,17 @@ class SignerProcess:
             raise SigningError("the signer's answer", "it is not understood", "look at its version") from error
 
     def sign(self, proposal: Proposal, typed_digest: str, typed_release: str) -> Mapping[str, bytes]:
-        """Signatures by document name. Raises SigningError."""
+        """Signatures by document name, and maybe one more under `ED25519`. Raises SigningError."""
         request: dict[str, object] = {"op": "sign", "proposal": proposal.id}
         if typed_digest or typed_release:
             request |= {"typed_digest": typed_digest, "typed_release": typed_release}
-        answer = self._ask(request)
+        answer = self._ask(request, _A_PERSON)
         try:
-            return {str(each["name"]): _signature(each) for each in answer["signatures"]}
+            made = {str(each["name"]): _signature(each) for each in answer["signatures"]}
+            for each in answer["signatures"]:
+                if "ed25519" in each:
+                    made[ED25519] = _decoded(each["ed25519"])
+            return made
         except (KeyError, TypeError, AttributeError, binascii.Error) as error:
             raise SigningError("the signer's answer", "it is not understood", "look at its version") from error
 
@@ -122,8 +131,8 @@ class SignerProcess:
         finally:
             self._ended()
 
-    def _ask(self, request: Mapping[str, object]) -> dict[str, Any]:
-        line = self._exchange(json.dumps(request).encode() + b"\n")
+    def _ask(self, request: Mapping[str, object], patience: float = _PATIENCE) -> dict[str, Any]:
+        line = self._exchange(json.dumps(request).encode() + b"\n", patience)
         try:
             answer = json.loads(line)
         except ValueError:
@@ -134,11 +143,11 @@ class SignerProcess:
             raise SigningError("the signer refused", because, str(told.get("next", "look at its record"))[:400])
         return answer
 
-    def _exchange(self, request: bytes) -> bytes:
+    def _exchange(self, request: bytes, patience: float) -> bytes:
         """Say a line and wait for one, however slowly the signer reads, and whatever it says on stderr meanwhile."""
         child = self._child
         assert child.stdin and child.stdout and child.stderr  # noqa: S101 - pipes
-        deadline = time.monotonic() + _PATIENCE
+        deadline = time.monotonic() + patience
         rest = memoryview(request)
         with selectors.DefaultSelector() as watch:
             watch.register(child.stdin, selectors.EVENT_WRITE)
@@ -185,7 +194,7 @@ class SignerProcess:
             self._child.kill()
             raise InterruptedRunError("nothing was signed", "the run was interrupted", "run again to sign")
         if time.monotonic() > deadline:
-            raise SigningError("the signer", f"it did not answer in {_PATIENCE:.0f} s", "look at it, run again")
+            raise SigningError("the signer", "it did not answer in time", "look at it, run again")
 
     def _gone(self) -> SigningError:
         assert self._child.stderr is not None  # noqa: S101 - a pipe
@@ -209,7 +218,11 @@ def _readable(said: Sequence[object]) -> tuple[str, ...]:
 def _signature(each: Mapping[str, str]) -> bytes:
     if "armor" in each:
         return each["armor"].encode("ascii")
-    return base64.b64decode(each["base64"], validate=True)
+    return _decoded(each["base64"])
+
+
+def _decoded(text: str) -> bytes:
+    return base64.b64decode(text, validate=True)
 
 
 def open_signer(

@@ -28,11 +28,10 @@ from sealwright_stages.errors import InterruptedRunError, NotFinalError, Signing
 from sealwright_stages.files import write_whole
 from sealwright_stages.finish import Act, Check, Thing, digest_over
 from sealwright_stages.finish import Signer as Signing
-from sealwright_stages.ports import Proposal, Signer
+from sealwright_stages.ports import ED25519, Proposal, Signer
 from sealwright_stages.seal.evidence import PUT_BACK, EvidenceFolder, policy_changed
-from sealwright_stages.sign.provenance import envelope, pae
+from sealwright_stages.sign.dsse import envelope, opened, pae, raw_by
 from sealwright_stages.sign.release_signatures import SIGNED, SKEW, ahead_of_seal, signatures_by, signed_pairs
-from sealwright_stages.verdict import Status
 
 
 @dataclass(frozen=True)
@@ -102,7 +101,7 @@ def _asked(
         with finishing.step(Act.SIGNER) as say:
             signer = confirm.open_signer()
             stack.callback(signer.close)
-            proposal = signer.propose(context.plan.manifest.release, documents, _facts(context))
+            proposal = signer.propose(context.plan.manifest.release, documents, evidence.folder / "log")
             finishing.know(asked=proposal.keys)
             if proposal.digest != digest_over(things):
                 raise SigningError(
@@ -169,18 +168,6 @@ def _documents(evidence: EvidenceFolder) -> dict[str, tuple[str, bytes]]:
     }
 
 
-def _facts(context: Context) -> dict[str, object]:
-    state = context.journal.state
-    warned = [item.id for item in state.items.values() if item.status is Status.WARNED]
-    return {
-        "components": sum(1 for c in state.components.values() if c.build_exit == 0),
-        "products": len(state.products),
-        "items": len(state.items),
-        "warnings": warned,
-        "waivers": [f"{w.item}: {w.reason} ({w.person})" for w in state.waivers],
-    }
-
-
 def _request(context: Context, proposal: Proposal, things: tuple[Thing, ...]) -> SigningRequest:
     state = context.journal.state
     warnings = tuple(f"{w.item}: {w.reason} ({w.person})" for w in state.waivers)
@@ -193,7 +180,7 @@ def _write(
     documents: Mapping[str, tuple[str, bytes]],
     signatures: Mapping[str, bytes],
 ) -> None:
-    if set(signatures) != set(documents):
+    if set(signatures) - {ED25519} != set(documents):
         raise SigningError("the signer's answer", "it did not sign all that it was shown", "look at its record")
     policy, signers = context.plan.policy, context.plan.manifest.signers
     payload = documents["provenance"][1]
@@ -209,11 +196,25 @@ def _write(
     if not (all_three := frozenset.intersection(*by)):
         because = "no person has signed all that was shown"
         raise SigningError("the signer's answer", because, "look at the signer's keys and its record")
-    write_whole(
-        evidence.folder / f"provenance.{min(all_three)}.dsse.json", envelope(payload, signatures["provenance"])
-    )
+    person = min(all_three)
+    enveloped = _enveloped(context, person, payload, signatures)
+    write_whole(evidence.folder / f"provenance.{person}.dsse.json", enveloped)
     for name in SIGNED:
         write_whole(evidence.folder / f"{name}.asc", signatures[name])
+
+
+def _enveloped(context: Context, person: str, payload: bytes, signatures: Mapping[str, bytes]) -> bytes:
+    """The provenance with its signature by `person`, and a raw one if the signer gave one: as it can be read again."""
+    try:
+        raw = None
+        if (given := signatures.get(ED25519)) is not None:
+            raw = raw_by(context.plan.policy.persons[person].ed25519, given, payload)
+        enveloped = envelope(payload, signatures["provenance"], raw)
+        opened(enveloped)
+    except ValueError as error:
+        next_step = "look at the signer's keys and at signers.toml; nothing was signed"
+        raise SigningError("the signature over provenance", str(error), next_step) from error
+    return enveloped
 
 
 def _in_time(context: Context, name: str, found: Sequence[tuple[str, Good]]) -> None:
