@@ -18,7 +18,17 @@ MARK = {"good": "✓ good  ", "bad": "✗ BAD   ", "advice": "! advice", "unchec
 _MOST = 12
 _PARTS = (("good", "checked"), ("unchecked", "not checked"), ("advice", "to know"), ("bad", "wrong"))
 _DAMAGE = frozenset(
-    {"folder-plain", "folder-listed", "pages", "evidence-read", "log-whole", "products", "proofs", "sums"}
+    {
+        "folder-plain",
+        "folder-listed",
+        "pages",
+        "evidence-read",
+        "log-whole",
+        "products",
+        "proofs",
+        "sums",
+        "joined",
+    }
 )
 _HANDS = frozenset({"signers", "provenance", "provenance-raw", "policy-signed"})
 _NOTES = ("saved earlier", "sealed here")
@@ -83,6 +93,8 @@ def _first(wrong: Sequence[Finding]) -> Iterator[str]:
         told = "fetch the folder again, whole; if it says the same, it was changed or made so: use nothing of it"
     elif first.rule == "saved-checkpoint":
         told = "keep this folder and both notes as evidence, use nothing of it, and show them to the log's keeper"
+    elif first.rule == "builders":
+        told = "get the evidence of the others who built it, and join it: sealwright join EVIDENCE..."
     elif first.rule in _HANDS:
         told = "ask the persons named, by a second channel; until they have signed it is no release"
     else:

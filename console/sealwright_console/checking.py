@@ -75,7 +75,7 @@ def _check(options: argparse.Namespace) -> int:
     pins = None if reviewer.keyring else pins_file()
     files = list(_files(options.files))
     evidence = options.evidence or _beside(options.files[0])
-    require_evidence(evidence)
+    require_evidence(evidence, joined=True)
     return _walked(options, evidence, reviewer, pins, given, files)
 
 
@@ -170,17 +170,13 @@ def _walked(
     given: Sequence[str],
     files: Sequence[Path],
 ) -> int:
-    from dataclasses import replace  # noqa: PLC0415
-
-    from sealwright_stages.audit import audit  # noqa: PLC0415
     from sealwright_stages.check.hashing import Hasher  # noqa: PLC0415
     from sealwright_stages.check.trust import trust_in  # noqa: PLC0415
-    from sealwright_stages.check.way import answer, way_through  # noqa: PLC0415
+    from sealwright_stages.check.way import answer  # noqa: PLC0415
 
     hasher = Hasher(files)
     trust = trust_in(evidence, reviewer, pins, given, options.threshold)
-    result = audit(evidence, replace(trust.reviewer, without_products=True))
-    way = way_through(evidence, trust, result)
+    way = _way(evidence, trust)
     first = hasher.next()
     way = _pinned(options, way, pins, first)
     passed = [_tell(options, way, answer(way, hashed)) for hashed in _all(first, hasher, len(files))]
@@ -232,7 +228,7 @@ def _pinned(options: argparse.Namespace, way: Way, pins: Path | None, first: Has
     if pins is None or trust.offered is None or not way.audit.report:
         return way
     if trust.how == "followed":
-        keep(pins, now_pinned(trust.offered, str(way.evidence.absolute())), instead=trust.pin)
+        keep(pins, now_pinned(trust.offered, str(way.named.absolute())), instead=trust.pin)
         return way
     wants = _wants(options, trust)
     if not wants:
@@ -240,7 +236,7 @@ def _pinned(options: argparse.Namespace, way: Way, pins: Path | None, first: Has
     way = _by_offered(way) if trust.how == "other" else way
     if not way.audit.passed or (wants == "typed" and not _typed(way.trust)):
         return replace(way, trust=trust)
-    pin = now_pinned(trust.offered, str(way.evidence.absolute()))
+    pin = now_pinned(trust.offered, str(way.named.absolute()))
     try:
         keep(pins, pin, instead=trust.pin if options.repin else None)
     except OtherPinError:
@@ -261,19 +257,28 @@ def _wants(options: argparse.Namespace, trust: Trust) -> str:
     return "typed" if trust.how == "first" and _terminal(options) else ""
 
 
+def _way(evidence: Path, trust: Trust) -> Way:
+    """The way through evidence, or through a joined release: it is audited here, but for its products."""
+    from dataclasses import replace  # noqa: PLC0415
+
+    from sealwright_stages.check.way import way_through  # noqa: PLC0415
+    from sealwright_stages.join.joined import audited  # noqa: PLC0415
+
+    place, result = audited(evidence, replace(trust.reviewer, without_products=True))
+    return way_through(place, trust, result, evidence)
+
+
 def _by_offered(way: Way) -> Way:
     """The way under the keys that the folder brings, for a person who means to pin them instead."""
     from dataclasses import replace  # noqa: PLC0415
 
-    from sealwright_stages.audit import audit  # noqa: PLC0415
-    from sealwright_stages.check.way import way_through  # noqa: PLC0415
     from sealwright_stages.reviewer import Trusted  # noqa: PLC0415
 
     offered = way.trust.offered
     assert offered is not None  # noqa: S101 - the caller looked
     trusted = Trusted(offered.persons, offered.threshold)
     trust = replace(way.trust, reviewer=replace(way.trust.reviewer, trusted=trusted))
-    return way_through(way.evidence, trust, audit(way.evidence, replace(trust.reviewer, without_products=True)))
+    return _way(way.named, trust)
 
 
 def _typed(trust: Trust) -> bool:

@@ -15,6 +15,7 @@ from sealwright_console.attending import add_attending, run_attended
 from sealwright_console.checking import add_checking
 from sealwright_console.complaints import complain, print_refused
 from sealwright_console.diffing import add_diffing
+from sealwright_console.joining import add_joining
 from sealwright_console.looks import add_looks, looks_of, require_screen, start_looks
 from sealwright_console.publishing import add_publishing
 from sealwright_console.reproducing import add_reproducing
@@ -26,9 +27,9 @@ from sealwright_stages import VERSION
 from sealwright_stages.errors import Exit, InterruptedRunError, MachineError, ManifestError, SealwrightError
 from sealwright_stages.stage import STAGES, Stage
 
-_EXIT_CODES = """exit codes: 0 done; 1 gate closed, audit, check, diff or reproduce says no, publish refuses; 2 usage,
+_EXIT_CODES = """exit codes: 0 done; 1 gate closed, audit, check, diff, join or reproduce says no, publish refuses; 2 usage,
 manifest or no terminal; 3 a tool, permission or service is missing; 4 log or seal failure; 5 signing refused;
-130 interrupted; 141 nobody read what it said"""
+6 signed, and other builders must agree; 130 interrupted; 141 nobody read what it said"""
 _UNREAD = 141  # as a shell tells of SIGPIPE: what was not read is no yes
 
 
@@ -123,6 +124,7 @@ def _parser() -> argparse.ArgumentParser:
     add_reproducing(commands)
     add_signing(commands)
     add_publishing(commands)
+    add_joining(commands)
     doctor = commands.add_parser("doctor", help="is this machine fit for an official build")
     doctor.add_argument("manifest", type=Path, nargs="?", metavar="RELEASE.toml", help="fit for this release")
     doctor.add_argument("--selftest", action="store_true", help="try to break out of the sandbox")

@@ -56,13 +56,13 @@ def _reproduce(options: argparse.Namespace) -> int:
     from sealwright_console.batch_face import Face  # noqa: PLC0415 - quick help and errors need none of this
     from sealwright_console.reproduce_text import lines  # noqa: PLC0415
     from sealwright_console.signals import stopped_by_signals  # noqa: PLC0415
-    from sealwright_stages.audit import audit  # noqa: PLC0415
+    from sealwright_stages.audit import as_part, audit  # noqa: PLC0415
     from sealwright_stages.rebuild.rebuild import rebuilding, walk, write  # noqa: PLC0415
     from sealwright_stages.rebuild.report import report  # noqa: PLC0415
     from sealwright_stages.rebuild.taken import take  # noqa: PLC0415
 
     brought, reviewer = _brought(options), reviewer_of(options)
-    result = audit(options.evidence, reviewer)
+    result = audit(options.evidence, as_part(options.evidence, reviewer))
     if not options.json:
         print("\n".join(audit_lines(result.findings, result.provided)), flush=True)
     taken = take(options.evidence, result, reviewer, brought, despite=options.despite_audit)

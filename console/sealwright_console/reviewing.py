@@ -119,15 +119,21 @@ def _witnesses(texts: Sequence[str]) -> tuple[WitnessKey, ...]:
     return tuple(WitnessKey.parse(text) for text in texts)
 
 
-def require_evidence(*folders: Path) -> None:
+def require_evidence(*folders: Path, joined: bool = False) -> None:
     """Refuse evidence that is not there: nothing was looked at, so there is neither a yes nor a no.
 
     Raises:
-        ManifestError: one is no folder.
+        ManifestError: one is no folder, or is a joined release where that isn't meant.
     """
+    from sealwright_stages.join.sources import inside, is_joined  # noqa: PLC0415
+
     for folder in folders:
         if not folder.is_dir():
             raise ManifestError(f"the evidence {folder}", "there is no such folder", "name one that is there")
+        if not joined and is_joined(folder):
+            several = ", ".join(each.said for each in inside(folder))
+            next_step = f"name one builder's, with --without-products where they lie above: {several}"
+            raise ManifestError(f"{folder} is a joined release", "it has evidence of several builders", next_step)
 
 
 def _saved(path: Path) -> Saved:
@@ -164,10 +170,10 @@ def _review(options: argparse.Namespace) -> int:
 
 
 def _audit(options: argparse.Namespace) -> int:
-    from sealwright_stages.audit import audit  # noqa: PLC0415
+    from sealwright_stages.join.joined import audited  # noqa: PLC0415
 
-    require_evidence(options.evidence)
-    result = audit(options.evidence, reviewer_of(options))
+    require_evidence(options.evidence, joined=True)
+    _, result = audited(options.evidence, reviewer_of(options))
     if options.json:
         from sealwright_stages.audit_report import report  # noqa: PLC0415
 

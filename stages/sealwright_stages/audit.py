@@ -36,7 +36,7 @@ from sealwright_stages.reviewer import Reviewer
 from sealwright_stages.sign.provenance import SealedLog
 from sealwright_stages.state import State, remembered_release
 
-__all__ = ["Audit", "Finding", "Reviewer", "audit"]
+__all__ = ["Audit", "Finding", "Reviewer", "as_part", "audit"]
 
 
 @dataclass(frozen=True)
@@ -106,6 +106,7 @@ def _audit(evidence: Path, reviewer: Reviewer, watch: OnRecord | None) -> Audit:
         findings += more
         signed, more = policy_signature(evidence / "policy", manifest, own, state, reviewer, rotated.accepted)
         findings += more
+        findings += _builders(manifest, reviewer)
         if wants is not None:
             provided = ", ".join(filter(None, (wants.provided, _without(reviewer, report))))
             log = SealedLog(reading.log, VerifierKey.parse(report.vkey), report.checkpoint)
@@ -147,6 +148,24 @@ def _authority(manifest: Manifest, log: VerifierKey) -> list[Finding]:
     if log.public == host.public and log.name.startswith(f"{host.name}/"):
         return [good("log", f"kept by {host.name}", "log-kept")]
     return [bad("log", f"it is not one that {host.name} kept, which the manifest names", "log-kept")]
+
+
+def _builders(manifest: Manifest, reviewer: Reviewer) -> list[Finding]:
+    """One builder's word is no release where several must agree."""
+    if reviewer.part or manifest.builders == 1:
+        return []
+    told = f"this is one builder's evidence, and {manifest.builders} must agree before it is final"
+    return [bad("builders", f"{told}: sealwright join", "builders")]
+
+
+def as_part(evidence: Path, reviewer: Reviewer) -> Reviewer:
+    """The reviewer who asks about one builder's evidence, and not whether the release is final, where by its own manifest
+    several builders must agree; else the reviewer as before."""
+    try:
+        several = load(evidence / "policy/release.toml").builders > 1
+    except (ManifestError, OSError):
+        several = False
+    return replace(reviewer, part=True) if several else reviewer
 
 
 def _policy(folder: Path) -> tuple[Declaration | None, Policy | None, list[Finding]]:

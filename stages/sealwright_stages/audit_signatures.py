@@ -44,11 +44,11 @@ class Required:
 def required(reviewer: Reviewer, manifest: Manifest, own: Policy) -> tuple[Required | None, list[Finding]]:
     """Who must have signed; `own` is the policy in the evidence folder. None: nothing can be counted."""
     if reviewer.trusted is not None:
-        return by_fingerprint(reviewer.trusted, own), []
+        return by_fingerprint(reviewer.trusted, own, _enough(reviewer, reviewer.trusted.threshold)), []
     if reviewer.keyring is None:
         names = tuple(name for name in manifest.signers if name in own.persons and own.persons[name].covers(None))
         told = "the keys are those in the folder itself: compare their fingerprints, or name your own --keyring"
-        wants = Required(own, names, manifest.threshold, "as far as the folder's own keys go")
+        wants = Required(own, names, _enough(reviewer, manifest.threshold), "as far as the folder's own keys go")
         return wants, [unchecked("signatures", told)]
     try:
         policy = reviewer.policy or load_policy(reviewer.keyring)
@@ -59,14 +59,14 @@ def required(reviewer: Reviewer, manifest: Manifest, own: Policy) -> tuple[Requi
     return _by_the_release(reviewer, policy, manifest)
 
 
-def by_fingerprint(trusted: Trusted, own: Policy) -> Required:
+def by_fingerprint(trusted: Trusted, own: Policy, threshold: int) -> Required:
     """Who counts by fingerprint; a person whom `own`, the policy in the folder, limits is limited."""
     persons = {}
     held = {each for name, data in own.files.items() if name.startswith("keys/") for each in _certificates(data)}
     for name, keys in trusted.persons.items():
         known = next(filter(None, map(own.person_of, keys)), None) or Person(name, keys)
         persons[name] = replace(known, name=name, openpgp=tuple(held.intersection(keys)), ssh=(), minisign=())
-    return Required(replace(own, persons=persons), tuple(persons), trusted.threshold, "")
+    return Required(replace(own, persons=persons), tuple(persons), threshold, "")
 
 
 def _certificates(data: bytes) -> tuple[str, ...]:
@@ -77,6 +77,11 @@ def _certificates(data: bytes) -> tuple[str, ...]:
         return ()
 
 
+def _enough(reviewer: Reviewer, asked: int) -> int:
+    """How many persons must have signed; of one builder's part, one: the others are counted over all builders."""
+    return 1 if reviewer.part else asked
+
+
 def _named(reviewer: Reviewer, policy: Policy) -> tuple[Required | None, list[Finding]]:
     strange = [name for name in reviewer.signers if name not in policy.persons]
     scoped = [name for name in reviewer.signers if name not in strange and not policy.persons[name].covers(None)]
@@ -85,7 +90,7 @@ def _named(reviewer: Reviewer, policy: Policy) -> tuple[Required | None, list[Fi
         bad("keyring", f"{name} may vouch for components only, not for a release", "signers") for name in scoped
     ]
     names = tuple(name for name in reviewer.signers if name not in (*strange, *scoped))
-    return Required(policy, names, reviewer.threshold or len(reviewer.signers), ""), findings
+    return Required(policy, names, reviewer.threshold or _enough(reviewer, len(reviewer.signers)), ""), findings
 
 
 def _by_the_release(
@@ -99,7 +104,7 @@ def _by_the_release(
     ]
     own = f"{manifest.threshold} of {', '.join(manifest.signers)}"
     told = f"the release itself says that {own} must sign; say it yourself: --signers NAME,NAME --threshold N"
-    threshold = reviewer.threshold or manifest.threshold
+    threshold = reviewer.threshold or _enough(reviewer, manifest.threshold)
     provided = f"if {threshold} of {', '.join(names) or 'nobody'} is who must sign it"
     return Required(policy, names, threshold, provided), [*findings, unchecked("signatures", told)]
 

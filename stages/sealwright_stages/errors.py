@@ -20,6 +20,7 @@ class Exit(IntEnum):
     ENVIRONMENT = 3
     LOG = 4
     SIGNING = 5
+    NOT_FINAL = 6
     INTERRUPTED = 130
 
 
@@ -102,6 +103,12 @@ class SigningError(SealwrightError):
     exit_code = Exit.SIGNING
 
 
+class NotFinalError(SealwrightError):
+    """Nothing went wrong: it is signed, and other builders must agree before it is final."""
+
+    exit_code = Exit.NOT_FINAL
+
+
 class RebuildError(SealwrightError):
     """Evidence is not rebuilt as it is: nothing of it was fetched or run."""
 
@@ -110,6 +117,12 @@ class RebuildError(SealwrightError):
 
 class PublishError(SealwrightError):
     """Evidence is not published as it is, or other bytes stand in its place; what was published stays as it was."""
+
+    exit_code = Exit.CLOSED
+
+
+class JoinError(SealwrightError):
+    """Builders' evidence is not joined as it is, or something else stands where it would be written."""
 
     exit_code = Exit.CLOSED
 

@@ -2,7 +2,8 @@
 
 - An unknown key, a duplicate key, a wrong type or a missing key is an error; nothing is guessed.
 - `needs` names components of this manifest and has no cycle; no two components share a name.
-- Every signer is a person of signers.toml; a threshold is at least 1 and no larger than its signers.
+- Every signer is a person of signers.toml; a threshold is at least 1 and no larger than its signers. So is the number of
+  builders that must agree, since each is another person.
 - A source over ssh can't do without `known_hosts`. No other file than the manifest itself is read here.
 - A waiver names a person, a reason, and the whole SHA-256 of what it covers and of the policy.
 - A build root from a tar names one of the declared tars, each with address and SHA-256, and none is declared in vain.
@@ -68,6 +69,7 @@ class Manifest:
     waivers: tuple[Waiver, ...]
     memory: MemorySpec = field(default_factory=MemorySpec)
     attestation: AttestationSpec | None = None
+    builders: int = 1
 
     @property
     def release(self) -> str:
@@ -116,7 +118,7 @@ def _read(top: Table, data: bytes) -> Manifest:
     )
     locate = top.reader.locate
     signers, policy_signers = release.texts("signers"), policy_table.texts("signers")
-    threshold = threshold_of(release, signers)
+    threshold, builders = threshold_of(release, signers), threshold_of(release, signers, "builders")
     hosts = egress.take_optional("known_hosts", str)
     home, policy = signer.take_optional("home", str), signer.take_optional("policy", str)
     transport = log.command("transport")
@@ -146,6 +148,7 @@ def _read(top: Table, data: bytes) -> Manifest:
         waivers=tuple(_waiver(table) for table in top.tables("waiver")),
         memory=read_memory(top.table("memory"), signers, threshold),
         attestation=read_attestation(top.table("attestation"), has_attestation),
+        builders=builders,
     )
     _check_offered(manifest, egress, builder)
     if not signers:

@@ -124,11 +124,11 @@ def _kind_of(value: object) -> str:
     return _KIND.get(type(value), type(value).__name__)
 
 
-def threshold_of(table: Table, signers: Sequence[str]) -> int:
-    """Take `threshold`: how many of `signers` must have signed."""
-    threshold = table.take("threshold", int, 1)
+def threshold_of(table: Table, signers: Sequence[str], key: str = "threshold") -> int:
+    """Take `threshold`, or what else counts them: how many of `signers` must have signed."""
+    threshold = table.take(key, int, 1)
     if not 1 <= threshold <= max(1, len(signers)):
-        table.fail(("threshold",), f"threshold = {threshold} of {len(signers)} signers", "1 to that many")
+        table.fail((key,), f"{key} = {threshold} of {len(signers)} signers", "1 to that many")
     return threshold
 
 

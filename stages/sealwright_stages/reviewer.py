@@ -28,7 +28,8 @@ class Reviewer:
     witnesses whose cosignatures of the log are checked; checkpoints that were saved of it. `without_products`: the
     products lie elsewhere, and that is known. `trusted`: no keyring, but fingerprints that were given or pinned.
     `policy` is what the keyring leads to for the release that is looked at, once that is known. `attestation_keys`:
-    fingerprints of the machines' keys that the reviewer vouches for."""
+    fingerprints of the machines' keys that the reviewer vouches for. `part`: it is one builder's word among several, so
+    one person is enough where no `threshold` is given, and no other builder is asked for."""
 
     keyring: Path | None = None
     signers: tuple[str, ...] = ()
@@ -39,3 +40,4 @@ class Reviewer:
     trusted: Trusted | None = None
     policy: Policy | None = None
     attestation_keys: tuple[str, ...] = ()
+    part: bool = False

@@ -294,6 +294,8 @@ def test_a_lower_threshold_is_an_alarm_and_a_higher_one_is_none() -> None:
 
     assert dangers(needs("2"), needs("1")) == {(Danger.DEMAND_GONE, "threshold")}
     assert dangers(needs("2"), needs("")) == {(Danger.DEMAND_GONE, "threshold")}
+    of_two, of_one = (release(declared={"release": {"signers": '["manager"]', "builders": n}}) for n in ("2", "1"))
+    assert dangers(of_two, of_one) == {(Danger.DEMAND_GONE, "builders")} and dangers(of_one, of_two) == set()
     assert dangers(needs("1"), needs("2")) == dangers(needs("1"), needs("")) == set()
 
 

@@ -273,6 +273,7 @@ def test_a_signer_named_twice_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize("number", [0, -1, 2])
 def test_a_threshold_is_at_least_1_and_no_larger_than_its_signers(tmp_path: Path, number: int) -> None:
     refused(tmp_path, HEAD + f"threshold = {number}\n" + XEN, "threshold", f"threshold = {number} of 1 signers")
+    refused(tmp_path, HEAD + f"builders = {number}\n" + XEN, "builders", f"builders = {number} of 1 signers")
 
 
 @pytest.mark.parametrize(
@@ -382,3 +383,10 @@ def test_no_two_sources_of_a_component_share_an_item(tmp_path: Path) -> None:
     manifest = read(tmp_path, HEAD + XEN + file)
     with pytest.raises(ManifestError, match="xen/fetch/v1"):
         declared(manifest)
+
+
+def test_as_many_builders_must_agree_as_it_says_and_one_if_it_says_nothing(tmp_path: Path) -> None:
+    two = HEAD.replace('["manager-a"]', '["manager-a", "manager-b"]') + "builders = 2\n"
+    assert load(write_release(tmp_path, two + XEN)).builders == 2
+    assert load(write_release(tmp_path, HEAD + XEN)).builders == 1
+    refused(tmp_path, two.replace("= 2", '= "2"') + XEN, "builders", "'builders' must be a number, not a text")

@@ -98,11 +98,11 @@ def keys(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Keys]:
     subprocess.run(["gpgconf", "--homedir", str(made.home), "--kill", "all"], check=False)
 
 
-def keyed_bench(folder: Path, signer: KeyedSigner, threshold: int = 1) -> KeyedBench:
+def keyed_bench(folder: Path, signer: KeyedSigner, threshold: int = 1, builders: int = 1) -> KeyedBench:
     """A bench whose release `NAMES` may sign."""
     assert signer.keys is not None
     keys = signer.keys
-    signers = f'signers = ["manager-a", "manager-b"]\nthreshold = {threshold}\n'
+    signers = f'signers = ["manager-a", "manager-b"]\nthreshold = {threshold}\nbuilders = {builders}\n'
     text = HEAD.replace('signers = ["manager-a"]\n', signers) + component("xen")
     bench = KeyedBench(folder, manifest=text)
     persons = "".join(f'[person.{name}]\nopenpgp = ["{keys.fingerprint(name)}"]\n' for name in NAMES)
@@ -111,6 +111,17 @@ def keyed_bench(folder: Path, signer: KeyedSigner, threshold: int = 1) -> KeyedB
     bench.policy = load_policy(folder / "keyring")
     bench.confirm = Confirm(lambda: signer, lambda request: Typed("abababab", "example-1.0"))
     return bench
+
+
+def test_what_one_of_several_builders_signed_is_not_final_and_has_an_exit_code_of_its_own(
+    folder: Path, keys: Keys
+) -> None:
+    bench = keyed_bench(folder, KeyedSigner(keys=keys, name="manager-a"), 1, builders=2)
+    ended = bench.run(Stage.SIGN)
+    assert ended.exit is Exit.NOT_FINAL and int(ended.exit) == 6
+    assert ended.what == "signed, not final: 1 of 2 builders" and "sealwright join" in ended.next_step
+    assert bench.finish.persons == {"manager-a"} and not bench.finish.final
+    assert not nothing_is_signed(bench)
 
 
 @pytest.mark.parametrize(("threshold", "exit_code"), [(1, Exit.DONE), (2, Exit.SIGNING)])

@@ -121,7 +121,7 @@ def test_every_field_of_a_manifest_has_its_place() -> None:
     told = {
         Manifest: "path data sha256 name version keyring signers threshold policy_signers policy_threshold via known_hosts"
         " log_transport log_key signer_transport signer_home signer_policy mirror archive_keyring tars components waivers"
-        " memory attestation",
+        " memory attestation builders",
         ComponentSpec: "name git dsc files signers threshold needs build debs rpms fresh_days submodules",
         Build: "environment packages recipe commands products limits spec reproduce vary reference",
         GitSource: "url tag commit branch trust_root",

@@ -48,6 +48,7 @@ from sealwright_stages.errors import (
     LogError,
     MachineError,
     ManifestError,
+    NotFinalError,
     SealwrightError,
     SigningError,
 )
@@ -73,6 +74,7 @@ _FAMILIES: dict[int, type[SealwrightError]] = {
     Exit.ENVIRONMENT: MachineError,
     Exit.LOG: LogError,
     Exit.SIGNING: SigningError,
+    Exit.NOT_FINAL: NotFinalError,
     Exit.INTERRUPTED: InterruptedRunError,
 }
 

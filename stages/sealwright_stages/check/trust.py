@@ -17,6 +17,7 @@ from sealwright_keyring.policy import Policy, load_policy
 from sealwright_keyring.rotation import follow
 from sealwright_stages.check.pins import Pin, read_pins
 from sealwright_stages.errors import ManifestError
+from sealwright_stages.join.sources import builders_of
 from sealwright_stages.manifest import Manifest, load
 from sealwright_stages.reviewer import Reviewer, Trusted
 from sealwright_stages.verify.verifier import tools
@@ -62,6 +63,7 @@ def trust_in(
         ManifestError: the pins are refused.
         MachineError: the pins can't be read.
     """
+    evidence = next(iter(builders_of(evidence)), evidence)
     try:
         own = load_policy(evidence / "policy")
         manifest = load(evidence / "policy" / "release.toml")

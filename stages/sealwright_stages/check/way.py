@@ -27,6 +27,7 @@ from sealwright_stages.check.trust import FIRST, UNREAD, Trust
 from sealwright_stages.errors import SigningError
 from sealwright_stages.events import Stage
 from sealwright_stages.findings import Finding
+from sealwright_stages.join.sources import builders_of
 from sealwright_stages.seal.evidence import published_path
 from sealwright_stages.seal.proofs import proof_name
 from sealwright_stages.sign.release_signatures import signatures_by, signed_pairs
@@ -89,9 +90,11 @@ class Answer:
 
 @dataclass(frozen=True)
 class Way:
-    """The evidence as it was audited, for any number of files."""
+    """The evidence as it was audited, for any number of files; of a joined release, which was `named`, it is that of a
+    builder who agrees."""
 
     evidence: Path
+    named: Path
     trust: Trust
     audit: Audit
     signers: tuple[Signer, ...] = ()
@@ -116,28 +119,30 @@ def link_of(finding: Finding) -> str:
     return _BY_RULE.get(finding.rule, "evidence")
 
 
-def way_through(evidence: Path, trust: Trust, audit: Audit) -> Way:
-    """The way through evidence that was audited by that trust."""
-    signers, threshold = _signers(evidence, trust, audit)
+def way_through(evidence: Path, trust: Trust, audit: Audit, named: Path | None = None) -> Way:
+    """The way through evidence that was audited by that trust; `named` is the joined release that it is of."""
+    signers, threshold = _signers(builders_of(named) or [evidence] if named else [evidence], trust, audit)
     by_sha: dict[str, list[Product]] = {}
     for product in audit.state.products.values():
         by_sha.setdefault(product.sha256, []).append(product)
-    return Way(evidence, trust, audit, signers, threshold, by_sha)
+    return Way(evidence, named or evidence, trust, audit, signers, threshold, by_sha)
 
 
-def _signers(evidence: Path, trust: Trust, audit: Audit) -> tuple[tuple[Signer, ...], int]:
-    """Who of those who count has signed both sums, for people to read; what counts is the audit's finding."""
+def _signers(places: Sequence[Path], trust: Trust, audit: Audit) -> tuple[tuple[Signer, ...], int]:
+    """Who of those who count has signed both sums of a builder, for people to read; what counts is the audit's finding."""
     if trust.manifest is None or trust.own is None or audit.report is None:
         return (), 0
     try:
         wants, _ = required(replace(trust.reviewer, policy=audit.policy), trust.manifest, trust.own)
         if wants is None:
             return (), 0
-        pairs = [_first(signature, data, wants.policy, wants.names) for signature, data in signed_pairs(evidence)]
+        both: dict[str, Signer] = {}
+        for place in places:
+            pairs = [_first(signature, data, wants.policy, wants.names) for signature, data in signed_pairs(place)]
+            both |= {name: pairs[0][name] for name in set.intersection(*(set(each) for each in pairs))}
     except (SigningError, KeyringError, OSError):
         return (), 0
-    both = set.intersection(*(set(each) for each in pairs))
-    return tuple(pairs[0][name] for name in sorted(both)), wants.threshold
+    return tuple(both[name] for name in sorted(both)), wants.threshold
 
 
 def _first(signature: bytes, data: bytes, policy: Policy, names: Sequence[str]) -> dict[str, Signer]:

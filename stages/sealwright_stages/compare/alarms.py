@@ -95,7 +95,7 @@ class _Judge:
         """Whether something that was demanded in A is not, or is less, in B."""
         if change.component and not self._in_both(change.component):
             return False
-        if change.field == "threshold" and all(change.names):
+        if change.field in ("threshold", "builders") and all(change.names):
             return _number(change.after) < _number(change.before)
         if change.field == THERE and change.names[0] and not change.names[1]:
             return self._was_check(change) or (change.section is Section.RELEASE and change.names[0] in _DEMANDING)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from sealwright_stages.audit import Reviewer, audit
+from sealwright_stages.audit import Reviewer, as_part, audit
 from sealwright_stages.compare.compared import compare
 from sealwright_stages.compare.difference import Difference
 from sealwright_stages.compare.facts import Release
@@ -83,7 +83,7 @@ def _compared(one: Side, other: Side) -> Compared:
 
 
 def _side(evidence: Path, reviewer: Reviewer) -> Side:
-    result = audit(evidence, reviewer)
+    result = audit(evidence, as_part(evidence, reviewer))
     gathering = Gathering(evidence, result.state, replace(reviewer, policy=result.policy))
     release = gathering.release() if result.state.release else Release("", "")
     report = result.report

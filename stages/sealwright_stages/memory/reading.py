@@ -84,7 +84,7 @@ def _read(folder: Path, manifest: Manifest) -> _Read:
     from sealwright_stages.audit import Reviewer, audit  # noqa: PLC0415 - most releases remember none
 
     memory = manifest.memory
-    result = audit(folder, Reviewer(manifest.keyring, memory.signers, memory.threshold))
+    result = audit(folder, Reviewer(manifest.keyring, memory.signers, memory.threshold, part=True))
     state, root = result.state, _root(folder, result)
     if state.release != manifest.name:
         raise ManifestError(

@@ -1,6 +1,7 @@
 """What is told of a release when it is published, read from evidence that an audit said yes to.
 
 - The release has the signatures that its own manifest asks for, by its own keys, whatever else the reviewer asked.
+  Where several builders must agree, one signature is enough here: `join` counts them over all builders.
 - `verify.py` and the pages are what this version writes. Those of another version are in no list that anybody
   signed, so they are not put before others.
 - The folder of a publication is named after a signer who signed all three: both sums, and a provenance of one's own.
@@ -65,15 +66,15 @@ def read_facts(evidence: Path, found: Audit) -> Facts:
     """
     try:
         manifest, own = load(evidence / "policy/release.toml"), load_policy(evidence / "policy")
-        wants, _ = required(Reviewer(), manifest, own)
+        wants, _ = required(Reviewer(part=manifest.builders > 1), manifest, own)
         if wants is None or found.report is None:
             raise PublishError("the release", "nothing says who must have signed it", _SIGN)
         _refuse_bad(
             signatures(evidence, wants, found.state.last_t), "the release is not final by its own manifest", _SIGN
         )
         _refuse_uncompared(evidence, manifest, found.state)
-        signed = tuple(_signatures(evidence, wants))
-        signers = tuple(_signers(evidence, wants, signed))
+        signed = tuple(signatures_in(evidence, wants))
+        signers = tuple(signers_in(evidence, wants, signed))
         return Facts(manifest, found.state, found.report, wants.names, signed, signers)
     except (KeyringError, ManifestError, SigningError) as error:
         raise PublishError(error.what, error.because, error.next_step) from error
@@ -96,7 +97,12 @@ def _refuse_uncompared(evidence: Path, manifest: Manifest, state: State) -> None
             raise PublishError("the evidence's own pages", because, stale if finding.ok == "advice" else other)
 
 
-def _signatures(evidence: Path, wants: Required) -> Iterator[Signature]:
+def signatures_in(evidence: Path, wants: Required) -> Iterator[Signature]:
+    """Each good signature over both sums that counts.
+
+    Raises:
+        SigningError: a signature is missing, or the verifier does not work.
+    """
     allowed = wants.policy.release_signers(wants.names)
     for name, (signature, data) in zip(SIGNED, signed_pairs(evidence), strict=True):
         for verdict in good_signatures(signature, data, wants.policy, wants.names):
@@ -109,7 +115,12 @@ def _owner(persons: tuple[Person, ...], fingerprint: str) -> str:
     return next(person.name for person in persons if fingerprint in person.fingerprints)
 
 
-def _signers(evidence: Path, wants: Required, signed: Sequence[Signature]) -> Iterator[str]:
+def signers_in(evidence: Path, wants: Required, signed: Sequence[Signature]) -> Iterator[str]:
+    """Who signed both sums, as `signed` has them, and a provenance of one's own; sorted.
+
+    Raises:
+        OSError, ValueError, SigningError: a provenance is none, or can't be judged.
+    """
     over = {(signature.person, signature.over) for signature in signed}
     for name in sorted(wants.names):
         path = evidence / f"provenance.{name}.dsse.json"

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from sealwright_stages.audit import Audit, Reviewer, audit
+from sealwright_stages.audit import Audit, Reviewer, as_part, audit
 from sealwright_stages.errors import MachineError, PublishError
 from sealwright_stages.publish.facts import Facts, read_facts
 from sealwright_stages.publish.files import (
@@ -77,7 +77,7 @@ def publish(evidence: Path, site: Path, reviewer: Reviewer | None = None, signer
         MachineError: the site can't be written, or is in use.
     """
     refuse_nested(evidence, site)
-    reviewer = reviewer or Reviewer()
+    reviewer = as_part(evidence, reviewer or Reviewer())
     found = audit(evidence, replace(reviewer, without_products=False))
     if not found.passed:
         return Published(found)

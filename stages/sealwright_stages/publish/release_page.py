@@ -156,6 +156,8 @@ def _signatures(told: Facts) -> Iterator[Html]:
         for each in sorted(told.signatures, key=lambda each: (each.person, each.over))
     ]
     needed = f"{told.manifest.threshold} of {', '.join(told.names)} must have signed"
+    if told.manifest.builders > 1:
+        needed += f", over {told.manifest.builders} builders who agree; this is one of them, and not final alone"
     yield table(needed, ["Person", "Key, by full fingerprint", "Over", "When"], rows)
     yield tag(
         "p", Html("The keys lie in the evidence for convenience. Compare the fingerprints elsewhere."), "note"

@@ -31,6 +31,8 @@ RULES: Mapping[str, str] = {
     "products": "The products have the bytes and sizes that the log says.",
     "proofs": "Each product's record is proved to be in the sealed log.",
     "signers": "As many of the persons who must, signed both sums; and not before the log was sealed.",
+    "joined": "A joined release is what joining the builders in it gives, byte for byte, and nothing else.",
+    "builders": "Where the manifest wants several builders, they agree; evidence of one alone is no release.",
     "provenance": "Each provenance says what the log says; one, at least, is signed by a person who counts.",
     "provenance-raw": "A raw Ed25519 signature of a provenance verifies, by a key of a person who signed it by OpenPGP.",
     "sbom": "`sbom.cdx.json` names what the log says that the products were made from.",

@@ -78,6 +78,8 @@ def how_to_verify(manifest: Manifest) -> str:
     if manifest.policy_signers:
         policy = _POLICY.format(threshold=manifest.policy_threshold, signers=", ".join(manifest.policy_signers))
     signers = ", ".join(manifest.signers)
+    if manifest.builders > 1:
+        signers += f",\n   over all of {manifest.builders} builders who got the same SHA256SUMS: sealwright join"
     return _HOW.format(release=manifest.release, threshold=manifest.threshold, signers=signers, policy=policy)
 
 

@@ -11,6 +11,7 @@
 - Fewer persons than the release demands is no success: it says who has signed, who may, and what to do next.
 - A release that has enough signatures already is verified again, and no signer is opened.
 - The page in the evidence is written anew once the signatures are; if that was cut short, the next run does it.
+- Where several builders must agree, what one of them signed is not final, however many persons signed it.
 - Persons are counted by the policy that the run began with; if manifest or keyring were changed since, nothing is
   signed.
 - An interrupted run signs nothing; what the signer gave before is written all the same.
@@ -26,7 +27,7 @@ from dataclasses import dataclass
 
 from sealwright_keyring.policy import Policy
 from sealwright_stages.context import Context
-from sealwright_stages.errors import InterruptedRunError, SigningError
+from sealwright_stages.errors import InterruptedRunError, NotFinalError, SigningError
 from sealwright_stages.finish import Act, Thing, digest_over
 from sealwright_stages.finish import Signer as Signing
 from sealwright_stages.ports import Proposal, Signer
@@ -69,6 +70,7 @@ def sign_release(context: Context, evidence: EvidenceFolder, confirm: Confirm) -
     Raises:
         SigningError: refused, unreachable, or what came back does not verify, and nothing was written; or what
             was written is not enough yet.
+        NotFinalError: it is signed, and other builders must agree.
     """
     finishing = context.finishing
     finishing.know(**_whose(context), folder=str(evidence.folder))
@@ -82,7 +84,10 @@ def sign_release(context: Context, evidence: EvidenceFolder, confirm: Confirm) -
             _still_whole(context, evidence)
             say(f"{evidence.log_that_was_checked()}; nothing was changed since it was signed")
         papers = _papers(context, evidence)
-        if len(papers.signed_by()) < context.plan.manifest.threshold:
+        manifest = (
+            context.plan.manifest
+        )  # of several builders each signs its own; who else must is counted by `join`
+        if len(papers.signed_by()) < (1 if manifest.builders > 1 else manifest.threshold):
             _go_on(context)
             signatures = _asked(context, evidence, confirm, papers)
     else:
@@ -173,7 +178,7 @@ def _still_whole(context: Context, evidence: EvidenceFolder) -> None:
     from sealwright_stages.audit import Reviewer, audit  # noqa: PLC0415 - most runs don't come this way
 
     manifest = context.plan.manifest
-    reviewer = Reviewer(manifest.keyring, manifest.signers, manifest.threshold)
+    reviewer = Reviewer(manifest.keyring, manifest.signers, manifest.threshold, part=True)
     for finding in audit(evidence.folder, reviewer).findings:
         if finding.ok == "bad" and finding.what != "signatures":
             raise SigningError(
@@ -203,6 +208,11 @@ def _counted(context: Context, papers: Papers) -> str:
     if not persons:
         raise SigningError("the evidence folder's signatures", "they do not verify", "remove them, sign again")
     signed = f"signed by {', '.join(sorted(persons))}: {len(persons)} of {manifest.threshold} needed"
+    if manifest.builders > 1:
+        what = f"signed, not final: 1 of {manifest.builders} builders"
+        raise NotFinalError(
+            what, signed, f"publish {papers.folder}, and join it with the others': sealwright join"
+        )
     if len(persons) < manifest.threshold:
         others = " or ".join(name for name in manifest.signers if name not in persons)
         raise SigningError(

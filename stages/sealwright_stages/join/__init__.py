@@ -1,0 +1,1 @@
+"""Joining: evidence of several builders of one release, held beside each other, counted, and written as one folder."""
