@@ -14,8 +14,8 @@ import pytest
 
 from join.builders import OTHER, Builders
 from publish.snapshots import snapshot
+from sealwright_console.cli import main
 from sealwright_keyring.packets import detached_signatures
-from sealwright_stages.audit import check_file
 from sealwright_stages.errors import JoinError, ManifestError
 from sealwright_stages.join.join import join
 from sealwright_stages.join.joined import audited
@@ -76,13 +76,16 @@ def test_the_merged_signatures_are_one_of_each_person_in_one_block(whole: Path) 
     assert len(issuers) == 2 and issuers == sorted(issuers) and block.count(b"BEGIN PGP") == 1
 
 
-def test_audit_and_check_say_yes_to_a_joined_release(whole: Path, once: Builders) -> None:
+def test_audit_and_check_say_yes_to_a_joined_release(
+    whole: Path, once: Builders, capsys: pytest.CaptureFixture[str]
+) -> None:
     evidence, done = audited(whole, Reviewer(once.folder / "keyring", ("alice", "bob")))
     assert (done.passed, done.provided, evidence) == (True, "", whole / "builders/alice")
-    found = check_file(whole / "products/xen/xen.tar", evidence, done=done)
-    assert all(each.ok != "bad" for each in found.findings) and found.proof.startswith("c2sp.org/tlog-proof@v1")
-    other = check_file(whole / "differing/carol/products/xen/xen.tar", evidence, done=done)
-    assert other.findings[0].ok == "bad"
+    words = ["--evidence", str(whole), "--keyring", str(once.folder / "keyring"), "--signers", "alice,bob"]
+    assert main(["check", str(whole / "products/xen/xen.tar"), *words]) == 0
+    assert "2 of 2 needed: alice, bob" in capsys.readouterr().out
+    assert main(["check", str(whole / "differing/carol/products/xen/xen.tar"), *words]) == 1
+    assert "verdict: NO, the way breaks at sums" in capsys.readouterr().out
 
 
 @pytest.mark.slow
