@@ -93,6 +93,21 @@ def test_a_key_file_is_gone_from_memory_also_after_a_kill(
     assert not agents, "no agent keeps the key"
 
 
+def test_a_key_that_was_left_in_memory_is_removed_unless_its_signer_lives(
+    held: Held, tmp_path: Path
+) -> None:
+    secret = secret_of(held, tmp_path).read_bytes()
+    with home_in_memory(secret) as home:
+        dead = home.with_name("sealwright-key-of-a-dead-signer")
+        dead.mkdir(0o700)
+        (dead / "key").write_bytes(secret)
+        for each in (dead, home):
+            os.utime(each, (1, 1))
+        with home_in_memory(secret):
+            assert home.exists() and not dead.exists()
+    assert not home.exists()
+
+
 @pytest.mark.parametrize("data", [b"", b"no key", b"-----BEGIN PGP PUBLIC KEY BLOCK-----\n"])
 def test_a_key_file_that_holds_no_secret_key_is_refused(tmp_path: Path, data: bytes) -> None:
     before = left()
