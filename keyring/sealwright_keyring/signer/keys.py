@@ -132,7 +132,7 @@ def home_in_memory(secret: bytes) -> Iterator[Path]:
     """
     place = _place()
     _remove_left(place)
-    home = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=place))
+    home = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-", dir=place))
     with _locked(home):
         yield from _filled(home, secret)
 
