@@ -96,9 +96,7 @@ def test_a_key_file_is_gone_from_memory_also_after_a_kill(
     assert not agents, "no agent keeps the key"
 
 
-def test_a_key_that_was_left_in_memory_is_removed_unless_its_signer_lives(
-    held: Held, tmp_path: Path
-) -> None:
+def test_a_key_that_was_left_in_memory_is_removed_unless_its_signer_lives(held: Held, tmp_path: Path) -> None:
     secret = secret_of(held, tmp_path).read_bytes()
     with home_in_memory(secret) as home:
         dead = home.with_name("sealwright-key-of-a-dead-signer")
