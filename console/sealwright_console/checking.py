@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import os
 import re
-import stat
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -121,7 +120,7 @@ def _given(options: argparse.Namespace) -> tuple[tuple[str, ...], Reviewer]:
 
 
 def _files(paths: Sequence[Path]) -> Iterator[Path]:
-    """The files that are named, and those in the folders that are; links in folders are not followed.
+    """The files that are named, and those in the folders that are, with the links there: nobody follows these.
 
     Raises:
         ManifestError: a folder holds no file, or too many.
@@ -137,11 +136,9 @@ def _files(paths: Sequence[Path]) -> Iterator[Path]:
 
 
 def _within(folder: Path) -> Iterator[Path]:
-    for parent, _, names in os.walk(folder, onerror=_refuse):
-        for name in names:
-            path = Path(parent) / name
-            if not stat.S_ISLNK(path.lstat().st_mode):
-                yield path
+    for parent, folders, names in os.walk(folder, onerror=_refuse):
+        yield from (Path(parent) / name for name in names)
+        yield from filter(Path.is_symlink, (Path(parent) / name for name in folders))
 
 
 def _refuse(error: OSError) -> None:
@@ -174,7 +171,7 @@ def _walked(
     from sealwright_stages.check.trust import trust_in  # noqa: PLC0415
     from sealwright_stages.check.way import answer  # noqa: PLC0415
 
-    hasher = Hasher(files)
+    hasher = Hasher(files, frozenset(options.files))
     trust = trust_in(evidence, reviewer, pins, given, options.threshold)
     way = _way(evidence, trust)
     first = hasher.next()
@@ -227,9 +224,6 @@ def _pinned(options: argparse.Namespace, way: Way, pins: Path | None, first: Has
     trust = way.trust
     if pins is None or trust.offered is None or not way.audit.report:
         return way
-    if trust.how == "followed":
-        keep(pins, now_pinned(trust.offered, str(way.named.absolute())), instead=trust.pin)
-        return way
     wants = _wants(options, trust)
     if not wants:
         return way
@@ -237,17 +231,23 @@ def _pinned(options: argparse.Namespace, way: Way, pins: Path | None, first: Has
     if not way.audit.passed or (wants == "typed" and not _typed(way.trust)):
         return replace(way, trust=trust)
     pin = now_pinned(trust.offered, str(way.named.absolute()))
+    replaces = options.repin or trust.how == "followed"
     try:
-        keep(pins, pin, instead=trust.pin if options.repin else None)
+        keep(pins, pin, instead=trust.pin if replaces else None)
     except OtherPinError:
         because = f"{trust.offered.name} is pinned already, with other keys"
         raise ManifestError("--pin", because, "look at `sealwright check --pins`; --repin replaces it") from None
+    if trust.how == "followed":
+        return way
     how = "given" if trust.how == "given" else "pinned"
     return replace(way, trust=replace(trust, how=how, pin=pin, because=""))
 
 
 def _wants(options: argparse.Namespace, trust: Trust) -> str:
-    """Whether the keys are to be pinned: `typed` once digits of them were, `said` by the command line."""
+    """Whether the keys are to be pinned: `typed` once digits of them were, `said` by the command line, or by the signed
+    steps that lead there from the pinned ones."""
+    if trust.how == "followed":
+        return "said"
     if trust.how == "first" and (options.pin or options.repin):
         return "said" if options.pin else "typed"
     if trust.how == "given" and (options.pin or options.repin):
