@@ -84,8 +84,13 @@ def pages(evidence: Path, manifest: Manifest, state: State) -> list[Finding]:
 
     One that was made before the signatures that lie there now is told, and no fault: no more than a signature is added.
     """
+    try:
+        made = _made(evidence, manifest, state)
+    except OSError as error:
+        told = f"nothing to compare it with: a file that it is made of can't be read ({error.strerror})"
+        return [bad("index.html", told, "pages")]
     findings = []
-    for name, data in _made(evidence, manifest, state).items():
+    for name, data in made.items():
         try:
             held = read_small(evidence / name, len(data) + _MAX_SIGNATURES)
         except FileNotFoundError:
