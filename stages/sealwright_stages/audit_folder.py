@@ -86,9 +86,8 @@ def pages(evidence: Path, manifest: Manifest, state: State) -> list[Finding]:
     """
     try:
         made = _made(evidence, manifest, state)
-    except OSError as error:
-        told = f"nothing to compare it with: a file that it is made of can't be read ({error.strerror})"
-        return [bad("index.html", told, "pages")]
+    except OSError as error:  # a signature of a terabyte, a folder in its place: no page is made of such
+        return [bad("index.html", f"{error.filename}: {error.strerror}: no page can be made of it", "pages")]
     findings = []
     for name, data in made.items():
         try:
