@@ -53,7 +53,8 @@ def linked(path: Path, chance: random.Random) -> None:
 
 
 def hard_linked(path: Path, chance: random.Random) -> None:
-    other = chance.choice([each for each in path.parent.iterdir() if each.is_file() and each != path] or [path])
+    beside = [each for each in sorted(path.parent.iterdir()) if each.is_file()]
+    other = chance.choice([each for each in beside if each.read_bytes() != path.read_bytes()] or [path])
     if other != path:
         path.unlink()
         os.link(other, path)
