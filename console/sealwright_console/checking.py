@@ -109,6 +109,11 @@ def _given(options: argparse.Namespace) -> tuple[tuple[str, ...], Reviewer]:
         because = "without a terminal nobody can type digits of the new keys"
         raise ManifestError("--repin", because, "name the new keys: --fingerprint FPR,FPR --threshold N")
     if not given:
+        if options.keyring is None and (options.signers or options.threshold is not None):
+            because = "they say who of the keys that you give must have signed, and you give none"
+            raise ManifestError(
+                "--signers, --threshold", because, "name the keys: --keyring DIR, or --fingerprint FPR,FPR"
+            )
         return given, reviewer_of(options)
     threshold = options.threshold
     if threshold is not None and not 1 <= threshold <= len(given):

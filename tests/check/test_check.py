@@ -99,6 +99,8 @@ def test_fingerprints_that_are_given_count_and_no_others(
     assert told(capsys, product, "--fingerprint", f"{mine},{'E' * 40}", "--threshold", 1)[0] == 0
     assert told(capsys, product, "--fingerprint", "E" * 40)[0] == 1
     assert main(["check", str(product), "--fingerprint", mine[-16:]]) == 2
+    for words in (["--threshold", "1"], ["--signers", "manager-a"]):
+        assert main(["check", str(product), *words]) == 2 and "--fingerprint FPR" in capsys.readouterr().err
 
 
 def test_a_file_that_is_no_product_is_told_for_what_it_is(
