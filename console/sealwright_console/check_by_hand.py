@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import itertools
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 from sealwright_appendlog.note import VerifierKey
 from sealwright_appendlog.proof import parse_proof
@@ -76,9 +77,18 @@ def _signatures(way: Way, own: Policy) -> Iterator[str]:
     gpg = 'gpg --homedir "$T" --no-autostart --batch --quiet'
     yield f"{gpg} --import {paths}"
     yield f'{gpg} --export {" ".join(sorted(wanted))} > "$T/keys.gpg"'
+    for place in sorted({signer.place for signer in way.signers}):
+        yield from _signed_in(way, place)
+
+
+def _signed_in(way: Way, place: Path) -> Iterator[str]:
+    """Who signed in a folder: another than that of the way is of another builder, with the same products."""
+    folder = "" if place == way.evidence else f"{quoted(str(place.absolute()))}/"
+    if folder:
+        yield f"cmp SHA256SUMS {folder}SHA256SUMS"
     for name in SIGNED:
-        yield f'gpgv --status-fd 1 --keyring "$T/keys.gpg" {name}.asc {name} > "$T/said"'
-        for signer in way.signers:
+        yield f'gpgv --status-fd 1 --keyring "$T/keys.gpg" {folder}{name}.asc {folder}{name} > "$T/said"'
+        for signer in (each for each in way.signers if each.place == place):
             yield f"grep -E '^\\[GNUPG:\\] VALIDSIG .*\\b{signer.fingerprint}$' \"$T/said\""
 
 

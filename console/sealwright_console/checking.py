@@ -12,7 +12,6 @@ import argparse
 import contextlib
 import os
 import re
-import stat
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -112,6 +111,11 @@ def _given(options: argparse.Namespace) -> tuple[tuple[str, ...], Reviewer]:
         because = "without a terminal nobody can type digits of the new keys"
         raise ManifestError("--repin", because, "name the new keys: --fingerprint FPR,FPR --threshold N")
     if not given:
+        if options.keyring is None and (options.signers or options.threshold is not None):
+            because = "they say who of the keys that you give must have signed, and you give none"
+            raise ManifestError(
+                "--signers, --threshold", because, "name the keys: --keyring DIR, or --fingerprint FPR,FPR"
+            )
         return given, reviewer_of(options)
     threshold = options.threshold
     if threshold is not None and not 1 <= threshold <= len(given):
@@ -123,7 +127,7 @@ def _given(options: argparse.Namespace) -> tuple[tuple[str, ...], Reviewer]:
 
 
 def _files(paths: Sequence[Path]) -> Iterator[Path]:
-    """The files that are named, and those in the folders that are; links in folders are not followed.
+    """The files that are named, and those in the folders that are, with the links there: nobody follows these.
 
     Raises:
         ManifestError: a folder holds no file, or too many.
@@ -139,11 +143,9 @@ def _files(paths: Sequence[Path]) -> Iterator[Path]:
 
 
 def _within(folder: Path) -> Iterator[Path]:
-    for parent, _, names in os.walk(folder, onerror=_refuse):
-        for name in names:
-            path = Path(parent) / name
-            if not stat.S_ISLNK(path.lstat().st_mode):
-                yield path
+    for parent, folders, names in os.walk(folder, onerror=_refuse):
+        yield from (Path(parent) / name for name in names)
+        yield from filter(Path.is_symlink, (Path(parent) / name for name in folders))
 
 
 def _refuse(error: OSError) -> None:
@@ -176,7 +178,7 @@ def _walked(
     from sealwright_stages.check.trust import trust_in  # noqa: PLC0415
     from sealwright_stages.check.way import answer  # noqa: PLC0415
 
-    hasher = Hasher(files)
+    hasher = Hasher(files, frozenset(options.files))
     trust = trust_in(evidence, reviewer, pins, given, options.threshold)
     way = _way(evidence, trust)
     first = hasher.next()

@@ -31,7 +31,8 @@ def opened(path: Path) -> BufferedReader:
     Raises:
         OSError: it can't be, or is something else.
     """
-    stream = os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC), "rb")
+    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    stream = open(path, "rb", opener=lambda name, _: os.open(name, flags))  # noqa: SIM115 - whoever asked closes it; a folder is refused by name
     if stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
         return stream
     stream.close()

@@ -67,7 +67,9 @@ def read_small(path: Path, limit: int, *, follow: bool = False) -> bytes:
         OSError: it can't be read, is not a regular file, or is larger.
     """
     flags = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | (0 if follow else os.O_NOFOLLOW)
-    with os.fdopen(os.open(path, flags), "rb") as stream:
+    with open(
+        path, "rb", opener=lambda name, _: os.open(name, flags)
+    ) as stream:  # a folder is refused by its name
         if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
             raise OSError(errno.EINVAL, "it is not a regular file", str(path))
         data = stream.read(limit + 1)

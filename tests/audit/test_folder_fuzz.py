@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import re
 import shutil
 from collections import Counter
 from collections.abc import Callable
@@ -52,7 +53,8 @@ def linked(path: Path, chance: random.Random) -> None:
 
 
 def hard_linked(path: Path, chance: random.Random) -> None:
-    other = chance.choice([each for each in path.parent.iterdir() if each.is_file() and each != path] or [path])
+    beside = [each for each in sorted(path.parent.iterdir()) if each.is_file()]
+    other = chance.choice([each for each in beside if each.read_bytes() != path.read_bytes()] or [path])
     if other != path:
         path.unlink()
         os.link(other, path)
@@ -127,6 +129,19 @@ def test_damaged_evidence_is_a_no_with_a_reason(
         f"\n{len(files)} files, {count} damages, a no with a reason: {told.total()} {dict(told)}; still whole: {passed}"
     )
     assert len(passed) < max(2, count / 20)
+
+
+@pytest.mark.parametrize("name", ["SHA256SUMS", "log/SHA256SUMS.asc", "log/checkpoint.sealed", "index.html"])
+def test_a_folder_in_the_place_of_a_file_is_a_no_with_a_reason(
+    forger: Forger, name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    evidence = forger.evidence()
+    (evidence / name).unlink()
+    (evidence / name).mkdir()
+    assert main(["audit", str(evidence)]) == 1
+    out = capsys.readouterr().out
+    assert "the audit itself failed" not in out and "BAD    " in out
+    assert not re.search(r"BAD .*(Is a directory: [0-9]|: [0-9]+: Is a)", out), out
 
 
 @pytest.mark.parametrize("name", ["log", "policy", "products", "log/data", "log/tile", "."])

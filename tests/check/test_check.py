@@ -99,6 +99,8 @@ def test_fingerprints_that_are_given_count_and_no_others(
     assert told(capsys, product, "--fingerprint", f"{mine},{'E' * 40}", "--threshold", 1)[0] == 0
     assert told(capsys, product, "--fingerprint", "E" * 40)[0] == 1
     assert main(["check", str(product), "--fingerprint", mine[-16:]]) == 2
+    for words in (["--threshold", "1"], ["--signers", "manager-a"]):
+        assert main(["check", str(product), *words]) == 2 and "--fingerprint FPR" in capsys.readouterr().err
 
 
 def test_a_file_that_is_no_product_is_told_for_what_it_is(
@@ -200,3 +202,21 @@ def test_at_a_terminal_a_key_is_pinned_by_who_types_its_last_digits(
     monkeypatch.setattr("sealwright_console.checking._terminal", lambda options: True)
     assert told(capsys, evidence / "products/xen/xen.tar")[0] == (0 if right else 1)
     assert state.exists() is right
+
+
+def test_a_link_in_a_folder_is_told_and_never_followed_nor_left_out(
+    evidence: Path, forger: Forger, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Who checks a folder is told of all that lies in it: a link beside good files is no yes for the folder."""
+    words = "--evidence", evidence, "--fingerprint", forger.signers[0].fingerprint
+    folder = tmp_path / "got"
+    folder.mkdir()
+    shutil.copy(evidence / "products/xen/xen.tar", folder)
+    assert told(capsys, folder, *words)[0] == 0
+    for link, goal in (("linked", evidence / "products/xen/xen.tar"), ("folder", evidence), ("nowhere", "/none")):
+        (folder / link).symlink_to(goal)
+        code, said = told(capsys, folder, *words)
+        assert code == 1 and "not followed" in said and "NO, 1 of 2 files" in said.splitlines()[-1]
+        (folder / link).unlink()
+    (tmp_path / "mine").symlink_to(evidence / "products/xen/xen.tar")
+    assert told(capsys, tmp_path / "mine", *words)[0] == 0

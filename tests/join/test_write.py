@@ -88,6 +88,18 @@ def test_audit_and_check_say_yes_to_a_joined_release(
     assert "verdict: NO, the way breaks at sums" in capsys.readouterr().out
 
 
+def test_the_commands_of_a_check_repeat_it_over_a_joined_release(
+    whole: Path, once: Builders, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Each person signed another log: the commands look where that signature lies."""
+    words = ["--evidence", str(whole), "--keyring", str(once.folder / "keyring"), "--signers", "alice,bob"]
+    assert main(["check", str(whole / "products/xen/xen.tar"), *words, "-v"]) == 0
+    script = capsys.readouterr().out.partition("# to repeat it")[2].partition('rm -rf "$T"')[0]
+    assert script.count("VALIDSIG") == 4 and "builders/bob" in script
+    done = subprocess.run(["bash", "-e", "-o", "pipefail", "-c", "#" + script], capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
 @pytest.mark.slow
 def test_order_and_number_of_what_is_named_change_no_byte(once: Builders, whole: Path, tmp_path: Path) -> None:
     expected = files(whole)

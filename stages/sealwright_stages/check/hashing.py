@@ -12,7 +12,7 @@ import os
 import queue
 import stat
 import threading
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,12 +29,14 @@ class Hashed:
     trouble: str = ""
 
 
-def hash_file(path: Path) -> Hashed:
-    """Hash a file, which a symbolic link may lead to: it is the person's own name for it."""
+def hash_file(path: Path, *, follow: bool = True) -> Hashed:
+    """Hash a file. A symbolic link that a person named is that person's own name for it; one that lies in a folder that
+    was named is not followed, and has no hash."""
     try:
-        if (mode := path.stat().st_mode) and not stat.S_ISREG(mode):
+        if not stat.S_ISREG(mode := path.stat(follow_symlinks=follow).st_mode):
             return Hashed(path, trouble=_strange(mode))
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
+        flags = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
+        descriptor = os.open(path, flags if follow else flags | os.O_NOFOLLOW)
         try:
             return _hashed(path, descriptor)
         finally:
@@ -44,6 +46,8 @@ def hash_file(path: Path) -> Hashed:
 
 
 def _strange(mode: int) -> str:
+    if stat.S_ISLNK(mode):
+        return "it is a symbolic link in a folder, and not followed: name the link itself"
     what = "a folder" if stat.S_ISDIR(mode) else "a pipe, a socket or a device"
     return f"it is {what}, and no regular file"
 
@@ -70,9 +74,10 @@ def _state(held: os.stat_result) -> tuple[int, ...]:
 
 
 class Hasher:
-    """Hashes files one after the other in a thread of its own, in their order."""
+    """Hashes files one after the other in a thread of its own, in their order; `named` are those that a person named."""
 
-    def __init__(self, paths: Sequence[Path]) -> None:
+    def __init__(self, paths: Sequence[Path], named: Collection[Path]) -> None:
+        self._named = named
         self._found: queue.SimpleQueue[Hashed] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, args=(paths,), name="file hash", daemon=True)
         self._thread.start()
@@ -80,7 +85,7 @@ class Hasher:
     def _run(self, paths: Sequence[Path]) -> None:
         for path in paths:
             try:
-                self._found.put(hash_file(path))
+                self._found.put(hash_file(path, follow=path in self._named))
             except BaseException as error:  # noqa: BLE001 - whoever waits for it is told
                 self._found.put(Hashed(path, trouble=f"{type(error).__name__}: {error}"))
 

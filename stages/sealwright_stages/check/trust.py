@@ -98,8 +98,7 @@ def _offered(manifest: Manifest, own: Policy) -> Pin:
 
 def _version(policy: Policy) -> int:
     """The number of a keyring that counts its versions; 0 for one that doesn't."""
-    version = getattr(policy, "version", None)
-    return int(getattr(version, "number", version or 0))
+    return policy.version.number if policy.version else 0
 
 
 def _given(given: Collection[str], threshold: int | None, own: Policy) -> Trusted:
@@ -126,8 +125,7 @@ def _compared(pin: Pin, offered: Pin, folder: Path, own: Policy) -> tuple[str, s
 def _may_follow(pin: Pin, offered: Pin, own: Policy) -> bool:
     """Whether the keyring could have changed the signers: who is pinned by name, or signs the keyring itself. A manifest
     that names another person of the same keyring is no step of the keyring."""
-    version = getattr(own, "version", None)
-    allowed = {*pin.persons, *getattr(version, "signers", ())}
+    allowed = {*pin.persons, *(own.version.signers if own.version else ())}
     return own.sha256 != pin.policy_sha256 and allowed.issuperset(offered.persons)
 
 

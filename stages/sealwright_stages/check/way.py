@@ -56,11 +56,13 @@ class Link:
 
 @dataclass(frozen=True)
 class Signer:
-    """A person who has signed both sums: with which key (full primary fingerprint), and when, as the signature says."""
+    """A person who has signed both sums: with which key (full primary fingerprint), when, as the signature says, and in
+    which evidence folder the sums lie."""
 
     person: str
     fingerprint: str
     signed: datetime
+    place: Path = Path()
 
 
 @dataclass(frozen=True)
@@ -139,7 +141,8 @@ def _signers(places: Sequence[Path], trust: Trust, audit: Audit) -> tuple[tuple[
         both: dict[str, Signer] = {}
         for place in places:
             pairs = [_first(signature, data, wants.policy, wants.names) for signature, data in signed_pairs(place)]
-            both |= {name: pairs[0][name] for name in set.intersection(*(set(each) for each in pairs))}
+            persons = set.intersection(*(set(each) for each in pairs))
+            both |= {name: replace(pairs[0][name], place=place) for name in persons}
     except (SigningError, KeyringError, OSError):
         return (), 0
     return tuple(both[name] for name in sorted(both)), wants.threshold

@@ -228,9 +228,13 @@ const Check = (() => {
         runs += 1;
       }
       demand(runs, "no record says with which policy the run began");
-      const words = utf8(own).toUpperCase().replace(/[ \t]/g, "");
-      for (const signer of this.data.signers)
-        for (const fingerprint of signer.openpgp) demand(words.includes(fingerprint), `signers.toml has no key ${fingerprint}`);
+      const words = utf8(own).toUpperCase().replace(/[ \t]/g, ""), owned = new Set();
+      for (const fingerprint of this.data.signers.flatMap((signer) => signer.openpgp)) {
+        demand(/^([0-9A-F]{40}|[0-9A-F]{64})$/.test(fingerprint), `${fingerprint} is no full fingerprint`);
+        demand(words.includes(fingerprint), `signers.toml has no key ${fingerprint}`);
+        demand(!owned.has(fingerprint), `the key ${fingerprint} stands for two persons`);
+        owned.add(fingerprint);
+      }
       return ["good", "manifest, signers.toml and keys are those in the log"];
     }
 
@@ -254,6 +258,7 @@ const Check = (() => {
     async signatures() {
       const there = SIGNED.filter((name) => this.held[name] !== undefined);
       demand(this.sealedAt, "nobody knows when the log was sealed");
+      demand(Number.isInteger(this.data.threshold) && this.data.threshold > 0, "nobody knows how many must have signed");
       if (!there.length) return ["lacking", "nobody has signed it yet"];
       const keys = await this.certificates();
       const by = [];
