@@ -76,10 +76,14 @@ def _signatures(way: Way, own: Policy) -> Iterator[str]:
     gpg = 'gpg --homedir "$T" --no-autostart --batch --quiet'
     yield f"{gpg} --import {paths}"
     yield f'{gpg} --export {" ".join(sorted(wanted))} > "$T/keys.gpg"'
-    for name in SIGNED:
-        yield f'gpgv --status-fd 1 --keyring "$T/keys.gpg" {name}.asc {name} > "$T/said"'
-        for signer in way.signers:
-            yield f"grep -E '^\\[GNUPG:\\] VALIDSIG .*\\b{signer.fingerprint}$' \"$T/said\""
+    for place, signers in way.by.items():
+        below = "" if place == way.evidence else f"{place.absolute()}/"
+        for name in SIGNED if signers else ():
+            signed = name if name == SIGNED[0] else f"{below}{name}"  # all who agree signed the same products' sums
+            pair = f"{quoted(f'{below}{name}.asc')} {quoted(signed)}"
+            yield f'gpgv --status-fd 1 --keyring "$T/keys.gpg" {pair} > "$T/said"'
+            for signer in signers:
+                yield f"grep -E '^\\[GNUPG:\\] VALIDSIG .*\\b{signer.fingerprint}$' \"$T/said\""
 
 
 def _held(own: Policy, name: str) -> set[str]:

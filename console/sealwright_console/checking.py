@@ -154,9 +154,11 @@ def _beside(file: Path) -> Path:
     Raises:
         ManifestError: none does.
     """
+    from sealwright_stages.join.sources import REPORT, is_joined  # noqa: PLC0415
+
     place = file.absolute()
     for folder in (place.parent / "evidence", *place.parents):
-        if (folder / "log" / "checkpoint.sealed").is_file():
+        if (folder / "log" / "checkpoint.sealed").is_file() or (is_joined(folder) and (folder / REPORT).is_file()):
             return folder
     because = f"no evidence lies beside {file}, or around it"
     raise ManifestError("--evidence", because, "name the evidence folder of the release: --evidence EVIDENCE_DIR")

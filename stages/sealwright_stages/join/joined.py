@@ -56,7 +56,7 @@ def _audited(folder: Path, reviewer: Reviewer) -> tuple[Path, Audit]:
     chosen = agree[0].copies[0]
     first = chosen.audit or Audit((), State(), None)
     findings += _open(chosen.findings)
-    return chosen.source.evidence, Audit(tuple(findings), first.state, first.report, joined.provided)
+    return chosen.source.evidence, Audit(tuple(findings), first.state, first.report, joined.provided, first.policy)
 
 
 def verdict(joined: Joined) -> Iterator[Finding]:

@@ -3,7 +3,8 @@
 - `SHA256SUMS` that the builders agreed on, with every good signature over it in one block; the products once.
 - Each builder's evidence as it is: without products in `builders/` where they are those above, whole in `differing/`.
 - Several copies of one builder's evidence become one: signatures and provenances of all, and the rest of the copy whose
-  list of files is the least. So it does not matter in which order or how often they are joined.
+  list of files is the least. So it does not matter in which order or how often they are joined. The page is written
+  anew from what lies there then.
 - What is written is what was copied, and joined again; evidence that changes meanwhile is refused.
 - What stands there already is left as it is: the same bytes are no error, others are refused.
 """
@@ -127,6 +128,7 @@ def _copy_builder(builder: Builder, target: Path, reviewer: Reviewer) -> None:
         _copy_products(base, target)
     if len(builder.copies) > 1:
         _merge(builder.copies, target)
+    write_page(target)
 
 
 def _copy_products(entry: Entry, target: Path) -> None:
@@ -162,7 +164,6 @@ def _merge(copies: Sequence[Entry], target: Path) -> None:
         name = f"provenance.{person}.dsse.json"
         if held := [read_small(each / name, _MAX_PROVENANCE) for each in folders if (each / name).exists()]:
             write_whole(target / name, better_envelope(held, wants))
-    write_page(target)
 
 
 def _own(entry: Entry) -> Required:
