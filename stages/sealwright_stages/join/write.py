@@ -67,6 +67,8 @@ def write(joined: Joined, to: Path, reviewer: Reviewer) -> Landed:
             if again.asides or again.judged != joined.judged or _places(again) != _places(joined):
                 because = again.asides[0].because if again.asides else "it says something else as it was copied"
                 raise JoinError("the evidence", f"it changed while it was joined: {because}", _AGAIN)
+            for builder in again.builders:
+                write_page(builder.copies[0].source.evidence)
             for name, data in {**beside(again), f"{SUMS}.asc": signatures_of(again)}.items():
                 write_whole(folder / name, data)
             return _land(folder, to)
@@ -128,7 +130,6 @@ def _copy_builder(builder: Builder, target: Path, reviewer: Reviewer) -> None:
         _copy_products(base, target)
     if len(builder.copies) > 1:
         _merge(builder.copies, target)
-    write_page(target)
 
 
 def _copy_products(entry: Entry, target: Path) -> None:

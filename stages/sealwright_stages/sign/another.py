@@ -28,7 +28,7 @@ from sealwright_stages.reviewer import Reviewer
 from sealwright_stages.seal.evidence import stamps_of
 from sealwright_stages.seal.pages import rewrite_page
 from sealwright_stages.sign.outside import Said, asked_outside
-from sealwright_stages.sign.papers import Papers, alone
+from sealwright_stages.sign.papers import Papers, alone, sweep
 from sealwright_stages.sign.provenance import sealed_log, statement
 from sealwright_stages.sign.signing import Typed, owners, things_of
 from sealwright_stages.state import State
@@ -86,8 +86,10 @@ def subject_of(evidence: Path, reviewer: Reviewer) -> tuple[Audit, Subject | Non
     """The audit of an evidence folder, and what there is to sign if nothing is wrong but that persons have not signed.
 
     Raises:
-        SigningError: its manifest or keyring can't be read, though the audit did.
+        SigningError: its manifest or keyring can't be read, though the audit did; or somebody else signs it.
     """
+    with alone(evidence):
+        sweep(evidence)
     files = stamps_of(evidence)
     found = audit(evidence, as_part(evidence, reviewer))  # of several builders, each one's is signed
     wrong = [finding for finding in found.findings if finding.ok == "bad" and not only_lacks(finding)]

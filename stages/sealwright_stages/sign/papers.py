@@ -6,6 +6,7 @@
 - A person counts who signed both sums. The provenance is written first, the log's sums last: whatever is cut short,
   that person does not count yet, and signs again.
 - What was added goes again, and what was there before is put back, if anything is amiss afterwards.
+- Who signs is alone in the folder. What a killed signer left half-written there goes first.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -36,6 +38,19 @@ from sealwright_stages.sign.release_signatures import (
 )
 
 _MAX = 64 << 20
+
+
+_LEFT = re.compile(r"\.(SHA256SUMS\.asc|provenance\..+\.dsse\.json|index\.html)\.[0-9]+\.new")
+"""What a killed writer of a signature, or of the page, leaves beside it: see `files.write_whole`."""
+
+
+def sweep(folder: Path) -> None:
+    """Remove what a killed signer left half-written, which no audit would let pass. Only for who is `alone`."""
+    for place in (folder, folder / "log"):
+        with contextlib.suppress(OSError):  # what can't be removed is told by the audit
+            for path in place.iterdir():
+                if _LEFT.fullmatch(path.name) and not path.is_symlink() and path.is_file():
+                    path.unlink()
 
 
 @contextlib.contextmanager

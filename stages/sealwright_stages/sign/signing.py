@@ -33,7 +33,7 @@ from sealwright_stages.finish import Signer as Signing
 from sealwright_stages.ports import Proposal, Signer
 from sealwright_stages.seal.evidence import PUT_BACK, EvidenceFolder, policy_changed
 from sealwright_stages.sign.outside import asked_outside, told
-from sealwright_stages.sign.papers import Papers, alone
+from sealwright_stages.sign.papers import Papers, alone, sweep
 from sealwright_stages.sign.release_signatures import SIGNED
 
 
@@ -78,6 +78,7 @@ def sign_release(context: Context, evidence: EvidenceFolder, confirm: Confirm) -
         if changed := policy_changed(context.plan):
             raise SigningError("nothing was signed", f"{changed} is not what the run began with", PUT_BACK)
     with alone(evidence.folder):
+        sweep(evidence.folder)
         return _signed(context, evidence, confirm)
 
 
