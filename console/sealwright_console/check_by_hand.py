@@ -79,7 +79,9 @@ def _signatures(way: Way, own: Policy) -> Iterator[str]:
     for place, signers in way.by.items():
         below = "" if place == way.evidence else f"{place.absolute()}/"
         for name in SIGNED if signers else ():
-            signed = name if name == SIGNED[0] else f"{below}{name}"  # all who agree signed the same products' sums
+            signed = (
+                name if name == SIGNED[0] else f"{below}{name}"
+            )  # all who agree signed the same products' sums
             pair = f"{quoted(f'{below}{name}.asc')} {quoted(signed)}"
             yield f'gpgv --status-fd 1 --keyring "$T/keys.gpg" {pair} > "$T/said"'
             for signer in signers:

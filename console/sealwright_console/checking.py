@@ -43,7 +43,7 @@ def add_checking(commands: argparse._SubParsersAction[Any]) -> None:
         "--evidence",
         type=Path,
         metavar="EVIDENCE_DIR",
-        help="the release's evidence; default: a folder `evidence` beside the file, or the one that it lies in",
+        help="the release's evidence, or a joined release; default: a folder `evidence` beside the file, or what it lies in",
     )
     add_reviewer(check)
     check.add_argument(

@@ -59,6 +59,8 @@ def write(joined: Joined, to: Path, reviewer: Reviewer) -> Landed:
     """
     if joined.agreed is None:
         raise JoinError("nothing was written", "the release is not final", "join more builders' evidence")
+    if to.name in ("", ".."):
+        raise ManifestError(f"--to {to}", "it has no name of its own", "name the new folder itself")
     _refuse_nested(joined, to)
     try:
         with _staged(to) as folder:

@@ -97,8 +97,12 @@ def _cannot(manifest: Manifest) -> Iterator[Html]:
     yield Html(f"<ul>\n{items}\n</ul>")
     mine = f"--keyring YOUR_KEYRING --signers {','.join(manifest.signers)} --threshold {manifest.threshold}"
     if manifest.builders > 1:
-        yield tag("p", text("For that, with the evidence of the other builders, and keys that you know from elsewhere:"))
-        yield commands(f"sealwright join . OTHERS_EVIDENCE... {mine} --to JOINED", f"sealwright audit JOINED {mine}")
+        yield tag(
+            "p", text("For that, with the evidence of the other builders, and keys that you know from elsewhere:")
+        )
+        yield commands(
+            f"sealwright join . OTHERS_EVIDENCE... {mine} --to JOINED", f"sealwright audit JOINED {mine}"
+        )
     else:
         yield tag("p", text("For that, in this folder, with keys whose fingerprints you know from elsewhere:"))
         yield commands(f"sealwright audit . {mine}", f"sealwright check FILE --evidence . {mine}")

@@ -64,7 +64,9 @@ def alone(folder: Path) -> Iterator[None]:
     try:
         held = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     except OSError as error:
-        raise MachineError(str(folder), error.strerror or str(error), "look at the folder, then sign again") from error
+        raise MachineError(
+            str(folder), error.strerror or str(error), "look at the folder, then sign again"
+        ) from error
     try:
         fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
         yield
