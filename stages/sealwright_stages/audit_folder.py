@@ -85,7 +85,11 @@ def pages(evidence: Path, manifest: Manifest, state: State) -> list[Finding]:
     One that was made before the signatures that lie there now is told, and no fault: no more than a signature is added.
     """
     findings = []
-    for name, data in _made(evidence, manifest, state).items():
+    try:
+        made = _made(evidence, manifest, state)
+    except OSError as error:  # a signature of a terabyte, a folder in its place: no page is made of such
+        return [bad("index.html", f"{error.filename}: {error.strerror}: no page can be made of it", "pages")]
+    for name, data in made.items():
         try:
             held = read_small(evidence / name, len(data) + _MAX_SIGNATURES)
         except FileNotFoundError:

@@ -126,7 +126,7 @@ def test_damaged_evidence_is_a_no_with_a_reason(
     print(
         f"\n{len(files)} files, {count} damages, a no with a reason: {told.total()} {dict(told)}; still whole: {passed}"
     )
-    assert len(passed) < count / 20
+    assert len(passed) < max(2, count / 20)
 
 
 @pytest.mark.parametrize("name", ["log", "policy", "products", "log/data", "log/tile", "."])

@@ -26,6 +26,9 @@ _KINDS = {
     "verify_ssh",
     "verify_minisign",
     "Keyring.of",
+    "detached.verdicts_of",
+    "follow",
+    "rotate",
     "_open().of",
 }
 
@@ -63,7 +66,9 @@ def test_every_check_asks_for_it() -> None:
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Call) and ast.unparse(node.func) in _KINDS:
                 words = [ast.unparse(each) for each in (*node.args, *(k.value for k in node.keywords))]
-                assert any(word.endswith("verifier()") for word in words), f"{path}:{node.lineno}"
+                assert any(word.endswith("verifier()") or word.startswith("tools(") for word in words), (
+                    f"{path}:{node.lineno}"
+                )
                 asked += 1
             shared += isinstance(node, ast.Call) and ast.unparse(node.func) == "keyring_of"
     assert asked >= 4 and shared >= 4

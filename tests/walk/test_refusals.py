@@ -72,9 +72,7 @@ def test_a_short_key_id_is_refused_with_its_file_and_line(walk: Walk) -> None:
     nothing_was_begun(walk)
 
 
-@pytest.mark.parametrize(
-    "words", [["frob"], ["run"], ["run", "release.toml", "--until", "midnight"], ["check", "release.toml"]]
-)
+@pytest.mark.parametrize("words", [["frob"], ["run"], ["run", "release.toml", "--until", "midnight"], ["check"]])
 def test_a_wrong_command_line_is_one_error(walk: Walk, words: list[str]) -> None:
     walk.say(*words).refused(2, "the command line")
 
