@@ -38,9 +38,9 @@ NAMES = ("file", "sums", "keys", "signed", "entry", "proof", "sealed", "inputs",
 _BY_RULE = {
     "sums": "sums", "signers": "signed", "policy-read": "keys", "policy-logged": "keys", "policy-signed": "keys",
     "policy-rotated": "keys", "log-whole": "sealed", "log-kept": "sealed", "log-ends": "sealed",
-    "builders": "signed", "joined": "evidence", "cosignatures": "sealed", "saved-checkpoint": "sealed", "proofs": "proof", "provenance": "inputs",
+    "cosignatures": "sealed", "saved-checkpoint": "sealed", "proofs": "proof", "provenance": "inputs",
     "folder-plain": "evidence", "folder-listed": "evidence", "pages": "evidence", "evidence-read": "evidence",
-    "products": "evidence",
+    "products": "evidence", "builders": "signed", "joined": "evidence",
 }  # fmt: skip
 
 
