@@ -13,13 +13,13 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sealwright_keyring.errors import KeyringError
-from sealwright_keyring.policy import Policy, load_policy
+from sealwright_keyring.policy import load_policy
 from sealwright_stages.audit import Audit, as_part, audit
-from sealwright_stages.audit_signatures import only_lacks
+from sealwright_stages.audit_signatures import only_lacks, required
 from sealwright_stages.errors import SealwrightError, SigningError
 from sealwright_stages.finish import Check, digest_over
 from sealwright_stages.manifest import Manifest, load
@@ -153,24 +153,14 @@ def _ended(subject: Subject, who: str, *, new: bool) -> Signed:
     with papers.written({} if new else papers.tidied()):
         said = asked_outside(papers.folder, papers.policy, papers.names, products=not reviewer.without_products)
         persons, checks = papers.counted()
-    policy, names = papers.policy, papers.names
-    if reviewer.keyring is not None:  # whom the reviewer does not know, or not so, is kept, and not counted
-        policy = _own(reviewer.keyring)
-        names = tuple(name for name in reviewer.signers or names if name in policy.persons)
-        persons = papers.signed_by(policy, names)
-    if reviewer.threshold is not None or reviewer.signers:
-        threshold = reviewer.threshold or len(reviewer.signers)
-    else:
-        threshold = manifest.threshold
-    others = tuple(name for name in names if name not in persons)
-    return Signed(who, new, tuple(sorted(persons)), threshold, others, checks, said, manifest.builders)
-
-
-def _own(folder: Path) -> Policy:
-    try:
-        return load_policy(folder)
-    except KeyringError as error:
-        raise SigningError(str(folder), error.because, error.next_step) from error
+    # whom the reviewer does not know, or not so, is kept, and not counted; what the keyring leads to is the audit's word
+    wants, _ = required(replace(reviewer, policy=subject.audit.policy), manifest, papers.policy)
+    if wants is None:
+        raise SigningError(str(reviewer.keyring), "nothing says who must sign it", "look at the keyring")
+    if reviewer.keyring is not None:
+        persons = papers.signed_by(wants.policy, wants.names)
+    others = tuple(name for name in wants.names if name not in persons)
+    return Signed(who, new, tuple(sorted(persons)), wants.threshold, others, checks, said, manifest.builders)
 
 
 def _whose(subject: Subject, proposal: Proposal, wanted: str) -> str:

@@ -59,21 +59,27 @@ def alone(folder: Path) -> Iterator[None]:
 
     Raises:
         SigningError: somebody does.
-        MachineError: the folder is not there any more.
+        MachineError: the folder can't be opened or locked.
     """
     try:
         held = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     except OSError as error:
-        raise MachineError(
-            str(folder), error.strerror or str(error), "look at the folder, then sign again"
-        ) from error
+        raise _unlocked(folder, error) from error
     try:
-        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        try:
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise SigningError(str(folder), "somebody else signs it just now", "wait, then sign again") from None
+        except OSError as error:  # a file system without locks
+            raise _unlocked(folder, error) from error
         yield
-    except BlockingIOError:
-        raise SigningError(str(folder), "somebody else signs it just now", "wait, then sign again") from None
     finally:
         os.close(held)
+
+
+def _unlocked(folder: Path, error: OSError) -> MachineError:
+    why = error.strerror or str(error)
+    return MachineError(f"{folder} can't be locked", why, "look at the folder, or sign a copy on a local disk")
 
 
 @dataclass(frozen=True)
