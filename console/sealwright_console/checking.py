@@ -1,13 +1,15 @@
 """The command that leads from downloaded files to the truth; and how a person pins the keys that are met first.
 
 - A key is pinned by a person who types digits of it at a terminal, or by a command line that says `--pin`.
-- Nothing is pinned from evidence on which anything else is wrong, and no pin is replaced unless `--repin` says so.
+- Nothing is pinned from evidence on which anything else is wrong. A pin is replaced where `--repin` says so, or where signed
+  steps of the pinned keyring lead to other keys and the whole check is a yes.
 - Without a terminal, a release that is met for the first time is a no.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import re
 import stat
@@ -230,7 +232,9 @@ def _pinned(options: argparse.Namespace, way: Way, pins: Path | None, first: Has
     if pins is None or trust.offered is None or not way.audit.report:
         return way
     if trust.how == "followed":
-        keep(pins, now_pinned(trust.offered, str(way.named.absolute())), instead=trust.pin)
+        if way.audit.passed:
+            with contextlib.suppress(OtherPinError):  # somebody pinned meanwhile: that stands
+                keep(pins, now_pinned(trust.offered, str(way.named.absolute())), instead=trust.pin)
         return way
     wants = _wants(options, trust)
     if not wants:

@@ -180,6 +180,7 @@ RELEASES = st.builds(
     _texts,
     _hashes,
     _hashes,
+    st.sampled_from(["", "1", "2"]),
     st.frozensets(_names, max_size=2),
     st.frozensets(_names, max_size=2),
     st.none() | _parts,

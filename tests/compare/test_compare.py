@@ -339,6 +339,15 @@ def test_an_older_version_is_an_alarm_unless_it_is_another_builder() -> None:
     assert dangers(with_greeting(greeting(git("v1.1"))), release()) == set()
 
 
+@pytest.mark.parametrize(
+    ("before", "after", "back"), [("10", "9", True), ("9", "10", False), ("1", "", True), ("", "1", False)]
+)
+def test_a_keyring_that_goes_back_is_an_alarm(before: str, after: str, back: bool) -> None:
+    one, other = (release(version=v, policy_version=n) for v, n in (("1.1", before), ("1.2", after)))
+    assert dangers(one, other) == ({(Danger.VERSION_BACK, "policy_version")} if back else set())
+    assert dangers(one, replace(other, version="1.1")) == set()
+
+
 def test_a_contradiction_that_no_change_shows_is_told_by_itself() -> None:
     fact = Fact(Kind.FILE, "greeting", "https://example.org/a", "", sha("one"))
     one = with_greeting(greeting(git(facts=(fact,))))

@@ -162,3 +162,16 @@ def test_a_proposal_belongs_to_its_conversation(desk: Desk, shown: Shown) -> Non
 def test_products_below_two_components_need_a_proof_each(desk: Desk, tmp_path: Path) -> None:
     products = {PATH: "a" * 64, "products/grub/grub.deb": "b" * 64, "products/grub/a/deep": "c" * 64}
     assert desk.talk(Shown(tmp_path / "three", products=products).proposal(), then=typed)[-1]["ok"] is True
+
+
+def test_what_was_shown_must_still_be_so_when_it_is_agreed_to(desk: Desk, shown: Shown, tmp_path: Path) -> None:
+    newer = Shown(tmp_path / "newer", release="example-2.0", origin="log.example.org/example-2.0/1")
+    with desk.signer() as signer:
+        one, other = Conversation(signer), Conversation(signer)
+        first, second = one.answer(line(shown.proposal())), other.answer(line(newer.proposal()))
+        assert other.answer(line(typed(second, "example-2.0")))["ok"]
+        refused = one.answer(line(typed(first)))
+        assert not refused["ok"] and "not so any more" in refused["because"]
+        again = one.answer(line(shown.proposal()))
+        assert "the version GOES BACK, from 2.0 to 1.0" in again["summary"]
+        assert one.answer(line(typed(again)))["ok"]

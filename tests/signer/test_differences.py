@@ -104,3 +104,12 @@ def test_versions_go_as_debians_do(desk: Desk, shown: Shown, tmp_path: Path, old
         summary(other, Shown(other.folder / "a", release=f"x-{first}", products={PATH: DIGEST}))
         told = summary(other, Shown(other.folder / "b", release=f"x-{second}", origin="log.example.org/b"))
         assert any("GOES BACK" in each for each in told) is back
+
+
+def test_what_is_left_out_of_an_answer_is_no_waiver_and_no_other_keyring(again: Any) -> None:
+    waiver = {"code": "no-signature", "item": "verify:xen", "person": "manager-a", "reason": "it is known"}
+    inputs = {f"verify:{number}": "e" * 64 for number in range(400)}
+    told = again(inputs=inputs, release="example-0.9", policy="9" * 64, warned=["verify:xen"], waivers=[waiver])
+    assert told[-1].endswith("lines more: on the signer's own terminal, and in its record")
+    for words in ("waived: verify:xen, no-signature", "another policy", "GOES BACK", "warning: verify:xen"):
+        assert any(words in line for line in told), words

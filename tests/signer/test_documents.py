@@ -55,6 +55,13 @@ def test_a_logs_checksums_that_name_no_sealed_log_are_refused(
     assert "not a sealed log" in refused(desk, shown.proposal())
 
 
+@pytest.mark.parametrize("path", ["products/xen/evil.tar.gz", "evil.tar.gz", "index.jsonl.gz", "proofs/x"])
+def test_a_logs_checksums_that_vouch_for_another_file_are_refused(desk: Desk, shown: Shown, path: str) -> None:
+    listed = [*(shown.folder / "SHA256SUMS").read_bytes().splitlines(), f"{'d' * 64}  {path}".encode()]
+    shown.log_sums = b"".join(line + b"\n" for line in sorted(listed, key=lambda line: line[66:]))
+    assert "no file of a sealed log" in refused(desk, shown.proposal())
+
+
 def parameters(statement: dict[str, Any]) -> dict[str, Any]:
     """The internal parameters of a statement."""
     found: dict[str, Any] = statement["predicate"]["buildDefinition"]["internalParameters"]
@@ -64,6 +71,12 @@ def parameters(statement: dict[str, Any]) -> dict[str, Any]:
 def outer(statement: dict[str, Any]) -> dict[str, Any]:
     """The external parameters of a statement."""
     found: dict[str, Any] = statement["predicate"]["buildDefinition"]["externalParameters"]
+    return found
+
+
+def run(statement: dict[str, Any]) -> dict[str, Any]:
+    """The details of the run of a statement."""
+    found: dict[str, Any] = statement["predicate"]["runDetails"]
     return found
 
 
@@ -100,6 +113,20 @@ def add_input(statement: dict[str, Any]) -> None:
         lambda s: parameters(s)["log"].update(root="x"),
         lambda s: s["predicate"]["buildDefinition"].pop("internalParameters"),
         add_input,
+        lambda s: s.update(more=1),
+        lambda s: s["subject"][0]["digest"].update(sha512="e" * 128),
+        lambda s: s["subject"][0].update(uri="https://evil.example.org/"),
+        lambda s: s["predicate"].update(more=1),
+        lambda s: s["predicate"].pop("runDetails"),
+        lambda s: s["predicate"]["buildDefinition"].update(buildType="https://evil.example.org/"),
+        lambda s: outer(s).update(more=1),
+        lambda s: outer(s)["manifest"].update(sha512="e" * 128),
+        lambda s: s["predicate"]["buildDefinition"]["resolvedDependencies"][0].update(more=1),
+        lambda s: run(s)["builder"].update(id="https://sealwright.invalid/builder/" + "e" * 64),
+        lambda s: run(s)["builder"].update(builderDependencies=[]),
+        lambda s: run(s)["metadata"].update(invocationId="another"),
+        lambda s: run(s).update(byproducts=[*run(s)["byproducts"], *s["subject"]]),
+        lambda s: run(s).update(byproducts=s["subject"]),
     ],
 )
 def test_a_provenance_that_says_less_or_more_is_refused(

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from appendlog.log_making import Times
 from sealwright_appendlog import layout
-from sealwright_appendlog.note import Checkpoint, split_note
+from sealwright_appendlog.note import Checkpoint, VerifierKey, split_note
 from sealwright_appendlog.proof import make_proof
 from sealwright_appendlog.store import Store
 
@@ -129,6 +129,10 @@ class Shown:
         hashed = sorted((name, hashlib.sha256(text.encode()).hexdigest()) for name, text in names.items())
         return "".join(f"{sha256}  {name}\n" for name, sha256 in hashed).encode()
 
+    def _builder(self) -> str:
+        public = VerifierKey.parse(self.vkey.strip()).public
+        return f"https://sealwright.invalid/builder/{hashlib.sha256(public).hexdigest()}"
+
     def _statement(self) -> bytes:
         internal = {
             "components": 1,
@@ -145,6 +149,7 @@ class Shown:
             "predicateType": "https://slsa.dev/provenance/v1",
             "predicate": {
                 "buildDefinition": {
+                    "buildType": "https://sealwright.invalid/release/v1",
                     "externalParameters": {
                         "release": self.release,
                         "manifest": {"sha256": self.manifest},
@@ -154,6 +159,15 @@ class Shown:
                     "resolvedDependencies": [
                         {"name": name, "digest": {"sha256": sha256}} for name, sha256 in self.inputs.items()
                     ],
+                },
+                "runDetails": {
+                    "builder": {"id": self._builder(), "version": {"sealwright": "1"}},
+                    "metadata": {
+                        "invocationId": f"{self.sealed.origin}#{self.sealed.root.hex()}",
+                        "startedOn": "2026-01-01T00:00:00.000Z",
+                        "finishedOn": "2026-01-01T01:00:00.000Z",
+                    },
+                    "byproducts": [{"name": "sbom.cdx.json", "digest": {"sha256": "3" * 64}}],
                 },
             },
         }

@@ -27,6 +27,7 @@ from sealwright_keyring.signer.record import BrokenError, Record
 from sealwright_keyring.signer.server import Conversation, Signer
 from sealwright_keyring.signer.telling import tell
 from sealwright_keyring.signer.terminal import Terminal
+from sealwright_keyring.text import printable
 
 EXIT_NO = 1
 EXIT_USAGE = 2
@@ -45,7 +46,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyringError as error:
         _tell(error.what, error.because, error.next_step)
     except OSError as error:
-        _tell(str(error.filename), str(error.strerror), "look at that file and its permissions, then run it again")
+        what = "the signer" if error.filename is None else printable(str(error.filename), 400)
+        _tell(what, error.strerror or str(error), "look at that file and its permissions, then run it again")
     return EXIT_REFUSED
 
 
@@ -158,9 +160,12 @@ def _drop(uid: int | None, gid: int | None) -> None:
         raise SignerError("--uid and --gid", "both are needed, and neither may be 0", "give both, or none")
     for name in _CODECS:
         codecs.lookup(name)
-    os.setgroups([])
-    os.setresgid(gid, gid, gid)
-    os.setresuid(uid, uid, uid)
+    try:
+        os.setgroups([])
+        os.setresgid(gid, gid, gid)
+        os.setresuid(uid, uid, uid)
+    except PermissionError:
+        raise SignerError("--uid and --gid", "only root can become another user", "start it as root") from None
 
 
 def _connect(options: argparse.Namespace) -> int:

@@ -2,6 +2,7 @@
 
 - Each product and each input that came, went or changed is a line of its own: nothing is left out.
 - The first release of a name says that it is the first; a version that goes back says so in capitals.
+- What is short and weighs most, version, manifest, keyring, log's key and warnings, comes before what may be long.
 - Versions are compared as Debian does (deb-version(7)): a tilde sorts before everything, digits by their value.
 """
 
@@ -16,22 +17,26 @@ from sealwright_keyring.signer.history import Signed, split_release
 _PIECES = re.compile(r"([^0-9]*)([0-9]*)")
 
 
-def differences(release: Release, vkey: str, before: Signed | None) -> list[str]:
-    """In lines for a person; `before` is the last release of the same name, `vkey` the key of this one's log."""
+def differences(release: Release, vkey: str, before: Signed | None) -> tuple[list[str], list[str]]:
+    """In lines for a person, the few that weigh most and the many; `before` is the last release of the same name,
+    `vkey` the key of this one's log."""
     name, version = split_release(release.name)
     if before is None:
-        return [f"first release: this signer's record knows none of the name {name}"]
-    old = before.statement
-    return [
+        return [f"first release: this signer's record knows none of the name {name}"], []
+    old, said = before.statement, release.statement
+    few = [
         f"last signed: {old.release} at {before.t}",
         _version(split_release(old.release)[1], version, same=before.digest == release.digest),
-        *_changed("product", before.products, release.products.files),
-        *_changed("input", old.inputs, release.statement.inputs),
-        *_other("manifest", old.manifest, release.statement.manifest),
-        *_other("policy (whom to trust)", old.policy, release.statement.policy),
+        *_other("manifest", old.manifest, said.manifest),
+        *_other("policy (whom to trust)", old.policy, said.policy),
         *_other("log's key", _key(before.vkey), _key(vkey)),
-        *_changed("warning", dict.fromkeys(old.warned, ""), dict.fromkeys(release.statement.warned, "")),
     ]
+    many = [
+        *_changed("warning", dict.fromkeys(old.warned, ""), dict.fromkeys(said.warned, "")),
+        *_changed("input", old.inputs, said.inputs),
+        *_changed("product", before.products, release.products.files),
+    ]
+    return few, many
 
 
 def _version(old: str, new: str, *, same: bool) -> str:

@@ -1,7 +1,8 @@
 """The few documents that may be signed, parsed strictly before anything else happens.
 
 - `sha256sums`: lines `<64 hex>  <path>`, sorted by path, each once, of plain names below `products/`; at least one.
-- `log-sha256sums`: the same form, relative paths; it names index.jsonl, checkpoint.sealed and log.vkey.
+- `log-sha256sums`: the same form; it names index.jsonl, checkpoint.sealed, log.vkey, segments below `data/`, and
+  nothing else: what a signature over it would vouch for, if it lay in the place of the other list.
 - `dsse-payload`: the provenance, see `statement`.
 - The provenance's subjects are exactly the products that SHA256SUMS names, with the same digests.
 - A release's name is the one that its provenance names: nothing else of what is signed bears one.
@@ -22,7 +23,7 @@ PAYLOAD_TYPE = "application/vnd.in-toto+json"
 KINDS = ("sha256sums", "log-sha256sums", "dsse-payload")
 _LINE = re.compile(r"([0-9a-f]{64})  ((?:[A-Za-z0-9][A-Za-z0-9._+~@:#-]*/)*[A-Za-z0-9][A-Za-z0-9._+~@:#-]*)\Z")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(?:/[A-Za-z0-9][A-Za-z0-9._-]*)*\Z")
-_PRODUCTS = "products/"
+_PRODUCTS, _SEGMENTS = "products/", "data/"
 _LOG_FILES = frozenset({"index.jsonl", "checkpoint.sealed", "log.vkey"})
 _MAX = 32 << 20
 
@@ -138,6 +139,8 @@ def _of_kind(kind: str, name: str, files: dict[str, str]) -> dict[str, str]:
     if kind == "log-sha256sums":
         if missing := sorted(_LOG_FILES - set(files)):
             raise DocumentError(f"{name} does not name {missing[0]}: not a sealed log")
+        if odd := next((path for path in files if path not in _LOG_FILES and not path.startswith(_SEGMENTS)), ""):
+            raise DocumentError(f"{name} names {printable(odd, 200)}, which is no file of a sealed log")
     elif odd := next((path for path in files if not path.startswith(_PRODUCTS)), ""):
         raise DocumentError(f"{name} names {printable(odd, 200)}, which is no product below {_PRODUCTS}")
     return files

@@ -4,16 +4,20 @@
   is another key's, leaves nobody's hands.
 - A raw Ed25519 key may sign the provenance too, for tools that read no OpenPGP.
 - A key file is taken into a home in memory, which is gone with the signer, also if that is killed: another process
-  waits for that, and for nothing else.
+  waits for that, and for nothing else. If both were killed, the next signer of this user removes it: a home whose signer
+  lives is locked.
 """
 
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
+import shutil
 import stat
 import subprocess
 import tempfile
+import time
 from base64 import b64encode
 from collections.abc import Iterator
 from pathlib import Path
@@ -30,6 +34,7 @@ from sealwright_keyring.text import printable
 
 _MAX_KEY = 1 << 20
 _PLACES = ("/dev/shm", "/run")  # noqa: S108 - a folder in memory is wanted; it is made for us alone
+_PREFIX, _YOUNG = "sealwright-key-", 60.0  # seconds
 _IN_MEMORY = ("tmpfs", "ramfs")
 _GUARD = 'trap "" HUP INT TERM QUIT; read -r _; gpgconf --homedir "$1" --kill all; rm -rf -- "$1"'
 
@@ -125,7 +130,14 @@ def home_in_memory(secret: bytes) -> Iterator[Path]:
     Raises:
         SignerError: no storage in memory is to be had, or gpg does not take the key.
     """
-    home = Path(tempfile.mkdtemp(prefix="sealwright-key-", dir=_place()))
+    place = _place()
+    _remove_left(place)
+    home = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-", dir=place))
+    with _locked(home):
+        yield from _filled(home, secret)
+
+
+def _filled(home: Path, secret: bytes) -> Iterator[Path]:
     waits, lives = os.pipe()
     try:
         words = ["/bin/sh", "-c", _GUARD, "sh", str(home)]
@@ -148,6 +160,30 @@ def home_in_memory(secret: bytes) -> Iterator[Path]:
     finally:
         os.close(lives)
         guard.wait()
+
+
+@contextlib.contextmanager
+def _locked(home: Path) -> Iterator[bool]:
+    """Whether we have the lock of a home; nobody else gets it then, while the block runs or this process lives."""
+    fd = os.open(home, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield True
+    except BlockingIOError:
+        yield False
+    finally:
+        os.close(fd)
+
+
+def _remove_left(place: str) -> None:
+    """Remove the homes of this user's signers that are no more; a very young one may not be locked yet."""
+    for home in Path(place).glob(f"{_PREFIX}*"):
+        with contextlib.suppress(OSError):
+            held = home.lstat()
+            if held.st_uid == os.geteuid() and time.time() - held.st_mtime > _YOUNG:
+                with _locked(home) as dead:
+                    if dead:
+                        shutil.rmtree(home)
 
 
 def _place() -> str:

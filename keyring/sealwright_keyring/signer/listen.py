@@ -1,6 +1,7 @@
 """The signer behind a unix socket, for users who are named, and the bridge that leads to it.
 
-- Who connects is told by the kernel (SO_PEERCRED, unix(7)); a uid that was not named is refused before it is heard.
+- Who connects is told by the kernel (SO_PEERCRED, unix(7)); a uid that was not named is refused before it is heard. The
+  first time that it comes is in the record, of so many uids; more would let anybody fill the disk.
 - The bridge looks at the uid of who listens, before it says a word: another user's socket in that place gets nothing.
 - A path that something else than a socket has is left alone; a socket that still answers, too.
 """
@@ -24,6 +25,7 @@ from sealwright_keyring.signer.server import Conversation, Signer
 
 _CREDENTIALS = struct.Struct("3i")
 _MOST = 16
+_STRANGERS = 100  # whose coming is recorded
 _BLOCK = 1 << 16
 
 
@@ -47,6 +49,7 @@ class Listener:
             raise SignerError("--allow-uid", "nobody may connect", "name each uid that may: --allow-uid N")
         self._allowed = frozenset(allowed)
         self._slots = threading.BoundedSemaphore(_MOST)
+        self._strangers: set[int] = set()
         self.failed: BaseException | None = None
         _make_room(path)
         self._path = path
@@ -79,8 +82,7 @@ class Listener:
                 raise self.failed from None
             uid = peer_uid(sock)
             if uid not in self._allowed:
-                print(f"uid {uid} was refused", file=sys.stderr, flush=True)
-                _refuse(sock, f"uid {uid} may not speak with this signer", f"allow it there: --allow-uid {uid}")
+                self._turn_away(sock, uid, signer)
             elif not self._slots.acquire(blocking=False):
                 _refuse(sock, f"{_MOST} others speak with this signer", "end one of them, then come again")
             else:
@@ -93,11 +95,31 @@ class Listener:
         except (BrokenPipeError, ConnectionError):
             pass  # whoever asked is gone; the record has the answer
         except (KeyringError, OSError) as error:
-            self.failed = error
-            with contextlib.suppress(OSError):
-                self._listener.shutdown(socket.SHUT_RDWR)  # wakes `accept`
+            self._fail(error)
         finally:
             self._slots.release()
+
+    def _turn_away(self, sock: socket.socket, uid: int, signer: Signer) -> None:
+        because = f"uid {uid} may not speak with this signer"
+        _refuse(sock, because, f"allow it there: --allow-uid {uid}")
+        if uid not in self._strangers and len(self._strangers) < _STRANGERS:
+            self._strangers.add(uid)
+            print(f"uid {uid} was refused", file=sys.stderr, flush=True)
+            threading.Thread(target=self._record, args=(uid, because, signer), daemon=True).start()
+
+    def _record(self, uid: int, because: str, signer: Signer) -> None:
+        answer = {"ok": False, "because": because, "next": f"if it should: --allow-uid {uid}"}
+        try:
+            with signer.lock:
+                signer.record.append({"op": "connect", "peer": f"uid:{uid}", "request": "", "answer": answer})
+        except (KeyringError, OSError) as error:
+            self._fail(error)
+
+    def _fail(self, error: BaseException) -> None:
+        """End `serve` with this."""
+        self.failed = error
+        with contextlib.suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)  # wakes `accept`
 
 
 def carry(path: Path, allowed: Collection[int]) -> None:

@@ -124,6 +124,8 @@ def check_sealed(log: ShownLog, release: Release) -> None:
         raise DocumentError(
             "the provenance is of another log, or of another state of it, than the one that is shown"
         )
+    if not said.is_of(log.key.public):
+        raise DocumentError("the provenance names another builder, or another run, than the log's key and root do")
     _check_seal(log, files)
     if odd := sorted(set(log.proofs) ^ set(release.products.files)):
         raise DocumentError(f"{odd[0]} has no proof, or is no product of SHA256SUMS")

@@ -6,7 +6,8 @@
 - The release is the one that the provenance names; a request that names another is refused.
 - Where it asks on its own terminal, only what is typed there counts; words from the other side do not.
 - A proposal belongs to the conversation in which it was made, can be used once, right or wrong, and a newer one
-  replaces it. Nothing is approved in advance.
+  replaces it. Nothing is approved in advance. If what was shown is not so any more, since another conversation signed,
+  it is refused.
 - Each request and its answer is in the record, on disk, before the answer goes out; and with it the newest checkpoint
   of the log, which is remembered also where the rest of a proposal is refused.
 - Many may speak with it; one at a time is answered.
@@ -80,7 +81,9 @@ class Signer:
 
     def policy_refusal(self, release: Release, vkey: str) -> str:
         """Why this is not signed without a person; empty if it is."""
-        if self.policy is None or self.asker is not None:
+        if self.asker is not None:
+            return "this signer asks at its own terminal"
+        if self.policy is None:
             return "nobody typed the digits, and the signer has no policy of its own"
         before = self.record.history.releases.get(release.name)
         return self.policy.refusal(release, vkey, before.digest if before else "")
@@ -152,13 +155,12 @@ class Conversation:
         check_sealed(log, release)
         self._facts["checkpoint"] = {"vkey": seen.vkey, "note": seen.note, "sealed": True}
         self._within_limits()
-        last = history.last.get(split_release(release.name)[0])
-        shown = tuple(lines(release, differences(release, seen.vkey, last)))
+        shown = self._shown(release, seen.vkey)
         self._facts |= {"release": release.name, "digest": release.digest, "shown": shown}
         self._proposed = Proposed(secrets.token_hex(8), release, seen.vkey, shown)
         refusal = signer.policy_refusal(release, seen.vkey)
         told = summary(shown)
-        if signer.policy is not None and refusal:
+        if signer.policy is not None and signer.asker is None and refusal:
             told.insert(0, f"the signer's policy does not cover this: {refusal}")
         return {
             "ok": True,
@@ -168,6 +170,10 @@ class Conversation:
             "needs": "confirmation" if refusal else "policy",
         }
 
+    def _shown(self, release: Release, vkey: str) -> tuple[str, ...]:
+        last = self._signer.record.history.last.get(split_release(release.name)[0])
+        return tuple(lines(release, differences(release, vkey, last)))
+
     def _sign(self, request: Mapping[str, Any]) -> dict[str, Any]:
         proposed, self._proposed = self._proposed, None
         if proposed is None or request["proposal"] != proposed.id:
@@ -175,6 +181,10 @@ class Conversation:
         release = proposed.release
         self._facts |= {"release": release.name, "digest": release.digest}
         self._within_limits()
+        signed = self._signer.record.history.releases.get(release.name)
+        same = signed is not None and signed.digest == release.digest
+        if not same and self._shown(release, proposed.vkey) != proposed.shown:
+            raise DocumentError("another conversation signed meanwhile: what was shown is not so any more", _AGAIN)
         self._agreed(proposed, request)
         signatures = [self._signer.key.sign(document) for document in release.documents]
         self._facts["signed"] = {

@@ -27,9 +27,12 @@ def head(release: Release) -> list[str]:
     ]
 
 
-def lines(release: Release, differs: Sequence[str]) -> list[str]:
-    """Everything: the head, the documents, the log, what differs, each warning and each waiver."""
-    said = release.statement
+def lines(release: Release, differs: tuple[Sequence[str], Sequence[str]]) -> list[str]:
+    """Everything: the head, the documents, the log, each waiver and each warning, and what `differs`, few and many.
+
+    The long lists of what differs come last: what an answer leaves out is that, and no word of a waiver.
+    """
+    said, (few, many) = release.statement, differs
     told = [
         *head(release),
         f"{release.products.name}: {len(release.products.files)} products",
@@ -37,9 +40,10 @@ def lines(release: Release, differs: Sequence[str]) -> list[str]:
         f"{release.provenance.name}: {len(said.products)} products of {release.name}",
         f"log:  {said.origin}, sealed with {said.size} records",
         f"root: {said.root}",
-        *differs,
-        *(f"warning: {item}" for item in said.warned),
+        *few,
         *(f"waived: {w.item}, {w.code}, by {w.person}: {w.reason}" for w in said.waivers),
+        *(f"warning: {item}" for item in said.warned),
+        *many,
     ]
     return [printable(line, 2000) for line in told]
 

@@ -3,14 +3,17 @@
 - An in-toto Statement v1 with a SLSA provenance v1 predicate, in canonical JSON, of at least one product.
 - The external parameters name the release, the manifest and the policy; `internalParameters` hold counts, warnings,
   waivers and the sealed log, exactly those. So what a signer shows is part of what it signs.
+- No table has a field besides those that Sealwright writes: a second digest of a product, which nobody looked at, would
+  count with a verifier that prefers that kind (in-toto's DigestSet: one that matches is enough).
 - An input is named once; its digests are kept as they stand.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,10 +21,12 @@ from sealwright_keyring.signer.refusals import DocumentError
 
 _TYPE = "https://in-toto.io/Statement/v1"
 _PREDICATE = "https://slsa.dev/provenance/v1"
+_OURS = "https://sealwright.invalid"
 _RELEASE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+~-]{0,200}\Z")
 _SHA256 = re.compile(r"[0-9a-f]{64}\Z")
 _INTERNAL = {"components", "items", "warned", "waivers", "log"}
 _WAIVER = ("code", "item", "person", "reason")
+_BYPRODUCT = "sbom.cdx.json"
 _MOST = 1 << 53
 
 
@@ -37,7 +42,10 @@ class Waiver:
 
 @dataclass(frozen=True)
 class Statement:
-    """What a provenance says. `products` and `inputs` are digests by name; `root` is the log's, in hex."""
+    """What a provenance says. `products` and `inputs` are digests by name; `root` is the log's, in hex.
+
+    `builder` is the builder's id, `invocation` that of its run.
+    """
 
     release: str
     products: Mapping[str, str]
@@ -51,6 +59,13 @@ class Statement:
     origin: str
     size: int
     root: str
+    builder: str
+    invocation: str
+
+    def is_of(self, public: bytes) -> bool:
+        """Whether it names the builder whose log has this public key (32 bytes), and the run that this log is of."""
+        builder = f"{_OURS}/builder/{hashlib.sha256(public).hexdigest()}"
+        return (self.builder, self.invocation) == (builder, f"{self.origin}#{self.root}")
 
 
 def read_statement(name: str, data: bytes) -> Statement:
@@ -63,18 +78,25 @@ def read_statement(name: str, data: bytes) -> Statement:
         whole = json.loads(data)
         if json.dumps(whole, sort_keys=True, separators=(",", ":")).encode() != data:
             raise DocumentError(f"{name} is not canonical JSON")
+        _exact(name, whole, {"_type", "subject", "predicateType", "predicate"})
         if (whole["_type"], whole["predicateType"]) != (_TYPE, _PREDICATE):
             raise DocumentError(f"{name} is no SLSA provenance v1 in an in-toto Statement v1")
-        definition = whole["predicate"]["buildDefinition"]
+        _exact(name, whole["predicate"], {"buildDefinition", "runDetails"})
+        definition, details = whole["predicate"]["buildDefinition"], whole["predicate"]["runDetails"]
+        _exact(name, definition, {"buildType", "externalParameters", "internalParameters", "resolvedDependencies"})
         outer, inner = definition["externalParameters"], definition["internalParameters"]
-        if set(inner) != _INTERNAL or set(inner["log"]) != {"origin", "size", "root"}:
-            raise DocumentError(f"{name}: its internalParameters are not {', '.join(sorted(_INTERNAL))}")
+        _exact(name, outer, {"release", "manifest", "policy"})
+        _exact(name, inner, _INTERNAL)
+        _exact(name, inner["log"], {"origin", "size", "root"})
+        if definition["buildType"] != f"{_OURS}/release/v1":
+            raise DocumentError(f"{name} is of a build of another type")
+        builder, invocation = _details(name, details)
         return Statement(
             _matching(_RELEASE, outer["release"], f"{name} names no release, as name-version"),
             _products(name, whole["subject"]),
             _inputs(name, definition["resolvedDependencies"]),
-            _matching(_SHA256, outer["manifest"]["sha256"], f"{name} names no manifest by its SHA-256"),
-            _matching(_SHA256, outer["policy"]["sha256"], f"{name} names no policy by its SHA-256"),
+            _digest(name, outer["manifest"], f"{name} names no manifest by its SHA-256"),
+            _digest(name, outer["policy"], f"{name} names no policy by its SHA-256"),
             _count(name, inner["components"]),
             _count(name, inner["items"]),
             _warned(name, inner["warned"]),
@@ -82,6 +104,8 @@ def read_statement(name: str, data: bytes) -> Statement:
             _text(name, inner["log"]["origin"]),
             _count(name, inner["log"]["size"]),
             _matching(_SHA256, inner["log"]["root"], f"{name} names no root of a log"),
+            builder,
+            invocation,
         )
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise DocumentError(f"{name} is no in-toto statement as it is signed: {error}") from error
@@ -90,10 +114,11 @@ def read_statement(name: str, data: bytes) -> Statement:
 def _products(name: str, subjects: Any) -> dict[str, str]:
     files: dict[str, str] = {}
     for each in _list(name, subjects):
+        _exact(name, each, {"name", "digest"})
         path = _text(name, each["name"])
         if path in files:
             raise DocumentError(f"{name} names the product {path} twice")
-        files[path] = _matching(_SHA256, each["digest"]["sha256"], f"{name}: {path} has no SHA-256")
+        files[path] = _digest(name, each["digest"], f"{name}: {path} has no SHA-256")
     if not files:
         raise DocumentError(f"{name} is a provenance of no product")
     return files
@@ -102,11 +127,42 @@ def _products(name: str, subjects: Any) -> dict[str, str]:
 def _inputs(name: str, dependencies: Any) -> dict[str, str]:
     inputs: dict[str, str] = {}
     for each in _list(name, dependencies):
+        _exact(name, each, {"name", "digest"}, {"uri", "annotations"})
         item, digests = _text(name, each["name"]), each["digest"]
         if item in inputs or not isinstance(digests, dict) or not digests:
             raise DocumentError(f"{name} names the input {item} twice, or without a digest")
         inputs[item] = ", ".join(f"{kind}:{_text(name, value)}" for kind, value in sorted(digests.items()))
     return inputs
+
+
+def _details(name: str, details: Any) -> tuple[str, str]:
+    """The builder's id and that of its run."""
+    _exact(name, details, {"builder", "metadata", "byproducts"})
+    builder, metadata, byproducts = (details[each] for each in ("builder", "metadata", "byproducts"))
+    _exact(name, builder, {"id", "version"})
+    _exact(name, builder["version"], {"sealwright"})
+    _exact(name, metadata, {"invocationId", "startedOn", "finishedOn"})
+    for value in (builder["version"]["sealwright"], metadata["startedOn"], metadata["finishedOn"]):
+        _text(name, value)
+    for each in _list(name, byproducts):
+        _exact(name, each, {"name", "digest"})
+        _digest(name, each["digest"], f"{name}: a byproduct has no SHA-256")
+    if [each["name"] for each in byproducts] != [_BYPRODUCT]:
+        raise DocumentError(f"{name} names another byproduct than {_BYPRODUCT}")
+    return _text(name, builder["id"]), _text(name, metadata["invocationId"])
+
+
+def _exact(name: str, value: Any, keys: Collection[str], optional: Collection[str] = ()) -> None:
+    """Refuse what is no table of just these fields."""
+    if not isinstance(value, dict) or not set(keys) <= set(value) <= {*keys, *optional}:
+        raise DocumentError(f"{name}: a table has not exactly {', '.join(sorted(keys))}")
+
+
+def _digest(name: str, value: Any, otherwise: str) -> str:
+    """The SHA-256 of a set of digests that has no other one."""
+    if isinstance(value, dict) and set(value) - {"sha256"}:
+        raise DocumentError(f"{name}: a set of digests has another one beside the SHA-256")
+    return _matching(_SHA256, value["sha256"], otherwise)
 
 
 def _warned(name: str, value: Any) -> tuple[str, ...]:

@@ -4,7 +4,8 @@
 - A person who signs with another key, or who may; somebody who signs what he did not sign, or may.
 - A check, a pin, a signer, a threshold, a root of trust that is there no more, or is less.
 - What contradicts A as the memory of a run would say it: a tag that moved, a version or an index that went back, an
-  address that gives other bytes. A package of a build root that went back is one too.
+  address that gives other bytes. A package of a build root that went back is one too, and a keyring that did, or that
+  says no version any more.
 - A verdict that was green by itself and is not.
 - Of two builders of one release neither is the earlier one: who signed it, and what is older, is no alarm.
 """
@@ -164,7 +165,9 @@ def _not_green(change: Change) -> bool:
 
 
 def _back(change: Change) -> bool:
-    """Whether the release's own version, or that of a package of a build root, went back."""
+    """Whether the release's own version, its keyring's, or that of a package of a build root, went back."""
+    if change.section is Section.RELEASE and change.field == "policy_version":
+        return bool(change.before) and (not change.after or _number(change.after) < _number(change.before))
     if change.field != "version" or not all(change.names):
         return False
     if change.section is Section.ROOTS:

@@ -95,7 +95,8 @@ class Release:
     """A release as its evidence tells it.
 
     `declared` is the manifest without its components; `persons` are those of signers.toml; `signatures` those on the
-    release itself; `policy_signed` who signed the keyring; `remembers` the earlier releases that it was held against.
+    release itself; `policy_version` is the keyring's, if it has one; `policy_signed` who signed that; `remembers` the
+    earlier releases that it was held against.
     """
 
     name: str
@@ -103,6 +104,7 @@ class Release:
     tool: str = ""
     manifest_sha256: str = ""
     policy_sha256: str = ""
+    policy_version: str = ""
     policy_signed: frozenset[str] = frozenset()
     remembers: frozenset[str] = frozenset()
     declared: Parts | None = None

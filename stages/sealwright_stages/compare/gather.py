@@ -56,6 +56,7 @@ class Gathering:
             tool=state.tool,
             manifest_sha256=state.manifest_sha256,
             policy_sha256=state.policy_sha256,
+            policy_version=str(policy.version.number) if policy and policy.version else "",
             policy_signed=signed,
             remembers=frozenset(f"{each.release} {each.root}" for each in state.memory.values()),
             declared=release_parts(raw) if manifest else None,

@@ -55,7 +55,7 @@ def rows(a: Release, b: Release) -> Rows:
 
 def _release(a: Release, b: Release) -> Rows:
     whole = ("release", "release")
-    for name in ("name", "version", "tool", "manifest_sha256", "policy_sha256"):
+    for name in ("name", "version", "tool", "manifest_sha256", "policy_sha256", "policy_version"):
         field = {"name": "called"}.get(name, name)
         yield Change(Section.RELEASE, "", whole, field, getattr(a, name), getattr(b, name))
     for earlier in sorted(a.remembers | b.remembers):
