@@ -10,7 +10,6 @@ from __future__ import annotations
 import base64
 import itertools
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
 from sealwright_appendlog.note import VerifierKey
 from sealwright_appendlog.proof import parse_proof
@@ -77,19 +76,16 @@ def _signatures(way: Way, own: Policy) -> Iterator[str]:
     gpg = 'gpg --homedir "$T" --no-autostart --batch --quiet'
     yield f"{gpg} --import {paths}"
     yield f'{gpg} --export {" ".join(sorted(wanted))} > "$T/keys.gpg"'
-    for place in sorted({signer.place for signer in way.signers}):
-        yield from _signed_in(way, place)
-
-
-def _signed_in(way: Way, place: Path) -> Iterator[str]:
-    """Who signed in a folder: another than that of the way is of another builder, with the same products."""
-    folder = "" if place == way.evidence else f"{quoted(str(place.absolute()))}/"
-    if folder:
-        yield f"cmp SHA256SUMS {folder}SHA256SUMS"
-    for name in SIGNED:
-        yield f'gpgv --status-fd 1 --keyring "$T/keys.gpg" {folder}{name}.asc {folder}{name} > "$T/said"'
-        for signer in (each for each in way.signers if each.place == place):
-            yield f"grep -E '^\\[GNUPG:\\] VALIDSIG .*\\b{signer.fingerprint}$' \"$T/said\""
+    for place, signers in way.by.items():
+        below = "" if place == way.evidence else f"{place.absolute()}/"
+        for name in SIGNED if signers else ():
+            signed = (
+                name if name == SIGNED[0] else f"{below}{name}"
+            )  # all who agree signed the same products' sums
+            pair = f"{quoted(f'{below}{name}.asc')} {quoted(signed)}"
+            yield f'gpgv --status-fd 1 --keyring "$T/keys.gpg" {pair} > "$T/said"'
+            for signer in signers:
+                yield f"grep -E '^\\[GNUPG:\\] VALIDSIG .*\\b{signer.fingerprint}$' \"$T/said\""
 
 
 def _held(own: Policy, name: str) -> set[str]:

@@ -44,7 +44,7 @@ def add_checking(commands: argparse._SubParsersAction[Any]) -> None:
         "--evidence",
         type=Path,
         metavar="EVIDENCE_DIR",
-        help="the release's evidence; default: a folder `evidence` beside the file, or the one that it lies in",
+        help="the release's evidence, or a joined release; default: a folder `evidence` beside the file, or what it lies in",
     )
     add_reviewer(check)
     check.add_argument(
@@ -158,9 +158,11 @@ def _beside(file: Path) -> Path:
     Raises:
         ManifestError: none does.
     """
+    from sealwright_stages.join.sources import REPORT, is_joined  # noqa: PLC0415
+
     place = file.absolute()
     for folder in (place.parent / "evidence", *place.parents):
-        if (folder / "log" / "checkpoint.sealed").is_file():
+        if (folder / "log" / "checkpoint.sealed").is_file() or (is_joined(folder) and (folder / REPORT).is_file()):
             return folder
     because = f"no evidence lies beside {file}, or around it"
     raise ManifestError("--evidence", because, "name the evidence folder of the release: --evidence EVIDENCE_DIR")

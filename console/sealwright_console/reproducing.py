@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sealwright_console.complaints import print_json, print_result, say
-from sealwright_console.reviewing import add_reviewer, reviewer_of
+from sealwright_console.reviewing import add_reviewer, require_evidence, reviewer_of
 from sealwright_stages import VERSION
 from sealwright_stages.errors import Exit, ManifestError
 
@@ -62,6 +62,7 @@ def _reproduce(options: argparse.Namespace) -> int:
     from sealwright_stages.rebuild.taken import take  # noqa: PLC0415
 
     brought, reviewer = _brought(options), reviewer_of(options)
+    require_evidence(options.evidence)
     result = audit(options.evidence, as_part(options.evidence, reviewer))
     if not options.json:
         print("\n".join(audit_lines(result.findings, result.provided)), flush=True)

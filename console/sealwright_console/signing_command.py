@@ -153,7 +153,9 @@ def _shown(question: Question) -> Iterator[str]:
     state = subject.state
     yield f"release:  {clean(subject.manifest.release)}"
     yield f"signer:   {clean(question.person)}, key {clean(', '.join(proposal.keys))}"
-    yield f"signed:   by {clean(', '.join(question.signed)) or 'nobody'} so far; {subject.manifest.threshold} needed"
+    over = f", over all of {subject.manifest.builders} builders" if subject.manifest.builders > 1 else ""
+    needed = f"{subject.manifest.threshold} needed{over}"
+    yield f"signed:   by {clean(', '.join(question.signed)) or 'nobody'} so far; {needed}"
     yield f"products: {len(state.products)}, of {len(state.components)} components; {len(state.items)} items verified"
     yield f"warnings: {len(subject.warned)}, waivers: {len(state.waivers)}"
     yield from (f"  warning: {clean(item)}" for item in subject.warned[:_MOST])
@@ -177,7 +179,12 @@ def _say(done: Signed, evidence: Path, provided: str) -> None:
     )
     if provided:
         _tell(clean(f"this holds {provided}"))
-    if done.final:
+    if done.builders > 1:
+        _tell(
+            f"next: one builder's evidence, and {done.builders} must agree: publish it, and join it with the others': "
+            "sealwright join EVIDENCE..."
+        )
+    elif done.final:
         _tell("next: the release is final; publish it, or `sealwright audit` it with your own --keyring")
     else:
         others = clean(" or ".join(done.others)) or "somebody"
@@ -191,6 +198,7 @@ def _table(done: Signed, provided: str) -> dict[str, object]:
         "new": done.new,
         "persons": list(done.persons),
         "threshold": done.threshold,
+        "builders": done.builders,
         "final": done.final,
         "provided": provided,
         "signatures": [

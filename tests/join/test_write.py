@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
 import shutil
+import signal
 import subprocess
 from collections.abc import Callable
 from dataclasses import replace
@@ -265,3 +267,39 @@ def test_every_byte_that_is_turned_in_a_joined_release_is_found(whole: Path, tmp
             missed.append(path)
         shutil.rmtree(copy)
     assert missed == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [0, 3, 9, -1])
+def test_a_join_that_is_killed_leaves_nothing_under_the_name_and_the_next_writes_it(
+    once: Builders, whole: Path, tmp_path: Path, number: int
+) -> None:
+    to = tmp_path / "new" / "out"
+    to.parent.mkdir()
+    found = join(once.at("alice", "bob", "carol"))
+    if not (child := os.fork()):
+        left, rename = [number], Path.rename
+
+        def renamed(path: Path, target: Path) -> Path:
+            if left[0] == 0 or Path(target) == to:
+                os.kill(os.getpid(), signal.SIGKILL)
+            left[0] -= 1
+            return rename(path, target)
+
+        Path.rename = renamed  # type: ignore[method-assign, assignment]
+        with contextlib.suppress(BaseException):
+            write(found, to, Reviewer())
+        os._exit(0)
+    assert os.WTERMSIG(os.waitpid(child, 0)[1]) == signal.SIGKILL
+    assert not to.exists()
+    assert write(found, to, Reviewer()).new
+    assert [path.name for path in to.parent.iterdir()] == ["out"]
+    again = write(found, to, Reviewer())
+    assert not again.new and again.sha256 == write(found, whole, Reviewer()).sha256
+
+
+def test_a_folder_without_a_name_of_its_own_is_no_place_for_a_joined_release(once: Builders) -> None:
+    found = join(once.at("alice", "bob"))
+    for to in (Path(), Path("..")):
+        with pytest.raises(ManifestError, match="no name of its own"):
+            write(found, to, Reviewer())

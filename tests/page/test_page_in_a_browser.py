@@ -247,3 +247,10 @@ def test_a_long_log_is_checked_by_hashes(seen: Page, evidence: Path, monkeypatch
             data["log"][0][n] = item[:-3] + "x" + item[-2:] if item.startswith("{") else flipped(item, n)
 
         assert word(seen, harmed(evidence / "index.html", harm)) == "No"
+
+
+def test_one_builders_evidence_is_no_yes_where_several_must_agree(seen: Page, forger: Forger) -> None:
+    seen.look()
+    forger.head = BOTH.replace("threshold = 2", "threshold = 1\nbuilders = 2")
+    page = forger.evidence() / "index.html"
+    assert word(seen, page) == "Not final yet" and "2 must agree: sealwright join" in reasons(seen)

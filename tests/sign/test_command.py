@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import shutil
+import signal
+import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
@@ -13,9 +17,10 @@ from pathlib import Path
 import pytest
 
 from sealwright_console.cli import main
+from sealwright_keyring.policy import load_policy
 from sealwright_stages.audit import Reviewer, audit
-from sealwright_stages.errors import SigningError
-from sealwright_stages.sign import outside
+from sealwright_stages.errors import MachineError, SigningError
+from sealwright_stages.sign import outside, papers
 from support.small_release import Key, write_signing_policy
 
 Copied = Callable[[str], Path]
@@ -201,6 +206,93 @@ def test_a_crash_between_the_files_leaves_what_the_next_signing_completes(
     monkeypatch.undo()
     assert hand.sign(evidence, "manager-b") == 0
     assert counts(evidence) == ["signed by manager-a, manager-b; 2 needed"] and audit(evidence).passed
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("at", ["provenance.manager-b", "SHA256SUMS.asc", "log/SHA256SUMS.asc", "gpg is asked"])
+def test_a_sign_that_is_killed_for_good_is_completed_by_the_next(hand: Hand, copied: Copied, at: str) -> None:
+    evidence = copied("e")
+    assert hand.sign(evidence, "manager-a") == 0
+    child = os.fork()
+    if not child:
+        _dies_at(evidence, at)
+        with contextlib.suppress(BaseException):
+            hand.sign(evidence, "manager-b")
+        os._exit(0)
+    assert os.WTERMSIG(os.waitpid(child, 0)[1]) == signal.SIGKILL
+    enough = at == "gpg is asked"
+    assert counts(evidence) == [f"signed by manager-a{', manager-b' if enough else ''}; 2 needed"]
+    assert hand.sign(evidence, "manager-b") == 0
+    assert audit(evidence).passed and not list(evidence.rglob(".*"))
+
+
+def _dies_at(evidence: Path, at: str) -> None:
+    """Let this process kill itself as it is about to rename that file into its place, or before the tools are asked."""
+    from sealwright_stages.sign import another
+
+    rename = Path.rename
+
+    def renamed(path: Path, target: Path) -> Path:
+        if target.relative_to(evidence).as_posix().startswith(at):
+            os.kill(os.getpid(), signal.SIGKILL)
+        return rename(path, target)
+
+    def asked(*_: object, **__: object) -> None:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    Path.rename = renamed  # type: ignore[method-assign, assignment]
+    if at == "gpg is asked":
+        another.asked_outside = asked  # type: ignore[assignment]
+
+
+def test_what_cannot_be_put_back_is_told_beside_the_first_error(
+    copied: Copied, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    evidence = copied("e")
+    made = papers.Papers(evidence, b"", load_policy(evidence / "policy"), ("manager-a",), "")
+    (evidence / "SHA256SUMS.asc").write_bytes(b"before")
+
+    def refuses(*_: object) -> None:
+        raise MachineError("it", "the disk is full", "make room")
+
+    with (
+        pytest.raises(SigningError, match="gpg says no; and what lay there before could not be put back") as told,
+        made.written({"SHA256SUMS.asc": b"new", "log/SHA256SUMS.asc": b"new"}),
+    ):
+        monkeypatch.setattr(papers, "write_whole", refuses)
+        raise SigningError("gpg", "gpg says no", "look at it")
+    assert "SHA256SUMS.asc (the disk is full)" in told.value.because and "audit" in told.value.next_step
+    assert not (evidence / "log/SHA256SUMS.asc").exists(), "what can be put back is"
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount")
+@pytest.mark.parametrize("how", ["read-only", "full"])
+def test_a_disk_that_takes_nothing_is_told_and_leaves_what_was_signed(
+    hand: Hand, copied: Copied, how: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    evidence, disk = copied("e"), tmp_path / "disk"
+    assert hand.sign(evidence, "manager-a") == 0
+    disk.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=16m", "none", str(disk)]
+    if subprocess.run(mount, check=False, capture_output=True).returncode != 0:
+        pytest.skip("this machine mounts nothing")
+    try:
+        shutil.copytree(evidence, disk / "e")
+        before = signatures(disk / "e")
+        if how == "full":
+            with contextlib.suppress(OSError), (disk / "much").open("wb", buffering=0) as stream:
+                while stream.write(bytes(4096)):
+                    pass
+        else:
+            subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
+        capsys.readouterr()
+        assert hand.sign(disk / "e", "manager-b") == 3
+        told = capsys.readouterr().err
+        assert "can't be written" in told and "put back" not in told and "next:" in told
+        assert signatures(disk / "e") == before and counts(disk / "e") == ["signed by manager-a; 2 needed"]
+    finally:
+        subprocess.run(["umount", str(disk)], check=True)
 
 
 @pytest.mark.slow

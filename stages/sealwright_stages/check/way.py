@@ -40,7 +40,7 @@ _BY_RULE = {
     "policy-rotated": "keys", "log-whole": "sealed", "log-kept": "sealed", "log-ends": "sealed",
     "cosignatures": "sealed", "saved-checkpoint": "sealed", "proofs": "proof", "provenance": "inputs",
     "folder-plain": "evidence", "folder-listed": "evidence", "pages": "evidence", "evidence-read": "evidence",
-    "products": "evidence",
+    "products": "evidence", "builders": "signed", "joined": "evidence",
 }  # fmt: skip
 
 
@@ -56,13 +56,11 @@ class Link:
 
 @dataclass(frozen=True)
 class Signer:
-    """A person who has signed both sums: with which key (full primary fingerprint), when, as the signature says, and in
-    which evidence folder the sums lie."""
+    """A person who has signed both sums: with which key (full primary fingerprint), and when, as the signature says."""
 
     person: str
     fingerprint: str
     signed: datetime
-    place: Path = Path()
 
 
 @dataclass(frozen=True)
@@ -93,13 +91,13 @@ class Answer:
 @dataclass(frozen=True)
 class Way:
     """The evidence as it was audited, for any number of files; of a joined release, which was `named`, it is that of a
-    builder who agrees."""
+    builder who agrees. `by` is who signed which builder's evidence: of those who agree, or of the one."""
 
     evidence: Path
     named: Path
     trust: Trust
     audit: Audit
-    signers: tuple[Signer, ...] = ()
+    by: Mapping[Path, tuple[Signer, ...]] = field(default_factory=dict)
     threshold: int = 0
     by_sha: Mapping[str, list[Product]] = field(default_factory=dict)
 
@@ -107,6 +105,12 @@ class Way:
     def state(self) -> State:
         """The state at the log's end."""
         return self.audit.state
+
+    @property
+    def signers(self) -> tuple[Signer, ...]:
+        """Who has signed, each once, whichever builder's it was."""
+        found = {signer.person: signer for signers in self.by.values() for signer in signers}
+        return tuple(found[name] for name in sorted(found))
 
     def bad(self, name: str) -> list[Finding]:
         """What of the audit breaks a link, the first record first."""
@@ -123,29 +127,29 @@ def link_of(finding: Finding) -> str:
 
 def way_through(evidence: Path, trust: Trust, audit: Audit, named: Path | None = None) -> Way:
     """The way through evidence that was audited by that trust; `named` is the joined release that it is of."""
-    signers, threshold = _signers(builders_of(named) or [evidence] if named else [evidence], trust, audit)
+    by, threshold = _signers(builders_of(named) or [evidence] if named else [evidence], trust, audit)
     by_sha: dict[str, list[Product]] = {}
     for product in audit.state.products.values():
         by_sha.setdefault(product.sha256, []).append(product)
-    return Way(evidence, named or evidence, trust, audit, signers, threshold, by_sha)
+    return Way(evidence, named or evidence, trust, audit, by, threshold, by_sha)
 
 
-def _signers(places: Sequence[Path], trust: Trust, audit: Audit) -> tuple[tuple[Signer, ...], int]:
+def _signers(places: Sequence[Path], trust: Trust, audit: Audit) -> tuple[dict[Path, tuple[Signer, ...]], int]:
     """Who of those who count has signed both sums of a builder, for people to read; what counts is the audit's finding."""
     if trust.manifest is None or trust.own is None or audit.report is None:
-        return (), 0
+        return {}, 0
     try:
         wants, _ = required(replace(trust.reviewer, policy=audit.policy), trust.manifest, trust.own)
         if wants is None:
-            return (), 0
-        both: dict[str, Signer] = {}
+            return {}, 0
+        by: dict[Path, tuple[Signer, ...]] = {}
         for place in places:
             pairs = [_first(signature, data, wants.policy, wants.names) for signature, data in signed_pairs(place)]
-            persons = set.intersection(*(set(each) for each in pairs))
-            both |= {name: replace(pairs[0][name], place=place) for name in persons}
+            both = set.intersection(*(set(each) for each in pairs))
+            by[place] = tuple(pairs[0][name] for name in sorted(both))
     except (SigningError, KeyringError, OSError):
-        return (), 0
-    return tuple(both[name] for name in sorted(both)), wants.threshold
+        return {}, 0
+    return by, wants.threshold
 
 
 def _first(signature: bytes, data: bytes, policy: Policy, names: Sequence[str]) -> dict[str, Signer]:
@@ -196,6 +200,7 @@ def _file(hashed: Hashed) -> Link:
 
 
 _AGAIN = "fetch the evidence again, whole; if it says the same, use nothing of it"
+_JOIN = "get the joined release, or the others' evidence and join it: sealwright join EVIDENCE..."
 _NEXT = {
     "signed": "ask the persons named, by a second channel; until they have signed, use nothing of it",
     "inputs": "ask who ran this release; until then use nothing of it",
@@ -277,7 +282,8 @@ def _whose(trust: Trust) -> str:
 
 def _signed(way: Way) -> Link:
     if found := way.bad("signed"):
-        return _broken("signed", found)
+        alone = all(each.rule == "builders" for each in found) and way.named == way.evidence
+        return replace(_broken("signed", found), next=_JOIN) if alone else _broken("signed", found)
     if way.audit.report is None or not way.signers:
         return Link("signed", "open", "")
     names = ", ".join(signer.person for signer in way.signers)

@@ -110,9 +110,9 @@ class Looking:
     def _audited(self, evidence: Path, asked: Reviewer) -> tuple[Audit, str]:
         """The audit by the reviewer's keys; or by its own, and why it is nothing by the reviewer's."""
         found = audit(evidence, asked)
-        if found.passed or asked.keyring is None:
+        if found.passed or not _own_keys(asked):
             return found, ""
-        again = audit(evidence, replace(asked, keyring=None, signers=()))
+        again = audit(evidence, replace(asked, keyring=None, signers=(), trusted=None))
         wrong = next(each for each in found.findings if each.ok == "bad")
         return (again, f"{wrong.what}: {wrong.detail}") if again.passed else (found, "")
 
@@ -131,7 +131,7 @@ class Looking:
         by = tuple(signers_in(evidence, mine, signed))
         if source.signer and source.signer not in by:
             return Aside(source.said, f"it is called after {source.signer}, who did not sign it")
-        ours = signed if self.reviewer.keyring is None else tuple(signatures_in(evidence, wants))
+        ours = tuple(signatures_in(evidence, wants)) if _own_keys(self.reviewer) else signed
         ours = () if unknown else ours
         sums = hashlib.sha256(read_small(evidence / SUMS, MAX_SUMS)).hexdigest()
         voice = Voice(
@@ -173,6 +173,11 @@ class Looking:
         found = tuple(each for each in self.reviewer.saved if each.note.partition(b"\n")[0] == origin)
         self.used |= {each.name for each in found}
         return found
+
+
+def _own_keys(reviewer: Reviewer) -> bool:
+    """Whether the reviewer has said whose keys count: by a keyring, or by fingerprints that were given or pinned."""
+    return reviewer.keyring is not None or reviewer.trusted is not None
 
 
 def _part(reviewer: Reviewer) -> Reviewer:

@@ -56,7 +56,7 @@ def _audited(folder: Path, reviewer: Reviewer) -> tuple[Path, Audit]:
     chosen = agree[0].copies[0]
     first = chosen.audit or Audit((), State(), None)
     findings += _open(chosen.findings)
-    return chosen.source.evidence, Audit(tuple(findings), first.state, first.report, joined.provided)
+    return chosen.source.evidence, Audit(tuple(findings), first.state, first.report, joined.provided, first.policy)
 
 
 def verdict(joined: Joined) -> Iterator[Finding]:
@@ -103,7 +103,7 @@ def _builders(joined: Joined) -> Iterator[Finding]:
         else:
             yield advice("builder", f"{told}: other SHA256SUMS, not counted")
     for aside in joined.asides:
-        yield bad("builder", f"{aside.said}: {aside.because}", "builders")
+        yield bad("builder", f"{aside.said}: {aside.because}", "joined")
     if joined.agreed is not None and joined.compared.unlike:
         told = f"{joined.compared.unlike} of {joined.compared.products} not the same everywhere; see {TEXT}"
         yield advice("products", told)

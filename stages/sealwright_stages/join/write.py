@@ -3,7 +3,8 @@
 - `SHA256SUMS` that the builders agreed on, with every good signature over it in one block; the products once.
 - Each builder's evidence as it is: without products in `builders/` where they are those above, whole in `differing/`.
 - Several copies of one builder's evidence become one: signatures and provenances of all, and the rest of the copy whose
-  list of files is the least. So it does not matter in which order or how often they are joined.
+  list of files is the least. So it does not matter in which order or how often they are joined. The page is written
+  anew from what lies there then.
 - What is written is what was copied, and joined again; evidence that changes meanwhile is refused.
 - What stands there already is left as it is: the same bytes are no error, others are refused.
 """
@@ -58,6 +59,8 @@ def write(joined: Joined, to: Path, reviewer: Reviewer) -> Landed:
     """
     if joined.agreed is None:
         raise JoinError("nothing was written", "the release is not final", "join more builders' evidence")
+    if to.name in ("", ".."):
+        raise ManifestError(f"--to {to}", "it has no name of its own", "name the new folder itself")
     _refuse_nested(joined, to)
     try:
         with _staged(to) as folder:
@@ -66,6 +69,8 @@ def write(joined: Joined, to: Path, reviewer: Reviewer) -> Landed:
             if again.asides or again.judged != joined.judged or _places(again) != _places(joined):
                 because = again.asides[0].because if again.asides else "it says something else as it was copied"
                 raise JoinError("the evidence", f"it changed while it was joined: {because}", _AGAIN)
+            for builder in again.builders:
+                write_page(builder.copies[0].source.evidence)
             for name, data in {**beside(again), f"{SUMS}.asc": signatures_of(again)}.items():
                 write_whole(folder / name, data)
             return _land(folder, to)
@@ -162,7 +167,6 @@ def _merge(copies: Sequence[Entry], target: Path) -> None:
         name = f"provenance.{person}.dsse.json"
         if held := [read_small(each / name, _MAX_PROVENANCE) for each in folders if (each / name).exists()]:
             write_whole(target / name, better_envelope(held, wants))
-    write_page(target)
 
 
 def _own(entry: Entry) -> Required:

@@ -53,6 +53,7 @@ def evidence_block(
     held = _held(evidence, {name: name for name in _FILES})
     held |= {"policy/release.toml": manifest.data, "policy/signers.toml": policy.files["signers.toml"]}
     told = {
+        "builders": manifest.builders,
         "files": {name: _text(data) for name, data in held.items()},
         "keys": list(_keys(policy, {fingerprint for person in signers for fingerprint in person.openpgp})),
         "log": list(_chunks(evidence / "log" / layout.INDEX, whole=records <= WHOLE_RECORDS)),

@@ -86,6 +86,8 @@ def _summary(state: State, manifest: Manifest) -> Iterator[tuple[str, Html]]:
     warned = f", {len(items) - passed} warned and waived" if passed < len(items) else ""
     yield "Checks", text(f"{passed} passed{warned}")
     yield "Must have signed", text(f"{manifest.threshold} of {', '.join(manifest.signers)}")
+    if manifest.builders > 1:
+        yield "Must agree", text(f"{manifest.builders} builders; this is the evidence of one")
     yield "Log", text(f"{state.last_n + 1} records, sealed")
 
 
@@ -94,8 +96,16 @@ def _cannot(manifest: Manifest) -> Iterator[Html]:
     items = "\n".join(f"<li>{text(sentence)}</li>" for sentence in _CANNOT)
     yield Html(f"<ul>\n{items}\n</ul>")
     mine = f"--keyring YOUR_KEYRING --signers {','.join(manifest.signers)} --threshold {manifest.threshold}"
-    yield tag("p", text("For that, in this folder, with keys whose fingerprints you know from elsewhere:"))
-    yield commands(f"sealwright audit . {mine}", f"sealwright check FILE --evidence . {mine}")
+    if manifest.builders > 1:
+        yield tag(
+            "p", text("For that, with the evidence of the other builders, and keys that you know from elsewhere:")
+        )
+        yield commands(
+            f"sealwright join . OTHERS_EVIDENCE... {mine} --to JOINED", f"sealwright audit JOINED {mine}"
+        )
+    else:
+        yield tag("p", text("For that, in this folder, with keys whose fingerprints you know from elsewhere:"))
+        yield commands(f"sealwright audit . {mine}", f"sealwright check FILE --evidence . {mine}")
     by_hand = link("HOW-TO-VERIFY.txt", text("HOW-TO-VERIFY.txt"))
     yield tag("p", Html(f"Or by hand, with gpg, sha256sum and python3: {by_hand}."))
 

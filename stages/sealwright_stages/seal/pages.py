@@ -59,7 +59,7 @@ You need: gpg, sha256sum, python3. Get the signers' fingerprints from somewhere 
 in the former. The commands for sqv, openssl, securesystemslib and @sigstore/verify are in Sealwright's documentation:
 docs/how-to/verify-with-other-programs.md.
 
-With Sealwright:  sealwright audit .     and     sealwright check FILE --evidence .
+With Sealwright:  {ours}
 """
 
 _POLICY = """5. Who agreed to this choice of keys. The signature is of one or more kinds; check those that are there:
@@ -78,9 +78,13 @@ def how_to_verify(manifest: Manifest) -> str:
     if manifest.policy_signers:
         policy = _POLICY.format(threshold=manifest.policy_threshold, signers=", ".join(manifest.policy_signers))
     signers = ", ".join(manifest.signers)
+    ours = "sealwright audit .     and     sealwright check FILE --evidence ."
     if manifest.builders > 1:
+        ours = "sealwright join . OTHERS_EVIDENCE...     since this is the evidence of one builder"
         signers += f",\n   over all of {manifest.builders} builders who got the same SHA256SUMS: sealwright join"
-    return _HOW.format(release=manifest.release, threshold=manifest.threshold, signers=signers, policy=policy)
+    return _HOW.format(
+        release=manifest.release, threshold=manifest.threshold, signers=signers, policy=policy, ours=ours
+    )
 
 
 def write_page(evidence: Path) -> None:

@@ -11,18 +11,15 @@
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
-import os
 import shlex
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sealwright_keyring.errors import KeyringError
-from sealwright_keyring.policy import Policy, load_policy
-from sealwright_stages.audit import Audit, audit
-from sealwright_stages.audit_signatures import only_lacks
+from sealwright_keyring.policy import load_policy
+from sealwright_stages.audit import Audit, as_part, audit
+from sealwright_stages.audit_signatures import only_lacks, required
 from sealwright_stages.errors import SealwrightError, SigningError
 from sealwright_stages.finish import Check, digest_over
 from sealwright_stages.manifest import Manifest, load
@@ -31,7 +28,7 @@ from sealwright_stages.reviewer import Reviewer
 from sealwright_stages.seal.evidence import stamps_of
 from sealwright_stages.seal.pages import rewrite_page
 from sealwright_stages.sign.outside import Said, asked_outside
-from sealwright_stages.sign.papers import Papers
+from sealwright_stages.sign.papers import Papers, alone, sweep
 from sealwright_stages.sign.provenance import sealed_log, statement
 from sealwright_stages.sign.signing import Typed, owners, things_of
 from sealwright_stages.state import State
@@ -67,7 +64,8 @@ class Question:
 
 @dataclass(frozen=True)
 class Signed:
-    """How it ended: by whom it is signed, how many are needed, who else may; the good signatures; what others said."""
+    """How it ended: by whom it is signed, how many are needed, who else may; the good signatures; what others said; and
+    how many builders must agree."""
 
     person: str
     new: bool
@@ -76,21 +74,24 @@ class Signed:
     others: tuple[str, ...]
     checks: tuple[Check, ...]
     said: tuple[Said, ...]
+    builders: int = 1
 
     @property
     def final(self) -> bool:
-        """Whether as many have signed as must."""
-        return len(self.persons) >= self.threshold
+        """Whether as many have signed as must; where several builders must agree, one's evidence alone is no release."""
+        return len(self.persons) >= self.threshold and self.builders == 1
 
 
 def subject_of(evidence: Path, reviewer: Reviewer) -> tuple[Audit, Subject | None]:
     """The audit of an evidence folder, and what there is to sign if nothing is wrong but that persons have not signed.
 
     Raises:
-        SigningError: its manifest or keyring can't be read, though the audit did.
+        SigningError: its manifest or keyring can't be read, though the audit did; or somebody else signs it.
     """
+    with alone(evidence):
+        sweep(evidence)
     files = stamps_of(evidence)
-    found = audit(evidence, reviewer)
+    found = audit(evidence, as_part(evidence, reviewer))  # of several builders, each one's is signed
     wrong = [finding for finding in found.findings if finding.ok == "bad" and not only_lacks(finding)]
     if wrong or found.report is None:
         return found, None
@@ -112,21 +113,8 @@ def sign_evidence(
     Raises:
         SigningError: refused, a no, not by whom it should be, or what came back does not verify: nothing was written.
     """
-    with _alone(subject.papers.folder):
+    with alone(subject.papers.folder):
         return _signed(subject, signer, ask, person)
-
-
-@contextlib.contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Nobody else signs the same folder meanwhile: a lock that ends with its process."""
-    held = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        yield
-    except BlockingIOError:
-        raise SigningError(str(folder), "somebody else signs it just now", "wait, then sign again") from None
-    finally:
-        os.close(held)
 
 
 def _signed(subject: Subject, signer: Signer, ask: Callable[[Question], Typed | None], person: str) -> Signed:
@@ -165,24 +153,14 @@ def _ended(subject: Subject, who: str, *, new: bool) -> Signed:
     with papers.written({} if new else papers.tidied()):
         said = asked_outside(papers.folder, papers.policy, papers.names, products=not reviewer.without_products)
         persons, checks = papers.counted()
-    policy, names = papers.policy, papers.names
-    if reviewer.keyring is not None:  # whom the reviewer does not know, or not so, is kept, and not counted
-        policy = _own(reviewer.keyring)
-        names = tuple(name for name in reviewer.signers or names if name in policy.persons)
-        persons = papers.signed_by(policy, names)
-    if reviewer.threshold is not None or reviewer.signers:
-        threshold = reviewer.threshold or len(reviewer.signers)
-    else:
-        threshold = manifest.threshold
-    others = tuple(name for name in names if name not in persons)
-    return Signed(who, new, tuple(sorted(persons)), threshold, others, checks, said)
-
-
-def _own(folder: Path) -> Policy:
-    try:
-        return load_policy(folder)
-    except KeyringError as error:
-        raise SigningError(str(folder), error.because, error.next_step) from error
+    # whom the reviewer does not know, or not so, is kept, and not counted; what the keyring leads to is the audit's word
+    wants, _ = required(replace(reviewer, policy=subject.audit.policy), manifest, papers.policy)
+    if wants is None:
+        raise SigningError(str(reviewer.keyring), "nothing says who must sign it", "look at the keyring")
+    if reviewer.keyring is not None:
+        persons = papers.signed_by(wants.policy, wants.names)
+    others = tuple(name for name in wants.names if name not in persons)
+    return Signed(who, new, tuple(sorted(persons)), wants.threshold, others, checks, said, manifest.builders)
 
 
 def _whose(subject: Subject, proposal: Proposal, wanted: str) -> str:

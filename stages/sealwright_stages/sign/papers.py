@@ -6,11 +6,15 @@
 - A person counts who signed both sums. The provenance is written first, the log's sums last: whatever is cut short,
   that person does not count yet, and signs again.
 - What was added goes again, and what was there before is put back, if anything is amiss afterwards.
+- Who signs is alone in the folder. What a killed signer left half-written there goes first.
 """
 
 from __future__ import annotations
 
 import contextlib
+import fcntl
+import os
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -18,7 +22,7 @@ from pathlib import Path
 
 from sealwright_keyring.openpgp import Good
 from sealwright_keyring.policy import Policy
-from sealwright_stages.errors import SigningError
+from sealwright_stages.errors import MachineError, SealwrightError, SigningError
 from sealwright_stages.files import read_small, sync_folder, write_whole
 from sealwright_stages.finish import Check
 from sealwright_stages.ports import ED25519
@@ -34,6 +38,48 @@ from sealwright_stages.sign.release_signatures import (
 )
 
 _MAX = 64 << 20
+
+
+_LEFT = re.compile(r"\.(SHA256SUMS\.asc|provenance\..+\.dsse\.json|index\.html)\.[0-9]+\.new")
+"""What a killed writer of a signature, or of the page, leaves beside it: see `files.write_whole`."""
+
+
+def sweep(folder: Path) -> None:
+    """Remove what a killed signer left half-written, which no audit would let pass. Only for who is `alone`."""
+    for place in (folder, folder / "log"):
+        with contextlib.suppress(OSError):  # what can't be removed is told by the audit
+            for path in place.iterdir():
+                if _LEFT.fullmatch(path.name) and not path.is_symlink() and path.is_file():
+                    path.unlink()
+
+
+@contextlib.contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """Nobody else signs the same folder meanwhile, by `run` or `sealwright sign`: a lock that ends with its process.
+
+    Raises:
+        SigningError: somebody does.
+        MachineError: the folder can't be opened or locked.
+    """
+    try:
+        held = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError as error:
+        raise _unlocked(folder, error) from error
+    try:
+        try:
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise SigningError(str(folder), "somebody else signs it just now", "wait, then sign again") from None
+        except OSError as error:  # a file system without locks
+            raise _unlocked(folder, error) from error
+        yield
+    finally:
+        os.close(held)
+
+
+def _unlocked(folder: Path, error: OSError) -> MachineError:
+    why = error.strerror or str(error)
+    return MachineError(f"{folder} can't be locked", why, "look at the folder, or sign a copy on a local disk")
 
 
 @dataclass(frozen=True)
@@ -137,9 +183,9 @@ class Papers:
             for name, data in files.items():
                 write_whole(self.folder / name, data)
             yield
-        except BaseException:
-            for name in reversed(list(files)):  # the log's sums first: without them nobody counts
-                self._put_back(name, before[name])
+        except BaseException as error:
+            if left := self._put_all_back(before):
+                raise _not_put_back(error, left) from error
             raise
 
     def tidied(self) -> dict[str, bytes]:
@@ -154,6 +200,18 @@ class Papers:
     def _there(self, name: str) -> bytes:
         path = self.folder / f"{name}.asc"
         return _read(path) if path.exists() else b""
+
+    def _put_all_back(self, before: Mapping[str, bytes | None]) -> str:
+        """The log's sums first: without them nobody counts. What can't be put back is told, and the rest is all the same."""
+        left = []
+        for name in reversed(list(before)):
+            try:
+                if (_read(path) if (path := self.folder / name).exists() else None) != before[name]:
+                    self._put_back(name, before[name])
+            except (SealwrightError, OSError) as error:
+                why = error.because if isinstance(error, SealwrightError) else error.strerror or str(error)
+                left.append(f"{name} ({why})")
+        return ", ".join(left)
 
     def _put_back(self, name: str, data: bytes | None) -> None:
         path = self.folder / name
@@ -183,6 +241,15 @@ class Papers:
                 at = _stamp(good.created)
                 told = f"{person} signed it at {at}, more than a day before the log was sealed, {self.sealed}"
                 raise SigningError(f"the signature over {name}", told, "set the clocks right, then sign again")
+
+
+def _not_put_back(error: BaseException, left: str) -> BaseException:
+    """The first error, which also says what of the signatures could not be put back as it was."""
+    told = f"; and what lay there before could not be put back: {left}"
+    look = "look at the folder with `sealwright audit` before anything else"
+    if isinstance(error, SealwrightError):
+        return type(error)(error.what, f"{error.because}{told}", f"{error.next_step}; {look}")
+    return MachineError("the signatures", f"{type(error).__name__}: {error}{told}", look)
 
 
 def _read(path: Path) -> bytes:

@@ -33,7 +33,7 @@ from sealwright_stages.finish import Signer as Signing
 from sealwright_stages.ports import Proposal, Signer
 from sealwright_stages.seal.evidence import PUT_BACK, EvidenceFolder, policy_changed
 from sealwright_stages.sign.outside import asked_outside, told
-from sealwright_stages.sign.papers import Papers
+from sealwright_stages.sign.papers import Papers, alone, sweep
 from sealwright_stages.sign.release_signatures import SIGNED
 
 
@@ -77,6 +77,13 @@ def sign_release(context: Context, evidence: EvidenceFolder, confirm: Confirm) -
     with finishing.step(Act.POLICY, "manifest and keyring are those that the run began with"):
         if changed := policy_changed(context.plan):
             raise SigningError("nothing was signed", f"{changed} is not what the run began with", PUT_BACK)
+    with alone(evidence.folder):
+        sweep(evidence.folder)
+        return _signed(context, evidence, confirm)
+
+
+def _signed(context: Context, evidence: EvidenceFolder, confirm: Confirm) -> str:
+    finishing = context.finishing
     signatures: Mapping[str, bytes] | None = None
     if evidence.signed:
         with finishing.step(Act.ROOT) as say:
@@ -84,10 +91,9 @@ def sign_release(context: Context, evidence: EvidenceFolder, confirm: Confirm) -
             _still_whole(context, evidence)
             say(f"{evidence.log_that_was_checked()}; nothing was changed since it was signed")
         papers = _papers(context, evidence)
-        manifest = (
-            context.plan.manifest
-        )  # of several builders each signs its own; who else must is counted by `join`
-        if len(papers.signed_by()) < (1 if manifest.builders > 1 else manifest.threshold):
+        manifest = context.plan.manifest
+        least = 1 if manifest.builders > 1 else manifest.threshold  # over several builders `join` counts
+        if len(papers.signed_by()) < least:
             _go_on(context)
             signatures = _asked(context, evidence, confirm, papers)
     else:

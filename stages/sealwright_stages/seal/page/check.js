@@ -93,6 +93,7 @@ const Check = (() => {
       await this.step("products", () => this.products());
       await this.step("policy", () => this.policy());
       await this.step("signatures", () => this.signatures());
+      if (this.data.builders !== 1) await this.step("builders", () => this.builders());
       return this;
     }
 
@@ -272,6 +273,12 @@ const Check = (() => {
       const counted = `${this.persons.length} of ${needed} needed: ${this.persons.join(", ") || "nobody"}`;
       if (missing.length) return ["lacking", `there is no signature over ${missing[0]} yet`];
       return this.persons.length < needed ? ["lacking", counted] : ["good", counted];
+    }
+
+    /* One builder's evidence is no release where several must agree, whoever signed it. */
+    builders() {
+      demand(this.data.builders > 1, "nobody knows how many builders must agree");
+      return ["lacking", `this is one builder's evidence, and ${this.data.builders} must agree: sealwright join`];
     }
 
     /* The persons whose good signature over a file is there; a bad one by a key of theirs refuses all. */

@@ -11,7 +11,7 @@
     no: ["No", "Something is not as it should be. Don't use these files. What is wrong:"],
     unchecked: ["Not checked", "This browser could not check everything, so this is no yes. What is missing:"],
     unsigned: ["Not signed yet", "The log is whole and the products are those it names. No person vouches for them yet."],
-    few: ["Not final yet", "The log is whole and the products are those it names. Not enough persons have signed:"],
+    few: ["Not final yet", "The log is whole and the products are those it names. For a release there is missing:"],
   };
   const MARKS = { good: "✓", bad: "✗", lacking: "…", unchecked: "?" };
   const SLICE = 4 << 20, WHOLE = 256 << 20;
