@@ -194,6 +194,8 @@ def forgeries(stranger: Forger) -> Iterator[tuple[str, Forgery]]:
     )
     yield "a piece of a fingerprint", Forgery(last=lambda data: data["signers"][0]["openpgp"].append("0"))
     yield "a key of two persons", Forgery(last=_twice_named)
+    yield "builders without number", Forgery(last=lambda data: data.pop("builders"))
+    yield "no builder", Forgery(last=lambda data: data.update(builders=0))
     yield "nobody needed", Forgery(last=lambda data: data.update(threshold=0))
     yield "no number needed", Forgery(last=lambda data: data.update(threshold="some"))
     yield "a seal at no time", Forgery(lines=_record('"k":"seal"', lambda r: r.update(t="tomorrow")))
