@@ -46,7 +46,7 @@ def add_checking(commands: argparse._SubParsersAction[Any]) -> None:
         metavar="EVIDENCE_DIR",
         help="the release's evidence, or a joined release; default: a folder `evidence` beside the file, or what it lies in",
     )
-    add_reviewer(check)
+    add_reviewer(check, "changes nothing here: only the files that you name are looked at")
     check.add_argument(
         "--fingerprint",
         default="",

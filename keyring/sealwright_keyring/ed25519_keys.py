@@ -46,11 +46,16 @@ class Ed25519Key:
 
     def made(self, signature: bytes, message: bytes) -> bool:
         """Whether this key made `signature` (64 bytes) over `message`."""
-        try:
-            ed25519.Ed25519PublicKey.from_public_bytes(self.public).verify(signature, message)
-        except InvalidSignature:
-            return False
-        return True
+        return made_by(self.public, signature, message)
+
+
+def made_by(public: bytes, signature: bytes, message: bytes) -> bool:
+    """Whether the key of these 32 bytes made `signature` over `message` (Ed25519, RFC 8032)."""
+    try:
+        ed25519.Ed25519PublicKey.from_public_bytes(public).verify(signature, message)
+    except InvalidSignature:
+        return False
+    return True
 
 
 def parse_key_file(data: bytes) -> Ed25519Key:

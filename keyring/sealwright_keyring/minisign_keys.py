@@ -14,9 +14,7 @@ import hashlib
 import re
 from dataclasses import dataclass
 
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric import ed25519
-
+from sealwright_keyring.ed25519_keys import made_by
 from sealwright_keyring.errors import MalformedError
 
 BEGIN = b"untrusted comment:"
@@ -48,11 +46,7 @@ class MinisignKey:
 
     def made(self, signature: bytes, message: bytes) -> bool:
         """Whether this key made `signature` over `message`."""
-        try:
-            ed25519.Ed25519PublicKey.from_public_bytes(self.public).verify(signature, message)
-        except InvalidSignature:
-            return False
-        return True
+        return made_by(self.public, signature, message)
 
 
 def parse_key_file(data: bytes) -> MinisignKey:
