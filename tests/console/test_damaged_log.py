@@ -29,7 +29,8 @@ def test_a_damaged_log_ends_the_console_with_exit_4(tmp_path: Path) -> None:
     (tmp_path / "work" / "release.json").write_text('{"release": "example-1.0"}')
     ours, theirs = pty.openpty()
     argv = [BIN / "sealwright", "run", manifest, "--work", tmp_path / "work"]
-    done = subprocess.run(argv, stdin=theirs, stdout=theirs, stderr=theirs, check=False, timeout=60)
+    env = {**os.environ, "TERM": "xterm-256color"}  # where the tests run there may be none
+    done = subprocess.run(argv, env=env, stdin=theirs, stdout=theirs, stderr=theirs, check=False, timeout=60)
     os.close(theirs)
     said = os.read(ours, 1 << 16).decode()
     os.close(ours)
